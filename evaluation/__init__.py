@@ -1,0 +1,1 @@
+"""The organizers' side: measure, penalise, rank, report. Never imports torch."""

@@ -1,0 +1,1 @@
+"""Simulation of data and training of the weights that the submission ships."""

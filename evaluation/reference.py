@@ -1,0 +1,138 @@
+"""Unranked rows that a leaderboard is read against: the GA baseline and the inter-rater difference.
+
+Both come from files made elsewhere; nothing here is ever fitted on the scored truth.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from feta.age_model import AgeModel, read_age_model
+
+from evaluation.table import CaseInfo, ScoreTable
+from feta.errors import FetaError
+from feta.measurements import MEASUREMENTS, Measurement
+
+Floats = npt.NDArray[np.float64]
+GA_BASELINE = "GA baseline"
+INTER_RATER = "inter-rater"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Lengths, or their mean errors, of something that does not compete.
+
+    Attributes:
+        lengths: (C, 5) float64 mm, NaN where unknown.
+        published: mean errors in percent, in place of lengths; of the whole cohort. "mape" is the pooled one.
+    """
+
+    name: str
+    source: str
+    lengths: Floats | None = None
+    published: Mapping[str, float] | None = None
+
+    def errors(self, table: ScoreTable) -> Floats:
+        """(C, 5) absolute relative errors in percent; NaN where truth or length is unknown."""
+        if self.lengths is None:
+            return np.full(table.true_lengths.shape, np.nan)
+        return np.abs(self.lengths - table.true_lengths) / table.true_lengths * 100
+
+    def mape(self, table: ScoreTable, members: npt.NDArray[np.bool_]) -> dict[str, float] | None:
+        """Mean error of each measurement and, as "mape", pooled; None where nothing is known.
+
+        Args:
+            members: (C,) the cases that count; a published figure stands for all of them only.
+        """
+        if self.published is not None:
+            return dict(self.published) if members.all() else None
+        errors = self.errors(table)[members]
+        if not np.isfinite(errors).any():
+            return None
+        known = {m: errors[np.isfinite(errors[:, k]), k] for k, m in enumerate(MEASUREMENTS)}
+        means = {str(m): float(values.mean()) for m, values in known.items() if values.size}
+        return means | {"mape": float(errors[np.isfinite(errors)].mean())}
+
+
+def ga_baseline(path: Path, cases: tuple[CaseInfo, ...]) -> Reference:
+    """Lengths that follow from the age alone, by a linear model in JSON: {measure: [intercept, slope]}."""
+    return Reference(GA_BASELINE, path.name, lengths=expected_lengths(read_age_model(path), cases))
+
+
+def expected_lengths(model: AgeModel, cases: tuple[CaseInfo, ...]) -> Floats:
+    """(C, 5) mm; NaN where a case's age is unknown."""
+    rows = [[np.nan if c.age is None else model.length(m, c.age) for m in MEASUREMENTS] for c in cases]
+    return np.array(rows, dtype=np.float64).reshape(len(cases), len(MEASUREMENTS))
+
+
+def inter_rater(path: Path, cases: tuple[CaseInfo, ...]) -> Reference:
+    """A second rater's lengths (a table as the truth's, a row for a subject or a case) or mean errors (JSON).
+
+    The JSON is {measure: mean error in percent, …, "mape": pooled}; it is the form in which such
+    figures get published.
+
+    Raises:
+        FetaError: the file can't be read as either.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FetaError(path, f"can't be read ({error})") from error
+    if text.lstrip().startswith("{"):
+        return Reference(INTER_RATER, path.name, published=_published(path, text))
+    return Reference(INTER_RATER, path.name, lengths=_second_rater(path, text, cases))
+
+
+def _published(path: Path, text: str) -> dict[str, float]:
+    remedy = 'write {"LCC": percent, …, "mape": percent}'
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise FetaError(path, f"is not JSON ({error})", remedy) from error
+    allowed = {str(m) for m in MEASUREMENTS} | {"mape"}
+    for key, value in content.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if key not in allowed or not number or not 0 <= value < math.inf:
+            raise FetaError(path, f"{key!r}: {value!r} is not a mean error in percent", remedy)
+    if "mape" not in content:
+        raise FetaError(path, "has no pooled error", remedy)
+    return {key: float(value) for key, value in content.items()}
+
+
+def _second_rater(path: Path, text: str, cases: tuple[CaseInfo, ...]) -> Floats:
+    header = text.splitlines()[0] if text.strip() else ""
+    delimiter = max("\t;,", key=header.count)
+    rows = {cells[0]: cells[1] for cells in _rows(text, delimiter)}
+    columns = [name.strip() for name in header.split(delimiter)]
+    if not set(map(str, MEASUREMENTS)) & set(columns):
+        raise FetaError(path, "has no column of a measurement", f"name columns {', '.join(MEASUREMENTS)}")
+    lengths = np.full((len(cases), len(MEASUREMENTS)), np.nan)
+    for i, case in enumerate(cases):
+        row = rows.get(case.name) or rows.get(case.name.removesuffix("_T2w")) or rows.get(case.subject)
+        if row:
+            lengths[i] = [_length(row, m) for m in MEASUREMENTS]
+    if not np.isfinite(lengths).any():
+        raise FetaError(path, "holds no length of any scored case", "start each row with a subject or a case's name")
+    return lengths
+
+
+def _rows(text: str, delimiter: str) -> list[tuple[str, dict[str, str]]]:
+    """Each row's first cell, and the row by column name."""
+    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    names = [name.strip() for name in next(reader, [])]
+    return [(cells[0].strip(), dict(zip(names, cells, strict=False))) for cells in reader if cells]
+
+
+def _length(row: Mapping[str, str], measurement: Measurement) -> float:
+    try:
+        value = float(row.get(measurement, ""))
+    except ValueError:
+        return math.nan
+    return value if 0 < value < math.inf else math.nan

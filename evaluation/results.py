@@ -1,0 +1,172 @@
+"""Everything a leaderboard is made of, computed once and then written in several forms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from evaluation.groups import Group, by_attribute
+from evaluation.leaderboard import Board, biometry_boards, segmentation_boards
+from evaluation.notes import ScoringNotes
+from evaluation.ranking import SCHEMES, Ranking, Scheme, rank
+from evaluation.reference import Reference
+from evaluation.stability import (
+    BOOTSTRAPS,
+    LEVEL,
+    Significance,
+    biometry_significance,
+    kendall_tau,
+    segmentation_significance,
+)
+from evaluation.table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
+from feta.labels import TISSUES
+
+FORMAT = "feta-results/1"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The table, its rankings and what stands beside them.
+
+    Attributes:
+        segmentation, biometry: boards, the cohort's first; empty where the truth has nothing to rank by.
+        agreement: scheme → Kendall's tau of its ranking with the one in force, for each task.
+        penalties: team → reason code → number of scores that are penalties (lengths included).
+    """
+
+    table: ScoreTable
+    notes: ScoringNotes
+    scheme: Scheme
+    euler: str
+    seed: int
+    segmentation: tuple[Board, ...]
+    biometry: tuple[Board, ...]
+    significance: tuple[Significance, ...]
+    agreement: dict[str, dict[str, float]]
+    references: tuple[Reference, ...]
+    penalties: dict[str, dict[str, int]]
+
+
+def compute_results(
+    table: ScoreTable,
+    notes: ScoringNotes,
+    *,
+    scheme: Scheme = "paper",
+    seed: int = 0,
+    references: Sequence[Reference] = (),
+    euler: Literal["table", "reference"] = "table",
+) -> Results:
+    """Rank, test and count; see Results."""
+    lengths = biometry_significance(table)
+    return Results(
+        table=table,
+        notes=notes,
+        scheme=scheme,
+        euler=euler,
+        seed=seed,
+        segmentation=tuple(segmentation_boards(table, scheme, seed)),
+        biometry=tuple(biometry_boards(table, scheme, seed, references)),
+        significance=(*segmentation_significance(table), *((lengths,) if lengths else ())),
+        agreement=_agreement(table, scheme),
+        references=tuple(references),
+        penalties={team: _penalties(table, t) for t, team in enumerate(table.teams)},
+    )
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """results.json, as ``results.schema.json`` describes it; NaN becomes null."""
+    table = results.table
+    return {
+        "format": FORMAT,
+        "scheme": results.scheme,
+        "euler": results.euler,
+        "seed": results.seed,
+        "bootstraps": BOOTSTRAPS,
+        "level": LEVEL,
+        "teams": list(table.teams),
+        "cases": [asdict(case) for case in table.cases],
+        "segmentation": [_board(board) for board in results.segmentation],
+        "biometry": [_board(board) for board in results.biometry],
+        "groups": _group_means(table),
+        "significance": [
+            {"metric": s.metric, "p": s.p.tolist(), "better": s.better.tolist()} for s in results.significance
+        ],
+        "agreement": results.agreement,
+        "references": [{"name": r.name, "source": r.source} for r in results.references],
+        "penalties": results.penalties,
+        "notes": {team: list(lines) for team, lines in results.notes.teams.items()},
+        "warnings": list(results.notes.warnings),
+        "policy": dict(results.notes.policy),
+        "versions": dict(results.notes.versions),
+        "command": results.notes.command,
+    }
+
+
+def metric_means(table: ScoreTable, group: Group) -> dict[str, dict[str, float]]:
+    """Team → metric → mean over a group's cases and labels; "mape" where the truth has lengths."""
+    known = np.isfinite(table.true_lengths[group.members])
+    means = {}
+    for t, team in enumerate(table.teams):
+        values = table.values[t, group.members].mean(axis=(0, 1))
+        means[team] = {metric: float(values[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
+        if known.any():
+            means[team]["mape"] = float(table.length_errors[t, group.members][known].mean())
+    return means
+
+
+def label_means(table: ScoreTable) -> dict[str, dict[str, dict[str, float]]]:
+    """Team → tissue → ranked metric → mean over all cases."""
+    index = [SEGMENTATION_METRICS.index(metric) for metric in RANKED_METRICS]
+    means = table.values[..., index].mean(axis=1)
+    return {
+        team: {
+            tissue.name: {metric: float(means[t, i, k]) for k, metric in enumerate(RANKED_METRICS)}
+            for i, tissue in enumerate(TISSUES)
+        }
+        for t, team in enumerate(table.teams)
+    }
+
+
+def _group_means(table: ScoreTable) -> list[dict[str, Any]]:
+    return [
+        {"by": title, "group": group.name, "cases": group.size, "teams": metric_means(table, group)}
+        for title, groups in by_attribute(table).items()
+        for group in groups
+    ]
+
+
+def _board(board: Board) -> dict[str, Any]:
+    return {
+        "site": board.group.name,
+        "cases": board.group.size,
+        "rows": [dict(row) for row in board.rows],
+        "rank_frequency": {t: board.stability.frequency[i].tolist() for i, t in enumerate(board.ranking.teams)},
+        "kendall_tau": {
+            "mean": float(board.stability.tau.mean()),
+            "low": float(np.percentile(board.stability.tau, 2.5)),
+        },
+    }
+
+
+def _agreement(table: ScoreTable, scheme: Scheme) -> dict[str, dict[str, float]]:
+    used = rank(table, scheme)
+    agreement: dict[str, dict[str, float]] = {}
+    for other in SCHEMES:
+        pairs = zip(("segmentation", "biometry"), used, rank(table, other), strict=True)
+        agreement[other] = {task: _tau(a, b) for task, a, b in pairs if a is not None and b is not None}
+    return agreement
+
+
+def _tau(one: Ranking, other: Ranking) -> float:
+    return float(kendall_tau(other.rank[None], one.rank)[0])
+
+
+def _penalties(table: ScoreTable, team: int) -> dict[str, int]:
+    """Reason code → number of scores; a length that the truth lacks is nobody's fault and not counted."""
+    lengths = np.where(np.isfinite(table.true_lengths), table.length_reasons[team], "")
+    counts = Counter(str(reason) for reason in [*table.reasons[team].ravel(), *lengths.ravel()] if reason)
+    return dict(sorted(counts.items()))

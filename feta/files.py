@@ -1,0 +1,126 @@
+"""Files that are opened without surprises, and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from feta.errors import FetaError
+
+#: Deflate expands at most 1032-fold, so one block of this size never inflates beyond 34 MB.
+_BLOCK = 1 << 15
+GZIP_MAGIC = b"\x1f\x8b"
+#: Tables and JSON files larger than this are not what they claim to be.
+MAX_TEXT_BYTES = 16 << 20
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a link, a pipe, a device or a folder is refused.
+
+    The check is made on the opened file, so that nothing can be swapped in between.
+
+    Raises:
+        FetaError: the file is missing, unreadable, or not a regular file.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer must not block
+    try:
+        if path.is_symlink():
+            raise FetaError(path, "is a link", "put the file itself there (cp -L)")
+        descriptor = os.open(path, flags)
+    except (OSError, ValueError) as error:
+        raise FetaError(path, f"cannot be read ({_reason(error)})") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FetaError(path, "is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file's bytes in blocks of at most 32 KiB."""
+    while block := file.read(_BLOCK):
+        yield block
+
+
+def gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Yield the inflated bytes of a gzip file in bounded pieces, to its very end.
+
+    zlib holds the trailer's CRC-32 and length of every member against what was inflated.
+
+    Raises:
+        FetaError: the data are damaged, end early, or are followed by something else.
+    """
+    member, complete = zlib.decompressobj(wbits=31), False
+    for block in blocks(file):
+        rest = block
+        while rest and not (complete and not rest.strip(b"\0")):  # zero padding after the end is allowed, as gzip does
+            if complete:
+                member, complete = zlib.decompressobj(wbits=31), False
+            try:
+                yield member.decompress(rest)
+            except zlib.error as error:
+                raise FetaError(path, f"gzip data are damaged ({error})", "copy the file again") from error
+            complete, rest = member.eof, member.unused_data
+    if not complete:
+        raise FetaError(path, "gzip data end too early (truncated file)", "copy the file again")
+
+
+def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
+    """Text of a small file: UTF-8 with or without a byte-order mark, UTF-16 with one, or else Latin-1.
+
+    Raises:
+        FetaError: the file can't be opened, or is larger than ``limit`` bytes.
+    """
+    try:
+        with open_regular(path) as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({_reason(error)})") from error
+    if len(data) > limit:
+        raise FetaError(path, f"is larger than {limit >> 20} MiB, too large for a table")
+    try:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write a file under a hidden temporary name beside it, then rename: it is whole or absent.
+
+    Missing folders are made. Text is written as UTF-8. A link at ``path`` is replaced, not followed.
+
+    Raises:
+        FetaError: the folder or the file can't be written.
+    """
+    payload = data.encode() if isinstance(data, str) else data
+    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except (OSError, ValueError) as error:
+        raise FetaError(path, f"cannot be written ({_reason(error)})", "choose a folder you can write to") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,210 @@
+"""The header of a NIfTI file, read just far enough to guard what follows.
+
+Layout: NIfTI-1 (nifti.nimh.nih.gov/nifti-1) and NIfTI-2 (the same with wider fields).
+Where the voxels lie in space is SimpleITK's decision alone: it is given a clean header
+rebuilt from the fields that were checked, and never sees a byte of the file itself.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from feta.errors import FetaError
+from feta.grid import Grid
+
+#: Declared limit on a volume's size, held against the header before anything is allocated.
+MAX_VOXELS = 1024**3 // 2
+#: A fetal brain and its surroundings are far smaller; a larger image has its units wrong.
+MAX_EXTENT_MM = 2000.0
+#: Bytes that hold any header of either version.
+HEADER_BYTES = 544
+#: Where the voxels start in a file without extensions, by version.
+FIRST_VOXEL = {1: 352, 2: 544}
+#: A header may carry extensions before the voxels, of this size at most.
+_MAX_OFFSET = 16 << 20
+_MAX_SIDE = 32767
+_ORTHOGONAL = 1e-3
+
+_DTYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+_OTHER_DTYPES = {1: "binary", 32: "complex", 128: "RGB", 1536: "float128", 1792: "complex", 2304: "RGBA"}
+
+#: Byte offset and struct format of each field that is read, by version.
+_LAYOUTS = {
+    1: {
+        "dim": (40, "8h"),
+        "datatype": (70, "h"),
+        "pixdim": (76, "8f"),
+        "offset": (108, "f"),
+        "scale": (112, "2f"),
+        "units": (123, "B"),
+        "codes": (252, "2h"),
+        "qform": (256, "6f"),
+        "sform": (280, "12f"),
+    },
+    2: {
+        "datatype": (12, "h"),
+        "dim": (16, "8q"),
+        "pixdim": (104, "8d"),
+        "offset": (168, "q"),
+        "scale": (176, "2d"),
+        "codes": (344, "2i"),
+        "qform": (352, "6d"),
+        "sform": (400, "12d"),
+        "units": (500, "B"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What reading the voxels needs.
+
+    Attributes:
+        grid: where they lie, as SimpleITK sees it.
+        dtype: how they are stored, byte order included.
+        offset: bytes before the first voxel.
+        slope, intercept: value = stored · slope + intercept; (1, 0) where the file has no scaling.
+    """
+
+    grid: Grid
+    dtype: np.dtype
+    offset: int
+    slope: float
+    intercept: float
+
+    @property
+    def scaled(self) -> bool:
+        """Whether stored values differ from the values meant."""
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+    @property
+    def total_bytes(self) -> int:
+        """Length of the file, inflated."""
+        return self.offset + math.prod(self.grid.size) * self.dtype.itemsize
+
+
+def parse_header(data: bytes, path: Path) -> Header:
+    """Read and check the header of a single-file NIfTI volume.
+
+    Args:
+        data: the first HEADER_BYTES bytes of the file, inflated (or all of a shorter one).
+        path: for messages.
+
+    Raises:
+        FetaError: not NIfTI, not three-dimensional, too large, or a geometry that SimpleITK refuses.
+    """
+    version, order = _version(data, path)
+    raw = {name: struct.unpack_from(order + code, data, at) for name, (at, code) in _LAYOUTS[version].items()}
+    _check_size(raw["dim"], path)
+    datatype = raw["datatype"][0]
+    if datatype not in _DTYPES:
+        kind = _OTHER_DTYPES.get(datatype, f"code {datatype}")
+        raise FetaError(path, f"voxels are of type {kind}, not real numbers", "convert it to a grey-scale volume")
+    offset = _offset(raw["offset"][0], version, path)
+    slope, intercept = _scale(*raw["scale"])
+    return Header(_grid(raw, path), np.dtype(order + _DTYPES[datatype]), offset, slope, intercept)
+
+
+def _version(data: bytes, path: Path) -> tuple[int, str]:
+    """Version (1 or 2) and byte order ("<" or ">")."""
+    for version, length, magic in ((1, 348, data[344:348]), (2, 540, data[4:12])):
+        for order in "<>":
+            if len(data) < length + 4 or struct.unpack_from(order + "i", data)[0] != length:
+                continue
+            if magic == (b"n+1\0", b"n+2\0\r\n\x1a\n")[version - 1]:
+                return version, order
+            raise FetaError(path, "is not a single-file NIfTI volume", "convert it to .nii.gz")
+    raise FetaError(path, "is not a NIfTI volume", "convert it to .nii.gz")
+
+
+def _check_size(dim: tuple[int, ...], path: Path) -> None:
+    if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1:
+        raise FetaError(path, f"header is damaged (dimensions {dim})", "copy the file again")
+    size = dim[1 : dim[0] + 1]
+    if dim[0] != 3:
+        raise FetaError(path, f"has {dim[0]} dimensions {size}, not three", "extract one three-dimensional volume")
+    if math.prod(size) > MAX_VOXELS or max(size) > _MAX_SIDE:
+        raise FetaError(path, f"header declares {size} voxels, the limit is {MAX_VOXELS} in all", "crop or resample it")
+
+
+def _offset(value: float, version: int, path: Path) -> int:
+    if not math.isfinite(value) or value != int(value) or not FIRST_VOXEL[version] <= value <= _MAX_OFFSET:
+        raise FetaError(path, f"header is damaged (voxels start at byte {value:g})", "copy the file again")
+    return int(value)
+
+
+def _scale(slope: float, intercept: float) -> tuple[float, float]:
+    """A slope of 0 or NaN means that values are stored as they are (NIfTI-1 standard)."""
+    if slope == 0 or not math.isfinite(slope):
+        return 1.0, 0.0
+    return slope, intercept if math.isfinite(intercept) else 0.0
+
+
+def _grid(raw: dict[str, tuple], path: Path) -> Grid:
+    """Where the voxels lie: SimpleITK's reading of a clean NIfTI-1 header with the same geometry."""
+    if not all(math.isfinite(s) and s > 0 for s in raw["pixdim"][1:4]):
+        raise FetaError(path, f"voxel size {raw['pixdim'][1:4]} is not positive", "correct the header's pixdim")
+    grid = _ask_simpleitk(_clean_header(raw), path)
+    numbers = np.concatenate([grid.spacing, grid.origin, grid.direction])
+    axes = np.reshape(grid.direction, (3, 3))
+    if not np.isfinite(numbers).all() or np.abs(axes.T @ axes - np.eye(3)).max() > _ORTHOGONAL:
+        raise _bad_affine(path)
+    extent = max(n * s for n, s in zip(grid.size, grid.spacing, strict=True))
+    if min(grid.spacing) <= 0 or extent > MAX_EXTENT_MM:
+        raise FetaError(path, f"extends over {extent:g} mm", "correct the voxel size or its unit in the header")
+    return grid
+
+
+def _clean_header(raw: dict[str, tuple]) -> bytes:
+    """352 bytes of NIfTI-1 that hold the size and geometry, and nothing else of the file."""
+    header = bytearray(FIRST_VOXEL[1])
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 3, *raw["dim"][1:4], 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, 2, 8)
+    struct.pack_into("<f", header, 108, FIRST_VOXEL[1])
+    header[123] = raw["units"][0]
+    struct.pack_into("<2h", header, 252, *(code if 0 <= code <= 4 else 0 for code in raw["codes"]))
+    header[344:348] = b"n+1\0"
+    for name in ("pixdim", "qform", "sform"):
+        at, values = _LAYOUTS[1][name][0], _float32(raw[name])
+        header[at : at + values.nbytes] = values.tobytes()
+    return bytes(header)
+
+
+def _float32(values: tuple[float, ...]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(values).astype("<f4")
+
+
+def _ask_simpleitk(header: bytes, path: Path) -> Grid:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("NiftiImageIO")
+    loud = sitk.ProcessObject.GetGlobalWarningDisplay()
+    try:
+        with tempfile.TemporaryDirectory(prefix="feta-") as folder:
+            file = Path(folder) / "header.nii"
+            file.write_bytes(header)
+            reader.SetFileName(str(file))
+            sitk.ProcessObject.SetGlobalWarningDisplay(False)  # it would name the temporary file
+            reader.ReadImageInformation()
+    except OSError as error:
+        raise FetaError("TMPDIR", f"no temporary file can be written ({error.strerror})", "set TMPDIR") from error
+    except RuntimeError as error:
+        raise _bad_affine(path) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(loud)
+    # Adding 0.0 turns −0.0 into 0.0.
+    spacing, origin = (tuple(v + 0.0 for v in get()) for get in (reader.GetSpacing, reader.GetOrigin))
+    return Grid(reader.GetSize(), spacing, origin, tuple(v + 0.0 for v in reader.GetDirection()))
+
+
+def _bad_affine(path: Path) -> FetaError:
+    return FetaError(path, "affine is sheared, singular or not finite", "resample it to orthogonal axes")

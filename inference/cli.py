@@ -1,0 +1,166 @@
+"""``feta-infer``: fetal brain MRI in, label maps and five lengths out."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feta.cases import CaseList, find_cases, find_cases_2021
+from feta.errors import FetaError
+from inference.jobs import Job, folder_jobs, jobs_2021
+from inference.pipeline import UNUSABLE, run
+from inference.settings import Settings, default_weights
+from inference.stopping import Stopped, exit_status, stop_on_sigterm
+
+HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
+EPILOG = (
+    "Other forms: 'feta-infer case', 'feta-infer challenge-2024' and 'feta-infer challenge-2021' serve the challenge's "
+    "own ways of calling; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
+    "2 unusable call or input."
+)
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The challenge's own ways of calling.")
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Weights = Annotated[Path | None, typer.Option(help="Folder of weights with model.yaml.", show_default="FETA_WEIGHTS")]
+NoFlips = Annotated[bool, typer.Option("--no-flips", help="Don't average over mirrored copies: faster, a bit worse.")]
+Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now the same as --no-flips --no-qc.")]
+Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
+Baseline = Annotated[Path | None, typer.Option(help="JSON {measure: [intercept, slope]} for lengths from the age.")]
+NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
+
+
+@app.command(help=HELP, epilog=EPILOG)
+def infer(
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="BIDS tree, folder of volumes, or one volume.")],
+    output: Annotated[
+        Path | None, typer.Argument(metavar="[OUTPUT]", help="Folder for results; for one volume: beside it.")
+    ] = None,
+    ga: Annotated[float | None, typer.Option(help="Gestational age of a single volume, weeks.")] = None,
+    participants: Participants = None,
+    ga_baseline: Baseline = None,
+    device: Device = "auto",
+    weights: Weights = None,
+    overwrite: Overwrite = False,
+    no_flips: NoFlips = False,
+    fast: Fast = False,
+    no_qc: NoQc = False,
+) -> None:
+    """Run over a BIDS tree, a folder, or one volume."""
+    settings = Settings(weights or default_weights(), device, not (no_flips or fast), overwrite, ga_baseline)
+    single = not input_path.is_dir()
+    if output is None and not single:
+        raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
+    if ga is not None and not single:
+        raise FetaError("--ga", "is for one volume", "put the ages of a folder into its participants.tsv")
+    found = find_cases(input_path, participants)
+    if ga is not None:
+        found = with_age(found, ga)
+    root = output or input_path.absolute().parent
+    jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast))
+    status, lengths = _run(found, jobs, settings, None if output is None else root)
+    if single:
+        from inference.summary import print_summary
+
+        for job in jobs:
+            print_summary(job, lengths.get(job.title), settings)
+    raise typer.Exit(status)
+
+
+@forms.command("case")
+def one_case(
+    image: Annotated[Path, typer.Option(help="T2w volume.")],
+    participants: Participants = None,
+    seg: Annotated[Path | None, typer.Option(help="Label map to write.")] = None,
+    biom: Annotated[Path | None, typer.Option(help="Table of lengths to write.")] = None,
+    landm: Annotated[Path | None, typer.Option(help="Landmark image to write.")] = None,
+    device: Device = "auto",
+    weights: Weights = None,
+    no_flips: NoFlips = False,
+    ga_baseline: Baseline = None,
+) -> None:
+    """One volume to named files, as the 2024 challenge calls a submission. Always does the work anew."""
+    if seg is None and biom is None and landm is None:
+        raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
+    settings = Settings(weights or default_weights(), device, not no_flips, True, ga_baseline)
+    found = find_cases(image, participants)
+    raise typer.Exit(_run(found, [Job(case, seg, biom, landm) for case in found.cases], settings, None)[0])
+
+
+@forms.command("challenge-2024")
+def challenge_2024(
+    bids: Annotated[Path, typer.Argument(metavar="DIR", help="BIDS tree.")],
+    team: Annotated[str, typer.Option(help="Names the folder of the results.")],
+    participants: Participants = None,
+    device: Device = "auto",
+    weights: Weights = None,
+    overwrite: Overwrite = False,
+    no_flips: NoFlips = False,
+    ga_baseline: Baseline = None,
+) -> None:
+    """A BIDS tree to DIR/derivatives/predictions/TEAM, the layout of the challenge of 2024."""
+    if not team or team in (".", "..") or "/" in team:
+        raise FetaError("--team", f"'{team}' can't name a folder")
+    settings = Settings(weights or default_weights(), device, not no_flips, overwrite, ga_baseline)
+    found = find_cases(bids, participants)
+    root = bids / "derivatives" / "predictions" / team
+    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True)
+    raise typer.Exit(_run(found, jobs, settings, root)[0])
+
+
+@forms.command("challenge-2021")
+def challenge_2021(
+    images: Annotated[Path, typer.Option(help="Folder with anat/*_T2w.nii.gz.")] = Path("/input_img"),
+    meta: Annotated[Path, typer.Option(help="Folder with meta.json.")] = Path("/input_meta"),
+    output: Annotated[Path, typer.Option(help="Folder for <sub>_seg_result.nii.gz.")] = Path("/output"),
+    device: Device = "auto",
+    weights: Weights = None,
+    overwrite: Overwrite = False,
+    no_flips: NoFlips = False,
+) -> None:
+    """The layout of the challenge of 2021: label maps only."""
+    settings = Settings(weights or default_weights(), device, not no_flips, overwrite)
+    found = find_cases_2021(images, meta)
+    raise typer.Exit(_run(found, jobs_2021(found.cases, output), settings, output)[0])
+
+
+def with_age(found: CaseList, age: float) -> CaseList:
+    """The same cases with an age given on the command line."""
+    checked = [dataclasses.replace(case, age=age, warnings=(), age_is_impossible=False) for case in found.cases]
+    return dataclasses.replace(found, cases=tuple(checked))
+
+
+def _run(found: CaseList, jobs: Sequence[Job], settings: Settings, root: Path | None) -> tuple[int, dict]:
+    if not jobs and not found.problems:
+        raise FetaError("feta-infer", "the input holds no volume", "*_T2w.nii.gz, .nii.gz or .nii are looked for")
+    return run(jobs, settings, root=root, warnings=found.warnings, problems=found.problems)
+
+
+def main() -> None:
+    """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
+    named = {command.name for command in forms.registered_commands}
+    chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app
+    sys.exit(_guarded(chosen))
+
+
+def _guarded(chosen: Callable[[], None]) -> int:
+    """Run a form; give its exit status, with one line for an error that is the user's."""
+    try:
+        stop_on_sigterm()
+        chosen()
+    except FetaError as error:
+        print(f"feta-infer: {error}", file=sys.stderr)
+        return UNUSABLE
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except Stopped:
+        print("feta-infer: stopped; finished cases are kept, and the same call goes on from there", file=sys.stderr)
+        return exit_status()
+    return 0

@@ -1,0 +1,75 @@
+"""What is to be made of which case, and under which names, for each way of calling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from feta.cases import Case
+from feta.predictions import biometry_path, label_map_path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case and the files to write for it; None: don't write that one.
+
+    Attributes:
+        case: the case.
+        label_map: ``.nii.gz``.
+        biometry: table of the five lengths.
+        landmarks: image with two voxels a length.
+        picture: PNG to judge the result by eye.
+        record: JSON written last; where it is there and fits, the case is finished.
+    """
+
+    case: Case
+    label_map: Path | None = None
+    biometry: Path | None = None
+    landmarks: Path | None = None
+    picture: Path | None = None
+    record: Path | None = None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The files that a finished case has, without the record."""
+        return tuple(p for p in (self.label_map, self.biometry, self.landmarks, self.picture) if p is not None)
+
+    @property
+    def title(self) -> str:
+        """How messages and run.json call the case."""
+        folder = self.case.folder.as_posix()
+        return self.case.name if folder == "." else f"{folder}/{self.case.name}"
+
+
+def folder_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False) -> list[Job]:
+    """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
+
+    Args:
+        cases: what was found in the input.
+        root: the output folder.
+        picture: also ``…_qc.png``.
+        landmarks: also ``…_meas.nii.gz``.
+    """
+    jobs = []
+    for case in cases:
+        label_map = label_map_path(root, case)
+        jobs.append(
+            Job(
+                case,
+                label_map,
+                biometry_path(root, case),
+                label_map.with_name(f"{case.name}_meas.nii.gz") if landmarks else None,
+                label_map.with_name(f"{case.name}_qc.png") if picture else None,
+                label_map.with_name(f"{case.name}_dseg.json"),
+            )
+        )
+    return jobs
+
+
+def jobs_2021(cases: Iterable[Case], root: Path) -> list[Job]:
+    """``<sub>_seg_result.nii.gz`` straight into a folder, the layout of 2021, which has no biometry."""
+    return [
+        Job(case, label_map=root / f"{case.subject}_seg_result.nii.gz", record=root / f"{case.subject}_seg_result.json")
+        for case in cases
+    ]

@@ -1,0 +1,116 @@
+"""The residual 3D U-Net with deep supervision that the top teams of FeTA share.
+
+Residual encoder blocks as in nnU-Net's residual-encoder plans (Isensee et al., MICCAI 2024),
+instance normalisation, leaky ReLU, strided convolutions down, transposed convolutions up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+SLOPE = 0.01
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What fixes the shape of every weight.
+
+    Attributes:
+        inputs: channels of the image.
+        outputs: channels of the logits.
+        widths: channels of each level, the finest first; each level halves the size.
+        blocks: residual blocks in each level of the encoder.
+        heads: how many levels of the decoder give logits (deep supervision); 1 is enough to predict.
+    """
+
+    inputs: int = 1
+    outputs: int = 8
+    widths: tuple[int, ...] = (16, 32, 64, 128, 192)
+    blocks: tuple[int, ...] = (1, 1, 1, 1, 1)
+    heads: int = 3
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != len(self.blocks):
+            raise ValueError(f"{len(self.widths)} widths but {len(self.blocks)} numbers of blocks")
+        if not 1 <= self.heads < len(self.widths):
+            raise ValueError(f"heads must lie in 1..{len(self.widths) - 1}, not {self.heads}")
+
+    @property
+    def multiple(self) -> int:
+        """Every side of a patch must be a multiple of this."""
+        return int(2 ** (len(self.widths) - 1))
+
+
+def _norm(width: int) -> nn.Module:
+    return nn.InstanceNorm3d(width, affine=True)
+
+
+class ResidualBlock(nn.Module):
+    """conv – norm – act – conv – norm, plus the input (projected where shape changes), act."""
+
+    def __init__(self, inputs: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(inputs, width, 3, stride=stride, padding=1, bias=False)
+        self.norm1 = _norm(width)
+        self.second = nn.Conv3d(width, width, 3, padding=1, bias=False)
+        self.norm2 = _norm(width)
+        same = inputs == width and stride == 1
+        self.skip: nn.Module = nn.Identity() if same else nn.Conv3d(inputs, width, 1, stride=stride, bias=False)
+        self.act = nn.LeakyReLU(SLOPE, inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, Z, Y, X) → (N, width, Z/stride, Y/stride, X/stride)."""
+        y = self.act(self.norm1(self.first(x)))
+        return self.act(self.norm2(self.second(y)) + self.skip(x))
+
+
+class UpBlock(nn.Module):
+    """Transposed convolution up, the encoder's features beside it, one convolution."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose3d(inputs, width, 2, stride=2)
+        self.conv = nn.Conv3d(2 * width, width, 3, padding=1, bias=False)
+        self.norm = _norm(width)
+        self.act = nn.LeakyReLU(SLOPE, inplace=True)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Coarse (N, inputs, Z, Y, X) and skip (N, width, 2Z, 2Y, 2X) → (N, width, 2Z, 2Y, 2X)."""
+        return self.act(self.norm(self.conv(torch.cat((self.up(x), skip), dim=1))))
+
+
+class ResidualUNet(nn.Module):
+    """Residual encoder, plain decoder, logits at several resolutions."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        widths = settings.widths
+        stages = []
+        for level, (width, blocks) in enumerate(zip(widths, settings.blocks, strict=True)):
+            inputs = widths[level - 1] if level else settings.inputs
+            first = ResidualBlock(inputs, width, stride=2 if level else 1)
+            stages.append(nn.Sequential(first, *(ResidualBlock(width, width) for _ in range(blocks - 1))))
+        self.encoder = nn.ModuleList(stages)
+        self.decoder = nn.ModuleList(UpBlock(widths[i + 1], widths[i]) for i in reversed(range(len(widths) - 1)))
+        self.heads = nn.ModuleList(nn.Conv3d(widths[i], settings.outputs, 1) for i in range(settings.heads))
+
+    def levels(self, x: Tensor, heads: int) -> list[Tensor]:
+        """Logits of the ``heads`` finest levels; index 0 is the highest resolution, as large as ``x``."""
+        skips = []
+        for stage in self.encoder:
+            x = stage(x)
+            skips.append(x)
+        outputs: list[Tensor] = []
+        for level, block in zip(reversed(range(len(self.decoder))), self.decoder, strict=True):
+            x = block(x, skips[level])
+            if level < heads:
+                outputs.append(self.heads[level](x))
+        return outputs[::-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, Z, Y, X) → logits (N, outputs, Z, Y, X); sides are multiples of ``settings.multiple``."""
+        return self.levels(x, heads=1)[0]

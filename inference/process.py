@@ -1,0 +1,119 @@
+"""One case from its volume to its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from feta.age_model import AgeModel
+from feta.errors import FetaError
+from feta.measurements import MEASUREMENTS, Measurement
+from feta.predictions import write_biometry
+from feta.volumes import Volume, read_volume, write_label_map
+from inference.biometry import Matrix, measure
+from inference.jobs import Job
+from inference.landmarks import landmark_image
+from inference.lengths import Length, complete
+
+#: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
+THINNEST_MM = 15.0
+
+
+class Segmented(Protocol):
+    """What a segmenter gives back: see ``inference.segmenter.Segmentation``."""
+
+    @property
+    def labels(self) -> Volume:
+        """uint8 (z, y, x) on the input's grid."""
+
+    @property
+    def to_canonical(self) -> Matrix:
+        """4×4, from physical LPS mm to the canonical brain frame."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line each."""
+
+
+class SegmenterLike(Protocol):
+    """Anything that segments a volume."""
+
+    def __call__(self, volume: Volume) -> Segmented:
+        """Segment one volume."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a case, beside its files."""
+
+    lengths: dict[Measurement, Length]
+    warnings: tuple[str, ...]
+
+
+def process(job: Job, segmenter: SegmenterLike, model: AgeModel) -> Result:
+    """Segment a case, measure it, and write its files, the label map first.
+
+    Args:
+        job: the case and what to write.
+        segmenter: makes the label map.
+        model: lengths from the age, where the label map gives none.
+
+    Raises:
+        FetaError: the volume can't be used, or a file can't be written.
+    """
+    volume = read_volume(job.case.image)
+    refuse_hopeless(job, volume)
+    segmented = segmenter(volume)
+    warnings = segmented.warnings
+    for path in job.outputs:
+        make_folder(path.parent)
+    if job.label_map:
+        write_label_map(job.label_map, segmented.labels)
+    if not segmented.labels.array.any():
+        warnings = (*warnings, "no brain was found: the label map is empty")
+    if not (job.biometry or job.landmarks or job.picture):
+        return Result({}, warnings)
+    lengths, notes = complete(measure(segmented.labels, segmented.to_canonical), job.case.age, model)
+    _write_lengths(job, volume, segmented, lengths)
+    return Result(lengths, (*warnings, *notes))
+
+
+def refuse_hopeless(job: Job, volume: Volume) -> None:
+    """Raise FetaError for a volume in which there can't be a brain."""
+    extent = np.multiply(volume.grid.size, volume.grid.spacing)
+    thinnest = int(np.argmin(extent))
+    if extent[thinnest] < THINNEST_MM:
+        problem = f"is only {volume.grid.size[thinnest]} voxels ({extent[thinnest]:.3g} mm) thick along {'ijk'[thinnest]}"
+        raise FetaError(job.case.image, problem, "a 3-D reconstruction of the whole brain is needed")
+    if float(volume.array.min()) == float(volume.array.max()):
+        raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
+
+
+def _write_lengths(job: Job, volume: Volume, segmented: Segmented, lengths: dict[Measurement, Length]) -> None:
+    lines = {measurement: length.line for measurement, length in lengths.items() if length.line is not None}
+    if job.biometry:
+        values = {m: lengths[m].value for m in MEASUREMENTS}
+        known = {m: float("nan") if v is None else v for m, v in values.items()}
+        write_biometry(job.biometry, job.case.subject, known)
+    if job.landmarks:
+        write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
+    if job.picture:
+        # matplotlib takes a second to import, which runs without pictures needn't pay.
+        from inference.qc import write_picture
+
+        write_picture(job.picture, job.case.name, volume, segmented.labels, segmented.to_canonical, lengths)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder for results.
+
+    Raises:
+        FetaError: it can't be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FetaError(folder, f"can't be created ({error.strerror})", "choose another output folder") from error

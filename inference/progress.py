@@ -1,0 +1,133 @@
+"""Progress for people: a bar in a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Reporter(Protocol):
+    """Where a run says what it does."""
+
+    def start(self, title: str) -> None:
+        """A case begins."""
+
+    def done(self, title: str, outcome: str) -> None:
+        """A case has ended, one way or another; ``outcome`` in a few words."""
+
+    def line(self, text: str) -> None:
+        """A warning or an error, one line."""
+
+
+class Clock:
+    """Estimates the time left from the cases that took time; skipped ones took none."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.ended = 0
+        self.worked: list[float] = []
+        self._began = time.monotonic()
+
+    def start(self) -> None:
+        """A case begins."""
+        self._began = time.monotonic()
+
+    def end(self, *, worked: bool) -> float:
+        """A case ends; gives its seconds."""
+        seconds = time.monotonic() - self._began
+        self.ended += 1
+        if worked:
+            self.worked.append(seconds)
+        return seconds
+
+    def left(self) -> str:
+        """Such as 'about 12 min left'; empty at the end, and before the first case has taken time."""
+        if not self.worked or self.ended >= self.total:
+            return ""
+        return f"about {duration((self.total - self.ended) * sum(self.worked) / len(self.worked))} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as a person would say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+class PlainReporter:
+    """One line for each event, to standard error."""
+
+    def __init__(self, total: int) -> None:
+        self._clock = Clock(total)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def start(self, title: str) -> None:
+        """Say which case begins."""
+        self._clock.start()
+        self.line(f"[{self._clock.ended + 1}/{self._clock.total}] {title}: started")
+
+    def done(self, title: str, outcome: str) -> None:
+        """Say how it ended and how long the rest will take."""
+        seconds = self._clock.end(worked=outcome != "already finished")
+        parts = [outcome if outcome == "already finished" else f"{outcome} in {duration(seconds)}", self._clock.left()]
+        self.line(f"[{self._clock.ended}/{self._clock.total}] {title}: " + ", ".join(p for p in parts if p))
+
+    def line(self, text: str) -> None:
+        """Print a line at once, so that a log shows it while the run goes on."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class TerminalReporter:
+    """A bar with the current case and the time left; messages scroll above it."""
+
+    def __init__(self, total: int, console: Console) -> None:
+        self._clock = Clock(total)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._task = self._progress.add_task("", total=total, left="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def start(self, title: str) -> None:
+        """Show which case begins."""
+        self._clock.start()
+        self._progress.update(self._task, description=escape(title))
+
+    def done(self, title: str, outcome: str) -> None:
+        """Move the bar on."""
+        self._clock.end(worked=outcome != "already finished")
+        self._progress.update(self._task, advance=1, left=self._clock.left())
+
+    def line(self, text: str) -> None:
+        """Print above the bar."""
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def reporter(total: int) -> PlainReporter | TerminalReporter:
+    """The reporter that suits standard error."""
+    console = Console(stderr=True)
+    return TerminalReporter(total, console) if console.is_terminal else PlainReporter(total)

@@ -1,0 +1,70 @@
+"""What a run is asked for, and the part of it that its results depend on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import feta
+from feta.age_model import AgeModel, published_model, read_age_model
+from feta.errors import FetaError
+from feta.volumes import fingerprint
+
+#: Names the folder of weights where --weights doesn't; the image sets it.
+WEIGHTS_VARIABLE = "FETA_WEIGHTS"
+
+
+def default_weights() -> Path:
+    """The folder that FETA_WEIGHTS names, else ``weights`` beside the packages."""
+    named = os.environ.get(WEIGHTS_VARIABLE)
+    return Path(named) if named else Path(__file__).resolve().parents[1] / "weights"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a run.
+
+    Attributes:
+        weights: folder with ``model.yaml``.
+        device: 'auto', 'cpu' or 'cuda'.
+        flips: average over mirrored copies, slower and a little better.
+        overwrite: do finished cases again.
+        ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
+    """
+
+    weights: Path
+    device: str = "auto"
+    flips: bool = True
+    overwrite: bool = False
+    ga_baseline: Path | None = None
+
+    def age_model(self) -> AgeModel:
+        """The mean length at an age."""
+        return published_model() if self.ga_baseline is None else read_age_model(self.ga_baseline)
+
+    def result_key(self) -> dict[str, Any]:
+        """What a result depends on, beside its input: a change here makes a finished case unfinished.
+
+        Raises:
+            FetaError: no model in the folder of weights.
+        """
+        return {
+            "version": feta.__version__,
+            "model": _model_identity(self.weights),
+            "flips": self.flips,
+            "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
+        }
+
+    def described(self) -> dict[str, Any]:
+        """For run.json."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+
+
+def _model_identity(weights: Path) -> str:
+    """sha256 of ``model.yaml``, which itself holds the sha256 of each file of weights."""
+    description = weights / "model.yaml"
+    if not description.is_file():
+        raise FetaError(weights, "holds no model.yaml", f"name the folder of weights by --weights or {WEIGHTS_VARIABLE}")
+    return fingerprint(description)

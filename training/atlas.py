@@ -1,0 +1,106 @@
+"""Labelled volumes to learn from: a BIDS folder in the challenge's layout, brought into the canonical frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from feta.errors import FetaError
+from feta.labels import LABEL_COUNT, TISSUES
+from feta.volumes import Volume, read_label_map, read_volume
+from inference.frames import Matrix, index_to_ras
+
+#: The distance to the brain is smooth: kept on a coarse grid that reaches far outside.
+DISTANCE_SPACING = 2.5
+DISTANCE_SIZE = 96
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One labelled volume, ready to be sampled at any place.
+
+    Attributes:
+        name: ``sub-crl21``.
+        tissues: (8, Z, Y, X) float16: the seven tissues' indicator maps, then the T2w image's
+            departure from its tissue's mean, in units of the brain's standard deviation.
+        means: (8,) float32 mean T2w intensity of each label (0 for background), brain mean 0, sd 1.
+        to_index: 4×4 matrix from canonical mm to voxel index (x, y, z) of ``tissues``.
+        distance: (1, D, D, D) float32 mm, distance outside the brain (0 inside), centred box.
+        size_mm: cube root of the brain's volume.
+    """
+
+    name: str
+    tissues: Tensor
+    means: Tensor
+    to_index: Matrix
+    distance: Tensor
+    size_mm: float
+
+
+def pairs(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Find (T2w, label map) of every labelled volume of a BIDS folder, by the T2w file's name without ending.
+
+    Raises:
+        FetaError: where there is none.
+    """
+    found = {}
+    for labels in sorted(root.glob("**/anat/*_T2w_dseg.nii.gz")):
+        image = labels.with_name(labels.name.replace("_dseg", ""))
+        if "desc-" not in labels.name and image.exists():
+            found[image.name.removesuffix(".nii.gz")] = (image, labels)
+    if not found:
+        raise FetaError(root, "holds no sub-*/anat/*_T2w.nii.gz with its *_T2w_dseg.nii.gz", "name a labelled BIDS folder")
+    return found
+
+
+def read_subject(name: str, image_path: Path, label_path: Path) -> Subject:
+    """Read one pair and bring it into the canonical frame: RAS by its header, origin at the brain's centre."""
+    image = read_volume(image_path)
+    labels = read_label_map(label_path, image.grid)
+    brain = labels.array > 0
+    values = image.array[brain]
+    standard = (image.array - values.mean()) / max(float(values.std()), 1e-6)
+    means = torch.zeros(LABEL_COUNT)
+    residual = np.zeros_like(image.array)
+    for tissue in TISSUES:
+        inside = labels.array == tissue
+        if inside.any():
+            means[tissue] = float(standard[inside].mean())
+            residual[inside] = standard[inside] - float(means[tissue])
+    maps = [(labels.array == tissue) for tissue in TISSUES]
+    tissues = torch.from_numpy(np.stack([*maps, residual]).astype(np.float16))
+    ras = _centred(labels)
+    volume_mm3 = float(brain.sum() * np.prod(image.grid.spacing))
+    return Subject(name, tissues, means, np.linalg.inv(ras), _outside(brain, ras), volume_mm3 ** (1 / 3))
+
+
+def _centred(labels: Volume) -> Matrix:
+    """Matrix from voxel index to canonical mm: RAS by the header, the brain's centroid at the origin."""
+    ras = index_to_ras(labels.grid)
+    centroid = np.array(ndimage.center_of_mass(labels.array > 0))[::-1]
+    ras[:3, 3] = -ras[:3, :3] @ centroid
+    return ras
+
+
+def distance_matrix() -> Matrix:
+    """Matrix from canonical mm to index of ``Subject.distance``."""
+    matrix = np.diag([1 / DISTANCE_SPACING] * 3 + [1.0])
+    matrix[:3, 3] = (DISTANCE_SIZE - 1) / 2
+    return matrix
+
+
+def _outside(brain: npt.NDArray[np.bool_], ras: Matrix) -> Tensor:
+    to_source = np.linalg.inv(ras) @ np.linalg.inv(distance_matrix())
+    # affine_transform works on (z, y, x): reverse the matrix's axes.
+    flip = to_source[:3, :3][::-1, ::-1]
+    coarse = ndimage.affine_transform(
+        brain.astype(np.float32), flip, to_source[:3, 3][::-1], (DISTANCE_SIZE,) * 3, order=1
+    )
+    distance = ndimage.distance_transform_edt(coarse < 0.5) * DISTANCE_SPACING
+    return torch.from_numpy(distance.astype(np.float32))[None]

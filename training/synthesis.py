@@ -1,0 +1,193 @@
+"""T2w volumes made from label maps: deformed anatomy, drawn contrast, a head around it, an imperfect scan.
+
+After SynthSeg (Billot et al., MedIA 2023) and FetalSynthSeg (Zalevskyi et al., 2024): intensities are
+drawn for each tissue, within and beyond what T2w imaging gives, so that a network learns shapes. The
+atlas's own fine structure within a tissue is added with a random weight, positive or negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from feta.labels import LABEL_COUNT
+from inference.frames import box_to_frame, coordinates, sample
+from training.atlas import Subject, distance_matrix
+from training.randomness import Draw
+
+#: Mean T2w intensity (brain mean 0, sd 1) of background, eCSF, GM, WM, VM, CBM, SGM, BSM in fetal T2w.
+T2_PRIOR = torch.tensor([0.0, 1.4, -1.0, 0.1, 1.5, -0.9, -0.6, -0.6])
+T2_PRIOR_SD = torch.tensor([0.0, 0.5, 0.4, 0.4, 0.5, 0.4, 0.4, 0.4])
+
+
+@dataclass(frozen=True)
+class SynthesisSettings:
+    """What is drawn, and from which range. Lengths in mm, angles in degrees.
+
+    Attributes:
+        size: voxels of a sample along each axis.
+        spacing: mm.
+        any_turn: share of the samples that are turned by any angle; the others by up to ``turn``.
+        turn: largest angle of the others.
+        shift: largest offset of the brain's centre along each axis.
+        zoom: range of the common scale; each axis differs by up to ``stretch`` besides.
+        stretch: relative.
+        bend: largest standard deviation of the elastic displacement.
+        masked: share of brain-masked samples; the others have a head and a mother around.
+        blur: largest standard deviation of the point spread.
+        coarse: largest spacing of the simulated acquisition.
+        noise: largest standard deviation of the noise, in units of the brain's.
+        bias: largest log gain of the bias field.
+    """
+
+    size: int = 96
+    spacing: float = 1.0
+    any_turn: float = 0.0
+    turn: float = 25.0
+    shift: float = 12.0
+    zoom: tuple[float, float] = (0.82, 1.15)
+    stretch: float = 0.08
+    bend: float = 2.5
+    masked: float = 0.5
+    blur: float = 0.9
+    coarse: float = 1.5
+    noise: float = 0.35
+    bias: float = 0.5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One synthetic volume.
+
+    Attributes:
+        image: (1, Z, Y, X) float32, not normalised.
+        labels: (Z, Y, X) int64, 0–7.
+        atlas: (Z, Y, X, 3) float32, where each voxel lies in the subject's canonical frame, mm (x, y, z).
+    """
+
+    image: Tensor
+    labels: Tensor
+    atlas: Tensor
+
+
+def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
+    """Make one volume; a pure function of its arguments."""
+    draw = Draw(seed)
+    atlas = _deformed_frame(draw, settings)
+    tissues = sample(subject.tissues.float(), _apply(subject.to_index, atlas))
+    labels, fractions = _labels(tissues[: LABEL_COUNT - 1])
+    image = _brain(draw, subject, fractions, tissues[LABEL_COUNT - 1])
+    distance = sample(subject.distance, _apply(distance_matrix(), atlas), padding="border")[0]
+    image = _scan(draw, settings, _surroundings(draw, settings, image, distance))
+    if draw.chance(settings.masked):
+        image = image * _mask(draw, distance, labels)
+    return Sample(image[None], labels, atlas)
+
+
+def _apply(matrix: np.ndarray, points: Tensor) -> Tensor:
+    m = torch.as_tensor(matrix[:3], dtype=torch.float32)
+    return points @ m[:, :3].T + m[:, 3]
+
+
+def _deformed_frame(draw: Draw, s: SynthesisSettings) -> Tensor:
+    """Position in the subject's canonical frame of every voxel of the sample, (Z, Y, X, 3) mm."""
+    size = (s.size,) * 3
+    turn = draw.rotation(None if draw.chance(s.any_turn) else s.turn)
+    zoom = draw.uniform(*s.zoom) * (1 + s.stretch * (2 * torch.rand(3, generator=draw.generator) - 1))
+    shift = [draw.uniform(-s.shift, s.shift) for _ in range(3)]
+    linear = np.eye(4)
+    linear[:3, :3] = (turn / zoom[:, None]).numpy()
+    position = coordinates(linear @ box_to_frame(size, s.spacing, shift), size, slice(None))
+    bend = draw.uniform(0, s.bend) * draw.smooth(size, knots=3 + draw.integer(5), channels=3)
+    return position + bend.permute(1, 2, 3, 0)
+
+
+def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Interpolated indicator maps (7, Z, Y, X) → labels (Z, Y, X) int64 and fractions (8, Z, Y, X) summing to 1."""
+    rest = (1 - maps.sum(0, keepdim=True)).clamp_min(0)
+    fractions = torch.cat((rest, maps))
+    return fractions.argmax(0), fractions
+
+
+def _brain(draw: Draw, subject: Subject, fractions: Tensor, residual: Tensor) -> Tensor:
+    """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
+    means = _contrast(draw, subject)
+    image = torch.einsum("c,czyx->zyx", means, fractions)
+    detail = draw.uniform(0.0, 1.3) if draw.chance(0.7) else draw.uniform(-1.0, 1.0)
+    texture = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
+    return image + (1 - fractions[0]) * (detail * residual + draw.uniform(0, 0.25) * texture)
+
+
+def _contrast(draw: Draw, subject: Subject) -> Tensor:
+    """Mean intensity (8,) of each label: the atlas's own, the T2w prior, or (seldom) anything at all."""
+    kind = draw.uniform(0, 1)
+    if kind < 0.35:
+        return subject.means * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
+    if kind < 0.85:
+        return T2_PRIOR + T2_PRIOR_SD * draw.normals(LABEL_COUNT)
+    return 1.2 * draw.normals(LABEL_COUNT)
+
+
+def _surroundings(draw: Draw, s: SynthesisSettings, image: Tensor, distance: Tensor) -> Tensor:
+    """Put skull, scalp, amniotic fluid and mother around the brain; image and distance (Z, Y, X)."""
+    shape = (image.shape[0], image.shape[1], image.shape[2])
+    uneven = draw.smooth(shape, knots=5)[0]
+    skull = draw.uniform(1.0, 4.0) + 0.5 * uneven
+    scalp = skull + draw.uniform(1.0, 5.0) + 0.5 * uneven.flip(0)
+    beyond = scalp + draw.uniform(0.0, 25.0) + 4.0 * draw.smooth(shape, knots=4)[0]
+    fluid = draw.uniform(0.5, 2.5)
+    mother = draw.uniform(-1.5, 1.0) + draw.uniform(0.2, 1.0) * draw.smooth(shape, knots=4 + draw.integer(12))[0]
+    if draw.chance(0.5):  # organs with borders, rather than clouds
+        mother = (mother * 1.5).round() / 1.5 + 0.15 * draw.smooth(shape, knots=16)[0]
+    around = torch.where(distance < beyond, torch.full_like(image, fluid), mother)
+    around = torch.where(distance < scalp, torch.full_like(image, draw.uniform(-1.2, 1.2)), around)
+    around = torch.where(distance < skull, torch.full_like(image, draw.uniform(-2.0, -0.5)), around)
+    return torch.where(distance > 0.5 * s.spacing, around, image)
+
+
+def _mask(draw: Draw, distance: Tensor, labels: Tensor) -> Tensor:
+    """A brain mask (Z, Y, X) as extraction tools leave it: too wide, ragged, or cutting into the CSF; islands stay."""
+    shape = (labels.shape[0], labels.shape[1], labels.shape[2])
+    edge = draw.uniform(-0.5, 4.0) + draw.uniform(0.0, 1.5) * draw.smooth(shape, knots=8)[0]
+    mask = ((labels > 0) | (distance < edge)).float()
+    if draw.chance(0.2):  # too tight
+        mask = -F.max_pool3d(-mask[None], 3, stride=1, padding=1)[0]
+    if draw.chance(0.3):
+        islands = draw.smooth(shape, knots=5 + draw.integer(6))[0] > draw.uniform(1.6, 2.6)
+        mask = torch.maximum(mask, (islands & (distance > 8)).float())
+    return mask
+
+
+def _scan(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
+    """What the scanner and the reconstruction do to the image (Z, Y, X); the result is not negative."""
+    shape = (image.shape[0], image.shape[1], image.shape[2])
+    image = _blur(image, [draw.uniform(0, s.blur) / s.spacing for _ in range(3)])
+    coarse = draw.uniform(s.spacing, max(s.coarse, s.spacing))
+    small = [max(8, round(n * s.spacing / coarse)) for n in shape]
+    low = F.interpolate(image[None, None], size=small, mode="trilinear", align_corners=True)
+    low = low + draw.uniform(0, s.noise) * draw.normals(*low.shape)
+    image = F.interpolate(low, size=shape, mode="trilinear", align_corners=True)[0, 0]
+    gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth(shape, knots=2 + draw.integer(3))[0].clamp(-2, 2))
+    image = (image + draw.uniform(2.5, 4.0)).clamp_min(0) * gain  # magnitude images are positive
+    return (image / 3) ** draw.uniform(0.7, 1.4)
+
+
+def _blur(image: Tensor, sigmas: list[float]) -> Tensor:
+    """Gaussian blur of (Z, Y, X) with one standard deviation (voxels) an axis."""
+    x = image[None, None]
+    for axis, sigma in enumerate(sigmas):
+        if sigma < 0.2:
+            continue
+        radius = max(1, round(2.5 * sigma))
+        at = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        kernel = torch.exp(-0.5 * (at / sigma) ** 2)
+        shape = [1, 1, 1, 1, 1]
+        shape[2 + axis] = 2 * radius + 1
+        padding = [0, 0, 0]
+        padding[axis] = radius
+        x = F.conv3d(x, (kernel / kernel.sum()).view(shape), padding=padding)
+    return x[0, 0]

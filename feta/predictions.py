@@ -1,0 +1,115 @@
+"""What lies in an output folder: label maps, and tables of lengths."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from feta.cases import Case
+from feta.files import write_atomically
+from feta.measurements import MEASUREMENTS, Measurement
+from feta.tables import Table, is_absent, parse_number, read_table
+
+#: No length of a fetal head comes near it.
+MAX_LENGTH_MM = 1000.0
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths in mm, None where missing or invalid; the notes say why, one line each."""
+
+    values: dict[Measurement, float | None]
+    notes: tuple[str, ...]
+
+
+def label_map_path(root: Path, case: Case) -> Path:
+    """Where a case's label map belongs below the output root."""
+    return root / case.folder / f"{case.name}_dseg.nii.gz"
+
+
+def biometry_path(root: Path, case: Case) -> Path:
+    """Where a case's lengths belong below the output root."""
+    return root / case.folder / f"{case.name}_biom.csv"
+
+
+def write_biometry(path: Path, subject: str, lengths: Mapping[Measurement, float]) -> None:
+    """Write a case's lengths (mm) as the challenge wants them: tabs in spite of the name, first cell empty.
+
+    A length that is absent, or not finite and positive, gives an empty cell. Atomic.
+
+    Raises:
+        FetaError: the file can't be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(["", *MEASUREMENTS])
+    writer.writerow([" ".join(subject.split()), *(_cell(lengths.get(m, math.nan)) for m in MEASUREMENTS)])
+    write_atomically(path, text.getvalue())
+
+
+def read_biometry(path: Path) -> Lengths:
+    """Read one case's lengths from a table with tabs, semicolons or commas; columns by name, in any order.
+
+    Only a finite positive number up to MAX_LENGTH_MM is a length. Anything else is missing, with a note.
+
+    Raises:
+        FetaError: the file can't be read, or is empty.
+    """
+    table = read_table(path)
+    if len(table.rows) != 1:
+        said = "several rows of lengths" if table.rows else "no row of lengths"
+        return Lengths(dict.fromkeys(MEASUREMENTS), (f"{path.name}: {said}",))
+    header, row = _aligned(table)
+    if any(row[len(header) :]):
+        said = f"the row has {len(row)} cells, the header {len(header)} (decimal commas?)"
+        return Lengths(dict.fromkeys(MEASUREMENTS), (f"{path.name}: {said}",))
+    values: dict[Measurement, float | None] = {}
+    notes = []
+    for measurement in MEASUREMENTS:
+        places = [at for at, name in enumerate(header) if _names(name, measurement)]
+        values[measurement], note = _pick(row, places)
+        if note:
+            notes.append(f"{path.name}: {measurement} {note}")
+    return Lengths(values, tuple(notes))
+
+
+def parse_length(text: str) -> tuple[float | None, str | None]:
+    """A length in mm from a cell, and why it is none (None: it is one)."""
+    if is_absent(text):
+        return None, "is empty"
+    value = parse_number(text)
+    if value is None:
+        return None, f"is not a plain number ({text[:40]!r})"
+    if not value > 0:
+        return None, f"is not positive ({text[:40]})"
+    if value > MAX_LENGTH_MM:
+        return None, f"is beyond {MAX_LENGTH_MM:g} mm ({text[:40]})"
+    return value, None
+
+
+def _aligned(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Header and row; where the header leaves out the cell above the row's name, as R does, it is put back."""
+    header, row = table.header, table.rows[0]
+    if len(row) == len(header) + 1 and any(_names(header[0], m) for m in MEASUREMENTS) and parse_number(row[0]) is None:
+        header = ("", *header)
+    return header, row
+
+
+def _names(column: str, measurement: Measurement) -> bool:
+    """Whether a column's name is the measurement's, in any case, with or without its unit."""
+    return re.fullmatch(rf"{measurement}([ _]?[(\[]?mm[)\]]?)?", column, re.IGNORECASE) is not None
+
+
+def _pick(row: tuple[str, ...], places: list[int]) -> tuple[float | None, str | None]:
+    if len(places) != 1:
+        return None, "has several columns" if places else "has no column"
+    return parse_length(row[places[0]] if places[0] < len(row) else "")
+
+
+def _cell(length: float) -> str:
+    return f"{length:.4f}" if math.isfinite(length) and length > 0 else ""

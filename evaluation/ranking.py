@@ -78,7 +78,7 @@ def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
 def segmentation_units(table: ScoreTable, scheme: Scheme) -> Units:
     """Units of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
     worse = as_costs(table)
-    teams, cases, labels, metrics = worse.shape
+    teams, cases, _, metrics = worse.shape
     if scheme == "paper":
         worse = worse.mean(axis=2, keepdims=True)
     elif scheme == "per-case":

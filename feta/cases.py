@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from feta.errors import FetaError
 from feta.files import read_text
+from feta.listing import folders, is_t2w, is_volume_name, stem, subject_of, subject_volumes, volumes, without_twins
 from feta.participants import Participant, parse_age, read_participants, subject_key
 from feta.tables import plain_name
 
-_ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
-#: Results, masks and landmarks are never input.
-_NOT_INPUT = ("_dseg", "_meas", "_mask", "_seg_result")
 _HERE = PurePosixPath(".")
 
 
@@ -64,19 +60,17 @@ def find_cases(path: Path, participants: Path | None = None) -> CaseList:
         FetaError: there is no volume at all.
     """
     if path.is_dir():
-        images = _bids_volumes(path) or _volumes(path)
-        root = path
+        images, warnings, problems = _in_folder(path)
     else:
-        root, images = path.parent, [path] if _ENDING.search(path.name) else []
-        if images and not path.exists() and not path.is_symlink():
-            raise FetaError(path, "does not exist")
-    if not images:
+        images, warnings, problems = [_single(path)], [], []
+    if not images and not problems:
         remedy = "give a .nii.gz file, a folder of them, or a tree sub-*/anat/*_T2w.nii.gz"
-        raise FetaError(path, "holds no volume" if path.is_dir() else "is no folder and no volume", remedy)
-    table, warnings = _ages(participants or _default_table(path))
-    images, problems = _without_twins(images)
+        raise FetaError(path, "holds no volume", remedy)
+    table, about_table = _ages(participants or _default_table(path))
+    images, twins = without_twins(images)
+    root = path if path.is_dir() else path.parent
     cases = tuple(_case(image, root, table) for image in images)
-    return CaseList(cases, warnings, problems)
+    return CaseList(cases, (*warnings, *about_table), (*problems, *twins))
 
 
 def find_cases_2021(images: Path, meta: Path) -> CaseList:
@@ -85,65 +79,47 @@ def find_cases_2021(images: Path, meta: Path) -> CaseList:
     Raises:
         FetaError: there is no volume at all.
     """
-    found = [p for p in _volumes(images / "anat") or _volumes(images) if _stem(p).endswith("_T2w")]
+    found = [image for image in volumes(images / "anat") or volumes(images) if is_t2w(image)]
     if not found:
         raise FetaError(images, "holds no volume", "expected anat/*_T2w.nii.gz")
+    row: dict[str, object] | None = None
+    warnings: tuple[str, ...] = ()
     try:
-        row, warnings = _read_meta(meta), ()
+        row = _read_meta(meta)
     except FetaError as error:
-        row, warnings = None, (f"{error}; gestational ages are unknown",)
-    found, problems = _without_twins(found)
-    table = {subject_key(_subject(p)): _from_meta(_subject(p), row) for p in found} if row is not None else None
-    return CaseList(tuple(_case(p, p.parent, table) for p in found), warnings, problems)
+        warnings = (f"{error}; gestational ages are unknown",)
+    kept, problems = without_twins(found)
+    table = {subject_key(subject_of(p)): _from_meta(subject_of(p), row) for p in kept} if row is not None else None
+    return CaseList(tuple(_case(p, p.parent, table) for p in kept), warnings, tuple(problems))
 
 
-def _stem(path: Path) -> str:
-    return _ENDING.sub("", path.name)
+def _single(path: Path) -> Path:
+    """A volume that was named itself. A link is for the reader to refuse."""
+    if not path.exists() and not path.is_symlink():
+        raise FetaError(path, "does not exist")
+    if not is_volume_name(path):
+        raise FetaError(path, "is no volume", "give a .nii.gz file or a folder")
+    return path
 
 
-def _subject(image: Path) -> str:
-    prefix = re.match(r"sub-[A-Za-z0-9]+", image.name)
-    return prefix.group() if prefix else _stem(image)
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, without hidden files; nothing where it can't be listed."""
-    try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError:
-        return []
-
-
-def _folders(folder: Path, prefix: str) -> list[Path]:
-    """Subfolders by prefix; a link is not followed, so that no file is found twice or outside."""
-    return [p for p in _entries(folder) if p.name.startswith(prefix) and p.is_dir() and not p.is_symlink()]
-
-
-def _volumes(folder: Path) -> list[Path]:
-    """Volumes right in a folder. Links among them are kept: the reader says why it refuses them."""
-    files = [p for p in _entries(folder) if _ENDING.search(p.name) and (p.is_symlink() or not p.is_dir())]
-    return [p for p in files if not _stem(p).endswith(_NOT_INPUT)]
-
-
-def _bids_volumes(root: Path) -> list[Path]:
-    subjects = _folders(root, "sub-")
-    sessions = [session for subject in subjects for session in _folders(subject, "ses-")]
-    images = [image for folder in subjects + sessions for image in _volumes(folder / "anat")]
-    return sorted(image for image in images if _stem(image).endswith("_T2w"))
-
-
-def _without_twins(images: Iterable[Path]) -> tuple[list[Path], tuple[FetaError, ...]]:
-    """Leave out volumes that have a neighbour of the same name and another ending: which one is meant?"""
-    kept, problems = [], {}
-    for image in images:
-        stem = _stem(image)
-        names = sorted(p.name for p in _entries(image.parent) if _ENDING.search(p.name) and _stem(p) == stem)
-        if len(names) > 1:
-            both = " and ".join(names)
-            problems[image.parent / stem] = FetaError(image.parent / stem, f"{both} lie side by side", "remove one")
-        else:
-            kept.append(image)
-    return kept, tuple(problems.values())
+def _in_folder(root: Path) -> tuple[list[Path], list[str], list[FetaError]]:
+    """Volumes of a BIDS tree, else those right in the folder; warnings; subjects that can't be listed."""
+    images: list[Path] = []
+    warnings: list[str] = []
+    problems: list[FetaError] = []
+    for subject in folders(root, "sub-"):
+        try:
+            found = subject_volumes(subject)
+        except FetaError as error:
+            problems.append(error)
+            continue
+        images += found
+        if not found:
+            warnings.append(f"{subject}: holds no anat/*_T2w.nii.gz")
+    beside = volumes(root)
+    if images and beside:
+        warnings.append(f"{root}: {len(beside)} volumes beside the sub-* folders are not read")
+    return images or beside, warnings, problems
 
 
 def _default_table(path: Path) -> Path:
@@ -165,11 +141,11 @@ def _ages(path: Path) -> tuple[dict[str, Participant] | None, tuple[str, ...]]:
 
 def _case(image: Path, root: Path, table: dict[str, Participant] | None) -> Case:
     folder = PurePosixPath(image.parent.relative_to(root).as_posix())
-    subject = _subject(image) if folder == _HERE else folder.parts[0]
+    subject = subject_of(image) if folder == _HERE else folder.parts[0]
     person = _lookup(subject, table)
     return Case(
         subject,
-        _stem(image),
+        stem(image),
         image,
         folder,
         person.age,
@@ -198,7 +174,7 @@ def _read_meta(path: Path) -> dict[str, object]:
     file = path / "meta.json" if path.is_dir() else path
     try:
         values = json.loads(read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FetaError(file, "is not JSON") from error
     if not isinstance(values, dict):
         raise FetaError(file, "holds no object with keys 'Pathology' and 'Gestational age'")

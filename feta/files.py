@@ -91,12 +91,13 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a file under a hidden temporary name beside it, then rename: it is whole or absent.
 
-    Missing folders are made. Text is written as UTF-8. A link at ``path`` is replaced, not followed.
+    Missing folders are made. Text is written as UTF-8 (bytes of odd file names as they are).
+    A link at ``path`` is replaced, not followed.
 
     Raises:
         FetaError: the folder or the file can't be written.
     """
-    payload = data.encode() if isinstance(data, str) else data
+    payload = data.encode(errors="surrogateescape") if isinstance(data, str) else data
     temporary = path.parent / f".{secrets.token_hex(8)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

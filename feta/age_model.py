@@ -1,0 +1,136 @@
+"""Lengths that a gestational age alone predicts, and where a length lies among healthy fetuses.
+
+The challenge's reference for biometry without an image is a straight line in age. Means and
+spreads are published curves; each coefficient below is copied from its publication's formula.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+
+from feta.errors import FetaError
+from feta.files import read_text
+from feta.measurements import MEASUREMENTS, Measurement
+
+#: Weeks over which the straight lines are fitted to the curves.
+FIT_WEEKS = (20.0, 38.0)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """mean = q2·a² + q1·a + q0, sd = sd1·a + sd0; mm, a in weeks."""
+
+    source: str
+    q2: float
+    q1: float
+    q0: float
+    sd1: float
+    sd0: float
+
+    def mean(self, age_weeks: float) -> float:
+        """Mean length, mm."""
+        return (self.q2 * age_weeks + self.q1) * age_weeks + self.q0
+
+    def sd(self, age_weeks: float) -> float:
+        """Standard deviation between fetuses, mm."""
+        return self.sd1 * age_weeks + self.sd0
+
+
+_KYRIAKOPOULOU = "Kyriakopoulou et al., Brain Structure and Function 2017 (as a public calculator transcribes it)"
+_KCL = "King's College London, SVRTK auto-proc-svrtk (Luis et al. 2025)"
+
+PUBLISHED_CURVES: dict[Measurement, Curve] = {
+    Measurement.LCC: Curve(_KCL, -0.0687, 5.1529, -57.904, 0.0274, 0.4763),
+    Measurement.HV: Curve(
+        _KYRIAKOPOULOU, -0.0160406858650251, 1.70362413748618, -19.6738459053175, 0.060046327244326, -0.642983978573238
+    ),
+    Measurement.BBIP: Curve(
+        _KYRIAKOPOULOU,
+        0.00745288371870462,
+        2.15796641214556,
+        -4.10103070034808,
+        0.0964247812880832,
+        -0.00860905658350885,
+    ),
+    Measurement.SBIP: Curve(
+        _KYRIAKOPOULOU, -0.0552269320569366, 5.91791531313345, -49.8911774130114, -0.00409764631804949, 3.08061696569922
+    ),
+    Measurement.TCD: Curve(
+        _KYRIAKOPOULOU, 0.00975811928717771, 1.27358107306175, -11.4734382575368, 0.058239782764265, -0.137234091662908
+    ),
+}
+
+
+@dataclass(frozen=True)
+class AgeModel:
+    """A straight line for each length, and the curves that say how lengths spread.
+
+    Attributes:
+        intercept: mm at age 0, by measurement.
+        slope: mm a week, by measurement.
+        curves: published mean and standard deviation, for centiles.
+    """
+
+    intercept: Mapping[Measurement, float]
+    slope: Mapping[Measurement, float]
+    curves: Mapping[Measurement, Curve] = field(default_factory=lambda: PUBLISHED_CURVES)
+
+    def length(self, measurement: Measurement, age_weeks: float) -> float:
+        """Predicted length, mm."""
+        return self.intercept[measurement] + self.slope[measurement] * age_weeks
+
+    def sd(self, measurement: Measurement, age_weeks: float) -> float:
+        """Standard deviation between healthy fetuses of that age, mm."""
+        return self.curves[measurement].sd(age_weeks)
+
+    def centile(self, measurement: Measurement, value_mm: float, age_weeks: float) -> float:
+        """Centile (0–100) of a length among healthy fetuses of that age: normal around the published curve."""
+        curve = self.curves[measurement]
+        return 100 * NormalDist(curve.mean(age_weeks), curve.sd(age_weeks)).cdf(value_mm)
+
+
+def published_model() -> AgeModel:
+    """Least-squares straight lines through the published curves over FIT_WEEKS, one point a tenth of a week."""
+    ages = np.linspace(*FIT_WEEKS, round(10 * (FIT_WEEKS[1] - FIT_WEEKS[0])) + 1)
+    intercept, slope = {}, {}
+    for measurement, curve in PUBLISHED_CURVES.items():
+        means = [curve.mean(age) for age in ages]
+        intercept[measurement], slope[measurement] = (
+            float(v) for v in np.polynomial.Polynomial.fit(ages, means, 1).convert().coef
+        )
+    return AgeModel(intercept, slope)
+
+
+def read_age_model(path: Path) -> AgeModel:
+    """Read lines from JSON ``{measure: [intercept, slope]}`` (mm, mm a week).
+
+    A measure that is left out keeps its published line.
+
+    Raises:
+        FetaError: the file can't be read, or a line isn't two plain numbers.
+    """
+    try:
+        lines = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise FetaError(path, "is not JSON", 'write {"TCD": [intercept, slope], …}') from error
+    if not isinstance(lines, dict) or not lines:
+        raise FetaError(path, "holds no lines", 'write {"TCD": [intercept, slope], …}')
+    model = published_model()
+    intercept, slope = dict(model.intercept), dict(model.slope)
+    for name, line in lines.items():
+        if name not in MEASUREMENTS:
+            raise FetaError(path, f"does not know {name!r}", f"measures are {', '.join(MEASUREMENTS)}")
+        if not isinstance(line, list) or len(line) != 2 or not all(_is_number(v) for v in line):
+            raise FetaError(path, f"{name} is not [intercept, slope]", "give two numbers (mm, mm a week)")
+        intercept[Measurement(name)], slope[Measurement(name)] = (float(v) for v in line)
+    return AgeModel(intercept, slope)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6

@@ -12,10 +12,12 @@ import typer
 
 from feta.cases import CaseList, find_cases, find_cases_2021
 from feta.errors import FetaError
+from feta.participants import parse_age
 from inference.jobs import Job, folder_jobs, jobs_2021
 from inference.pipeline import UNUSABLE, run
 from inference.settings import Settings, default_weights
 from inference.stopping import Stopped, exit_status, stop_on_sigterm
+from inference.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
@@ -43,7 +45,7 @@ def infer(
     output: Annotated[
         Path | None, typer.Argument(metavar="[OUTPUT]", help="Folder for results; for one volume: beside it.")
     ] = None,
-    ga: Annotated[float | None, typer.Option(help="Gestational age of a single volume, weeks.")] = None,
+    ga: Annotated[str | None, typer.Option(help="Gestational age of a single volume, weeks, such as 28.3.")] = None,
     participants: Participants = None,
     ga_baseline: Baseline = None,
     device: Device = "auto",
@@ -67,10 +69,9 @@ def infer(
     jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast))
     status, lengths = _run(found, jobs, settings, None if output is None else root)
     if single:
-        from inference.summary import print_summary
-
         for job in jobs:
-            print_summary(job, lengths.get(job.title), settings)
+            if job.title in lengths:
+                print_summary(job, lengths[job.title], settings.age_model())
     raise typer.Exit(status)
 
 
@@ -131,10 +132,16 @@ def challenge_2021(
     raise typer.Exit(_run(found, jobs_2021(found.cases, output), settings, output)[0])
 
 
-def with_age(found: CaseList, age: float) -> CaseList:
+def with_age(found: CaseList, text: str) -> CaseList:
     """The same cases with an age given on the command line."""
-    checked = [dataclasses.replace(case, age=age, warnings=(), age_is_impossible=False) for case in found.cases]
-    return dataclasses.replace(found, cases=tuple(checked))
+    age, problem = parse_age(text)
+    warnings = () if problem is None else (f"--ga: {problem}",)
+    cases = [
+        dataclasses.replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None)
+        for case in found.cases
+    ]
+    # What was said about a table no longer matters.
+    return CaseList(tuple(cases), (), found.problems)
 
 
 def _run(found: CaseList, jobs: Sequence[Job], settings: Settings, root: Path | None) -> tuple[int, dict]:

@@ -41,6 +41,10 @@ class Compute:
         """Whether half precision gains anything here."""
         return self.dtype is not torch.float32
 
+    def precision(self) -> torch.autocast:
+        """Context in which networks run in this precision."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.autocast)
+
 
 def choose(request: str = "auto") -> Compute:
     """Choose a device.

@@ -11,11 +11,11 @@ from typing import Any
 
 from feta.age_model import AgeModel
 from feta.errors import FetaError
-from feta.measurements import Measurement
+from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.jobs import Job
 from inference.lengths import Length
-from inference.process import Result, SegmenterLike, make_folder, process
+from inference.process import Result, SegmenterLike, process
 from inference.progress import Reporter, reporter
 from inference.records import Record, checksums, finished, write_record
 from inference.runlog import NAME, RunLog
@@ -87,7 +87,7 @@ def run(
     root: Path | None = None,
     warnings: Iterable[str] = (),
     problems: Iterable[FetaError] = (),
-    load: Loader = load_segmenter,
+    load: Loader | None = None,
 ) -> tuple[int, dict[str, dict[Measurement, Length]]]:
     """Do every case that is not finished.
 
@@ -97,21 +97,19 @@ def run(
         root: folder for run.json; None writes none.
         warnings: about the input as a whole.
         problems: files of the input that can't be used; each counts as a failed case.
-        load: gives the segmenter; tests give another.
+        load: gives the segmenter, ``load_segmenter`` by default.
 
     Returns:
-        exit status, and the lengths of each case done in this run, by title.
+        exit status, and the lengths of each case that did not fail, by title.
 
     Raises:
         FetaError: no usable model, device or output folder.
     """
     age_model, key = settings.age_model(), settings.result_key()
-    if root is not None:
-        make_folder(root)
     log = RunLog(None if root is None else root / NAME, settings.described())
     log.write()
     with reporter(len(jobs)) as report:
-        state = Run(settings, log, report, load, age_model, key)
+        state = Run(settings, log, report, load or load_segmenter, age_model, key)
         state.warn(warnings)
         for problem in problems:
             state.fail(problem.subject, problem)
@@ -128,7 +126,7 @@ def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
     state.report.start(job.title)
     began = time.monotonic()
     for line in job.case.warnings:
-        state.report.line(f"warning: {job.title}: {line}")
+        state.report.line(f"warning: {line}")
     if job.case.age_is_impossible:
         state.status = SOME_FAILED
     try:
@@ -189,6 +187,8 @@ def _record(job: Job, key: dict[str, Any], result: Result, seconds: float) -> Re
 
 
 def _note(state: Run, job: Job, record: Record, status: str) -> None:
+    lengths = {m: Length(record.lengths.get(m), record.sources.get(m, "")) for m in MEASUREMENTS}
+    state.lengths.setdefault(job.title, lengths)
     state.log.add(
         job.title,
         status=status,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,10 +12,11 @@ from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.predictions import write_biometry
 from feta.volumes import Volume, read_volume, write_label_map
-from inference.biometry import Matrix, measure
+from inference.biometry import measure
 from inference.jobs import Job
 from inference.landmarks import landmark_image
 from inference.lengths import Length, complete
+from inference.upright import Matrix
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
 THINNEST_MM = 15.0
@@ -68,8 +68,6 @@ def process(job: Job, segmenter: SegmenterLike, model: AgeModel) -> Result:
     refuse_hopeless(job, volume)
     segmented = segmenter(volume)
     warnings = segmented.warnings
-    for path in job.outputs:
-        make_folder(path.parent)
     if job.label_map:
         write_label_map(job.label_map, segmented.labels)
     if not segmented.labels.array.any():
@@ -86,7 +84,9 @@ def refuse_hopeless(job: Job, volume: Volume) -> None:
     extent = np.multiply(volume.grid.size, volume.grid.spacing)
     thinnest = int(np.argmin(extent))
     if extent[thinnest] < THINNEST_MM:
-        problem = f"is only {volume.grid.size[thinnest]} voxels ({extent[thinnest]:.3g} mm) thick along {'ijk'[thinnest]}"
+        problem = (
+            f"is only {volume.grid.size[thinnest]} voxels ({extent[thinnest]:.3g} mm) thick along {'ijk'[thinnest]}"
+        )
         raise FetaError(job.case.image, problem, "a 3-D reconstruction of the whole brain is needed")
     if float(volume.array.min()) == float(volume.array.max()):
         raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
@@ -105,15 +105,3 @@ def _write_lengths(job: Job, volume: Volume, segmented: Segmented, lengths: dict
         from inference.qc import write_picture
 
         write_picture(job.picture, job.case.name, volume, segmented.labels, segmented.to_canonical, lengths)
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder for results.
-
-    Raises:
-        FetaError: it can't be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FetaError(folder, f"can't be created ({error.strerror})", "choose another output folder") from error

@@ -66,5 +66,7 @@ def _model_identity(weights: Path) -> str:
     """sha256 of ``model.yaml``, which itself holds the sha256 of each file of weights."""
     description = weights / "model.yaml"
     if not description.is_file():
-        raise FetaError(weights, "holds no model.yaml", f"name the folder of weights by --weights or {WEIGHTS_VARIABLE}")
+        raise FetaError(
+            weights, "holds no model.yaml", f"name the folder of weights by --weights or {WEIGHTS_VARIABLE}"
+        )
     return fingerprint(description)

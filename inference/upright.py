@@ -1,0 +1,143 @@
+"""The label map turned upright: x to the right, y anterior, z superior, and the midline at x = 0.
+
+The brain frame that comes with a segmentation may be some degrees off. The label map
+itself knows better: the mid-sagittal plane is the one about which it is most symmetric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import affine_transform
+from scipy.optimize import minimize
+
+from feta.volumes import Volume
+
+Matrix = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.uint8]
+
+SPACING = 0.6
+#: Symmetry is judged on points this far apart (mm).
+POINT_STEP = 2.0
+#: The plane is not sought further than this from the frame given: degrees of roll and yaw, mm.
+LIMITS = (20.0, 20.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Upright:
+    """A label map in the brain frame.
+
+    Attributes:
+        labels: uint8 (z, y, x), ascending to superior, anterior and right, ``SPACING`` mm apart.
+        origin: position (x, y, z) in mm of voxel (0, 0, 0) in the upright frame.
+        to_physical: 4×4 from the upright frame to the image's physical LPS mm.
+    """
+
+    labels: Labels
+    origin: npt.NDArray[np.float64]
+    to_physical: Matrix
+
+    def positions(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Positions (N, 3), (x, y, z) in mm, of the true voxels of a mask shaped like the labels."""
+        return np.argwhere(mask)[:, ::-1] * SPACING + self.origin
+
+    def index(self, axis: int, position: float) -> int:
+        """Nearest voxel along an axis (0 x, 1 y, 2 z), within the array."""
+        return int(np.clip(round((position - self.origin[axis]) / SPACING), 0, self.labels.shape[2 - axis] - 1))
+
+
+def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:
+    """Resample a label map's brain into the brain frame, its midline at x = 0.
+
+    Args:
+        labels: uint8 (z, y, x).
+        to_canonical: 4×4 from physical LPS mm to the brain frame.
+
+    Returns:
+        the upright map; None where the map is empty.
+    """
+    crop = _crop(labels)
+    if crop is None:
+        return None
+    array, to_physical = crop
+    to_frame = to_canonical @ to_physical
+    symmetric = _symmetry(array, to_frame)
+    return _resample(array, symmetric @ to_frame, np.asarray(np.linalg.inv(symmetric @ to_canonical), np.float64))
+
+
+def _crop(labels: Volume) -> tuple[Labels, Matrix] | None:
+    """The box that holds all labels, and the matrix from its index (x, y, z) to physical mm."""
+    box = []
+    for axis in range(3):
+        used = np.flatnonzero(labels.array.any(axis=tuple(a for a in range(3) if a != axis)))
+        if used.size == 0:
+            return None
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    start = [s.start for s in box][::-1]
+    matrix = labels.grid.affine()
+    matrix[:3, 3] += matrix[:3, :3] @ start
+    return np.ascontiguousarray(labels.array[tuple(box)]), matrix
+
+
+def _resample(array: Labels, to_frame: Matrix, to_physical: Matrix) -> Upright:
+    """Nearest-neighbour resampling into the smallest upright box that holds the array's labels."""
+    points = np.argwhere(array)[:, ::-1] @ to_frame[:3, :3].T + to_frame[:3, 3]
+    # Two voxels of margin, so that every structure has an outside.
+    low, high = points.min(axis=0) - 2 * SPACING, points.max(axis=0) + 2 * SPACING
+    size = np.ceil((high - low) / SPACING).astype(int) + 1
+    to_index = np.linalg.inv(to_frame)
+    # scipy's axes are (z, y, x): reverse rows and columns.
+    step = to_index[:3, :3][::-1, ::-1] * SPACING
+    offset = (to_index[:3, :3] @ low + to_index[:3, 3])[::-1]
+    resampled = affine_transform(array, step, offset, output_shape=tuple(size[::-1]), order=0, prefilter=False)
+    return Upright(resampled, low, to_physical)
+
+
+def _symmetry(array: Labels, to_frame: Matrix) -> Matrix:
+    """4×4 that moves the brain frame so that the plane of best symmetry is x = 0.
+
+    Args:
+        array: labels of the crop (z, y, x).
+        to_frame: from its index (x, y, z) to the brain frame.
+    """
+    stride = tuple(slice(None, None, max(1, round(POINT_STEP / s))) for s in np.linalg.norm(to_frame[:3, :3], axis=0))
+    sparse = array[stride[::-1]]
+    index = np.argwhere(sparse)
+    values = sparse[tuple(index.T)]
+    index = index[:, ::-1] * [s.step for s in stride]
+    points = index @ to_frame[:3, :3].T + to_frame[:3, 3]
+    to_index = np.linalg.inv(to_frame)
+    bounds = np.array(array.shape[::-1])
+
+    def mismatch(parameters: npt.NDArray[np.float64]) -> float:
+        move = _move(parameters)
+        moved = points @ move[:3, :3].T + move[:3, 3]
+        back = np.linalg.inv(move)
+        mirrored = (moved * [-1, 1, 1]) @ back[:3, :3].T + back[:3, 3]
+        landed = np.rint(mirrored @ to_index[:3, :3].T + to_index[:3, 3]).astype(int)
+        inside = ((landed >= 0) & (landed < bounds)).all(axis=1)
+        x, y, z = landed[inside].T
+        return 1.0 - float((array[z, y, x] == values[inside]).sum()) / len(values)
+
+    start = np.array([0.0, 0.0, float(np.median(-points[:, 0]))])
+    simplex = start + np.array([[0, 0, 0], [6, 0, 0], [0, 6, 0], [0, 0, 3.0]])
+    best = minimize(
+        mismatch,
+        start,
+        method="Nelder-Mead",
+        options={"initial_simplex": simplex, "xatol": 0.1, "fatol": 1e-4, "maxfev": 120},
+    ).x
+    return _move(np.clip(best, np.negative(LIMITS), LIMITS))
+
+
+def _move(parameters: npt.NDArray[np.float64]) -> Matrix:
+    """4×4 of a roll about y and a yaw about z (degrees), then a shift along x (mm)."""
+    roll, yaw = np.deg2rad(parameters[:2])
+    about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
+    about_z = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = about_z @ about_y
+    matrix[0, 3] = parameters[2]
+    return matrix

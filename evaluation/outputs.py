@@ -11,6 +11,7 @@ import numpy as np
 
 from evaluation.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, as_csv
 from evaluation.notes import ScoringNotes
+from evaluation.pictures import PictureSource
 from evaluation.ranking import Scheme
 from evaluation.reference import Reference, ga_baseline, inter_rater
 from evaluation.report import write_report
@@ -36,7 +37,7 @@ def write_outputs(
     ga_baseline: Path | None = None,
     inter_rater: Path | None = None,
     euler: Literal["table", "reference"] = "table",
-    pictures: Path | None = None,
+    pictures: PictureSource | None = None,
 ) -> Results:
     """Rank the teams and write every output file into ``folder`` (made if absent).
 
@@ -45,7 +46,7 @@ def write_outputs(
         ga_baseline: JSON of a linear age model, an unranked row of the biometry leaderboard.
         inter_rater: a second rater's lengths or mean errors, likewise.
         euler: which reading of the true Euler characteristic the ED values used.
-        pictures: folder of worst-case pictures to show in the report (they show test data).
+        pictures: draws a case of a team, for the worst cases in the report (they show test data).
 
     Raises:
         FetaError: a reference file can't be used, or the folder can't be written.

@@ -1,18 +1,112 @@
-"""One self-contained page that shows a whole evaluation, and opens without a network."""
+"""One self-contained page that shows a whole evaluation, and opens without a network.
+
+Plots are SVG images in data URIs, the style and the one script (sorting) are in the page, and a
+content security policy forbids everything else: a team's name is text, whatever it holds.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from evaluation import figures
+from evaluation.pictures import PictureSource, worst_cases
+from evaluation.ranking import Scheme
+from evaluation.report_tables import (
+    biometry_table,
+    partitions,
+    penalty_table,
+    segmentation_table,
+    significance_maps,
+    tissue_tables,
+)
 from evaluation.results import Results
+from evaluation.stability import BOOTSTRAPS, LEVEL
 from feta.files import write_atomically
 
+SEGMENTATION_WORDS: dict[Scheme, str] = {
+    "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of the four ranks.",
+    "per-case": "Teams are ranked within each case, label and metric; the score is the mean of these ranks.",
+    "per-label": "Teams are ranked by each metric's mean within each label; the score is the mean of these ranks.",
+}
+BIOMETRY_WORDS: dict[Scheme, str] = {
+    "paper": "Teams are ranked by the mean error over all lengths of all cases (MAPE).",
+    "per-case": "Teams are ranked within each case and length; the final rank is that of the mean of these ranks.",
+    "per-label": "Teams are ranked by the mean error of each length; the final rank is that of the mean of these ranks.",
+}
+EULER_WORDS = {
+    "table": "against the table of expected Betti numbers (χ = 1, grey matter 2)",
+    "reference": "against the χ of the true label map",
+}
+FLOOR_WORDS = {
+    "table": "ED floor: the ED of a perfect prediction, since true label maps are not topologically clean.",
+    "reference": "ED floor: the ED of a perfect prediction, which is 0 here.",
+}
 
-def write_report(path: Path, results: Results, *, pictures: Path | None = None) -> None:
-    """Write report.html."""
+
+def write_report(path: Path, results: Results, *, pictures: PictureSource | None = None) -> None:
+    """Write report.html.
+
+    Args:
+        pictures: draws a case of a team; the ten worst of each team are shown. Only where the
+            organizer asks for it, since pictures show test data.
+    """
+    write_atomically(path, render(results, pictures=pictures))
+
+
+def render(results: Results, *, pictures: PictureSource | None = None) -> str:
+    """The page as text."""
     environment = Environment(
         loader=PackageLoader("evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    write_atomically(path, environment.get_template("report.html").render(results=results))
+    own = files("evaluation") / "templates"
+    script = (own / "sort.js").read_text(encoding="utf-8")
+    return environment.get_template("report.html").render(
+        **_tables(results),
+        **_plots(results),
+        **_words(results),
+        results=results,
+        pictures=worst_cases(results, pictures) if pictures else [],
+        # Our own files, not input: they go in as they are.
+        style=Markup((own / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _tables(results: Results) -> dict[str, Any]:
+    return {
+        "segmentation": segmentation_table(results.segmentation[0]),
+        "biometry": biometry_table(results.biometry[0]) if results.biometry else None,
+        "significance": significance_maps(results),
+        "partitions": [(part, figures.groups(results, part.title, part.groups)) for part in partitions(results)],
+        "tissues": tissue_tables(results),
+        "penalties": penalty_table(results),
+    }
+
+
+def _plots(results: Results) -> dict[str, Any]:
+    boards = [(results.segmentation[0], "segmentation")]
+    if results.biometry:
+        boards.append((results.biometry[0], "biometry"))
+    stability = [figures.blob(board, task) for board, task in boards]
+    stability += [figures.podium(results, board, task) for board, task in boards]
+    return {"stability": stability, "tissue_plots": figures.tissues(results), "lengths": figures.lengths(results)}
+
+
+def _words(results: Results) -> dict[str, Any]:
+    return {
+        "scheme_words": SEGMENTATION_WORDS[results.scheme],
+        "biometry_words": BIOMETRY_WORDS[results.scheme],
+        "euler_words": EULER_WORDS[results.euler],
+        "floor_words": FLOOR_WORDS[results.euler],
+        "sites": sorted({case.site for case in results.table.cases}),
+        "bootstraps": BOOTSTRAPS,
+        "level": LEVEL,
+    }

@@ -8,7 +8,17 @@ from pathlib import Path, PurePosixPath
 
 from feta.errors import FetaError
 from feta.files import read_text
-from feta.listing import folders, is_t2w, is_volume_name, stem, subject_of, subject_volumes, volumes, without_twins
+from feta.listing import (
+    entries,
+    folders,
+    is_t2w,
+    is_volume_name,
+    stem,
+    subject_of,
+    subject_volumes,
+    volumes,
+    without_twins,
+)
 from feta.participants import Participant, parse_age, read_participants, subject_key
 from feta.tables import plain_name
 
@@ -116,6 +126,8 @@ def _in_folder(root: Path) -> tuple[list[Path], list[str], list[FetaError]]:
         images += found
         if not found:
             warnings.append(f"{subject}: holds no anat/*_T2w.nii.gz")
+    links = [p for p in entries(root) if p.name.startswith("sub-") and p.is_symlink() and p.is_dir()]
+    warnings += [f"{link}: is a link, not followed; put the folder itself there" for link in links]
     beside = volumes(root)
     if images and beside:
         warnings.append(f"{root}: {len(beside)} volumes beside the sub-* folders are not read")

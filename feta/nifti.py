@@ -58,7 +58,7 @@ _LAYOUTS = {
         "codes": (344, "2i"),
         "qform": (352, "6d"),
         "sform": (400, "12d"),
-        "units": (500, "B"),
+        "units": (500, "i"),
     },
 }
 
@@ -152,6 +152,9 @@ def _grid(raw: dict[str, tuple], path: Path) -> Grid:
     """Where the voxels lie: SimpleITK's reading of a clean NIfTI-1 header with the same geometry."""
     if not all(math.isfinite(s) and s > 0 for s in raw["pixdim"][1:4]):
         raise FetaError(path, f"voxel size {raw['pixdim'][1:4]} is not positive", "correct the header's pixdim")
+    forms = zip(raw["codes"], (raw["qform"], raw["sform"]), strict=True)
+    if not all(np.isfinite(_float32(form)).all() for code, form in forms if code > 0):
+        raise _bad_affine(path)  # SimpleITK would take 0 for it, or something arbitrary
     grid = _ask_simpleitk(_clean_header(raw), path)
     numbers = np.concatenate([grid.spacing, grid.origin, grid.direction])
     axes = np.reshape(grid.direction, (3, 3))
@@ -170,7 +173,7 @@ def _clean_header(raw: dict[str, tuple]) -> bytes:
     struct.pack_into("<8h", header, 40, 3, *raw["dim"][1:4], 1, 1, 1, 1)
     struct.pack_into("<2h", header, 70, 2, 8)
     struct.pack_into("<f", header, 108, FIRST_VOXEL[1])
-    header[123] = raw["units"][0]
+    header[123] = raw["units"][0] & 0xFF
     struct.pack_into("<2h", header, 252, *(code if 0 <= code <= 4 else 0 for code in raw["codes"]))
     header[344:348] = b"n+1\0"
     for name in ("pixdim", "qform", "sform"):

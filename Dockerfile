@@ -12,8 +12,9 @@ ARG BASE=debian:bookworm-slim
 
 # --- Python, an empty environment, and tini: process 1, passes SIGTERM on to whatever shell or Python runs below it ---
 FROM ${BASE} AS python
-RUN command -v python3 tini >/dev/null \
-    || { apt-get update && apt-get install -y --no-install-recommends python3 tini && rm -rf /var/lib/apt/lists/*; }
+RUN { command -v python3 && command -v tini; } >/dev/null \
+    || { apt-get update && apt-get install -y --no-install-recommends python3 tini \
+        && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt; }
 RUN python3 -m venv --without-pip /opt/venv && install -d -m 1777 /output
 # Home and caches under /tmp: the image runs as any user and read-only, with a tmpfs there.
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/fetachallenge PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
@@ -38,7 +39,7 @@ COPY .ci/locked.py .ci/locked.py
 COPY requirements.lock pyproject.toml ./
 RUN for extra in torch inference evaluation training; do python3 .ci/locked.py $extra >$extra.txt || exit 1; done
 
-# --- torch: what it needs by the lock, then itself. Its headers are of no use to a program that only runs. ---
+# --- torch: what it needs by the lock, then itself, without its headers and its own tests (150 MB) ---
 FROM python AS torch
 ARG PIP_NO_INDEX PIP_INDEX_URL
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=type=secret,id=pip,target=/etc/pip.conf \
@@ -55,7 +56,7 @@ RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=typ
       *) echo "TORCH_BUILD is cpu or gpu, not ${TORCH_BUILD}"; exit 1 ;; \
     esac \
     && /opt/tools/install $options "$TORCH" \
-    && rm -rf /opt/venv/lib/python3*/site-packages/torch/include \
+    && (cd /opt/venv/lib/python3*/site-packages/torch && rm -rf include test bin/protoc* bin/test_* bin/*Test) \
     && python -c "import sys, torch; cuda = torch.version.cuda; print('torch', torch.__version__, 'CUDA', cuda); \
 sys.exit(None if (cuda is None) == ('${TORCH_BUILD}' == 'cpu') else 'this is the other build of torch: see wheels/README.md')"
 

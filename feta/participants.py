@@ -65,10 +65,10 @@ def parse_age(text: str) -> tuple[float | None, str | None]:
         return None, None
     weeks = parse_number(text)
     if weeks is None:
-        return None, f"gestational age {text!r} is not a number of weeks (write 28.3), it is not used"
+        return None, f"gestational age {text[:40]!r} is not a number of weeks (write 28.3), it is not used"
     if not YOUNGEST_WEEKS <= weeks <= OLDEST_WEEKS:
         limits = f"{YOUNGEST_WEEKS:g} to {OLDEST_WEEKS:g} weeks"
-        return None, f"gestational age {text!r} is outside {limits}, it is not used"
+        return None, f"gestational age {text[:40]!r} is outside {limits}, it is not used"
     return weeks, None
 
 

@@ -27,7 +27,7 @@ aa rr yab aa aqq rra craq aa aaa zba bbaa app xbaa rcap xba pp yba yab yy ppa cq
 pppp ppa app pp a aa aa app rr zba rra crap aa aaa aqq xbaa yba bbaa qcra xba qq zba aqq qcpa zba zz aabz abz
 qqa zbaa qqqq aqq qcpa zba aqq qq aa aaa arr yaba rra zbaa rrrr rra aaa aaaa zbaa aaa ybaa aaa rra aa xba baba
 craq yba cpra abz arr rr xbaa aaa qqa aa ppa aa aa a
-""".split()
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def area_table(spacing: tuple[float, float, float]) -> npt.NDArray[np.float64]:
         piece: np.linalg.norm(np.array([nz / 8 * sy * sx, ny / 8 * sz * sx, nx / 8 * sz * sy]))
         for piece, (nz, ny, nx) in _PIECES.items()
     }
-    half = [sum(areas[piece] for piece in pieces if piece != "-") for pieces in _PIECES_OF_CODE]
+    half = [sum(areas[piece] for piece in pieces if piece != "-") for pieces in _PIECES_OF_CODE.split()]
     table = np.array([*half, *reversed(half)], dtype=np.float64)
     table.setflags(write=False)
     return table
@@ -89,9 +89,9 @@ def euler_table() -> npt.NDArray[np.int64]:
     for code in range(256):
         cube = np.unpackbits(np.array([code], dtype=np.uint8)).reshape(2, 2, 2).astype(bool)
         for axes in range(8):
-            reduced = cube
+            reduced: npt.NDArray[np.bool_] = cube
             for axis in (a for a in range(3) if axes >> a & 1):
-                reduced = reduced.all(axis=axis, keepdims=True)
+                reduced = np.all(reduced, axis=axis, keepdims=True)
             dimension = axes.bit_count()
             table[code] += (-1) ** dimension * 2**dimension * int(reduced.sum())
     table.setflags(write=False)

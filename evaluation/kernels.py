@@ -6,6 +6,8 @@ for compiling them where numba has no writable cache.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -13,12 +15,14 @@ from numba import njit
 from evaluation.corners import Surface
 from feta.labels import LABEL_COUNT
 
+Array = npt.NDArray[Any]
+
 #: Row distance that stands for "no target in this row".
 _FAR = np.int32(1 << 30)
 
 
 @njit(cache=True)
-def _mark(padded, counts, starts, positions, codes):
+def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: Array) -> None:
     """Visit every corner between unequal voxels, once for each label around it.
 
     With empty ``codes`` it counts the surface elements of each label, else it
@@ -71,16 +75,15 @@ def surfaces(labels: npt.NDArray[np.uint8]) -> tuple[Surface, ...]:
 
 def _foreground_box(labels: npt.NDArray[np.uint8]) -> tuple[list[int], list[int]]:
     """First voxel and one past the last voxel that isn't 0 along (z, y, x); zeros where there is none."""
-    flat = labels.any(axis=0)
-    touched = [labels.any(axis=(1, 2)), flat.any(axis=1), flat.any(axis=0)]
-    found = [np.flatnonzero(t) for t in touched]
+    flat = np.any(labels, axis=0)
+    found = [np.flatnonzero(np.any(a, axis=b)) for a, b in ((labels, (1, 2)), (flat, 1), (flat, 0))]
     if not found[0].size:
         return [0, 0, 0], [0, 0, 0]
     return [int(f[0]) for f in found], [int(f[-1]) + 1 for f in found]
 
 
 @njit(cache=True)
-def _row_distances(targets, rows):
+def _row_distances(targets: Array, rows: Array) -> None:
     """Fill rows (z, y, x), all _FAR, with the distance along x to the nearest target, in steps."""
     n = rows.shape[2]
     for i in range(targets.shape[1]):
@@ -97,7 +100,7 @@ def _row_distances(targets, rows):
 
 
 @njit(cache=True)
-def _search(queries, todo, rows, steps, reach, step_x, best):
+def _search(queries: Array, todo: Array, rows: Array, steps: Array, reach: Array, step_x: float, best: Array) -> None:
     """Square distance of the queries in ``todo``, looking into rows in order of their distance.
 
     ``steps`` (K, 2) are offsets (z, y) of rows, ``reach`` (K,) their square
@@ -120,7 +123,7 @@ def _search(queries, todo, rows, steps, reach, step_x, best):
 
 
 @njit(cache=True)
-def _sweep(queries, todo, rows, spacing, best):
+def _sweep(queries: Array, todo: Array, rows: Array, spacing: tuple[float, float, float], best: Array) -> None:
     """Square distance of the queries in ``todo`` by a distance transform of one slice after the other.
 
     In each slice the lower envelope of parabolas (Felzenszwalb and Huttenlocher,
@@ -206,7 +209,7 @@ def _steps(
 
 
 @njit(cache=True)
-def _joined(starts, stops, row, height, diagonal):
+def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int) -> int:
     """Number of unions among runs: how many of them are not the first of their component.
 
     ``row`` (rows + 1,) points at the first run of each row; ``height`` is the number of rows in a slice.

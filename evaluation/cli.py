@@ -1,0 +1,202 @@
+"""``feta-evaluate``: what submissions are worth."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import sys
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feta.errors import FetaError
+
+# What only one command needs is imported in it: `--help` and `validate` must answer at once.
+
+if TYPE_CHECKING:
+    from evaluation.notes import ScoringNotes
+    from evaluation.table import ScoreTable
+
+FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
+_SHOWN_LINES = 20
+EPILOG = "Exit status: 0 all fine, 1 some case failed, is missing or invalid, 2 unusable call or input."
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Score, rank and check FeTA submissions.",
+    epilog=EPILOG,
+)
+
+
+class Euler(StrEnum):
+    """What the Euler characteristic of a prediction is compared with."""
+
+    TABLE = "table"
+    REFERENCE = "reference"
+
+
+class Scheme(StrEnum):
+    """How teams are ranked."""
+
+    PAPER = "paper"
+    PER_CASE = "per-case"
+    PER_LABEL = "per-label"
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="What is printed.")]
+EulerOption = Annotated[Euler, typer.Option(help="ED against the fixed table, or against the true map.")]
+
+
+@app.command(epilog=EPILOG)
+def score(
+    truth: Annotated[Path, typer.Argument(help="BIDS tree: sub-*/anat/*_dseg.nii.gz, participants.tsv, biometry.tsv.")],
+    submissions: Annotated[Path, typer.Argument(help="One folder for each team.")],
+    output: Annotated[Path, typer.Argument(help="Folder for tables, leaderboards and the report.")],
+    euler: EulerOption = Euler.TABLE,
+    scheme: Annotated[Scheme, typer.Option(help="How teams are ranked.")] = Scheme.PAPER,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")] = None,
+    policy: Annotated[Path | None, typer.Option(help="YAML with penalties, in place of the declared ones.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where measurements are kept.", show_default="OUTPUT/.measurements")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure everything anew, keep nothing.")] = False,
+    ga_baseline: Annotated[
+        Path | None, typer.Option(help="JSON {measure: [intercept, slope]}: an unranked row of lengths from the age.")
+    ] = None,
+    inter_rater: Annotated[
+        Path | None, typer.Option(help="A second rater's lengths or mean errors: an unranked row.")
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Show each team's worst cases in the report (test data!).")
+    ] = False,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Score and rank all teams."""
+    from evaluation.outputs import write_outputs
+    from evaluation.policy import default_policy, read_policy
+    from evaluation.progress import progress_bar
+    from evaluation.redraw import picture_source
+    from evaluation.scoring import score as score_all
+    from evaluation.terminal import print_leaderboard
+
+    _check_output(output, truth, submissions)
+    kept = None if no_cache else cache or output / ".measurements"
+    with progress_bar("cases") as progress:
+        table, notes = score_all(
+            truth,
+            submissions,
+            euler=euler.value,
+            jobs=jobs,
+            policy=read_policy(policy) if policy else default_policy(),
+            cache=kept,
+            progress=progress,
+        )
+    notes = replace(notes, command=shlex.join(["feta-evaluate", *sys.argv[1:]]))
+    results = write_outputs(
+        output,
+        table,
+        notes,
+        scheme=scheme.value,
+        seed=seed,
+        ga_baseline=ga_baseline,
+        inter_rater=inter_rater,
+        euler=euler.value,
+        pictures=picture_source(truth, submissions, table) if pictures else None,
+    )
+    print_leaderboard(results, format=format_.value)
+    _say_notes(notes, output)
+    raise typer.Exit(_status(table, notes))
+
+
+@app.command("compare-maps", epilog=EPILOG)
+def compare_maps(
+    truth: Annotated[Path, typer.Argument(help="The true label map.")],
+    prediction: Annotated[Path, typer.Argument(help="A label map on the same grid.")],
+    euler: EulerOption = Euler.TABLE,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Print every metric of a single pair of label maps, tissue by tissue."""
+    from evaluation.pair import compare_files, print_pair
+
+    print_pair(compare_files(truth, prediction, euler.value), format=format_.value)
+
+
+@app.command(epilog=EPILOG)
+def validate(
+    submission: Annotated[Path, typer.Argument(help="One team's folder.")],
+    input_: Annotated[Path, typer.Argument(metavar="INPUT", help="The volumes that it was made from.")],
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Say what would be rejected of a submission and why, one line a problem."""
+    from evaluation.validation import validate as check
+
+    verdict = check(submission, input_)
+    if format_ is Format.JSON:
+        print(json.dumps({"cases": verdict.cases, "problems": verdict.problems, "remarks": verdict.remarks}, indent=1))
+    else:
+        for line in verdict.problems:
+            print(f"problem: {line}")
+        for line in verdict.remarks:
+            print(f"note: {line}")
+        print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.remarks)} notes")
+    raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
+
+
+def _check_output(output: Path, truth: Path, submissions: Path) -> None:
+    """Refuse an output folder that would change what is scored, or that can't be written, before hours of work."""
+    for place in (truth, submissions):
+        if output.resolve().is_relative_to(place.resolve()) and place.is_dir():
+            raise FetaError(output, f"lies in {place}", "choose a folder of its own")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FetaError(output, f"can't be made ({error.strerror})", "choose a folder you can write to") from error
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise FetaError(output, "can't be written", "choose a folder you can write to")
+
+
+def _say_notes(notes: ScoringNotes, output: Path) -> None:
+    """Warnings and the first remarks on each team; the rest is in the report."""
+    for line in notes.warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    for team, lines in notes.teams.items():
+        for line in lines[:_SHOWN_LINES]:
+            print(f"{team}: {line}", file=sys.stderr)
+        if len(lines) > _SHOWN_LINES:
+            print(f"{team}: … and {len(lines) - _SHOWN_LINES} more, see the report", file=sys.stderr)
+    print(f"report: {output / 'report.html'}", file=sys.stderr)
+
+
+def _status(table: ScoreTable, notes: ScoringNotes) -> int:
+    """SOME_FAILED where a file or a length is missing or invalid, or a case of the truth had to be left out."""
+    from evaluation.intake import FILE_REASONS
+    from evaluation.policy import NOT_A_FAULT
+
+    reasons, lengths = set(table.reasons.ravel().tolist()), set(table.length_reasons.ravel().tolist())
+    left_out = any("left out for every team" in line for line in notes.warnings)
+    return SOME_FAILED if left_out or reasons & FILE_REASONS or lengths - NOT_A_FAULT else FINE
+
+
+def main() -> None:
+    """Entry point of ``feta-evaluate``."""
+    logging.basicConfig(format="feta-evaluate: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except FetaError as error:
+        print(f"feta-evaluate: {error}", file=sys.stderr)
+        sys.exit(UNUSABLE)

@@ -1,0 +1,211 @@
+"""Taking in one file of a submission: safely, once, and with a reason where it is refused.
+
+Nothing of a submission is read in place. The path is walked from the team's
+folder one component at a time, no component may be a link, and what is opened
+is copied to a private file; all that follows looks at the copy.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import stat
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from feta.errors import FetaError
+from feta.files import GZIP_MAGIC
+from feta.grid import Grid
+from feta.nifti import HEADER_BYTES, Header, parse_header
+from feta.volumes import Volume, read_label_map
+
+#: A result file larger than this isn't read.
+MAX_FILE_BYTES = 2 << 30
+
+#: Reason codes of files.
+MISSING_FILE = "missing-file"
+TWO_FILES = "two-files"
+UNSAFE_FILE = "unsafe-file"
+INVALID_FILE = "invalid-file"
+WRONG_GRID = "wrong-grid"
+NOT_MEASURED = "not-measured"
+FILE_REASONS = frozenset({MISSING_FILE, TWO_FILES, UNSAFE_FILE, INVALID_FILE, WRONG_GRID, NOT_MEASURED})
+
+_BLOCK = 1 << 20
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISLNK, "is a link"),
+    (stat.S_ISDIR, "is a folder"),
+    (stat.S_ISFIFO, "is a pipe"),
+    (stat.S_ISSOCK, "is a socket"),
+    (stat.S_ISCHR, "is a device"),
+    (stat.S_ISBLK, "is a device"),
+)
+
+#: (device, inode): what a file is, whatever it is called.
+Identity = tuple[int, int]
+
+
+def printable(name: str) -> str:
+    """A name without what can't be written or would move a terminal's cursor."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", os.fsencode(name).decode("utf-8", "replace"))
+
+
+class RejectedError(Exception):
+    """A file that isn't scored.
+
+    Args:
+        reason: the code that stands beside the penalty.
+        line: one line for the team, which names the file, the problem, and what to do.
+    """
+
+    def __init__(self, reason: str, line: str) -> None:
+        super().__init__(reason, line)
+        self.reason = reason
+        self.line = printable(" ".join(line.split()))
+
+
+@dataclass(frozen=True)
+class PrivateCopy:
+    """A copy of a submitted file that nobody else can change.
+
+    Attributes:
+        path: the copy.
+        name: the original below its team's folder, for messages.
+        sha256: of its bytes, in hexadecimal.
+    """
+
+    path: Path
+    name: PurePosixPath
+    sha256: str
+
+
+def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identity] = frozenset()) -> PrivateCopy:
+    """Copy a submitted file into a private folder.
+
+    Args:
+        root: the team's folder, itself no link.
+        name: the file below it.
+        folder: where the copy goes.
+        truth: files that no submission may be, under whatever name (hard links).
+
+    Raises:
+        RejectedError: it isn't a regular file inside ``root``, is the truth itself, too large, or changes meanwhile.
+    """
+    # The reader tells .nii from .nii.gz by content, so the copy needs no ending.
+    copy = folder / "taken"
+    try:
+        descriptor = _open_inside(root, name)
+        with os.fdopen(descriptor, "rb") as file:
+            before = os.fstat(descriptor)
+            _check_kind(before, name, truth)
+            digest = _copy(file, copy, name)
+            after = os.fstat(descriptor)
+    except OSError as error:
+        raise RejectedError(UNSAFE_FILE, f"{name}: cannot be read ({error.strerror})") from error
+    if _state(before) != _state(after) or copy.stat().st_size != before.st_size:
+        raise RejectedError(UNSAFE_FILE, f"{name}: changed while it was read; submit a finished file")
+    return PrivateCopy(copy, name, digest)
+
+
+def _open_inside(root: Path, name: PurePosixPath) -> int:
+    """Descriptor of a file below ``root``, reached without following any link."""
+    if not name.parts or name.is_absolute() or ".." in name.parts:
+        raise RejectedError(UNSAFE_FILE, f"{name}: leads out of the submission")
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for part in name.parts[:-1]:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        # Looked at before it is opened: opening a device can do something.
+        _check_kind(os.stat(name.parts[-1], dir_fd=folder, follow_symlinks=False), name)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+        return os.open(name.parts[-1], flags, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _check_kind(status: os.stat_result, name: PurePosixPath, truth: frozenset[Identity] = frozenset()) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        said = next((kind for test, kind in _KINDS if test(status.st_mode)), "is not a regular file")
+        raise RejectedError(UNSAFE_FILE, f"{name}: {said}; put the file itself there")
+    if (status.st_dev, status.st_ino) in truth:
+        raise RejectedError(UNSAFE_FILE, f"{name}: is a hard link to the truth")
+    if status.st_size > MAX_FILE_BYTES:
+        raise RejectedError(INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")
+
+
+def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
+    """Copy a stream into a fresh file and return its SHA-256."""
+    digest, taken = hashlib.sha256(), 0
+    with copy.open("wb") as private:
+        while block := file.read(_BLOCK):
+            taken += len(block)
+            if taken > MAX_FILE_BYTES:
+                raise RejectedError(UNSAFE_FILE, f"{name}: grows while it is read")
+            digest.update(block)
+            private.write(block)
+    return digest.hexdigest()
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, ...]]:
+    """Read a submitted label map and hold it against the grid of its case.
+
+    Returns:
+        The map, and one line for each thing that is accepted with a remark.
+
+    Raises:
+        RejectedError: it can't be read, isn't a label map, or lies on another grid.
+    """
+    try:
+        header = read_header(copy.path)
+        gap = grid.difference(header.grid)
+        if gap:
+            raise RejectedError(WRONG_GRID, f"{copy.name}: not on the grid of its image: {gap}; resample it to the T2w")
+        volume = read_label_map(copy.path)
+    except FetaError as error:
+        raise RejectedError(INVALID_FILE, _reworded(error, copy.name)) from error
+    return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _remarks(header, grid))
+
+
+def read_header(path: Path) -> Header:
+    """Header of a volume, without reading its voxels.
+
+    Raises:
+        FetaError: it is no NIfTI header that can be used.
+    """
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            head = gzip.GzipFile(fileobj=file).read(HEADER_BYTES) if zipped else file.read(HEADER_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FetaError(path, "gzip data are damaged or end too early", "copy the file again") from error
+    return parse_header(head, path)
+
+
+def _remarks(header: Header, grid: Grid) -> list[str]:
+    remarks = []
+    if header.scaled:
+        remarks.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
+    elif header.dtype.kind == "f":
+        remarks.append("labels are stored as floating-point numbers; accepted, since all are whole")
+    small = grid.difference(header.grid, tolerance_mm=0)
+    if small:
+        remarks.append(f"grid differs within the tolerance ({small}); accepted")
+    return remarks
+
+
+def _reworded(error: FetaError, name: PurePosixPath) -> str:
+    """The message with the file's own name in place of the copy's."""
+    return str(FetaError(str(name), error.problem, error.remedy))

@@ -1,0 +1,161 @@
+"""Score every team on every case: measure in parallel, then apply the policy."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import feta
+from evaluation.biometry import length_errors
+from evaluation.cache import VERSION, Cache
+from evaluation.notes import ScoringNotes
+from evaluation.parallel import run_all
+from evaluation.policy import (
+    NO_TRUTH,
+    Euler,
+    Policy,
+    default_policy,
+    ed_floor,
+    fill_lengths,
+    fill_topology,
+    missing_case,
+    score_pair,
+)
+from evaluation.submissions import Submission, find_submissions
+from evaluation.table import SEGMENTATION_METRICS, ScoreTable
+from evaluation.tasks import CaseResult, CaseTask, TeamFiles, locate_files
+from evaluation.truth import Truth, read_truth
+from feta.errors import FetaError
+from feta.labels import TISSUES
+from feta.measurements import MEASUREMENTS
+
+Progress = Callable[[int, int], None]
+#: More lines about one team than these help nobody.
+_MAX_LINES = 1000
+
+
+def score(
+    truth: Path,
+    submissions: Path,
+    *,
+    euler: Euler = "table",
+    jobs: int | None = None,
+    policy: Policy | None = None,
+    cache: Path | None = None,
+    progress: Progress = lambda done, total: None,
+) -> tuple[ScoreTable, ScoringNotes]:
+    """Score all teams against the truth.
+
+    Args:
+        truth: BIDS tree with label maps, participants.tsv and biometry.tsv.
+        submissions: one folder for each team.
+        euler: what ED and Betti differences refer to: the fixed table, or the true map.
+        jobs: processes; by default one for each core that this process may use.
+        policy: penalties; by default the declared ones.
+        cache: folder in which measurements are kept; None keeps nothing.
+        progress: called with the number of cases done and of all.
+
+    Raises:
+        FetaError: truth or submissions can't be used at all.
+    """
+    policy = policy or default_policy()
+    known = read_truth(truth)
+    teams, ignored = find_submissions(submissions)
+    tasks = _tasks(known, teams, Cache(cache) if cache else None)
+    results = run_all(tasks, jobs or len(os.sched_getaffinity(0)), progress)
+    usable = [i for i, result in enumerate(results) if result.problem is None]
+    if not usable:
+        raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
+    table = _table(known, teams, results, usable, policy, euler)
+    notes = ScoringNotes(
+        teams={team.team: _lines(team, t, known, results, usable) for t, team in enumerate(teams)},
+        warnings=[*known.warnings, *ignored, *[r.problem for r in results if r.problem]],
+        policy=policy.as_dict(),
+        versions=_versions(),
+    )
+    return table, notes
+
+
+def _tasks(truth: Truth, teams: Sequence[Submission], cache: Cache | None) -> list[CaseTask]:
+    return [
+        CaseTask(case.name, path, truth.files, tuple(_files(t, truth, i) for t in teams), cache)
+        for i, (case, path) in enumerate(zip(truth.cases, truth.label_maps, strict=True))
+    ]
+
+
+def _files(team: Submission, truth: Truth, index: int) -> TeamFiles:
+    case = truth.cases[index]
+    return locate_files(team, case.name, case.subject, only_case=truth.only_case[index])
+
+
+def _table(
+    truth: Truth,
+    teams: Sequence[Submission],
+    results: Sequence[CaseResult],
+    usable: Sequence[int],
+    policy: Policy,
+    euler: Euler,
+) -> ScoreTable:
+    """Values, reasons and lengths of all teams on the usable cases, penalties applied."""
+    shape = (len(teams), len(usable), len(TISSUES), len(SEGMENTATION_METRICS))
+    values, reasons = np.empty(shape), np.full(shape, "", dtype="<U40")
+    lengths = np.full((*shape[:2], len(MEASUREMENTS)), np.nan)
+    length_reasons = np.full(lengths.shape, "", dtype="<U40")
+    for c, result in enumerate(results[i] for i in usable):
+        for t, outcome in enumerate(result.outcomes):
+            if outcome.measured is not None:
+                values[t, c], reasons[t, c] = score_pair(outcome.measured, policy, euler)
+            else:
+                values[t, c], reasons[t, c] = missing_case(result.diagonal, policy), outcome.reason
+            lengths[t, c], length_reasons[t, c] = outcome.lengths, outcome.length_reasons
+    fill_topology(values, policy)
+    true_lengths = truth.lengths[list(usable)]
+    errors = length_errors(lengths, true_lengths)
+    fill_lengths(errors, np.isfinite(true_lengths), policy)
+    length_reasons[:, ~np.isfinite(true_lengths)] = NO_TRUTH
+    return ScoreTable(
+        teams=tuple(team.team for team in teams),
+        cases=tuple(truth.cases[i] for i in usable),
+        values=values,
+        reasons=reasons,
+        ed_floor=np.array([ed_floor(results[i].betti, euler) for i in usable]),
+        true_lengths=true_lengths,
+        lengths=lengths,
+        length_errors=errors,
+        length_reasons=length_reasons,
+    )
+
+
+def _lines(
+    team: Submission, index: int, truth: Truth, results: Sequence[CaseResult], usable: Sequence[int]
+) -> list[str]:
+    """What is to say about one team's files, first what was rejected."""
+    lines = [line for i in usable for line in results[i].outcomes[index].lines]
+    keys = {case.name for case in truth.cases} | {case.subject for case in truth.cases}
+    for files in (team.label_maps, team.lengths):
+        lines += [f"{name}: is of no case of the truth; ignored" for k in files if k not in keys for name in files[k]]
+    lines = [*dict.fromkeys([*lines, *team.notes])]
+    if len(lines) > _MAX_LINES:
+        lines = [*lines[:_MAX_LINES], f"… and {len(lines) - _MAX_LINES} more"]
+    return lines
+
+
+def _versions() -> dict[str, str]:
+    return {"feta": feta.__version__, "measurements": VERSION, "python": platform.python_version(), **_libraries()}
+
+
+def _libraries() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("numpy", "scipy", "SimpleITK", "numba"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

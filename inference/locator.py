@@ -1,6 +1,6 @@
 """Where the brain is, and how it lies: a coarse network that tells each voxel's place in the brain.
 
-The network sees the whole volume at a few mm. For each voxel it says whether it is brain and where in
+The network sees the whole volume at a few mm. For each voxel it says which tissue it is and where in
 the canonical brain it lies, in units of the brain's size. A similarity transform fitted to these places
 gives the pose, however the fetus lay: the segmentation network then sees upright brains only.
 """
@@ -15,6 +15,7 @@ import torch
 from scipy import ndimage
 
 from feta.volumes import Volume
+from inference.device import Compute
 from inference.frames import Matrix, box_to_frame, index_to_ras
 from inference.network import ResidualUNet
 from inference.preprocessing import standardise, to_box
@@ -83,15 +84,15 @@ class Locator:
     """Finds the brain's pose with a trained network.
 
     Args:
-        network: 1 channel in; out: the logit of brain and the three coordinates of the place.
+        network: 1 channel in; out: the logits of the eight labels and the three coordinates of the place.
         spacing: mm at which the network was trained.
-        device: where it runs.
+        compute: where and how precisely it runs.
     """
 
-    def __init__(self, network: ResidualUNet, spacing: float, device: torch.device) -> None:
-        self.network = network.eval().to(device)
+    def __init__(self, network: ResidualUNet, spacing: float, compute: Compute) -> None:
+        self.network = network.eval().to(compute.device)
         self.spacing = spacing
-        self.device = device
+        self.compute = compute
 
     def __call__(self, volume: Volume) -> Pose:
         """Look at the whole volume, then once more at the brain, upright and centred."""
@@ -115,13 +116,13 @@ class Locator:
         size = (x, y, z)
         box = box_to_frame(size, self.spacing)
         image = standardise(to_box(volume, frame, box, size))[None]
-        with torch.inference_mode():
-            output = self.network(image.to(self.device))[0].float().cpu().numpy()
-        brain = _largest(output[0] > 0)
+        with torch.inference_mode(), self.compute.precision():
+            output = self.network(image.to(self.compute.device))[0].float().cpu().numpy()
+        brain = _largest(output[:-3].argmax(0) > 0)
         if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000:
             return None
         where = np.argwhere(brain)[:, ::-1]
-        places = output[1:, brain].T.astype(np.float64)
+        places = output[-3:, brain].T.astype(np.float64)
         points = where @ (frame @ box)[:3, :3].T + (frame @ box)[:3, 3]
         rigid, scale, residual = fit_similarity(places, points)
         inverse = np.linalg.inv(rigid)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from feta.labels import LABEL_COUNT
 from inference.locator import fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import standardise
@@ -16,6 +17,7 @@ from training.atlas import Subject
 from training.cohorts import Subjects
 from training.loop import LoopSettings, train
 from training.losses import place_loss
+from training.randomness import Draw
 from training.synthesis import SynthesisSettings, synthesise
 
 
@@ -24,7 +26,7 @@ class LocatorSettings:
     """Everything that a run of ``feta-train locator`` depends on."""
 
     network: NetworkSettings = field(
-        default_factory=lambda: NetworkSettings(outputs=4, widths=(16, 32, 64, 96), blocks=(1, 1, 1, 1), heads=1)
+        default_factory=lambda: NetworkSettings(outputs=LABEL_COUNT + 3, widths=(16, 32, 64, 96), blocks=(1, 1, 1, 1), heads=1)
     )
     synthesis: SynthesisSettings = field(
         default_factory=lambda: SynthesisSettings(
@@ -32,6 +34,8 @@ class LocatorSettings:
         )
     )
     loop: LoopSettings = field(default_factory=LoopSettings)
+    #: The share of the training in which the largest turn grows from ``synthesis.turn`` to any.
+    curriculum: float = 0.4
 
 
 class LocatorTask:
@@ -41,30 +45,42 @@ class LocatorTask:
         self.subjects = subjects
         self.settings = settings
 
-    def loss(self, network: nn.Module, seeds: list[int]) -> Tensor:
+    def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
-        images, brains, places = zip(*(self._example(self.subjects.training, seed) for seed in seeds), strict=True)
+        synthesis = self._curriculum(done)
+        examples = [self._example(self.subjects.training, seed, synthesis) for seed in seeds]
+        images, labels, places = (torch.stack(part) for part in zip(*examples, strict=True))
         with torch.autocast("cpu", torch.bfloat16):
-            outputs = network.levels(torch.stack(images), 1)  # type: ignore[operator]
-        return place_loss(outputs, torch.stack(brains), torch.stack(places))
+            outputs = network.levels(images, 1)  # type: ignore[operator]
+        return place_loss(outputs, labels, places)
 
-    def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        subject = subjects[seed % len(subjects)]
-        sample = synthesise(subject, self.settings.synthesis, seed)
+    def _curriculum(self, done: float) -> SynthesisSettings:
+        """Nearly upright brains first: places are learned before the ways in which a brain can lie."""
+        synthesis = self.settings.synthesis
+        if done >= self.settings.curriculum:
+            return synthesis
+        turn = synthesis.turn + (180 - synthesis.turn) * done / self.settings.curriculum
+        return replace(synthesis, any_turn=0.0, turn=turn)
+
+    def _example(
+        self, subjects: list[Subject], seed: int, synthesis: SynthesisSettings
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        subject = subjects[Draw(seed ^ 0x5EED).integer(len(subjects))]
+        sample = synthesise(subject, synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
-        return standardise(sample.image), (sample.labels > 0).float(), places
+        return standardise(sample.image), sample.labels, places
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Brain Dice and the pose's error (degrees) on synthetic scans of the validation subjects."""
+        """Brain Dice, the pose's median error (degrees) and the share above 20°, on the validation subjects in any pose."""
         dices, angles = [], []
         for seed in range(4 * len(self.subjects.validation)):
-            image, brain, places = self._example(self.subjects.validation, 10**9 + seed)
+            image, labels, places = self._example(self.subjects.validation, 10**9 + seed, self.settings.synthesis)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
-            found = output[0] > 0
-            dices.append(float(2 * (found & (brain > 0)).sum() / (found.sum() + brain.sum()).clamp_min(1)))
-            angles.append(_angle(output[1:], found, places, brain > 0))
-        return {"brain_dice": float(np.mean(dices)), "degrees": float(np.mean(angles)), "worst": float(np.max(angles))}
+            found, brain = output[:-3].argmax(0) > 0, labels > 0
+            dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
+            angles.append(_angle(output[-3:], found, places, brain))
+        return {"brain_dice": float(np.mean(dices)), "degrees": float(np.median(angles)), "astray": float(np.mean(np.array(angles) > 20))}
 
 
 def _angle(predicted: Tensor, found: Tensor, places: Tensor, brain: Tensor) -> float:

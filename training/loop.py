@@ -50,8 +50,8 @@ class LoopSettings:
 class Task(Protocol):
     """What a network is trained for."""
 
-    def loss(self, network: nn.Module, seeds: list[int]) -> Tensor:
-        """Loss of the samples that these seeds make."""
+    def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
+        """Loss of the samples that these seeds make; ``done`` is the share of the training that lies behind."""
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Figures on the validation subjects."""
@@ -83,7 +83,7 @@ def train(network: nn.Module, task: Task, settings: LoopSettings, folder: Path, 
         start = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = _rate(settings, progress.step, done)
-        losses.append(_step(network, task, optimiser, settings, progress.step))
+        losses.append(_step(network, task, optimiser, settings, progress.step, done))
         _average(average, network, settings.ema, progress.step)
         progress.step += 1
         progress.seconds += time.monotonic() - start
@@ -111,13 +111,13 @@ def _rate(settings: LoopSettings, step: int, done: float) -> float:
 
 
 def _step(
-    network: nn.Module, task: Task, optimiser: torch.optim.Optimizer, settings: LoopSettings, step: int
+    network: nn.Module, task: Task, optimiser: torch.optim.Optimizer, settings: LoopSettings, step: int, done: float
 ) -> float:
     network.train()
     # Seeds depend on the step alone: a resumed run sees the samples that it would have seen.
     seeds = [settings.seed * 1_000_003 + step * settings.batch + i for i in range(settings.batch)]
     optimiser.zero_grad(set_to_none=True)
-    loss = task.loss(network, seeds)
+    loss = task.loss(network, seeds, done)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()

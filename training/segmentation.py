@@ -36,8 +36,9 @@ class SegmentationTask:
         self.subjects = subjects
         self.settings = settings
 
-    def loss(self, network: nn.Module, seeds: list[int]) -> Tensor:
+    def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
+        del done  # no curriculum here
         training = self.subjects.training
         samples = [synthesise(_subject(training, seed), self.settings.synthesis, seed) for seed in seeds]
         images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])

@@ -1,0 +1,184 @@
+"""From a T2w volume to a label map on the same grid.
+
+Find the brain and its pose, resample it upright, predict, and bring the probabilities back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from feta.labels import LABEL_COUNT
+from feta.volumes import Volume
+from inference.device import Compute, choose
+from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, sample
+from inference.locator import Locator, Pose
+from inference.network import ResidualUNet
+from inference.preprocessing import standardise, to_box
+from inference.sliding_window import predict
+from inference.weights import Model, load_network, read_model
+
+#: Room around the brain, mm.
+MARGIN_MM = 14.0
+#: Largest side of the upright box, mm: a term brain and its margins fit.
+LARGEST_BOX_MM = 192.0
+#: Side of a patch in voxels.
+PATCH = 96
+#: A pose that fits worse than this (in brain sizes) is reported.
+DOUBTFUL_RESIDUAL = 0.08
+#: Slabs of this many voxels are brought back at once: 8 float32 channels of it are 64 MiB.
+SLAB_VOXELS = 2**21
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A label map and the frame of the brain.
+
+    Attributes:
+        labels: uint8 (Z, Y, X), on the input's grid.
+        to_canonical: 4×4 float64, from the image's physical LPS mm to canonical brain mm (x right,
+            y anterior, z superior, origin at the brain's centre).
+        warnings: for the user, one line each.
+    """
+
+    labels: Volume
+    to_canonical: Matrix
+    warnings: tuple[str, ...]
+
+
+class Segmenter:
+    """Segments volumes; the weights are loaded once.
+
+    Args:
+        weights: folder with ``model.yaml``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        flips: average over the image and its left-right mirror.
+
+    Raises:
+        FetaError: where the weights cannot be used.
+    """
+
+    def __init__(self, weights: Path, *, device: str = "auto", flips: bool = True) -> None:
+        self.model: Model = read_model(weights)
+        self.compute: Compute = choose(device)
+        self.flips = flips
+        self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
+        self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
+
+    def __call__(self, volume: Volume) -> Segmentation:
+        """Segment one volume of float32 intensities (z, y, x)."""
+        pose = self.locator(volume)
+        spacing = self.model.segmentation[0].spacing
+        box, size = _upright_box(pose, spacing)
+        image = to_box(volume, pose.to_ras, box, size)
+        image = standardise(image, _inside(pose, box, image))
+        probabilities = self._probabilities(image)
+        to_box_index = np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
+        labels = back_to_grid(probabilities, to_box_index, volume.grid.size)
+        cleaned = largest_component(labels)
+        return Segmentation(
+            Volume(cleaned, volume.grid), np.linalg.inv(pose.to_ras) @ LPS_TO_RAS, _warnings(pose, cleaned)
+        )
+
+    def _probabilities(self, image: Tensor) -> Tensor:
+        """Mean of networks and mirrors, (8, Z, Y, X) float32 on the CPU."""
+        total = torch.zeros((LABEL_COUNT, *image.shape[1:]))
+        image = image.to(self.compute.device)
+        views = [False, True] if self.flips else [False]
+        for network in self.networks:
+            for mirrored in views:
+                seen = image.flip(3) if mirrored else image
+                output = predict(seen, lambda x, n=network: self._softmax(n, x), LABEL_COUNT, (PATCH,) * 3).cpu()
+                total += output.flip(3) if mirrored else output
+        return total / (len(self.networks) * len(views))
+
+    @torch.inference_mode()
+    def _softmax(self, network: ResidualUNet, patch: Tensor) -> Tensor:
+        with self.compute.precision():
+            return network(patch).float().softmax(1)
+
+
+def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:
+    """The box that holds the brain in the canonical frame: index → mm, and its size (x, y, z) in voxels."""
+    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, PATCH * spacing, LARGEST_BOX_MM)
+    x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
+    return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
+
+
+def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
+    """Voxels (1, Z, Y, X) bool of the ellipsoid that fills the brain's extent, where there is signal."""
+    middle, half = (pose.low + pose.high) / 2, (pose.high - pose.low) / 2
+    size = (image.shape[3], image.shape[2], image.shape[1])
+    position = coordinates(box, size, slice(None))
+    scaled = (position - torch.as_tensor(middle, dtype=torch.float32)) / torch.as_tensor(half, dtype=torch.float32)
+    inside = ((scaled**2).sum(-1) < 1)[None]
+    return inside & (image > 0)
+
+
+def back_to_grid(probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """Interpolate probabilities on a grid and take the likeliest label, slab by slab.
+
+    Only the slab at hand is ever held as floats on the full grid.
+
+    Args:
+        probabilities: (L, Z, Y, X) float32; outside of it is background.
+        matrix: from index (x, y, z) of the grid to index (x, y, z) of the probabilities.
+        size: of the grid, voxels along (x, y, z).
+
+    Returns:
+        (size z, size y, size x) uint8.
+    """
+    labels = np.zeros(size[::-1], dtype=np.uint8)
+    low, high = _reach(probabilities, matrix, size)
+    if (low >= high).any():
+        return labels
+    part = (int(high[0] - low[0]), int(high[1] - low[1]), int(high[2] - low[2]))
+    shift = np.eye(4)
+    shift[:3, 3] = low
+    slab = max(1, SLAB_VOXELS // (part[0] * part[1]))
+    for z in range(0, part[2], slab):
+        where = slice(z, min(z + slab, part[2]))
+        values = sample(probabilities, coordinates(matrix @ shift, part, where))
+        values[0] += 1 - values.sum(0)  # what lies outside the box is background
+        into = (slice(low[2] + where.start, low[2] + where.stop), slice(low[1], high[1]), slice(low[0], high[0]))
+        labels[into] = values.argmax(0).to(torch.uint8).numpy()
+    return labels
+
+
+def _reach(
+    probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The part of the grid, (x, y, z) from low to below high, that the probabilities' box touches."""
+    ends = np.array(np.meshgrid(*[(-1, n) for n in probabilities.shape[:0:-1]])).reshape(3, -1).T
+    inverse = np.linalg.inv(matrix)
+    corners = ends @ inverse[:3, :3].T + inverse[:3, 3]
+    low = np.clip(np.floor(corners.min(0)), 0, size).astype(np.int64)
+    high = np.clip(np.ceil(corners.max(0)) + 1, 0, size).astype(np.int64)
+    return low, high
+
+
+def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Keep the largest 26-connected piece of tissue: the brain is one, stray islands are not of it."""
+    found, sizes = cc3d.connected_components(labels > 0, connectivity=26, return_N=True)
+    if sizes < 2:
+        return labels
+    counts = np.bincount(found.ravel())
+    counts[0] = 0
+    return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
+
+
+def _warnings(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+    lines = []
+    if not pose.found:
+        lines.append("no brain was recognised; the header's orientation was taken, check the label map")
+    elif pose.residual > DOUBTFUL_RESIDUAL:
+        lines.append(f"the brain's pose is doubtful (misfit {pose.residual:.2f} brain sizes), check the label map")
+    if not labels.any():
+        lines.append("the label map is empty")
+    return tuple(lines)

@@ -1,0 +1,62 @@
+"""Prediction patch by patch, blended with Gaussian weights (nnU-Net; Isensee et al., Nature Methods 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+#: Standard deviation of the weights, as a share of the patch's side.
+SIGMA_SHARE = 1 / 8
+
+
+def starts(length: int, patch: int, overlap: float) -> list[int]:
+    """First voxels of evenly spread patches that cover a length.
+
+    Args:
+        length: at least ``patch``.
+        patch: side of a patch.
+        overlap: share of a patch that neighbours have in common, at least.
+    """
+    steps = 1 + max(0, -(-(length - patch) // max(1, int(patch * (1 - overlap)))))
+    if steps == 1:
+        return [0]
+    return [round(i * (length - patch) / (steps - 1)) for i in range(steps)]
+
+
+def gaussian(shape: tuple[int, ...]) -> Tensor:
+    """Weights of a patch, (Z, Y, X) float32: 1 in the middle, never 0."""
+    weights = torch.ones(())
+    for side in shape:
+        at = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
+        weights = weights[..., None] * torch.exp(-0.5 * (at / (side * SIGMA_SHARE)) ** 2)
+    return weights.clamp_min(1e-4)
+
+
+def predict(
+    image: Tensor, network: Callable[[Tensor], Tensor], channels: int, patch: tuple[int, int, int], overlap: float = 0.5
+) -> Tensor:
+    """Blend the network's probabilities over overlapping patches.
+
+    Args:
+        image: (C, Z, Y, X) float32, each side at least the patch's.
+        network: (1, C, z, y, x) → probabilities (1, channels, z, y, x).
+        channels: of the output.
+        patch: (z, y, x).
+        overlap: share of a patch that neighbours have in common.
+
+    Returns:
+        (channels, Z, Y, X) float32, probabilities that sum to 1.
+    """
+    weights = gaussian(patch).to(image.device)
+    total = torch.zeros((channels, *image.shape[1:]), device=image.device)
+    norm = torch.zeros(image.shape[1:], device=image.device)
+    for z in starts(image.shape[1], patch[0], overlap):
+        for y in starts(image.shape[2], patch[1], overlap):
+            for x in starts(image.shape[3], patch[2], overlap):
+                box = (slice(z, z + patch[0]), slice(y, y + patch[1]), slice(x, x + patch[2]))
+                output = network(image[(slice(None), *box)][None])[0].float()
+                total[(slice(None), *box)] += output * weights
+                norm[box] += weights
+    return total / norm

@@ -1,0 +1,111 @@
+"""The weights that are shipped: safetensors files and ``model.yaml``, which says what each of them is.
+
+``model.yaml``::
+
+    locator: {file, sha256, spacing, network: {...}}
+    segmentation:                # an ensemble: any number of files
+      - {file, sha256, spacing, network: {...}}
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load, save
+from torch import nn
+
+from feta.errors import FetaError
+from inference.network import NetworkSettings, ResidualUNet
+
+INDEX = "model.yaml"
+REMEDY = "restore the weights folder from the repository, or name another with --weights"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One entry of ``model.yaml``."""
+
+    path: Path
+    sha256: str
+    spacing: float
+    network: NetworkSettings
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that a segmentation needs."""
+
+    locator: WeightFile
+    segmentation: tuple[WeightFile, ...]
+    sha256: str
+
+
+def read_model(folder: Path) -> Model:
+    """Read ``model.yaml``.
+
+    Args:
+        folder: holds ``model.yaml`` and the files that it names.
+
+    Raises:
+        FetaError: where it is missing or does not say what is needed.
+    """
+    path = folder / INDEX
+    try:
+        text = path.read_bytes()
+        content = yaml.safe_load(text)
+        locator = _entry(folder, content["locator"])
+        segmentation = tuple(_entry(folder, entry) for entry in content["segmentation"])
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise FetaError(path, f"is not a valid description of weights ({error})", REMEDY) from error
+    if not segmentation:
+        raise FetaError(path, "names no segmentation weights", REMEDY)
+    return Model(locator, segmentation, hashlib.sha256(text).hexdigest())
+
+
+def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:
+    network = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["network"].items()}
+    path = folder / entry["file"]
+    if path.parent != folder:
+        raise ValueError(f"{entry['file']} lies outside the folder")
+    return WeightFile(path, entry["sha256"], float(entry["spacing"]), NetworkSettings(**network))
+
+
+def load_network(weight_file: WeightFile) -> ResidualUNet:
+    """Build the network and fill it, in float32.
+
+    Raises:
+        FetaError: where the file is missing, is not the one that ``model.yaml`` means, or does not fit.
+    """
+    try:
+        data = weight_file.path.read_bytes()
+    except OSError as error:
+        raise FetaError(weight_file.path, f"cannot be read ({error.strerror})", REMEDY) from error
+    if hashlib.sha256(data).hexdigest() != weight_file.sha256:
+        raise FetaError(weight_file.path, "is damaged or another version: its sha256 differs from model.yaml's", REMEDY)
+    network = ResidualUNet(weight_file.network)
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()})
+    except RuntimeError as error:
+        raise FetaError(weight_file.path, "does not fit the network that model.yaml describes", REMEDY) from error
+    return network.eval()
+
+
+def save_network(network: nn.Module, path: Path, spacing: float, settings: NetworkSettings) -> dict[str, Any]:
+    """Write float16 weights; returns the file's entry for ``model.yaml``."""
+    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in network.state_dict().items()}
+    data = save(tensors)
+    path.write_bytes(data)
+    described = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "spacing": spacing,
+        "network": described,
+    }

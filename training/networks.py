@@ -1,0 +1,139 @@
+"""The commands that train networks, export them as shipped weights, and measure them on the validation subjects."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from feta.errors import FetaError
+
+CONFIGS = Path(__file__).parent / "configs"
+#: Seen by no model behind a reported figure.
+VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
+
+Atlases = Annotated[Path, typer.Argument(help="Labelled BIDS folder: sub-*/anat/*_T2w.nii.gz with *_T2w_dseg.nii.gz.")]
+Run = Annotated[Path, typer.Argument(help="Folder of the run; a run that was killed goes on from here.")]
+Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
+Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
+Threads = Annotated[int, typer.Option(help="CPU threads.")]
+Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _loop(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]:
+    given = {"minutes": minutes, "steps": steps}
+    return {"loop": {name: value for name, value in given.items() if value is not None}}
+
+
+def _prepare(atlases: Path, threads: int, everything: bool) -> Any:
+    import torch
+
+    from training.cohorts import read_subjects
+
+    if not atlases.is_dir():
+        raise FetaError(atlases, "is not a folder", "name a labelled BIDS folder of T2w volumes")
+    torch.set_num_threads(threads)
+    return read_subjects(atlases, () if everything else VALIDATION)
+
+
+def segmentation(
+    atlases: Atlases,
+    run: Run,
+    config: Annotated[Path, typer.Option(help="Settings (YAML).")] = CONFIGS / "segmentation.yaml",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = os.cpu_count() or 1,
+    everything: Everything = False,
+) -> None:
+    """Train the segmentation network."""
+    from training.config import read_settings
+    from training.segmentation import SegmentationSettings, train_segmentation
+
+    settings = read_settings(SegmentationSettings, config, _loop(minutes, steps))
+    train_segmentation(_prepare(atlases, threads, everything), settings, run, _say)
+
+
+def locator(
+    atlases: Atlases,
+    run: Run,
+    config: Annotated[Path, typer.Option(help="Settings (YAML).")] = CONFIGS / "locator.yaml",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = os.cpu_count() or 1,
+    everything: Everything = False,
+) -> None:
+    """Train the network that finds the brain and its pose."""
+    from training.config import read_settings
+    from training.locator import LocatorSettings, train_locator
+
+    settings = read_settings(LocatorSettings, config, _loop(minutes, steps))
+    train_locator(_prepare(atlases, threads, everything), settings, run, _say)
+
+
+def export(
+    weights: Annotated[Path, typer.Argument(help="Folder to write model.yaml and the weights into.")],
+    locator_run: Annotated[Path, typer.Option(help="Run folder of the locator.")],
+    segmentation_run: Annotated[list[Path], typer.Option(help="Run folder of a segmentation network; several: ensemble.")],
+    locator_config: Annotated[Path, typer.Option(help="Its settings.")] = CONFIGS / "locator.yaml",
+    segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
+) -> None:
+    """Turn the averaged weights of training runs into the float16 files that the submission ships."""
+    import yaml
+
+    from training.config import read_settings
+    from training.locator import LocatorSettings
+    from training.segmentation import SegmentationSettings
+
+    weights.mkdir(parents=True, exist_ok=True)
+    where = read_settings(LocatorSettings, locator_config)
+    what = read_settings(SegmentationSettings, segmentation_config)
+    entries = []
+    for i, run in enumerate(segmentation_run):
+        name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
+        entries.append(_export(run, weights / f"{name}.safetensors", what))
+    index = {"locator": _export(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
+    (weights / "model.yaml").write_text(yaml.safe_dump(index, sort_keys=False))
+
+
+def _export(run: Path, path: Path, settings: Any) -> dict[str, Any]:
+    import torch
+
+    from inference.network import ResidualUNet
+    from inference.weights import save_network
+
+    checkpoint = run / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise FetaError(checkpoint, "does not exist", "train first")
+    network = ResidualUNet(settings.network)
+    state = torch.load(checkpoint, weights_only=True)
+    network.load_state_dict(state["average"])
+    entry = save_network(network, path, settings.synthesis.spacing, settings.network)
+    return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}
+
+
+def validate(
+    atlases: Atlases,
+    output: Annotated[Path, typer.Argument(help="CSV to write: condition, subject, label, metric, value.")],
+    weights: Annotated[Path, typer.Option(help="Folder with model.yaml.")] = Path("weights"),
+    threads: Threads = os.cpu_count() or 1,
+) -> None:
+    """Measure the shipped weights on the six validation subjects, as they are and turned, noisy and biased."""
+    import torch
+
+    from training.validation import CONDITIONS, measure_validation
+
+    torch.set_num_threads(threads)
+    for line in measure_validation(atlases, weights, VALIDATION, CONDITIONS, output):
+        print(line, flush=True)
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (segmentation, locator, export, validate)

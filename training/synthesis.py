@@ -44,11 +44,11 @@ class SynthesisSettings:
         bias: largest log gain of the bias field.
     """
 
-    size: int = 96
+    size: int = 80
     spacing: float = 1.0
     any_turn: float = 0.0
     turn: float = 25.0
-    shift: float = 12.0
+    shift: float = 18.0
     zoom: tuple[float, float] = (0.82, 1.15)
     stretch: float = 0.08
     bend: float = 2.5

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from feta.errors import FetaError
+from training.atlas import Subject, pairs, read_subject
+from training.cohorts import read_subjects
+from training.randomness import Draw
+from training.synthesis import SynthesisSettings, synthesise
+from tests.training.tiny_subjects import write_balls
+
+SMALL = SynthesisSettings(size=32, spacing=3.0)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    root = write_balls(tmp_path_factory.mktemp("balls"), ("sub-a",))
+    return read_subject("sub-a", *pairs(root)["sub-a_rec-x_T2w"])
+
+
+def test_the_brain_is_centred_and_its_size_known(subject: Subject) -> None:
+    inverse = np.linalg.inv(subject.to_index)
+    centre = inverse @ [19.5, 19.5, 19.5, 1]
+    assert np.allclose(centre[:3], 0, atol=0.1)
+    ellipsoid = 4 / 3 * np.pi * 28**3 / 1.2
+    assert subject.size_mm == pytest.approx(ellipsoid ** (1 / 3), rel=0.03)
+
+
+def test_the_same_seed_makes_the_same_volume_and_another_does_not(subject: Subject) -> None:
+    first, again, other = (synthesise(subject, SMALL, seed) for seed in (5, 5, 6))
+    assert torch.equal(first.image, again.image)
+    assert torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.image, other.image)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_intensities_are_finite_and_not_negative(subject: Subject, seed: int) -> None:
+    image = synthesise(subject, SMALL, seed).image
+    assert torch.isfinite(image).all()
+    assert image.min() >= 0
+    assert image.max() > 0
+
+
+def test_undeformed_labels_are_the_subjects_own(subject: Subject) -> None:
+    plain = SynthesisSettings(size=32, spacing=2.0, turn=0.0, shift=0.0, zoom=(1.0, 1.0), stretch=0.0, bend=0.0)
+    sample = synthesise(subject, plain, 0)
+    radius = torch.sqrt((sample.atlas * torch.tensor([1.2, 1.0, 1.0])).pow(2).sum(-1)) / 2
+    clear = (radius - radius.round()).abs() > 0.3  # away from the balls' borders, which lie on whole voxels
+    expected = torch.zeros_like(sample.labels)
+    for label, reach in enumerate((14, 12, 10, 8, 6, 4, 2), start=1):
+        expected[radius < reach] = label
+    assert (sample.labels == expected)[clear].float().mean() > 0.99
+
+
+def test_masked_volumes_are_zero_far_from_the_brain(subject: Subject) -> None:
+    masked = SynthesisSettings(size=32, spacing=3.0, masked=1.0)
+    zeros = [float((synthesise(subject, masked, seed).image == 0).float().mean()) for seed in range(6)]
+    unmasked = SynthesisSettings(size=32, spacing=3.0, masked=0.0)
+    heads = [float((synthesise(subject, unmasked, seed).image == 0).float().mean()) for seed in range(6)]
+    assert min(zeros) > 0.2 > max(heads)
+
+
+def test_random_rotations_are_rotations() -> None:
+    for limit in (None, 30.0):
+        for seed in range(20):
+            matrix = Draw(seed).rotation(limit)
+            assert torch.allclose(matrix @ matrix.T, torch.eye(3), atol=1e-5)
+            assert torch.linalg.det(matrix) == pytest.approx(1, abs=1e-5)
+            angle = torch.rad2deg(torch.arccos(((matrix.trace() - 1) / 2).clamp(-1, 1)))
+            assert limit is None or angle <= limit + 0.1
+
+
+def test_validation_subjects_are_kept_apart(tmp_path: Path) -> None:
+    subjects = read_subjects(write_balls(tmp_path, ("sub-a", "sub-b", "sub-c")), ("sub-b",))
+    assert [s.name for s in subjects.training] == ["sub-a", "sub-c"]
+    assert [s.name for s in subjects.validation] == ["sub-b"]
+
+
+def test_a_folder_without_labelled_volumes_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match="holds no sub-"):
+        read_subjects(tmp_path, ())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -26,7 +27,9 @@ Points = npt.NDArray[np.float64]
 #: Half the thickness (mm) of the slab that is taken for a plane: a median over it is steadier than one slice.
 HALF_SLAB_MM = 1.2
 #: The corpus callosum is the white matter this close (mm) to ventricles, cavum and deep grey matter.
-CALLOSUM_REACH_MM = 4.5
+CALLOSUM_REACH_MM = 3.0
+#: Its genu and splenium reach no further than this (mm) below the middle of those.
+CALLOSUM_DROP_MM = 2.0
 #: Structures smaller than this in their plane (mm²) or in space (mm³) can't be measured.
 SMALLEST_AREA_MM2 = 12.0
 SMALLEST_VOLUME_MM3 = 150.0
@@ -82,7 +85,10 @@ def _callosum(upright: Upright) -> Line | None:
     if not inner.any():
         return None
     distance = ndimage.distance_transform_edt(~inner) * SPACING
-    callosum = _largest(plane.mask(Tissue.WM) & (distance <= CALLOSUM_REACH_MM))
+    # Below, white matter of the gyrus rectus can touch the genu.
+    lowest = np.median(np.nonzero(inner)[0]) - CALLOSUM_DROP_MM / SPACING
+    above = np.arange(len(inner))[:, None] >= lowest
+    callosum = _largest(plane.mask(Tissue.WM) & (distance <= CALLOSUM_REACH_MM) & above)
     if callosum is None or callosum.sum() * SPACING**2 < SMALLEST_AREA_MM2:
         return None
     points = plane.points(callosum)
@@ -180,11 +186,12 @@ def _widest_row(mask: Mask) -> int:
 
 
 def _largest(mask: Mask) -> Mask | None:
-    """The largest connected part of a mask, None of an empty one."""
-    parts, count = ndimage.label(mask)
-    if count == 0:
+    """The largest part of a mask that hangs together by its voxels' faces (pixels' edges), None of an empty mask."""
+    if not mask.any():
         return None
-    return parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    connectivity = 4 if mask.ndim == 2 else 6
+    largest = cc3d.largest_k(np.ascontiguousarray(mask), k=1, connectivity=connectivity)
+    return np.asarray(largest > 0)
 
 
 def _principal_axis(points: Points) -> npt.NDArray[np.float64]:

@@ -20,7 +20,7 @@ Labels = npt.NDArray[np.uint8]
 
 SPACING = 0.6
 #: Symmetry is judged on points this far apart (mm).
-POINT_STEP = 2.0
+POINT_STEP = 3.0
 #: The plane is not sought further than this from the frame given: degrees of roll and yaw, mm.
 LIMITS = (20.0, 20.0, 10.0)
 
@@ -63,8 +63,22 @@ def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:
         return None
     array, to_physical = crop
     to_frame = to_canonical @ to_physical
-    symmetric = _symmetry(array, to_frame)
-    return _resample(array, symmetric @ to_frame, np.asarray(np.linalg.inv(symmetric @ to_canonical), np.float64))
+    index = _sample(array, np.linalg.norm(to_frame[:3, :3], axis=0))
+    symmetric = _symmetry(array, index, to_frame)
+    to_physical = np.asarray(np.linalg.inv(symmetric @ to_canonical), np.float64)
+    return _resample(array, index, symmetric @ to_frame, to_physical)
+
+
+def _sample(array: Labels, spacing: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Index (N, 3), (x, y, z), of labelled voxels about ``POINT_STEP`` mm apart.
+
+    Args:
+        array: labels (z, y, x).
+        spacing: mm along (x, y, z).
+    """
+    steps = np.maximum(1, np.rint(POINT_STEP / spacing)).astype(np.int64)
+    x, y, z = (int(s) for s in steps)
+    return np.argwhere(array[::z, ::y, ::x])[:, ::-1] * steps
 
 
 def _crop(labels: Volume) -> tuple[Labels, Matrix] | None:
@@ -81,11 +95,19 @@ def _crop(labels: Volume) -> tuple[Labels, Matrix] | None:
     return np.ascontiguousarray(labels.array[tuple(box)]), matrix
 
 
-def _resample(array: Labels, to_frame: Matrix, to_physical: Matrix) -> Upright:
-    """Nearest-neighbour resampling into the smallest upright box that holds the array's labels."""
-    points = np.argwhere(array)[:, ::-1] @ to_frame[:3, :3].T + to_frame[:3, 3]
-    # Two voxels of margin, so that every structure has an outside.
-    low, high = points.min(axis=0) - 2 * SPACING, points.max(axis=0) + 2 * SPACING
+def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_physical: Matrix) -> Upright:
+    """Nearest-neighbour resampling into an upright box that holds the array's labels.
+
+    Args:
+        array: labels (z, y, x).
+        index: (N, 3) some labelled voxels, (x, y, z).
+        to_frame: from the array's index (x, y, z) to the upright frame.
+        to_physical: from the upright frame to physical mm; only passed on.
+    """
+    points = index @ to_frame[:3, :3].T + to_frame[:3, 3]
+    # The points skip voxels, and every structure needs an outside.
+    margin = POINT_STEP + 2 * SPACING
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     size = np.ceil((high - low) / SPACING).astype(int) + 1
     to_index = np.linalg.inv(to_frame)
     # scipy's axes are (z, y, x): reverse rows and columns.
@@ -95,18 +117,15 @@ def _resample(array: Labels, to_frame: Matrix, to_physical: Matrix) -> Upright:
     return Upright(resampled, low, to_physical)
 
 
-def _symmetry(array: Labels, to_frame: Matrix) -> Matrix:
+def _symmetry(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix) -> Matrix:
     """4×4 that moves the brain frame so that the plane of best symmetry is x = 0.
 
     Args:
-        array: labels of the crop (z, y, x).
-        to_frame: from its index (x, y, z) to the brain frame.
+        array: labels (z, y, x).
+        index: (N, 3) the labelled voxels on which symmetry is judged, (x, y, z).
+        to_frame: from the array's index (x, y, z) to the brain frame.
     """
-    stride = tuple(slice(None, None, max(1, round(POINT_STEP / s))) for s in np.linalg.norm(to_frame[:3, :3], axis=0))
-    sparse = array[stride[::-1]]
-    index = np.argwhere(sparse)
-    values = sparse[tuple(index.T)]
-    index = index[:, ::-1] * [s.step for s in stride]
+    values = array[tuple(index[:, ::-1].T)]
     points = index @ to_frame[:3, :3].T + to_frame[:3, 3]
     to_index = np.linalg.inv(to_frame)
     bounds = np.array(array.shape[::-1])

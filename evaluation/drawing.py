@@ -1,4 +1,4 @@
-"""The look that every plot of the report shares: colours, markers, names, and SVG without a trace of the machine."""
+"""The look that every plot of the report shares: colours, markers, names, scales, and SVG without a trace of the machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ import warnings
 from collections.abc import Sequence
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from evaluation.ranking import Ranking
+
+METRIC_TITLES = {
+    "dice": "Dice",
+    "vs": "Volume similarity",
+    "hd95": "HD95, mm",
+    "ed": "Euler difference",
+    "mape": "MAPE, %",
+}
+#: Where values go far beyond these, the axis goes on logarithmically: a penalty must not flatten everything else.
+LINEAR_UP_TO = {"hd95": 5.0, "ed": 20.0, "mape": 10.0}
+FAR = 8.0
 #: Okabe and Ito's palette without its yellow, which is hard to see on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vP*X<>"
 INK = "#1b1f24"
 QUIET = "#8a939c"
 LONGEST_NAME = 22
+#: Inches; two plots stand side by side on a desktop's page, one on a phone's.
+WIDTH = 5.9
 STYLE = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -39,9 +54,40 @@ STYLE = {
 }
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure of a size in inches; draw on it inside ``mpl.rc_context(STYLE)``."""
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.07, w_pad=0.06)  # type: ignore[union-attr]
+    return figure
+
+
+def new_grid(
+    height: float, width: float, *, rows: int, columns: int, shared: bool = False, below: float = 0.45
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels at fixed places: many panels take long to lay out by measuring them.
+
+    Args:
+        height, width: inches.
+        shared: panels share their axes, and only the outer ones have numbers.
+        below: inches kept free under the panels.
+    """
+    figure = Figure(figsize=(width, height))
+    panels = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False)
+    figure.subplots_adjust(
+        left=0.7 / width,
+        right=1 - 0.1 / width,
+        top=1 - 0.25 / height,
+        bottom=below / height,
+        wspace=0.08 if shared else 0.22,
+        hspace=0.22 if shared else 0.38,
+    )
+    return figure, list(panels.ravel())
+
+
+def label_grid(figure: Figure, x: str, y: str) -> None:
+    """One label for the panels' common x axis, one for y."""
+    figure.supxlabel(x, fontsize=9, y=0.06 / figure.get_figheight(), va="bottom")
+    figure.supylabel(y, fontsize=9, x=0.06 / figure.get_figwidth(), ha="left")
 
 
 def data_uri(figure: Figure) -> str:
@@ -59,6 +105,11 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
+def numbered(ranking: Ranking, longest: int = LONGEST_NAME) -> list[str]:
+    """Teams in the leaderboard's order, each with its number there."""
+    return [f"{place} {short(ranking.teams[t], longest)}" for place, t in enumerate(ranking.order(), start=1)]
+
+
 def colour(place: int) -> str:
     """Colour of the team in a place (0 is first); pair it with ``marker``, since colours repeat."""
     return COLOURS[place % len(COLOURS)]
@@ -69,12 +120,20 @@ def marker(place: int) -> str:
     return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
 
 
-def plain_numbers(axes: Axes, linear_up_to: float | None = None) -> None:
-    """Numbers as 0.5, 10, 200 on the y axis; logarithmic beyond ``linear_up_to`` where that is given."""
-    if linear_up_to is not None:
-        axes.set_yscale("symlog", linthresh=linear_up_to, linscale=0.8)
-        axes.set_ylim(bottom=0)
+def scale_y(axes: Axes, metric: str, largest: float) -> None:
+    """Plain numbers on the y axis (0.5, 10, 200), which is logarithmic where ``largest`` is far out."""
+    limit = LINEAR_UP_TO.get(metric)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if limit is None:
+        return
+    if np.isfinite(largest) and largest > FAR * limit:
+        decades = [10.0**k for k in range(7) if limit < 10.0**k <= 2 * largest]
+        axes.set_yscale("symlog", linthresh=limit, linscale=1.0)
+        axes.yaxis.set_major_locator(FixedLocator([0.0, limit, *decades]))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(0, 1.3 * largest)
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def boxes(axes: Axes, samples: Sequence[Sequence[float]], labels: Sequence[str]) -> None:
@@ -88,6 +147,7 @@ def boxes(axes: Axes, samples: Sequence[Sequence[float]], labels: Sequence[str])
         medianprops={"color": INK, "linewidth": 1.4},
         whiskerprops={"color": COLOURS[0], "linewidth": 0.8},
         capprops={"color": COLOURS[0], "linewidth": 0.8},
-        flierprops={"marker": ".", "markersize": 2.5, "markerfacecolor": QUIET, "markeredgecolor": "none"},
+        flierprops={"marker": "o", "markersize": 2, "markerfacecolor": QUIET, "markeredgecolor": "none"},
     )
     axes.grid(axis="x", visible=False)
+    axes.tick_params(axis="x", length=0, labelsize=8 if len(labels) <= 10 else 6.5)

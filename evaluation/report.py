@@ -31,14 +31,14 @@ from evaluation.stability import BOOTSTRAPS, LEVEL
 from feta.files import write_atomically
 
 SEGMENTATION_WORDS: dict[Scheme, str] = {
-    "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of the four ranks.",
+    "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of four ranks.",
     "per-case": "Teams are ranked within each case, label and metric; the score is the mean of these ranks.",
     "per-label": "Teams are ranked by each metric's mean within each label; the score is the mean of these ranks.",
 }
 BIOMETRY_WORDS: dict[Scheme, str] = {
     "paper": "Teams are ranked by the mean error over all lengths of all cases (MAPE).",
     "per-case": "Teams are ranked within each case and length; the final rank is that of the mean of these ranks.",
-    "per-label": "Teams are ranked by the mean error of each length; the final rank is that of the mean of these ranks.",
+    "per-label": "Teams are ranked by the mean error of each length; the final rank is that of these ranks' mean.",
 }
 EULER_WORDS = {
     "table": "against the table of expected Betti numbers (χ = 1, grey matter 2)",
@@ -92,12 +92,12 @@ def _tables(results: Results) -> dict[str, Any]:
 
 
 def _plots(results: Results) -> dict[str, Any]:
-    boards = [(results.segmentation[0], "segmentation")]
-    if results.biometry:
-        boards.append((results.biometry[0], "biometry"))
-    stability = [figures.blob(board, task) for board, task in boards]
-    stability += [figures.podium(results, board, task) for board, task in boards]
-    return {"stability": stability, "tissue_plots": figures.tissues(results), "lengths": figures.lengths(results)}
+    return {
+        "blobs": figures.blobs(results),
+        "podiums": figures.podiums(results),
+        "tissue_plots": figures.tissues(results),
+        "lengths": figures.lengths(results),
+    }
 
 
 def _words(results: Results) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation.drawing import METRIC_TITLES
 from evaluation.groups import Group, by_attribute
 from evaluation.leaderboard import Board, Cell, Row
-from evaluation.plots import METRIC_TITLES
 from evaluation.results import Results, label_means, metric_means
 from evaluation.stability import Significance
 from evaluation.table import HIGHER_IS_BETTER, RANKED_METRICS
@@ -52,8 +52,8 @@ SEGMENTATION = {
     "penalties": "Penalties",
 }  # fmt: skip
 BIOMETRY = {
-    "rank": "Rank", "team": "Team", "range": "95 % of ranks", "mape": "MAPE %", **{str(m): f"{m} %" for m in MEASUREMENTS},
-    "penalties": "Penalties",
+    "rank": "Rank", "team": "Team", "range": "95 % of ranks", "mape": "MAPE %",
+    **{str(m): f"{m} %" for m in MEASUREMENTS}, "penalties": "Penalties",
 }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def biometry_table(board: Board) -> ReportTable:
 
 def team_labels(board: Board) -> list[tuple[int, str]]:
     """Team index and "place name", best first: how every other table and plot numbers the teams."""
-    return [(t, f"{place} {board.ranking.teams[t]}") for place, t in enumerate(board.ranking.order(), start=1)]
+    return [(t, f"{place}\u00a0{board.ranking.teams[t]}") for place, t in enumerate(board.ranking.order(), start=1)]
 
 
 def significance_maps(results: Results) -> list[ReportTable]:
@@ -178,7 +178,7 @@ def _mean_tables(results: Results, groups: Sequence[Group]) -> list[ReportTable]
 
 
 def _heading(group: Group) -> str:
-    return f"{group.name} ({group.size})"
+    return f"{group.name}\n({group.size})"
 
 
 def _number(metric: str, value: float) -> str:

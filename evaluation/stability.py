@@ -99,12 +99,17 @@ def segmentation_significance(table: ScoreTable) -> list[Significance]:
 
 def biometry_significance(table: ScoreTable) -> Significance | None:
     """The same for the mean relative error of a case; None where the truth has no lengths."""
+    errors = case_errors(table)
+    return None if errors is None else _significance("mape", errors)
+
+
+def case_errors(table: ScoreTable) -> Floats | None:
+    """(T, cases with a true length) float64: mean relative error of a case in percent; None without such a case."""
     known = np.isfinite(table.true_lengths)
     measured = known.any(axis=1)
     if not measured.any():
         return None
-    errors = np.where(known, table.length_errors, 0.0)[:, measured].sum(axis=2) / known[measured].sum(axis=1)
-    return _significance("mape", errors)
+    return np.where(known, table.length_errors, 0.0)[:, measured].sum(axis=2) / known[measured].sum(axis=1)
 
 
 def holm(p: Floats) -> Floats:

@@ -6,22 +6,47 @@ for compiling them where numba has no writable cache.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import config, njit
 
 from evaluation.corners import Surface
 from feta.labels import LABEL_COUNT
 
 Array = npt.NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Row distance that stands for "no target in this row".
 _FAR = np.int32(1 << 30)
 
 
-@njit(cache=True)
+def _compiled(function: Function) -> Function:
+    """Compile on the first call, and keep the result where a folder can be written."""
+    try:
+        return njit(cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the home is writable, as in a read-only container
+        config.CACHE_DIR = _own_cache()
+        return njit(cache=bool(config.CACHE_DIR))(function)
+
+
+def _own_cache() -> str:
+    """A temporary folder that is this user's alone, since what lies in it is executed; or ""."""
+    folder = Path(tempfile.gettempdir()) / f"feta-numba-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return ""
+    return str(folder) if status.st_uid == os.getuid() and status.st_mode & 0o7777077 == 0o40000 else ""
+
+
+@_compiled
 def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: Array) -> None:
     """Visit every corner between unequal voxels, once for each label around it.
 
@@ -82,7 +107,7 @@ def _foreground_box(labels: npt.NDArray[np.uint8]) -> tuple[list[int], list[int]
     return [int(f[0]) for f in found], [int(f[-1]) + 1 for f in found]
 
 
-@njit(cache=True)
+@_compiled
 def _row_distances(targets: Array, rows: Array) -> None:
     """Fill rows (z, y, x), all _FAR, with the distance along x to the nearest target, in steps."""
     n = rows.shape[2]
@@ -99,16 +124,17 @@ def _row_distances(targets: Array, rows: Array) -> None:
             row[k] = abs(k - x)
 
 
-@njit(cache=True)
-def _search(queries: Array, todo: Array, rows: Array, steps: Array, reach: Array, step_x: float, best: Array) -> None:
+@_compiled
+def _search(
+    queries: Array, todo: Array, rows: Array, steps: Array, reach: Array, limit: float, step_x: float, best: Array
+) -> None:
     """Square distance of the queries in ``todo``, looking into rows in order of their distance.
 
     ``steps`` (K, 2) are offsets (z, y) of rows, ``reach`` (K,) their square
-    distances in rising order. Where no target lies within the last of them,
-    ``best`` stays infinite.
+    distances in rising order, and all up to ``limit``. Where no target lies
+    within the limit, ``best`` stays infinite.
     """
     nz, ny, _ = rows.shape
-    limit = reach[-1]
     for i in todo:
         z, y, x = queries[0, i], queries[1, i], queries[2, i]
         nearest = np.inf
@@ -119,27 +145,27 @@ def _search(queries: Array, todo: Array, rows: Array, steps: Array, reach: Array
             if 0 <= zz < nz and 0 <= yy < ny:
                 along = rows[zz, yy, x] * step_x
                 nearest = min(nearest, reach[k] + along * along)
-        best[i] = nearest if nearest <= limit else np.inf
+        if nearest <= limit:
+            best[i] = nearest
 
 
-@njit(cache=True)
-def _sweep(queries: Array, todo: Array, rows: Array, spacing: tuple[float, float, float], best: Array) -> None:
+@_compiled
+def _sweep(queries: Array, todo: Array, rows: Array, spacing: Array, plane: Array, low: int, best: Array) -> None:
     """Square distance of the queries in ``todo`` by a distance transform of one slice after the other.
 
     In each slice the lower envelope of parabolas (Felzenszwalb and Huttenlocher,
-    Theory of Computing 2012) takes row distances to distances in the slice.
+    Theory of Computing 2012) takes row distances to distances in the slice,
+    which fill ``plane`` (y, x); its first row is row ``low``.
     """
-    nz, ny, nx = rows.shape
     sz, sy, sx = spacing
-    plane = np.empty((ny, nx))
-    apex = np.empty(ny, np.int64)
-    height = np.empty(ny)
-    bound = np.empty(ny + 1)
-    for z in range(nz):
-        for x in range(nx):
+    apex = np.empty(rows.shape[1], np.int64)
+    height = np.empty(rows.shape[1])
+    bound = np.empty(rows.shape[1])
+    for z in range(rows.shape[0]):
+        for x in range(rows.shape[2]):
             top = -1
-            for y in range(ny):
-                if rows[z, y, x] >= _FAR:
+            for y in range(rows.shape[1]):
+                if rows[z, y, x] == _FAR:
                     continue
                 h = (rows[z, y, x] * sx) ** 2
                 at = -np.inf
@@ -151,17 +177,15 @@ def _sweep(queries: Array, todo: Array, rows: Array, spacing: tuple[float, float
                 top += 1
                 apex[top], height[top], bound[top] = y, h, at if top else -np.inf
             k = 0
-            for y in range(ny):
-                if top < 0:
-                    plane[y, x] = np.inf
-                    continue
+            for i in range(plane.shape[0]):
+                y = i + low
                 while k < top and bound[k + 1] < y:
                     k += 1
-                plane[y, x] = ((y - apex[k]) * sy) ** 2 + height[k]
+                plane[i, x] = ((y - apex[k]) * sy) ** 2 + height[k] if top >= 0 else np.inf
         for i in todo:
             across = ((z - queries[0, i]) * sz) ** 2
             if across < best[i]:
-                best[i] = min(best[i], across + plane[queries[1, i], queries[2, i]])
+                best[i] = min(best[i], across + plane[queries[1, i] - low, queries[2, i]])
 
 
 def nearest_distances(
@@ -176,39 +200,54 @@ def nearest_distances(
     The search goes outward until the distances of ``share`` of the weight are
     known, and gives way to a distance transform where that costs less.
     """
-    low = np.minimum(queries.min(axis=1), targets.min(axis=1))[:, None]
-    shape = (np.maximum(queries.max(axis=1), targets.max(axis=1))[:, None] - low + 1)[:, 0]
-    queries, targets = queries - low, targets - low
-    rows = np.full(shape, _FAR, dtype=np.int32)
-    _row_distances(targets, rows)
+    queries, rows = _rows(queries, targets)
     best = np.full(queries.shape[1], np.inf)
     todo = np.arange(queries.shape[1])
     unknown = (1 - share) * float(weights.sum())
+    low, high = int(queries[1].min()), int(queries[1].max())
+    plane = np.empty((high - low + 1, rows.shape[2]))
     radius = 3 * max(spacing)
     while todo.size and (share >= 1 or float(weights[todo].sum()) > unknown):
-        steps, reach = _steps(radius, spacing, shape)
-        if todo.size * reach.size > 4 * rows.size + todo.size * shape[0]:
-            _sweep(queries, todo, rows, spacing, best)
+        steps, reach = _steps(radius, spacing, queries, rows)
+        if todo.size * reach.size > 4 * (rows.size + rows.shape[0] * plane.size) + todo.size * rows.shape[0]:
+            _sweep(queries, todo, rows, np.array(spacing), plane, low, best)
             break
-        _search(queries, todo, rows, steps, reach, spacing[2], best)
+        _search(queries, todo, rows, steps, reach, radius * radius, spacing[2], best)
         todo = todo[np.isinf(best[todo])]
         radius *= 2
     return np.sqrt(best)
 
 
+def _rows(queries: Array, targets: Array) -> tuple[Array, Array]:
+    """Row distances over the targets' box, widened along x to the queries', and queries relative to it."""
+    low, high = targets.min(axis=1), targets.max(axis=1)
+    low[2], high[2] = min(low[2], queries[2].min()), max(high[2], queries[2].max())
+    rows = np.full(high - low + 1, _FAR, dtype=np.int32)
+    _row_distances(targets - low[:, None], rows)
+    return queries - low[:, None], rows
+
+
 def _steps(
-    radius: float, spacing: tuple[float, float, float], shape: npt.NDArray[np.int32]
+    radius: float, spacing: tuple[float, float, float], queries: Array, rows: Array
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Offsets (K, 2) along (z, y) within a radius (mm), and their square lengths (K,), nearest first."""
-    nz, ny = (min(int(radius / s), int(n)) for s, n in zip(spacing[:2], shape[:2], strict=True))
-    steps = np.array(np.meshgrid(np.arange(-nz, nz + 1), np.arange(-ny, ny + 1), indexing="ij")).reshape(2, -1).T
+    """Offsets (K, 2) along (z, y) within a radius (mm), and their square lengths (K,), nearest first.
+
+    Offsets that lead from no query into the rows are left out.
+    """
+    sides = []
+    for axis in (0, 1):
+        furthest = int(radius / spacing[axis]) + 1
+        first = max(-furthest, -int(queries[axis].max()))
+        last = min(furthest, rows.shape[axis] - 1 - int(queries[axis].min()))
+        sides.append(np.arange(first, last + 1))
+    steps = np.array(np.meshgrid(*sides, indexing="ij")).reshape(2, -1).T
     reach = ((steps * np.array(spacing[:2])) ** 2).sum(axis=1)
     order = np.argsort(reach, kind="stable")
     order = order[reach[order] <= radius * radius]
     return np.ascontiguousarray(steps[order].astype(np.int32)), reach[order]
 
 
-@njit(cache=True)
+@_compiled
 def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int) -> int:
     """Number of unions among runs: how many of them are not the first of their component.
 

@@ -1,4 +1,4 @@
-"""The look that every plot of the report shares: colours, markers, names, scales, and SVG without a trace of the machine."""
+"""The look that every plot of the report shares: colours, markers, names, scales, and how it becomes an image."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from evaluation.ranking import Ranking
@@ -56,9 +58,7 @@ STYLE = {
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure of a size in inches; draw on it inside ``mpl.rc_context(STYLE)``."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.07, w_pad=0.06)  # type: ignore[union-attr]
-    return figure
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.06))
 
 
 def new_grid(
@@ -123,20 +123,18 @@ def marker(place: int) -> str:
 def scale_y(axes: Axes, metric: str, largest: float) -> None:
     """Plain numbers on the y axis (0.5, 10, 200), which is logarithmic where ``largest`` is far out."""
     limit = LINEAR_UP_TO.get(metric)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    if limit is None:
-        return
-    if np.isfinite(largest) and largest > FAR * limit:
+    if limit is not None and largest > FAR * limit:
         decades = [10.0**k for k in range(7) if limit < 10.0**k <= 2 * largest]
         axes.set_yscale("symlog", linthresh=limit, linscale=1.0)
         axes.yaxis.set_major_locator(FixedLocator([0.0, limit, *decades]))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(0, 1.3 * largest)
-    else:
+    elif limit is not None:
         axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def boxes(axes: Axes, samples: Sequence[Sequence[float]], labels: Sequence[str]) -> None:
+def boxes(axes: Axes, samples: Sequence[npt.NDArray[np.float64]], labels: Sequence[str]) -> None:
     """Box plots side by side: median, quartiles, whiskers to 1.5 × the box, single dots beyond."""
     axes.boxplot(
         list(samples),

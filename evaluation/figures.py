@@ -85,16 +85,17 @@ def lengths(results: Results) -> list[Plot]:
         "Error of each case, by length and team; the mean errors of the reference rows as lines.",
     )
     known = np.isfinite(results.table.true_lengths).any(axis=0)
-    return [errors, *(_bland_altman(results, k) for k in np.flatnonzero(known))]
+    return [errors, *(_bland_altman(results, int(k)) for k in np.flatnonzero(known))]
 
 
 def _blob(board: Board, task: str) -> Plot:
+    tau = float(board.stability.tau.mean())
     return _plot(
         blob_plot(board),
         task,
         f"Blob plot of {task.lower()}: how often each team got each rank; the ranges stand in the leaderboard.",
         "A blob's area is the share of bootstrap samples in which a team got that rank, the line holds 95 % of them, "
-        f"the bar is the rank on all cases. Mean Kendall's τ of samples and leaderboard: {board.stability.tau.mean():.2f}.",
+        f"the bar is the rank on all cases. Mean Kendall's τ of samples and leaderboard: {tau:.2f}.",
     )
 
 
@@ -116,7 +117,7 @@ def _bland_altman(results: Results, k: int) -> Plot:
         bland_altman_plot(results.table, results.biometry[0], k, rater),
         f"Bland–Altman, {measurement}",
         f"Bland–Altman plots of the {name}, a panel a team.",
-        f"{name}: bias (solid), limits that hold 95 % of the differences (dashed).{shaded} Missing lengths are not drawn.",
+        f"{name}: bias (solid), limits that hold 95 % of differences (dashed).{shaded} Missing lengths are not drawn.",
     )
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluation.groups import Group, by_site
+from evaluation.policy import NOT_A_FAULT
 from evaluation.ranking import (
     Ranking,
     Scheme,
@@ -69,6 +71,11 @@ def biometry_boards(table: ScoreTable, scheme: Scheme, seed: int, references: Se
     ]
 
 
+def faults(reasons: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    """Which reasons stand for a penalty."""
+    return ~np.isin(reasons, sorted(NOT_A_FAULT))
+
+
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
     """CSV text with a header; empty where a value is None."""
     buffer = io.StringIO()
@@ -112,7 +119,7 @@ def _segmentation_row(table: ScoreTable, board: Board, team: int) -> Row:
     row |= {metric: float(means[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
     row |= {f"{metric}_rank": float(board.ranking.column_ranks[team, k]) for k, metric in enumerate(RANKED_METRICS)}
     row["ed_floor"] = float(table.ed_floor[members].mean())
-    row["penalties"] = int((table.reasons[team, members] != "").any(axis=-1).sum())
+    row["penalties"] = int(faults(table.reasons[team, members]).any(axis=-1).sum())
     return row
 
 
@@ -125,7 +132,7 @@ def _biometry_rows(table: ScoreTable, board: Board) -> list[Row]:
         row = _common(board, team) | {"cases": int(known.any(axis=1).sum())}
         row["mape"] = float(errors[known].mean())
         row |= {str(m): float(errors[known[:, k], k].mean()) for k, m in enumerate(MEASUREMENTS) if known[:, k].any()}
-        row["penalties"] = int(((table.length_reasons[team, members] != "") & known).sum())
+        row["penalties"] = int(faults(table.length_reasons[team, members]).sum())
         rows.append(row)
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -100,12 +101,12 @@ def _length_rows(table: ScoreTable) -> Iterator[Row]:
             "subject": case.subject,
             "case": case.name,
             "measurement": str(MEASUREMENTS[k]),
-            "truth_mm": _known(table.true_lengths[c, k]),
-            "prediction_mm": _known(table.lengths[t, c, k]),
-            "error_percent": _known(table.length_errors[t, c, k]),
+            "truth_mm": _known(float(table.true_lengths[c, k])),
+            "prediction_mm": _known(float(table.lengths[t, c, k])),
+            "error_percent": _known(float(table.length_errors[t, c, k])),
             "reason": str(table.length_reasons[t, c, k]),
         }
 
 
 def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return value if math.isfinite(value) else None

@@ -79,7 +79,7 @@ def _place_counts(axes: Axes, places: npt.NDArray[np.int_], names: list[str]) ->
         axes.plot(0.5 - 0.02 * teams, t, marker(t), color=colour(t), markersize=4.5, clip_on=False)
     axes.grid(visible=False)
     axes.set_yticks(range(teams), names, fontsize=8)
-    axes.tick_params(axis="y", length=0, pad=9)
+    axes.tick_params(axis="y", length=0, pad=14)
     axes.set_xticks(range(1, teams + 1))
     axes.set_xlim(0.5, teams + 0.5)
     axes.set_xlabel("place in the case; the number of cases stands in the field")

@@ -5,7 +5,6 @@ Both come from files made elsewhere; nothing here is ever fitted on the scored t
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping
@@ -14,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from feta.age_model import AgeModel, read_age_model
 
 from evaluation.table import CaseInfo, ScoreTable
+from feta.age_model import AgeModel, read_age_model
 from feta.errors import FetaError
-from feta.measurements import MEASUREMENTS, Measurement
+from feta.files import read_text
+from feta.measurements import MEASUREMENTS
+from feta.tables import parse_number, read_table
 
 Floats = npt.NDArray[np.float64]
 GA_BASELINE = "GA baseline"
@@ -81,13 +82,10 @@ def inter_rater(path: Path, cases: tuple[CaseInfo, ...]) -> Reference:
     Raises:
         FetaError: the file can't be read as either.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FetaError(path, f"can't be read ({error})") from error
+    text = read_text(path)
     if text.lstrip().startswith("{"):
         return Reference(INTER_RATER, path.name, published=_published(path, text))
-    return Reference(INTER_RATER, path.name, lengths=_second_rater(path, text, cases))
+    return Reference(INTER_RATER, path.name, lengths=_second_rater(path, cases))
 
 
 def _published(path: Path, text: str) -> dict[str, float]:
@@ -106,33 +104,20 @@ def _published(path: Path, text: str) -> dict[str, float]:
     return {key: float(value) for key, value in content.items()}
 
 
-def _second_rater(path: Path, text: str, cases: tuple[CaseInfo, ...]) -> Floats:
-    header = text.splitlines()[0] if text.strip() else ""
-    delimiter = max("\t;,", key=header.count)
-    rows = {cells[0]: cells[1] for cells in _rows(text, delimiter)}
-    columns = [name.strip() for name in header.split(delimiter)]
-    if not set(map(str, MEASUREMENTS)) & set(columns):
+def _second_rater(path: Path, cases: tuple[CaseInfo, ...]) -> Floats:
+    table = read_table(path)
+    columns = {m: table.header.index(m) for m in MEASUREMENTS if m in table.header}
+    if not columns:
         raise FetaError(path, "has no column of a measurement", f"name columns {', '.join(MEASUREMENTS)}")
+    rows = {row[0]: row for row in table.rows}
     lengths = np.full((len(cases), len(MEASUREMENTS)), np.nan)
     for i, case in enumerate(cases):
-        row = rows.get(case.name) or rows.get(case.name.removesuffix("_T2w")) or rows.get(case.subject)
-        if row:
-            lengths[i] = [_length(row, m) for m in MEASUREMENTS]
+        names = (case.name, case.name.removesuffix("_T2w"), case.subject)
+        row = next((rows[name] for name in names if name in rows), ())
+        for measurement, column in columns.items():
+            value = parse_number(row[column]) if column < len(row) else None
+            if value is not None and 0 < value < math.inf:
+                lengths[i, MEASUREMENTS.index(measurement)] = value
     if not np.isfinite(lengths).any():
         raise FetaError(path, "holds no length of any scored case", "start each row with a subject or a case's name")
     return lengths
-
-
-def _rows(text: str, delimiter: str) -> list[tuple[str, dict[str, str]]]:
-    """Each row's first cell, and the row by column name."""
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
-    names = [name.strip() for name in next(reader, [])]
-    return [(cells[0].strip(), dict(zip(names, cells, strict=False))) for cells in reader if cells]
-
-
-def _length(row: Mapping[str, str], measurement: Measurement) -> float:
-    try:
-        value = float(row.get(measurement, ""))
-    except ValueError:
-        return math.nan
-    return value if 0 < value < math.inf else math.nan

@@ -103,7 +103,7 @@ def tissue_tables(results: Results) -> list[ReportTable]:
 
 
 def penalty_table(results: Results) -> ReportTable | None:
-    """How many scores of each team are penalties, by reason; None where there are none."""
+    """How many labels and lengths of each team got a penalty, by reason; None where there are none."""
     reasons = sorted({reason for counts in results.penalties.values() for reason in counts})
     if not reasons:
         return None
@@ -111,7 +111,7 @@ def penalty_table(results: Results) -> ReportTable | None:
     for t, label in team_labels(results.segmentation[0]):
         counts = results.penalties[results.table.teams[t]]
         rows.append((_text(label), *(_text(str(counts.get(reason, 0))) for reason in reasons)))
-    return ReportTable("Scores that are penalties, by reason", tuple(reasons), tuple(rows))
+    return ReportTable("Penalties by reason", tuple(reasons), tuple(rows))
 
 
 def heat_table(

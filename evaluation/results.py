@@ -12,6 +12,7 @@ import numpy as np
 from evaluation.groups import Group, by_attribute
 from evaluation.leaderboard import Board, biometry_boards, segmentation_boards
 from evaluation.notes import ScoringNotes
+from evaluation.policy import NOT_A_FAULT
 from evaluation.ranking import SCHEMES, Ranking, Scheme, rank
 from evaluation.reference import Reference
 from evaluation.stability import (
@@ -35,7 +36,7 @@ class Results:
     Attributes:
         segmentation, biometry: boards, the cohort's first; empty where the truth has nothing to rank by.
         agreement: scheme → Kendall's tau of its ranking with the one in force, for each task.
-        penalties: team → reason code → number of scores that are penalties (lengths included).
+        penalties: team → reason code → number of labels of a case and of lengths that got a penalty.
     """
 
     table: ScoreTable
@@ -166,7 +167,8 @@ def _tau(one: Ranking, other: Ranking) -> float:
 
 
 def _penalties(table: ScoreTable, team: int) -> dict[str, int]:
-    """Reason code → number of scores; a length that the truth lacks is nobody's fault and not counted."""
-    lengths = np.where(np.isfinite(table.true_lengths), table.length_reasons[team], "")
-    counts = Counter(str(reason) for reason in [*table.reasons[team].ravel(), *lengths.ravel()] if reason)
+    """Reason code → number of labels of a case, or of lengths; what is nobody's fault is not counted."""
+    labels = [set(row.tolist()) for row in table.reasons[team].reshape(-1, len(SEGMENTATION_METRICS))]
+    lengths = [{reason} for reason in table.length_reasons[team].ravel().tolist()]
+    counts = Counter(reason for found in [*labels, *lengths] for reason in found - NOT_A_FAULT)
     return dict(sorted(counts.items()))

@@ -117,12 +117,12 @@ class Locator:
         box = box_to_frame(size, self.spacing)
         image = standardise(to_box(volume, frame, box, size))[None]
         with torch.inference_mode(), self.compute.precision():
-            output = self.network(image.to(self.compute.device))[0].float().cpu().numpy()
-        brain = _largest(output[:-3].argmax(0) > 0)
+            output = self.network(image.to(self.compute.device))[0].float().cpu()
+        brain = _largest(brain_mask(output))
         if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000:
             return None
         where = np.argwhere(brain)[:, ::-1]
-        places = output[-3:, brain].T.astype(np.float64)
+        places = output.numpy()[-3:, brain].T.astype(np.float64)
         points = where @ (frame @ box)[:3, :3].T + (frame @ box)[:3, 3]
         rigid, scale, residual = fit_similarity(places, points)
         inverse = np.linalg.inv(rigid)
@@ -140,6 +140,15 @@ class Locator:
         to_ras[:3, 3] = (ends.min(0) + ends.max(0)) / 2
         half = np.minimum((ends.max(0) - ends.min(0)) / 2, SECOND_LOOK_MM / 2)
         return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
+
+
+def brain_mask(output: torch.Tensor) -> npt.NDArray[np.bool_]:
+    """Voxels (Z, Y, X) that are likelier some tissue than background.
+
+    Args:
+        output: of the network, (11, Z, Y, X): eight labels' logits, then the place.
+    """
+    return (output[1:-3].logsumexp(0) > output[0]).numpy()
 
 
 def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

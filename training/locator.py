@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from feta.labels import LABEL_COUNT
-from inference.locator import fit_similarity
+from inference.locator import brain_mask, fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import standardise
 from training.atlas import Subject
@@ -30,7 +30,7 @@ class LocatorSettings:
     )
     synthesis: SynthesisSettings = field(
         default_factory=lambda: SynthesisSettings(
-            size=64, spacing=3.0, any_turn=0.9, turn=30.0, shift=30.0, bend=3.0, blur=3.0, coarse=4.0
+            size=56, spacing=3.0, any_turn=0.9, turn=30.0, shift=30.0, bend=3.0, blur=3.0, coarse=4.0
         )
     )
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -77,7 +77,7 @@ class LocatorTask:
             image, labels, places = self._example(self.subjects.validation, 10**9 + seed, self.settings.synthesis)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
-            found, brain = output[:-3].argmax(0) > 0, labels > 0
+            found, brain = torch.from_numpy(brain_mask(output)), labels > 0
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
             angles.append(_angle(output[-3:], found, places, brain))
         return {"brain_dice": float(np.mean(dices)), "degrees": float(np.median(angles)), "astray": float(np.mean(np.array(angles) > 20))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 #: Weight of each resolution in deep supervision, the finest first.
@@ -44,7 +45,7 @@ def segmentation_loss(outputs: list[Tensor], target: Tensor) -> Tensor:
 
 
 def place_loss(outputs: list[Tensor], labels: Tensor, places: Tensor) -> Tensor:
-    """Segmentation loss on the tissues and, inside the brain, the places' absolute error; finest output only.
+    """Segmentation loss on the tissues (brain and background balanced) and, inside the brain, the places' absolute error; finest output only.
 
     The tissues are what tells the network which way a brain lies; without them, and from any pose at
     once, the places stay at their mean for a long time.
@@ -57,4 +58,7 @@ def place_loss(outputs: list[Tensor], labels: Tensor, places: Tensor) -> Tensor:
     output = outputs[0].float()
     brain = labels > 0
     error = ((output[:, -3:] - places).abs().sum(1) * brain).sum() / brain.sum().clamp_min(1)
-    return dice_and_cross_entropy(output[:, :-3], labels) + 3 * error
+    # A young brain fills half a percent of the volume: each side of its border gets half of the weight.
+    wrong = F.cross_entropy(output[:, :-3], labels, reduction="none")
+    balanced = (wrong * brain).sum() / brain.sum().clamp_min(1) + (wrong * ~brain).sum() / (~brain).sum().clamp_min(1)
+    return dice_and_cross_entropy(output[:, :-3], labels) + balanced / 2 + 3 * error

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from evaluation.measure import measure_maps
+from evaluation.measure import measure
+from evaluation.policy import default_policy, fill_topology, score_pair
 from evaluation.table import SEGMENTATION_METRICS
 from feta.grid import Grid
 from feta.labels import TISSUES
@@ -107,13 +108,20 @@ def measure_validation(
             for seed, subject in enumerate(subjects):
                 image_path, label_path = found[subject]
                 image, labels = change((read_volume(image_path), read_label_map(label_path)), seed)
-                values = measure_maps(labels, segmenter(image).labels)
+                values = _scores(labels, segmenter(image).labels)
                 rows.append(values)
                 for tissue, line in zip(TISSUES, values, strict=True):
                     for metric, value in zip(SEGMENTATION_METRICS, line, strict=True):
                         writer.writerow([condition, subject, tissue.name, metric, f"{value:.4f}"])
                 yield f"{condition}, {subject}: mean Dice {values[:, 0].mean():.3f}"
             yield from _table(condition, np.stack(rows))
+
+
+def _scores(truth: Volume, prediction: Volume) -> npt.NDArray[np.float64]:
+    """Every metric of every tissue, (7, 7), under the evaluator's own policy; ED against the table."""
+    values, _ = score_pair(measure(truth, prediction), default_policy(), "table")
+    fill_topology(values[None, None], default_policy())
+    return values
 
 
 def _table(condition: str, values: npt.NDArray[np.float64]) -> Iterator[str]:

@@ -86,6 +86,12 @@ COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 evaluation ./evaluation
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools /opt/tools/add-programs evaluation:feta-evaluate
+# Kernels compiled by scoring two small maps: a container then starts without a compiler's pause. The entrypoint copies
+# them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to; on another processor it compiles anew.
+RUN --mount=type=tmpfs,target=/tmp \
+    python -c "import numpy, SimpleITK; tissues = (numpy.indices((24, 24, 24)).sum(0) // 9).astype('uint8'); \
+[SimpleITK.WriteImage(SimpleITK.GetImageFromArray(numpy.roll(tissues, i, 0)), f'/tmp/{i}.nii.gz') for i in (0, 1)]" \
+    && NUMBA_CACHE_DIR=/opt/numba feta-evaluate compare-maps /tmp/0.nii.gz /tmp/1.nii.gz && chmod -R a+rX /opt/numba
 ENV FETA_PROGRAM=feta-evaluate
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]
 

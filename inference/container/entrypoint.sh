@@ -42,8 +42,11 @@ fi
 
 # As root, go on as the owner of the output folder, so that results belong to who asked for them. Where the container
 # has no right to change user (--cap-drop ALL, rootless engines), and where --user was given, go on as is.
+as_owner=()
 if [[ $EUID -eq 0 ]] && owner=$(stat -c '%u:%g' -- "$(output_folder "$@")" 2>/dev/null) && [[ ${owner%:*} -ne 0 ]]; then
   drop=(setpriv --reuid "${owner%:*}" --regid "${owner#*:}" --clear-groups)
-  if "${drop[@]}" true 2>/dev/null; then exec "${drop[@]}" "$@"; fi
+  "${drop[@]}" true 2>/dev/null && as_owner=("${drop[@]}")
 fi
-exec "$@"
+# What the image compiled beforehand, to where it may be added to.
+[[ -d /opt/numba && ! -e ${NUMBA_CACHE_DIR:-} ]] && "${as_owner[@]}" cp -r /opt/numba "$NUMBA_CACHE_DIR" 2>/dev/null
+exec "${as_owner[@]}" "$@"

@@ -145,8 +145,10 @@ def test_sigterm_ends_it_within_5_seconds(
     call.mounts = {"/weights:ro": call.mounts["/weights:ro"], "/input": many, "/output": output}
     call.options = options
     call.variables |= {
-        **{"bids_input": "/input", "teamname": "t"},
-        **{"t2w_image": "/input/sub-000/anat/sub-000_T2w.nii.gz", "output_seg": "/output/seg.nii.gz"},
+        "bids_input": "/input",
+        "teamname": "t",
+        "t2w_image": "/input/sub-000/anat/sub-000_T2w.nii.gz",
+        "output_seg": "/output/seg.nii.gz",
     }
     container = call.start(*command)
     try:

@@ -45,6 +45,10 @@ class Draw:
         field = F.interpolate(coarse, size=shape, mode="trilinear", align_corners=True)[0]
         return field / field.std().clamp_min(1e-6)
 
+    def blocks(self, shape: tuple[int, int, int], knots: int) -> Tensor:
+        """A random field (*shape) of unit variance that is constant in each of ``knots`` blocks along each axis."""
+        return F.interpolate(self.normals(1, 1, knots, knots, knots), size=shape, mode="nearest")[0, 0]
+
     def rotation(self, degrees: float | None) -> Tensor:
         """Random rotation (3, 3): about a random axis by up to ``degrees``, or uniform over all where None."""
         if degrees is None:

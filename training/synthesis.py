@@ -161,9 +161,11 @@ def _mask(draw: Draw, distance: Tensor, labels: Tensor) -> Tensor:
     mask = ((labels > 0) | (distance < edge)).float()
     if draw.chance(0.2):  # too tight
         mask = -F.max_pool3d(-mask[None], 3, stride=1, padding=1)[0]
-    if draw.chance(0.3):
-        islands = draw.smooth(shape, knots=5 + draw.integer(6))[0] > draw.uniform(1.6, 2.6)
-        mask = torch.maximum(mask, (islands & (distance > 8)).float())
+    if draw.chance(0.4):  # stray islands, rounded or blocky, some of them touching the brain
+        knots = 5 + draw.integer(8)
+        field = draw.smooth(shape, knots)[0] if draw.chance(0.5) else draw.blocks(shape, knots)
+        islands = field > draw.uniform(1.4, 2.6)
+        mask = torch.maximum(mask, (islands & (distance > draw.uniform(0.5, 8))).float())
     return mask
 
 

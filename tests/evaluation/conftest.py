@@ -1,0 +1,16 @@
+"""Both paths of the heavy steps, for tests that must hold for each."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+from evaluation import backend, kernels, plain
+
+
+@pytest.fixture(params=[plain, kernels], ids=["plain", "compiled"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The plain path, then the compiled one."""
+    monkeypatch.setattr(backend, "load", lambda: request.param)
+    return request.param

@@ -1,4 +1,7 @@
-"""The tissues of the analytic brain at any set of points."""
+"""The tissues of the analytic brain at any set of points.
+
+In formulas w, d, h are half the brain's width, half its length from front to back, and its height.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,25 @@ from training.solids import Field, Points, Triple, both, ellipsoid, tube, union,
 
 
 def draw_tissues(brain: Phantom, points: Points) -> npt.NDArray[np.uint8]:
-    """Labels 0–7 at points of the phantom's frame (any shape), before their topology is made exact.
+    """Labels 0–7 at points of the phantom's frame (any shape), before their topology is made exact."""
+    labels = np.zeros(points[0].shape, np.uint8)
+    hull = _hull(brain, (np.abs(points[0]), points[1], points[2]))
+    head = _skull(brain, points, hull) < 0
+    x, y, z = points
+    if head.any():
+        labels[head] = _draw_brain(brain, (x[head], y[head], z[head]), hull[head])
+    return labels
+
+
+def _draw_brain(brain: Phantom, points: Points, hull: Field) -> npt.NDArray[np.uint8]:
+    """Labels 1–7 at points inside the skull.
 
     Tissues are painted from the outside in; what is painted later lies inside what was painted before.
     """
-    labels = np.zeros(points[0].shape, np.uint8)
+    labels = np.full(points[0].shape, Tissue.ECSF, np.uint8)
     mirrored = (np.abs(points[0]), points[1], points[2])
     stem, cerebellum = _hindbrain(brain, points)
     room = _below(brain, mirrored, cerebellum)
-    hull = _hull(brain, mirrored)
-    labels[_skull(brain, points, hull) < 0] = Tissue.ECSF
     narrow, wide = _folds(brain, points, mirrored)
     # Both surfaces are graphs over directions, so neither has a handle.
     pial = _carve(brain, mirrored, hull + narrow, room, 0.0)
@@ -40,41 +52,42 @@ def draw_tissues(brain: Phantom, points: Points) -> npt.NDArray[np.uint8]:
     roof = middle & (inner >= 0) & (points[2] >= end)
     labels[roof] = Tissue.WM
     labels[core & ~roof & (_ventricles(brain, mirrored, inner) < 0)] = Tissue.VM
-    labels[(stem < 0) & (labels > 0) & (labels != Tissue.VM)] = Tissue.BSM
+    labels[(stem < 0) & (labels != Tissue.VM)] = Tissue.BSM
     labels[(cerebellum < 0) & (labels == Tissue.ECSF)] = Tissue.CBM
     return labels
 
 
 def _skull(brain: Phantom, points: Points, hull: Field) -> Field:
     """The inside of the skull: a vault around the cerebrum, the posterior fossa, and room around the temporal lobes."""
-    w, l, h = brain.width, brain.length, brain.height
+    w, d, h = brain.width, brain.length, brain.height
     margin = brain.subarachnoid
+    clear = max(2.2 * brain.finest, 0.4 * margin)
     vault = ellipsoid(
         points,
         (0, brain.widest, 0),
-        (w + margin, l - brain.widest + margin + 1, h + margin),
-        below=(w + margin, l + brain.widest + margin + 1, h + margin),
+        (w + margin, d - brain.widest + clear, h + clear),
+        below=(w + margin, d + brain.widest + clear, 0.75 * h + clear),
     )
     y, z = brain.cerebellum
     side = brain.lengths[Measurement.TCD] / 2 + 3 + brain.finest
-    fossa = ellipsoid(points, (0, y, z + 0.1 * h), (max(0.6 * w, side), 0.56 * l, h))
-    return np.minimum(union(vault, fossa, 6.0), hull - 0.9 * margin)
+    fossa = ellipsoid(points, (0, y, z + 0.1 * h), (max(0.55 * w, side), 0.50 * d, 0.88 * h))
+    return np.minimum(union(vault, fossa, 6.0), hull - clear)
 
 
 def _hull(brain: Phantom, mirrored: Points) -> Field:
     """A cerebral hemisphere without sulci: the convexity, flat below, and the temporal lobe."""
-    w, l, h = brain.width, brain.length, brain.height
+    w, d, h = brain.width, brain.length, brain.height
     y0 = brain.widest
-    convexity = ellipsoid(mirrored, (0, y0, 0), (w, l - y0, h), below=(w, l + y0, h))
-    temporal = ellipsoid(mirrored, (0.58 * w, 0.06 * l, -0.52 * h), (0.33 * w, 0.46 * l, 0.42 * h))
+    convexity = ellipsoid(mirrored, (0, y0, 0), (w, d - y0, h), below=(w, d + y0, h))
+    temporal = ellipsoid(mirrored, (0.58 * w, 0.06 * d, -0.52 * h), (0.33 * w, 0.46 * d, 0.42 * h))
     return union(both(convexity, -mirrored[2] - 0.42 * h, 4.0), temporal, 5.0)
 
 
 def _folds(brain: Phantom, points: Points, mirrored: Points) -> tuple[Field, Field]:
     """How far pial and white surface lie under the hull, mm; zero at the widest point and on the base."""
-    w, l, h = brain.width, brain.length, brain.height
+    w, d, h = brain.width, brain.length, brain.height
     offset = (mirrored[0] - np.float32(0.45 * w), points[1] - np.float32(brain.widest), points[2])
-    radius = np.sqrt((offset[0] / w) ** 2 + (offset[1] / l) ** 2 + (offset[2] / h) ** 2) + np.float32(1e-6)
+    radius = np.sqrt((offset[0] / w) ** 2 + (offset[1] / d) ** 2 + (offset[2] / h) ** 2) + np.float32(1e-6)
     on_hull = tuple(o / radius for o in offset)
     # The two sides fold differently: the left one reads the waves far away.
     far_left = np.where(points[0] < 0, np.float32(500), np.float32(0))
@@ -90,24 +103,23 @@ def _folds(brain: Phantom, points: Points, mirrored: Points) -> tuple[Field, Fie
 
 def _carve(brain: Phantom, mirrored: Points, solid: Field, room: Field, depth: float) -> Field:
     """Cut the fissure, the Sylvian fissure and what lies below out of a hemisphere, all ``depth`` deeper."""
-    w, l, h = brain.width, brain.length, brain.height
-    x, y, z = mirrored
+    w, d, h = brain.width, brain.length, brain.height
     opening = brain.sylvian
     sylvian = ellipsoid(
-        mirrored, (1.06 * w, 0.30 * l, -0.17 * h), ((0.13 + 0.16 * opening) * w, 0.36 * l, (0.07 + 0.10 * opening) * h)
+        mirrored, (1.06 * w, 0.30 * d, -0.17 * h), ((0.13 + 0.16 * opening) * w, 0.36 * d, (0.07 + 0.10 * opening) * h)
     )
-    solid = both(solid, brain.fissure - x + depth, 2.0)
+    solid = both(solid, brain.fissure - mirrored[0] + depth, 2.0)
     solid = both(solid, depth - room, 3.0)
     return without(solid, sylvian - depth, 3.0)
 
 
 def _below(brain: Phantom, mirrored: Points, cerebellum: Field) -> Field:
     """Distance from what a hemisphere keeps clear of: tentorium, cerebellum, the cistern around the brainstem."""
-    w, l, h = brain.width, brain.length, brain.height
+    w, d, h = brain.width, brain.length, brain.height
     _, y, z = mirrored
     yc, _, half, _ = brain.callosum
-    cistern = ellipsoid(mirrored, (0, yc - 0.3 * half, -1.02 * h), (0.36 * w, 0.50 * l, 0.62 * h))
-    tentorium = both(z + 0.36 * h - 0.2 * (y + 0.2 * l), y + 0.25 * l, 6.0)
+    cistern = ellipsoid(mirrored, (0, yc - 0.3 * half, -1.02 * h), (0.36 * w, 0.50 * d, 0.62 * h))
+    tentorium = both(z + 0.36 * h - 0.2 * (y + 0.2 * d), y + 0.25 * d, 6.0)
     return np.minimum(np.minimum(cistern, tentorium), cerebellum - max(1.6, 2.2 * brain.finest))
 
 
@@ -129,30 +141,38 @@ def _levels(brain: Phantom) -> tuple[float, float, float]:
 
 def _deep_grey(brain: Phantom, mirrored: Points) -> Field:
     """Thalamus and basal ganglia of both sides, joined in the midline."""
-    w, l, h = brain.width, brain.length, brain.height
+    w, d, h = brain.width, brain.length, brain.height
     yc, zc, _, _ = brain.callosum
-    nuclei = ellipsoid(mirrored, (0.24 * w, yc + 0.02 * l, zc + 0.06 * h), (0.27 * w, 0.36 * l, 0.27 * h))
-    return union(nuclei, ellipsoid(mirrored, (0, yc - 0.05 * l, zc), (0.2 * w, 0.24 * l, 0.2 * h)), 3.0)
+    nuclei = ellipsoid(mirrored, (0.24 * w, yc + 0.02 * d, zc + 0.06 * h), (0.27 * w, 0.36 * d, 0.27 * h))
+    return union(nuclei, ellipsoid(mirrored, (0, yc - 0.05 * d, zc), (0.2 * w, 0.24 * d, 0.2 * h)), 3.0)
 
 
 def _ventricles(brain: Phantom, mirrored: Points, under_arch: Field) -> Field:
     """Lateral ventricles with their horns; in the midline their bodies and the cavum fill what the callosum spans."""
-    w, l, h = brain.width, brain.length, brain.height
+    w, d, h = brain.width, brain.length, brain.height
     yc, zc, half, b = brain.callosum
     thick, floor, _ = _levels(brain)
     r = max((0.075 * w + 0.6) * brain.ventricle_scale, 1.4 * brain.finest)
     thin = max(0.75 * r, 1.3 * brain.finest)
-    atrium: Triple = (0.40 * w, -0.42 * l, zc + 0.22 * h)
+    atrium: Triple = (0.40 * w, -0.42 * d, zc + 0.22 * h)
     body = zc + 0.62 * (b - thick)
     lateral = tube(
         mirrored,
-        [(0.15 * w, yc, body), (0.19 * w, yc - 0.6 * half, zc + 0.5 * (b - thick)), atrium, (0.40 * w, -0.62 * l, zc + 0.16 * h)],
+        [
+            (0.15 * w, yc, body),
+            (0.19 * w, yc - 0.6 * half, zc + 0.5 * (b - thick)),
+            atrium,
+            (0.40 * w, -0.62 * d, zc + 0.16 * h),
+        ],
         [r, r, 1.45 * r, thin],
         3.0,
     )
     frontal = tube(mirrored, [(0.15 * w, yc, body), (0.17 * w, yc + 0.85 * half, zc + 0.5 * (b - thick))], [r, r])
-    temporal = tube(mirrored, [atrium, (0.56 * w, -0.2 * l, -0.46 * h), (0.57 * w, 0.02 * l, -0.52 * h)], [1.3 * r, thin, thin])
-    middle = both(both(under_arch, mirrored[0] - max(0.17 * w, 2.0 * brain.finest), 2.0), floor - mirrored[2])
+    temporal = tube(
+        mirrored, [atrium, (0.56 * w, -0.2 * d, -0.46 * h), (0.57 * w, 0.02 * d, -0.52 * h)], [1.3 * r, thin, thin]
+    )
+    dome = ellipsoid(mirrored, (0, yc, zc), (max(0.22 * w, 2.5 * brain.finest), half - thick, b - thick))
+    middle = both(both(dome, under_arch), floor - mirrored[2])
     return union(union(union(lateral, frontal, 2.0), temporal, 2.0), middle, 1.0)
 
 

@@ -7,11 +7,13 @@ round cone and smooth union: I. Quilez, "Distance functions".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Field = npt.NDArray[np.float32]
+#: float32, or float64 where a caller wants it; NumPy's stubs lose the precision in mixed arithmetic.
+Field = npt.NDArray[Any]
 Points = tuple[Field, Field, Field]
 Triple = tuple[float, float, float]
 

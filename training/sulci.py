@@ -37,7 +37,7 @@ class Sulci:
         return np.abs(value) / np.sqrt(sum(s**2 for s in slope) + (flat * value) ** 2 + np.float32(1e-6))
 
 
-def draw_sulci(rng: np.random.Generator, spacing: float = 15.0, count: int = 12) -> Sulci:
+def draw_sulci(rng: np.random.Generator, spacing: float = 13.0, count: int = 12) -> Sulci:
     """Random sulci about ``spacing`` mm apart."""
     directions = rng.normal(size=(count, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)

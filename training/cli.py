@@ -1,0 +1,39 @@
+"""``feta-train``: simulated cohorts, and the networks that the submission runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from feta.errors import FetaError
+from training.networks import COMMANDS
+from training.simulate import simulate
+
+UNUSABLE = 2
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Simulate cohorts and train the submission's networks.",
+    epilog="Exit status: 0 all fine, 2 unusable call or input.",
+)
+
+
+app.command("simulate")(simulate)
+for _command in COMMANDS:
+    app.command(_command.__name__)(_command)
+
+
+def main() -> None:
+    """Run the command line; a message for the user goes to stderr in one line."""
+    try:
+        app()
+    except FetaError as error:
+        print(f"feta-train: {error}", file=sys.stderr)
+        sys.exit(UNUSABLE)
+
+
+if __name__ == "__main__":
+    main()

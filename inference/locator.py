@@ -119,16 +119,17 @@ class Locator:
         with torch.inference_mode(), self.compute.precision():
             output = self.network(image.to(self.compute.device))[0].float().cpu()
         brain = _largest(brain_mask(output))
-        if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000:
+        cell = self.spacing * self.network.settings.stem
+        if brain.sum() * cell**3 < SMALLEST_BRAIN_ML * 1000:
             return None
-        where = np.argwhere(brain)[:, ::-1]
+        where = np.argwhere(brain)[:, ::-1] * self.network.settings.stem
         places = output.numpy()[-3:, brain].T.astype(np.float64)
         points = where @ (frame @ box)[:3, :3].T + (frame @ box)[:3, 3]
         rigid, scale, residual = fit_similarity(places, points)
         inverse = np.linalg.inv(rigid)
         local = points @ inverse[:3, :3].T + inverse[:3, 3]
         low, high = np.percentile(local, [0.2, 99.8], axis=0)
-        return Pose(rigid, scale, residual, low - self.spacing, high + self.spacing, True)
+        return Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True)
 
     def _by_header(self, volume: Volume) -> Pose:
         """The header's orientation around the centre of the signal's bounding box."""

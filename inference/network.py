@@ -24,6 +24,7 @@ class NetworkSettings:
         widths: channels of each level, the finest first; each level halves the size.
         blocks: residual blocks in each level of the encoder.
         heads: how many levels of the decoder give logits (deep supervision); 1 is enough to predict.
+        stem: stride of the first convolution; the output is as many times coarser than the input.
     """
 
     inputs: int = 1
@@ -31,6 +32,7 @@ class NetworkSettings:
     widths: tuple[int, ...] = (16, 32, 64, 128, 192)
     blocks: tuple[int, ...] = (1, 1, 1, 1, 1)
     heads: int = 3
+    stem: int = 1
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.blocks):
@@ -41,7 +43,7 @@ class NetworkSettings:
     @property
     def multiple(self) -> int:
         """Every side of a patch must be a multiple of this."""
-        return int(2 ** (len(self.widths) - 1))
+        return int(self.stem * 2 ** (len(self.widths) - 1))
 
 
 def _norm(width: int) -> nn.Module:
@@ -92,14 +94,14 @@ class ResidualUNet(nn.Module):
         stages = []
         for level, (width, blocks) in enumerate(zip(widths, settings.blocks, strict=True)):
             inputs = widths[level - 1] if level else settings.inputs
-            first = ResidualBlock(inputs, width, stride=2 if level else 1)
+            first = ResidualBlock(inputs, width, stride=2 if level else settings.stem)
             stages.append(nn.Sequential(first, *(ResidualBlock(width, width) for _ in range(blocks - 1))))
         self.encoder = nn.ModuleList(stages)
         self.decoder = nn.ModuleList(UpBlock(widths[i + 1], widths[i]) for i in reversed(range(len(widths) - 1)))
         self.heads = nn.ModuleList(nn.Conv3d(widths[i], settings.outputs, 1) for i in range(settings.heads))
 
     def levels(self, x: Tensor, heads: int) -> list[Tensor]:
-        """Logits of the ``heads`` finest levels; index 0 is the highest resolution, as large as ``x``."""
+        """Logits of the ``heads`` finest levels; index 0 is the highest resolution, ``x``'s over ``stem``."""
         skips = []
         for stage in self.encoder:
             x = stage(x)
@@ -112,5 +114,5 @@ class ResidualUNet(nn.Module):
         return outputs[::-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, Z, Y, X) → logits (N, outputs, Z, Y, X); sides are multiples of ``settings.multiple``."""
+        """(N, inputs, Z, Y, X) → logits (N, outputs, Z/stem, Y/stem, X/stem); sides are multiples of ``multiple``."""
         return self.levels(x, heads=1)[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,25 +23,47 @@ from training.randomness import Draw
 from training.synthesis import SynthesisSettings, synthesise
 
 
+def _inversions(order: Sequence[int]) -> int:
+    return sum(a > b for a, b in itertools.combinations(order, 2))
+
+
+def cube_rotated(array: Tensor, order: Sequence[int], mirrored: Sequence[bool]) -> Tensor:
+    """Turn the last three axes (z, y, x) by a rotation of the cube."""
+    lead = array.ndim - 3
+    turned = array.permute(*range(lead), *(lead + axis for axis in order))
+    return turned.flip([lead + axis for axis in range(3) if mirrored[axis]])
+
+
+#: The 24 rotations of a cube: an order of the axes (z, y, x) and which of them are mirrored.
+CUBE_ROTATIONS = tuple(
+    (order, mirrored)
+    for order in itertools.permutations(range(3))
+    for mirrored in itertools.product((False, True), repeat=3)
+    if (sum(mirrored) + _inversions(order)) % 2 == 0
+)
+
+
 @dataclass(frozen=True)
 class LocatorSettings:
     """Everything that a run of ``feta-train locator`` depends on."""
 
     network: NetworkSettings = field(
-        default_factory=lambda: NetworkSettings(outputs=LABEL_COUNT + 3, widths=(16, 32, 64, 96), blocks=(1, 1, 1, 1), heads=1)
+        default_factory=lambda: NetworkSettings(
+            outputs=LABEL_COUNT + 3, widths=(32, 64, 128), blocks=(1, 1, 2), heads=1, stem=2
+        )
     )
     synthesis: SynthesisSettings = field(
         default_factory=lambda: SynthesisSettings(
-            size=56, spacing=3.0, any_turn=0.9, turn=30.0, shift=30.0, bend=3.0, blur=3.0, coarse=4.0
+            size=56, spacing=3.0, any_turn=1.0, shift=24.0, bend=3.0, blur=2.0, coarse=4.0, contrasts=(0.5, 0.45)
         )
     )
     loop: LoopSettings = field(default_factory=LoopSettings)
-    #: The share of the training in which the largest turn grows from ``synthesis.turn`` to any.
-    curriculum: float = 0.4
+    #: Each sample is shown in as many of the cube's rotations: they cost next to nothing.
+    rotations: int = 4
 
 
 class LocatorTask:
-    """Synthetic heads in any pose; the target is each brain voxel's place in the upright brain."""
+    """Synthetic heads in any pose; the target is each brain voxel's tissue and its place in the upright brain."""
 
     def __init__(self, subjects: Subjects, settings: LocatorSettings) -> None:
         self.subjects = subjects
@@ -47,26 +71,23 @@ class LocatorTask:
 
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
-        synthesis = self._curriculum(done)
-        examples = [self._example(self.subjects.training, seed, synthesis) for seed in seeds]
+        del done  # no curriculum here
+        examples = [turned for seed in seeds for turned in self._rotations(seed)]
         images, labels, places = (torch.stack(part) for part in zip(*examples, strict=True))
         with torch.autocast("cpu", torch.bfloat16):
             outputs = network.levels(images, 1)  # type: ignore[operator]
         return place_loss(outputs, labels, places)
 
-    def _curriculum(self, done: float) -> SynthesisSettings:
-        """Nearly upright brains first: places are learned before the ways in which a brain can lie."""
-        synthesis = self.settings.synthesis
-        if done >= self.settings.curriculum:
-            return synthesis
-        turn = synthesis.turn + (180 - synthesis.turn) * done / self.settings.curriculum
-        return replace(synthesis, any_turn=0.0, turn=turn)
+    def _rotations(self, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        example = self._example(self.subjects.training, seed)
+        stem = self.settings.network.stem
+        for choice in torch.randperm(24, generator=Draw(seed ^ 0x2075).generator)[: self.settings.rotations]:
+            image, labels, places = (cube_rotated(part, *CUBE_ROTATIONS[int(choice)]) for part in example)
+            yield image, labels[::stem, ::stem, ::stem], places[:, ::stem, ::stem, ::stem]
 
-    def _example(
-        self, subjects: list[Subject], seed: int, synthesis: SynthesisSettings
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         subject = subjects[Draw(seed ^ 0x5EED).integer(len(subjects))]
-        sample = synthesise(subject, synthesis, seed)
+        sample = synthesise(subject, self.settings.synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
         return standardise(sample.image), sample.labels, places
 
@@ -74,7 +95,9 @@ class LocatorTask:
         """Brain Dice, the pose's median error (degrees) and the share above 20°, on the validation subjects in any pose."""
         dices, angles = [], []
         for seed in range(4 * len(self.subjects.validation)):
-            image, labels, places = self._example(self.subjects.validation, 10**9 + seed, self.settings.synthesis)
+            image, labels, places = self._example(self.subjects.validation, 10**9 + seed)
+            stem = self.settings.network.stem
+            labels, places = labels[::stem, ::stem, ::stem], places[:, ::stem, ::stem, ::stem]
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
             found, brain = torch.from_numpy(brain_mask(output)), labels > 0

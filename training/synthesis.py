@@ -42,6 +42,7 @@ class SynthesisSettings:
         coarse: largest spacing of the simulated acquisition.
         noise: largest standard deviation of the noise, in units of the brain's.
         bias: largest log gain of the bias field.
+        contrasts: shares of the atlas's own contrast and of the T2w prior; the rest is any contrast at all.
     """
 
     size: int = 80
@@ -57,6 +58,7 @@ class SynthesisSettings:
     coarse: float = 1.5
     noise: float = 0.35
     bias: float = 0.5
+    contrasts: tuple[float, float] = (0.35, 0.5)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
     atlas = _deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), _apply(subject.to_index, atlas))
     labels, fractions = _labels(tissues[: LABEL_COUNT - 1])
-    image = _brain(draw, subject, fractions, tissues[LABEL_COUNT - 1])
+    image = _brain(draw, settings, subject, fractions, tissues[LABEL_COUNT - 1])
     distance = sample(subject.distance, _apply(distance_matrix(), atlas), padding="border")[0]
     image = _scan(draw, settings, _surroundings(draw, settings, image, distance))
     if draw.chance(settings.masked):
@@ -118,21 +120,21 @@ def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     return labels.long(), fractions
 
 
-def _brain(draw: Draw, subject: Subject, fractions: Tensor, residual: Tensor) -> Tensor:
+def _brain(draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, residual: Tensor) -> Tensor:
     """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
-    means = _contrast(draw, subject)
+    means = _contrast(draw, s, subject)
     image = torch.einsum("c,czyx->zyx", means, fractions)
     detail = draw.uniform(0.0, 1.3) if draw.chance(0.7) else draw.uniform(-1.0, 1.0)
     texture = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
     return image + (1 - fractions[0]) * (detail * residual + draw.uniform(0, 0.25) * texture)
 
 
-def _contrast(draw: Draw, subject: Subject) -> Tensor:
+def _contrast(draw: Draw, s: SynthesisSettings, subject: Subject) -> Tensor:
     """Mean intensity (8,) of each label: the atlas's own, the T2w prior, or (seldom) anything at all."""
     kind = draw.uniform(0, 1)
-    if kind < 0.35:
+    if kind < s.contrasts[0]:
         return subject.means * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
-    if kind < 0.85:
+    if kind < sum(s.contrasts):
         return T2_PRIOR + T2_PRIOR_SD * draw.normals(LABEL_COUNT)
     return 1.2 * draw.normals(LABEL_COUNT)
 

@@ -6,13 +6,15 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from typer.testing import CliRunner
 
 from inference.weights import load_network, read_model
 from tests.training.tiny_subjects import write_balls
 from training.cli import app
+from training.locator import CUBE_ROTATIONS, cube_rotated
 from training.networks import VALIDATION
-from typer.testing import CliRunner
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
@@ -60,3 +62,14 @@ def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
 def test_exporting_an_unfinished_run_is_one_clear_line(tmp_path: Path) -> None:
     call = ["export", str(tmp_path / "w"), "--locator-run", str(tmp_path), "--segmentation-run", str(tmp_path)]
     assert "train first" in str(CliRunner().invoke(app, call).exception)
+
+
+def test_the_cubes_rotations_are_24_different_rotations() -> None:
+    corner = torch.arange(27.0).view(3, 3, 3)
+    turned = [cube_rotated(corner, *rotation) for rotation in CUBE_ROTATIONS]
+    assert len({tuple(t.flatten().tolist()) for t in turned}) == 24
+    for order, mirrored in CUBE_ROTATIONS:
+        matrix = torch.zeros(3, 3)
+        for axis in range(3):
+            matrix[axis, order[axis]] = -1.0 if mirrored[axis] else 1.0
+        assert torch.linalg.det(matrix) == pytest.approx(1)

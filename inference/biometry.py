@@ -33,6 +33,9 @@ CALLOSUM_DROP_MM = 2.0
 #: Structures smaller than this in their plane (mm²) or in space (mm³) can't be measured.
 SMALLEST_AREA_MM2 = 12.0
 SMALLEST_VOLUME_MM3 = 150.0
+#: What a length can be of the brain's width, in any patient; beyond that, the label map is at fault. The published
+#: means lie at 0.42–0.52, 0.19–0.25 and 0.43–0.58, those of the spina bifida atlas at 0.42–0.64, 0.24–0.34, 0.36–0.49.
+SHARE_OF_WIDTH = {Measurement.LCC: (0.28, 0.80), Measurement.HV: (0.10, 0.45), Measurement.TCD: (0.20, 0.85)}
 CEREBRUM = (Tissue.GM, Tissue.WM, Tissue.VM, Tissue.SGM)
 
 
@@ -58,7 +61,16 @@ def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | No
         Measurement.SBIP: skull,
         Measurement.TCD: _cerebellum(upright),
     }
-    return {m: None if line is None else line.moved(upright.to_physical) for m, line in found.items()}
+    sane = {m: line for m, line in found.items() if line is not None and _in_proportion(m, line, brain)}
+    return {m: sane[m].moved(upright.to_physical) if m in sane else None for m in MEASUREMENTS}
+
+
+def _in_proportion(measurement: Measurement, line: Line, width: Line | None) -> bool:
+    """Whether a length suits the brain's width, where both are known."""
+    if width is None or measurement not in SHARE_OF_WIDTH:
+        return True
+    low, high = SHARE_OF_WIDTH[measurement]
+    return low <= line.length / width.length <= high
 
 
 @dataclass(frozen=True)

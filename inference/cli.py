@@ -16,7 +16,7 @@ from feta.participants import parse_age
 from inference.jobs import Job, folder_jobs, jobs_2021
 from inference.pipeline import UNUSABLE, run
 from inference.settings import Settings, default_weights
-from inference.stopping import Stopped, exit_status, stop_on_sigterm
+from inference.stopping import MESSAGE, Stopped, exit_status, stop_on_sigterm
 from inference.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
@@ -168,6 +168,6 @@ def _guarded(chosen: Callable[[], None]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     except Stopped:
-        print("feta-infer: stopped; finished cases are kept, and the same call goes on from there", file=sys.stderr)
+        print(MESSAGE, file=sys.stderr)
         return exit_status()
     return 0

@@ -29,7 +29,10 @@ from inference.upright import Matrix
 PIXEL_MM = 0.5
 #: Around the label map, mm.
 MARGIN_MM = 12.0
+WIDTH_INCHES = 13.5
 DPI = 80
+#: What the sides of a panel are, by the axis that goes to the right.
+SIDES = {0: "LR", 1: "PA"}
 #: For each plane: its name, the axis across it, the axes to the right and up (0 x, 1 y, 2 z), and its lengths,
 #: the first of which that was measured says where the plane lies.
 PLANES = (
@@ -81,8 +84,8 @@ def write_picture(
     to_index = np.asarray(np.linalg.inv(to_canonical @ volume.grid.affine()), np.float64)
     box = _box(labels, to_canonical)
     lines = {m: n.line.moved(to_canonical) for m, n in lengths.items() if n.line is not None}
-    figure = Figure(figsize=(13.5, 5.2), dpi=DPI, facecolor="black", layout="constrained")
-    for axes, (name, across, directions, measurements) in zip(figure.subplots(1, 3), PLANES, strict=True):
+    figure, panels = _figure(box)
+    for axes, (name, across, directions, measurements) in zip(panels, PLANES, strict=True):
         drawn = {m: lines[m] for m in measurements if m in lines}
         view = _view(volume, labels, to_index, box, across, directions, _position(drawn, box, across))
         _draw(axes, view, name)
@@ -92,6 +95,16 @@ def write_picture(
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="black")
     write_atomically(path, buffer.getvalue())
+
+
+def _figure(box: Box) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel for each plane, all of the same scale."""
+    extent = box[1] - box[0]
+    widths = [float(extent[right]) for _, _, (right, _), _ in PLANES]
+    height = max(float(extent[up]) for _, _, (_, up), _ in PLANES)
+    inches = WIDTH_INCHES / sum(widths)
+    figure = Figure((WIDTH_INCHES, height * inches + 0.8), dpi=DPI, facecolor="black", layout="constrained")
+    return figure, list(figure.subplots(1, len(PLANES), width_ratios=widths))
 
 
 def _box(labels: Volume, to_canonical: Matrix) -> Box:
@@ -152,6 +165,8 @@ def _draw(axes: Axes, view: View, name: str) -> None:
         mask = view.labels == tissue
         if mask.any():
             axes.contour(columns, rows, mask, levels=[0.5], colors=[TISSUE_COLOURS[tissue]], linewidths=0.8)
+    for side, place in zip(SIDES[view.axes[0]], (0.02, 0.98), strict=True):
+        axes.text(place, 0.5, side, color="white", fontsize=9, ha="center", va="center", transform=axes.transAxes)
     axes.set_title(name, color="white", fontsize=9)
     axes.axis("off")
 

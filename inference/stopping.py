@@ -19,6 +19,9 @@ from types import FrameType
 GRACE_SECONDS = 2.5
 
 
+MESSAGE = "feta-infer: stopped; finished cases are kept, and the same call goes on from there"
+
+
 class Stopped(BaseException):
     """SIGTERM was received. No ``Exception``, so that nothing takes it for a failed case."""
 
@@ -50,4 +53,6 @@ def _watch(receiver: socket.socket, _sender: socket.socket) -> None:
     while signal.SIGTERM not in receiver.recv(64):
         continue
     time.sleep(GRACE_SECONDS)
+    # Not print: the main thread may hold the lock of standard error.
+    os.write(2, f"{MESSAGE}\n".encode())
     os._exit(exit_status())

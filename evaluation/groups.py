@@ -46,7 +46,7 @@ def by_attribute(table: ScoreTable) -> dict[str, list[Group]]:
         "Domain": _split(table, lambda case: _either(case.in_domain, "in domain", "out of domain")),
         "Field strength": _split(table, lambda case: case.field_strength),
         "Pathology": _split(table, lambda case: case.pathology),
-        "Age band": _split(table, lambda case: band(case.age, AGE_EDGES, "weeks")),
+        "Age band": _split(table, lambda case: band(case.age, AGE_EDGES, " weeks")),
         "Image quality": _split(table, lambda case: band(case.quality, QUALITY_EDGES, "")),
         "Reconstruction": _split(table, lambda case: case.reconstruction),
     }
@@ -54,17 +54,15 @@ def by_attribute(table: ScoreTable) -> dict[str, list[Group]]:
 
 
 def band(value: float | None, edges: tuple[float, ...], unit: str) -> str | None:
-    """Name of the interval between two edges that holds a value (lower edge included), e.g. "24–28 weeks"."""
+    """Name of the interval between two edges that holds a value (lower edge included), e.g. "24 to below 28 weeks"."""
     if value is None or not np.isfinite(value):
         return None
     place = int(np.searchsorted(edges, value, side="right"))
     if place == 0:
-        name = f"below {edges[0]:g}"
-    elif place == len(edges):
-        name = f"{edges[-1]:g} and above"
-    else:
-        name = f"{edges[place - 1]:g} to below {edges[place]:g}"
-    return f"{name} {unit}".strip()
+        return f"below {edges[0]:g}{unit}"
+    if place == len(edges):
+        return f"{edges[-1]:g}{unit} and above"
+    return f"{edges[place - 1]:g} to below {edges[place]:g}{unit}"
 
 
 def _either(value: bool | None, yes: str, no: str) -> str | None:

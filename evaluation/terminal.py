@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import IO, Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,10 +15,13 @@ from rich.table import Table
 from evaluation.leaderboard import Board, Cell, Row
 from evaluation.results import Results, as_json
 
-SEGMENTATION = {"rank": "rank", "team": "team", "range": "95 % of ranks", "dice": "Dice", "vs": "VS", "hd95": "HD95 mm",
-                "ed": "ED", "ed_floor": "ED floor", "penalties": "penalties"}  # fmt: skip
-BIOMETRY = {"rank": "rank", "team": "team", "range": "95 % of ranks", "mape": "MAPE %", "LCC": "LCC", "HV": "HV",
+SEGMENTATION = {"rank": "rank", "team": "team", "range": "95 %", "dice": "Dice", "vs": "VS", "hd95": "HD95",
+                "ed": "ED", "ed_floor": "floor", "penalties": "penalties"}  # fmt: skip
+BIOMETRY = {"rank": "rank", "team": "team", "range": "95 %", "mape": "MAPE %", "LCC": "LCC", "HV": "HV",
             "bBIP": "bBIP", "sBIP": "sBIP", "TCD": "TCD", "penalties": "penalties"}  # fmt: skip
+SHORTEST_NAME = 12
+#: Columns that the numbers need: a long name gives way, never a number.
+NUMBERS = 64
 DIGITS = {"dice": 3, "vs": 3, "hd95": 2, "ed": 1, "ed_floor": 1}
 
 
@@ -48,12 +52,19 @@ def _print(title: str, columns: dict[str, str], board: Board, stream: IO[str]) -
         stream.write(f"# {title}, {board.group.size} cases\n")
         stream.writelines("\t".join(cells) + "\n" for cells in [list(columns.values()), *_cells(columns, board.rows)])
         return
-    table = Table(title=f"{title}, {board.group.size} cases", title_justify="left")
+    console = Console(file=stream)
+    longest = max(SHORTEST_NAME, console.width - NUMBERS)
+    table = Table(
+        title=f"{title}, {board.group.size} cases", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for key, heading in columns.items():
-        table.add_column(heading, justify="left" if key == "team" else "right", overflow="ellipsis")
+        if key == "team":  # long enough to tell teams apart, whatever the terminal's width
+            table.add_column(heading, min_width=SHORTEST_NAME, max_width=longest, no_wrap=True, overflow="ellipsis")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
     for cells in _cells(columns, board.rows):
         table.add_row(*map(escape, cells))
-    Console(file=stream).print(table)
+    console.print(table)
 
 
 def _cells(columns: dict[str, str], rows: Iterable[Row]) -> Iterable[list[str]]:

@@ -37,6 +37,8 @@ NOT_MEASURED = "not-measured"
 FILE_REASONS = frozenset({MISSING_FILE, TWO_FILES, UNSAFE_FILE, INVALID_FILE, WRONG_GRID, NOT_MEASURED})
 
 _BLOCK = 1 << 20
+#: What single precision does to a grid isn't worth a remark.
+_NEGLIGIBLE_MM = 1e-5
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISLNK, "is a link"),
@@ -200,7 +202,7 @@ def _remarks(header: Header, grid: Grid) -> list[str]:
         remarks.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
     elif header.dtype.kind == "f":
         remarks.append("labels are stored as floating-point numbers; accepted, since all are whole")
-    small = grid.difference(header.grid, tolerance_mm=0)
+    small = grid.difference(header.grid, _NEGLIGIBLE_MM)
     if small:
         remarks.append(f"grid differs within the tolerance ({small}); accepted")
     return remarks

@@ -19,6 +19,8 @@ from evaluation.table import SEGMENTATION_METRICS
 from feta.labels import TISSUE_NAMES, TISSUES
 from feta.volumes import read_label_map
 
+_COUNTS = ("ed", "b0", "b1", "b2")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -64,11 +66,11 @@ def print_pair(pair: Pair, *, format: str) -> None:
 
 def _row(pair: Pair, index: int) -> dict[str, Any]:
     tissue = TISSUES[index]
-    metrics = zip(SEGMENTATION_METRICS, pair.scores[index].tolist(), strict=True)
+    scores = zip(SEGMENTATION_METRICS, pair.scores[index].tolist(), strict=True)
     return {
         "label": int(tissue),
         "tissue": TISSUE_NAMES[tissue],
-        **dict(metrics),
+        **{name: round(value) if name in _COUNTS else value for name, value in scores},
         "betti": pair.measured.betti_prediction[index].tolist(),
         "betti_truth": pair.measured.betti_truth[index].tolist(),
         "reason": next((str(r) for r in pair.reasons[index] if r), ""),
@@ -80,6 +82,7 @@ def _means(pair: Pair) -> dict[str, float]:
 
 
 def _text(cell: object) -> str:
+    """Counts without decimals, everything else with four."""
     if isinstance(cell, float):
-        return f"{cell:.0f}" if cell == int(cell) and cell > 1 else f"{cell:.4f}"
+        return f"{cell:.4f}"
     return ",".join(map(str, cell)) if isinstance(cell, list) else str(cell)

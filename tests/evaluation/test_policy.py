@@ -131,7 +131,8 @@ def test_own_policy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [("dice: 0", "dice: -1"), ("vs: 1", "vs: 2"), ("hd95: diagonal", "hd95: long"), ("dice: 0", "dise: 0"),
-     ("neither:", "nether:"), ("ed_at_least: 1000", "ed_at_least: .inf"), ("dice: 0", "dice: true"), ("missing:", "x: [")],
+     ("neither:", "nether:"), ("ed_at_least: 1000", "ed_at_least: .inf"), ("dice: 0", "dice: true"),
+     ("missing:", "x: [")],
 )  # fmt: skip
 def test_policy_that_is_none(tmp_path: Path, change: tuple[str, str]) -> None:
     text = (Path(__file__).parents[2] / "evaluation" / "policy.yaml").read_text()

@@ -1,0 +1,148 @@
+"""``feta-evaluate`` as it is called: outputs, messages, exit statuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_brains import write_team, write_truth
+
+from evaluation import cli
+
+NAME = "sub-001_rec-mial"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Call the entry point in this process; gives its exit status."""
+    monkeypatch.setattr(sys, "argv", ["feta-evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> tuple[Path, Path, Path]:
+    write_truth(tmp_path / "truth", 3)
+    write_team(tmp_path / "teams" / "a team", 3)
+    write_team(tmp_path / "teams" / "=shifted", 3, shift=1.2, factor=0.9)
+    return tmp_path / "truth", tmp_path / "teams", tmp_path / "out"
+
+
+def test_score(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.FINE
+    said = capsys.readouterr()
+    assert "a team" in said.out
+    assert "report.html" in said.err
+    with (cohort[2] / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["team", "site", "subject", "case", "label", "metric", "value", "reason"]
+    assert len(rows) == 2 * 3 * 7 * 7
+    results = json.loads((cohort[2] / "results.json").read_text())
+    assert "score" in json.dumps(results)
+    for name in ("biometry.csv", "leaderboard_segmentation.csv", "leaderboard_biometry.csv", "report.html"):
+        assert (cohort[2] / name).stat().st_size > 0
+
+
+def test_json(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--format", "json", "--no-cache") == cli.FINE
+    json.loads(capsys.readouterr().out)
+    assert not (cohort[2] / ".measurements").exists()
+
+
+def test_pictures_only_on_demand(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, "score", *cohort, "--jobs", 1)
+    plain = (cohort[2] / "report.html").read_text().count("data:image/png")
+    run(monkeypatch, "score", *cohort, "--jobs", 1, "--pictures")
+    assert (cohort[2] / "report.html").read_text().count("data:image/png") == plain + 6
+
+
+def test_something_missing(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    (cohort[1] / "a team" / "sub-002" / "anat" / "sub-002_rec-mial_T2w_biom.csv").unlink()
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.SOME_FAILED
+
+
+@pytest.mark.parametrize("place", ["truth/out", "teams/out", "truth"])
+def test_output_among_the_input(
+    cohort: tuple[Path, Path, Path], place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(monkeypatch, "score", *cohort[:2], cohort[0].parent / place) == cli.UNUSABLE
+    assert "choose a folder of its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nothing", "teams", "out"), ("truth", "nothing", "out"), ("truth", "truth", "out")]
+)
+def test_unusable(
+    cohort: tuple[Path, Path, Path], arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    root = cohort[0].parent
+    assert run(monkeypatch, "score", *(root / a for a in arguments), "--jobs", 1) == cli.UNUSABLE
+    assert capsys.readouterr().err.count("feta-evaluate: ") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("score",), ("score", "a", "b", "c", "--scheme", "none"), ("unknown",)])
+def test_unusable_call(arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, *arguments) == cli.UNUSABLE
+
+
+def test_unwritable_output(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort[2].write_text("a file")
+    assert run(monkeypatch, "score", *cohort) == cli.UNUSABLE
+
+
+def test_compare_maps(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    truth = cohort[0] / f"sub-001/anat/{NAME}_dseg.nii.gz"
+    prediction = cohort[1] / f"=shifted/sub-001/anat/{NAME}_T2w_dseg.nii.gz"
+    assert run(monkeypatch, "compare-maps", truth, prediction) == cli.FINE
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:9] == ["label", "tissue", "dice", "vs", "hd95", "ed", "b0", "b1", "b2"]
+    assert len(lines) == 9
+    assert run(monkeypatch, "compare-maps", truth, truth, "--format", "json") == cli.FINE
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["dice"] for row in printed["labels"]] == [1] * 7
+    assert printed["mean"]["hd95"] == 0
+
+
+def test_compare_maps_that_do_not_fit(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    truth = cohort[0] / f"sub-001/anat/{NAME}_dseg.nii.gz"
+    assert run(monkeypatch, "compare-maps", truth, cohort[0] / "participants.tsv") == cli.UNUSABLE
+    assert "participants.tsv" in capsys.readouterr().err
+
+
+def test_validate(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[0]) == cli.FINE
+    assert capsys.readouterr().out == "3 cases, 0 problems, 0 notes\n"
+    (cohort[1] / "a team" / "sub-001" / "anat" / f"{NAME}_T2w_dseg.nii.gz").write_bytes(b"")
+    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[0], "--format", "json") == cli.SOME_FAILED
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 1
+    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[1]) == cli.UNUSABLE
+
+
+def test_runs_as_a_module_without_a_writable_home(tmp_path: Path) -> None:
+    """As in a read-only container: numba finds no cache folder but a temporary one."""
+    code = "import numpy as np; from evaluation import kernels; "
+    code += "print(kernels.count_components(np.ones((2, 2, 2), bool), 6))"
+    environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
+    environment |= {"TMPDIR": str(tmp_path), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "1\n"
+    assert (tmp_path / f"feta-numba-{os.getuid()}").stat().st_mode & 0o777 == 0o700
+
+
+def test_imports_no_torch() -> None:
+    code = "import sys, evaluation.cli, evaluation.scoring, evaluation.outputs; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

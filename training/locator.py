@@ -54,7 +54,15 @@ class LocatorSettings:
     )
     synthesis: SynthesisSettings = field(
         default_factory=lambda: SynthesisSettings(
-            size=56, spacing=3.0, any_turn=1.0, shift=24.0, bend=3.0, blur=2.0, coarse=4.0, contrasts=(0.5, 0.45)
+            size=56,
+            spacing=3.0,
+            any_turn=1.0,
+            shift=24.0,
+            bend=3.0,
+            blur=1.0,
+            coarse=3.0,
+            noise=0.12,
+            contrasts=(0.5, 0.45),
         )
     )
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -103,7 +111,11 @@ class LocatorTask:
             found, brain = torch.from_numpy(brain_mask(output)), labels > 0
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
             angles.append(_angle(output[-3:], found, places, brain))
-        return {"brain_dice": float(np.mean(dices)), "degrees": float(np.median(angles)), "astray": float(np.mean(np.array(angles) > 20))}
+        return {
+            "brain_dice": float(np.mean(dices)),
+            "degrees": float(np.median(angles)),
+            "astray": float(np.mean(np.array(angles) > 20)),
+        }
 
 
 def _angle(predicted: Tensor, found: Tensor, places: Tensor, brain: Tensor) -> float:

@@ -28,10 +28,7 @@ RUN python3 -c 'import ensurepip' 2>/dev/null \
 RUN python3 -m venv /opt/tools \
     && printf '%s\n' '#!/bin/sh' 'exec /opt/tools/bin/python -m pip --python /opt/venv/bin/python install --no-cache-dir \' \
        '  --disable-pip-version-check --no-warn-script-location "$@"' >/opt/tools/install \
-    && printf '%s\n' '#!/bin/sh -e' 'for name in "$@"; do package=${name%%:*} program=/usr/local/bin/${name##*:}' \
-       'printf "#!/opt/venv/bin/python\nfrom %s.cli import main\n\nraise SystemExit(main())\n" $package >$program' \
-       'chmod 755 $program; done; python -m compileall -q --invalidation-mode unchecked-hash .' >/opt/tools/add-programs \
-    && chmod 755 /opt/tools/install /opt/tools/add-programs
+    && chmod 755 /opt/tools/install
 
 FROM python AS locked
 WORKDIR /locked
@@ -71,8 +68,8 @@ COPY --chmod=755 feta ./feta
 COPY --chmod=755 evaluation ./evaluation
 COPY --chmod=755 inference ./inference
 COPY --chmod=755 training ./training
-RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
-    /opt/tools/add-programs training:feta-train inference:feta-infer evaluation:feta-evaluate
+RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh \
+    training:feta-train inference:feta-infer evaluation:feta-evaluate
 ENV FETA_PROGRAM=feta-train
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]
 
@@ -85,7 +82,7 @@ RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=typ
 COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 evaluation ./evaluation
-RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools /opt/tools/add-programs evaluation:feta-evaluate
+RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh evaluation:feta-evaluate
 # Kernels compiled by scoring two small maps: a container then starts without a compiler's pause. The entrypoint copies
 # them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to; on another processor it compiles anew.
 RUN --mount=type=tmpfs,target=/tmp \
@@ -106,6 +103,6 @@ COPY --chmod=755 inference/container/src ./src
 COPY --chmod=755 inference/container/scripts ./scripts
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 inference ./inference
-RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools /opt/tools/add-programs inference:feta-infer
+RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
 ENV FETA_PROGRAM=feta-infer
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from feta.errors import FetaError
+from training.degrade import degrade
 from training.networks import COMMANDS
 from training.simulate import simulate
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 
 
 app.command("simulate")(simulate)
+app.command("degrade")(degrade)
 for _command in COMMANDS:
     app.command(_command.__name__)(_command)
 

@@ -104,8 +104,6 @@ def write_cohort(
         FetaError: the folder holds another cohort, or can't be written.
     """
     _claim(out, settings)
-    for root in (out / "input", out / "truth"):
-        write_atomically(root / "participants.tsv", _participants(plans))
     lengths: dict[str, Mapping[Measurement, float]] = {}
     missing = [plan for plan in plans if not _is_finished(out, plan)]
     for plan in plans:
@@ -118,6 +116,9 @@ def write_cohort(
     rows = ["\t".join(["participant_id", *MEASUREMENTS])]
     rows += ["\t".join([p.subject, *(f"{lengths[p.subject][m]:.4f}" for m in MEASUREMENTS)]) for p in plans]
     write_atomically(out / "truth" / "derivatives" / "biometry" / "biometry.tsv", "\n".join(rows) + "\n")
+    # Last of all: a truth with this table is complete.
+    for root in (out / "input", out / "truth"):
+        write_atomically(root / "participants.tsv", _participants(plans))
 
 
 def _draw_all(

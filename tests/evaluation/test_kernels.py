@@ -70,3 +70,9 @@ def test_plain_path_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backend.load() is kernels
     monkeypatch.setenv("FETA_PLAIN", "1")
     assert backend.load() is plain
+
+
+def test_compile_all_leaves_nothing_to_compile() -> None:
+    kernels.compile_all()
+    for name in ("_mark", "_row_distances", "_search", "_sweep", "_joined"):
+        assert getattr(kernels, name).signatures

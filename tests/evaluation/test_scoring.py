@@ -262,8 +262,13 @@ def test_a_fault_of_the_evaluator_stops_nothing(
     cohort: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     truth, submissions = cohort
-    compare = iter([lambda *maps: 1 / 0, tasks.compare])
-    monkeypatch.setattr(tasks, "compare", lambda *maps: next(compare)(*maps))
+    compare, calls = tasks.compare, []
+
+    def faulty(*maps: object) -> object:
+        calls.append(maps)
+        return compare(*maps) if len(calls) > 1 else 1 / 0
+
+    monkeypatch.setattr(tasks, "compare", faulty)
     table, _ = score(truth, submissions, jobs=1)
     assert set(table.reasons[0, 0].ravel()) == {"not-measured"}
     assert set(table.reasons[0, 1].ravel()) == {""}

@@ -1,0 +1,56 @@
+# Each target is one command on a machine with Python 3.11, make and git; the first call makes .venv.
+# Other interpreter: make PYTHON=/path/to/python3.11. A torch wheel in wheels/ is preferred (wheels/README.md).
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO ?= demo
+TORCH := torch==2.13.0
+export PYTHONUNBUFFERED := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help .venv demo test lint benchmark clean distclean
+
+help: ## this list
+	@grep -hE '^[.a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv: .venv/.complete ## the environment, by the lock file
+
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --find-links wheels $(TORCH)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/.complete ## simulate three sites, run three rivals, score, rank, report
+	@echo "== 1 of 4 · a small cohort: three sites, its truth known"
+	$(BIN)/feta-train simulate $(DEMO)/cohort --phantom --sites 3 --cases 2 --seed 7 --size small
+	@echo "== 2 of 4 · three rivals: mirrored copies averaged, one pass, one pass on blurred volumes without ages"
+	$(BIN)/feta-infer $(DEMO)/cohort/input $(DEMO)/submissions/mirrored
+	$(BIN)/feta-infer $(DEMO)/cohort/input $(DEMO)/submissions/one-pass --fast
+	$(BIN)/feta-train degrade $(DEMO)/cohort/input $(DEMO)/blurred
+	$(BIN)/feta-infer $(DEMO)/blurred $(DEMO)/submissions/blurred --fast
+	@echo "== 3 of 4 · scores and ranks"
+	$(BIN)/feta-evaluate score $(DEMO)/cohort/truth $(DEMO)/submissions $(DEMO)/report
+	@echo "== 4 of 4 · look at $(abspath $(DEMO))/report/report.html"
+	@echo "   label maps, lengths and pictures: $(abspath $(DEMO))/submissions"
+
+test: .venv/.complete ## the tests, except those of the containers (.ci/run)
+	$(BIN)/python -m pytest
+
+lint: .venv/.complete ## style and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+benchmark: .venv/.complete ## side by side with other implementations
+	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
+
+clean: ## remove the demo and all caches
+	rm -rf $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## remove .venv as well
+	rm -rf .venv

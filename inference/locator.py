@@ -1,7 +1,7 @@
 """Where the brain is, and how it lies: a coarse network that tells each voxel's place in the brain.
 
-The network sees the whole volume at a few mm. For each voxel it says which tissue it is and where in
-the canonical brain it lies, in units of the brain's size. A similarity transform fitted to these places
+The network sees the volume at a few mm. For each voxel it says which tissue it is and where in the
+canonical brain it lies, in units of the brain's size. A similarity transform fitted to these places
 gives the pose, however the fetus lay: the segmentation network then sees upright brains only.
 """
 
@@ -13,17 +13,32 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
+from torch import Tensor
 
+from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
 from inference.device import Compute
-from inference.frames import Matrix, box_to_frame, index_to_ras
+from inference.frames import Matrix, box_to_frame, index_to_ras, resample
 from inference.network import ResidualUNet
 from inference.preprocessing import standardise, to_box
 
+#: Channels of the network: eight labels' logits, the logit of uprightness, the place (x, y, z).
+OUTPUTS = LABEL_COUNT + 4
+Points = npt.NDArray[np.float64]
 #: A brain of 18 weeks has more than 20 ml; less than this is no brain.
 SMALLEST_BRAIN_ML = 8.0
-#: Side of the box (mm) for the second, centred look at a brain: larger than any fetal head.
-SECOND_LOOK_MM = 192.0
+#: Longest extent of a fetal brain at term, mm.
+LARGEST_BRAIN_MM = 140.0
+#: Side (mm) of the box around a brain's centre: as in training.
+BOX_MM = 168.0
+#: The rotations that are tried, (60, 3, 3): any rotation is within 45° of one of them.
+ICOSAHEDRON = Rotation.create_group("I").as_matrix()
+#: Four ways up, for the first look at the whole volume.
+HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
+#: So many of the rotations tried are followed further, and so often at most.
+CONTENDERS = 4
+MOST_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,10 @@ class Pose:
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     found: bool
+
+    def centre(self) -> Points:
+        """Middle of the brain's extent, RAS mm."""
+        return self.to_ras[:3, :3] @ ((self.low + self.high) / 2) + self.to_ras[:3, 3]
 
 
 def fit_similarity(
@@ -80,11 +99,23 @@ def fit_similarity(
     return rigid, scale, float(np.sqrt(w @ misfit**2))
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What the network said about one upright box, and the pose that follows."""
+
+    pose: Pose
+    sureness: float
+
+
 class Locator:
     """Finds the brain's pose with a trained network.
 
+    The network knows brains within some 50° of upright, and tells them from others. So the brain is shown
+    to it in the 60 rotations of an icosahedron, one of which is within 45° of upright; what it is surest
+    of is taken, and looked at again, upright by then, until the pose settles.
+
     Args:
-        network: 1 channel in; out: the logits of the eight labels and the three coordinates of the place.
+        network: 1 channel in; out: ``OUTPUTS``.
         spacing: mm at which the network was trained.
         compute: where and how precisely it runs.
     """
@@ -95,41 +126,72 @@ class Locator:
         self.compute = compute
 
     def __call__(self, volume: Volume) -> Pose:
-        """Look at the whole volume, then once more at the brain, upright and centred."""
-        grid = volume.grid
-        ends = (grid.corners() * [-1, -1, 1]).reshape(8, 3)
-        low, high = ends.min(0), ends.max(0)
-        start = np.eye(4)
-        start[:3, 3] = (low + high) / 2
-        extent = np.maximum(high - low, 1.0)
-        first = self._look(volume, start, tuple(float(e) for e in extent))
-        if first is None:
+        """Find the brain in a volume of any size, and its pose."""
+        coarse = self._coarse(volume)
+        centre = self._centre(coarse)
+        if centre is None:
             return self._by_header(volume)
-        # The second look sees what the network saw most of in training: a centred head.
-        second = self._look(volume, first.to_ras, (SECOND_LOOK_MM,) * 3)
-        return second or first
+        looks = [look for turn in ICOSAHEDRON if (look := self._look(coarse, turn, centre)) is not None]
+        settled = [self._settle(coarse, look) for look in sorted(looks, key=_sureness)[-CONTENDERS:]]
+        return max(settled, key=_sureness).pose if settled else self._by_header(volume)
 
-    def _look(self, volume: Volume, frame: Matrix, extent: tuple[float, ...]) -> Pose | None:
-        """Predict in a box around the origin of a frame (4×4, to RAS mm), and fit the pose; None without a brain."""
+    def _coarse(self, volume: Volume) -> tuple[Tensor, Matrix]:
+        """The whole volume at the network's spacing, and the matrix from RAS mm to its index."""
+        ends = volume.grid.corners() * [-1, -1, 1]
+        low, high = ends.min(0), ends.max(0)
+        x, y, z = (int(n) for n in np.ceil(np.maximum(high - low, 1.0) / self.spacing).astype(int) + 1)
+        box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
+        return to_box(volume, np.eye(4), box, (x, y, z)), np.linalg.inv(box)
+
+    def _centre(self, coarse: tuple[Tensor, Matrix]) -> Points | None:
+        """Middle of the brain (RAS mm), from looks at the whole volume four ways up; None without a brain."""
+        image, to_index = coarse
+        size = np.array(image.shape[:0:-1])
+        middle = (np.linalg.inv(to_index) @ [*((size - 1) / 2), 1])[:3]
+        extent = float(size.max() * self.spacing)
+        looks = [self._look(coarse, turn, middle, extent) for turn in HALF_TURNS]
+        found = [look for look in looks if look is not None]
+        return max(found, key=_sureness).pose.centre() if found else None
+
+    def _settle(self, coarse: tuple[Tensor, Matrix], look: _Look) -> _Look:
+        """Look again from the pose just found, until the network gets no surer."""
+        for _ in range(MOST_LOOKS):
+            pose = look.pose
+            again = self._look(coarse, pose.to_ras[:3, :3], pose.centre())
+            if again is None or again.sureness <= look.sureness:
+                break
+            look = again
+        return look
+
+    def _look(
+        self, coarse: tuple[Tensor, Matrix], turn: Points, centre: Points, extent: float = BOX_MM
+    ) -> _Look | None:
+        """Predict in a cubic box that is turned (3×3, frame to RAS) about a centre, and fit the pose."""
         multiple = self.network.settings.multiple
-        x, y, z = (int(np.ceil(e / self.spacing / multiple)) * multiple for e in extent)
-        size = (x, y, z)
-        box = box_to_frame(size, self.spacing)
-        image = standardise(to_box(volume, frame, box, size))[None]
+        side = int(np.ceil(extent / self.spacing / multiple)) * multiple
+        frame = np.eye(4)
+        frame[:3, :3], frame[:3, 3] = turn, centre
+        box = frame @ box_to_frame((side,) * 3, self.spacing)
+        image = standardise(resample(coarse[0], coarse[1] @ box, (side,) * 3))[None]
         with torch.inference_mode(), self.compute.precision():
             output = self.network(image.to(self.compute.device))[0].float().cpu()
+        return self._fit(output, box)
+
+    def _fit(self, output: Tensor, box: Matrix) -> _Look | None:
+        """Fit the pose to the places of the brain's cells; None where there are too few."""
+        stem = self.network.settings.stem
+        cell = self.spacing * stem
         brain = _largest(brain_mask(output))
-        cell = self.spacing * self.network.settings.stem
         if brain.sum() * cell**3 < SMALLEST_BRAIN_ML * 1000:
             return None
-        where = np.argwhere(brain)[:, ::-1] * self.network.settings.stem
         places = output.numpy()[-3:, brain].T.astype(np.float64)
-        points = where @ (frame @ box)[:3, :3].T + (frame @ box)[:3, 3]
+        points = np.argwhere(brain)[:, ::-1] * stem @ box[:3, :3].T + box[:3, 3]
         rigid, scale, residual = fit_similarity(places, points)
         inverse = np.linalg.inv(rigid)
         local = points @ inverse[:3, :3].T + inverse[:3, 3]
         low, high = np.percentile(local, [0.2, 99.8], axis=0)
-        return Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True)
+        sureness = float(output[LABEL_COUNT].numpy()[brain].mean())
+        return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
 
     def _by_header(self, volume: Volume) -> Pose:
         """The header's orientation around the centre of the signal's bounding box."""
@@ -139,17 +201,21 @@ class Locator:
         ends = corners @ matrix[:3, :3].T + matrix[:3, 3]
         to_ras = np.eye(4)
         to_ras[:3, 3] = (ends.min(0) + ends.max(0)) / 2
-        half = np.minimum((ends.max(0) - ends.min(0)) / 2, SECOND_LOOK_MM / 2)
+        half = np.minimum((ends.max(0) - ends.min(0)) / 2, LARGEST_BRAIN_MM / 2)
         return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
 
 
-def brain_mask(output: torch.Tensor) -> npt.NDArray[np.bool_]:
+def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:
     """Voxels (Z, Y, X) that are likelier some tissue than background.
 
     Args:
-        output: of the network, (11, Z, Y, X): eight labels' logits, then the place.
+        output: of the network, (12, Z, Y, X).
     """
-    return (output[1:-3].logsumexp(0) > output[0]).numpy()
+    return (output[1:LABEL_COUNT].logsumexp(0) > output[0]).numpy()
+
+
+def _sureness(look: _Look) -> float:
+    return look.sureness
 
 
 def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -55,7 +55,8 @@ def pairs(root: Path) -> dict[str, tuple[Path, Path]]:
         if "desc-" not in labels.name and image.exists():
             found[image.name.removesuffix(".nii.gz")] = (image, labels)
     if not found:
-        raise FetaError(root, "holds no sub-*/anat/*_T2w.nii.gz with its *_T2w_dseg.nii.gz", "name a labelled BIDS folder")
+        problem = "holds no sub-*/anat/*_T2w.nii.gz with its *_T2w_dseg.nii.gz"
+        raise FetaError(root, problem, "name a labelled BIDS folder")
     return found
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from feta.labels import LABEL_COUNT
-from inference.locator import brain_mask, fit_similarity
+from inference.locator import OUTPUTS, brain_mask, fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import standardise
 from training.atlas import Subject
@@ -23,40 +20,21 @@ from training.randomness import Draw
 from training.synthesis import SynthesisSettings, synthesise
 
 
-def _inversions(order: Sequence[int]) -> int:
-    return sum(a > b for a, b in itertools.combinations(order, 2))
-
-
-def cube_rotated(array: Tensor, order: Sequence[int], mirrored: Sequence[bool]) -> Tensor:
-    """Turn the last three axes (z, y, x) by a rotation of the cube."""
-    lead = array.ndim - 3
-    turned = array.permute(*range(lead), *(lead + axis for axis in order))
-    return turned.flip([lead + axis for axis in range(3) if mirrored[axis]])
-
-
-#: The 24 rotations of a cube: an order of the axes (z, y, x) and which of them are mirrored.
-CUBE_ROTATIONS = tuple(
-    (order, mirrored)
-    for order in itertools.permutations(range(3))
-    for mirrored in itertools.product((False, True), repeat=3)
-    if (sum(mirrored) + _inversions(order)) % 2 == 0
-)
-
-
 @dataclass(frozen=True)
 class LocatorSettings:
     """Everything that a run of ``feta-train locator`` depends on."""
 
     network: NetworkSettings = field(
         default_factory=lambda: NetworkSettings(
-            outputs=LABEL_COUNT + 3, widths=(32, 64, 128), blocks=(1, 1, 2), heads=1, stem=2
+            outputs=OUTPUTS, widths=(32, 64, 128), blocks=(1, 1, 2), heads=1, stem=2
         )
     )
     synthesis: SynthesisSettings = field(
         default_factory=lambda: SynthesisSettings(
             size=56,
             spacing=3.0,
-            any_turn=1.0,
+            any_turn=0.5,
+            turn=50.0,
             shift=24.0,
             bend=3.0,
             blur=1.0,
@@ -65,13 +43,11 @@ class LocatorSettings:
             contrasts=(0.5, 0.45),
         )
     )
-    loop: LoopSettings = field(default_factory=LoopSettings)
-    #: Each sample is shown in as many of the cube's rotations: they cost next to nothing.
-    rotations: int = 4
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=3))
 
 
 class LocatorTask:
-    """Synthetic heads in any pose; the target is each brain voxel's tissue and its place in the upright brain."""
+    """Synthetic heads, half of them within ``turn`` of upright: tissues, places, and which heads are upright."""
 
     def __init__(self, subjects: Subjects, settings: LocatorSettings) -> None:
         self.subjects = subjects
@@ -80,41 +56,39 @@ class LocatorTask:
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
         del done  # no curriculum here
-        examples = [turned for seed in seeds for turned in self._rotations(seed)]
-        images, labels, places = (torch.stack(part) for part in zip(*examples, strict=True))
+        examples = [self._example(self.subjects.training, seed) for seed in seeds]
+        images, labels, places, turns = zip(*examples, strict=True)
         with torch.autocast("cpu", torch.bfloat16):
-            outputs = network.levels(images, 1)  # type: ignore[operator]
-        return place_loss(outputs, labels, places)
+            output = network(torch.stack(images))
+        upright = torch.tensor(turns) <= self.settings.synthesis.turn
+        return place_loss(output, torch.stack(labels), torch.stack(places), upright)
 
-    def _rotations(self, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        example = self._example(self.subjects.training, seed)
-        stem = self.settings.network.stem
-        for choice in torch.randperm(24, generator=Draw(seed ^ 0x2075).generator)[: self.settings.rotations]:
-            image, labels, places = (cube_rotated(part, *CUBE_ROTATIONS[int(choice)]) for part in example)
-            yield image, labels[::stem, ::stem, ::stem], places[:, ::stem, ::stem, ::stem]
-
-    def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor, float]:
         subject = subjects[Draw(seed ^ 0x5EED).integer(len(subjects))]
         sample = synthesise(subject, self.settings.synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
-        return standardise(sample.image), sample.labels, places
+        step = slice(None, None, self.settings.network.stem)
+        return standardise(sample.image), sample.labels[step, step, step], places[:, step, step, step], sample.turn
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Brain Dice, the pose's median error (degrees) and the share above 20°, on the validation subjects in any pose."""
-        dices, angles = [], []
-        for seed in range(4 * len(self.subjects.validation)):
-            image, labels, places = self._example(self.subjects.validation, 10**9 + seed)
-            stem = self.settings.network.stem
-            labels, places = labels[::stem, ::stem, ::stem], places[:, ::stem, ::stem, ::stem]
+        """On validation subjects: brain Dice; of upright heads the median error (degrees) and the share above 20°;
+        how often the uprightness is told right."""
+        dices, angles, right = [], [], []
+        for seed in range(8 * len(self.subjects.validation)):
+            image, labels, places, turn = self._example(self.subjects.validation, 10**9 + seed)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
             found, brain = torch.from_numpy(brain_mask(output)), labels > 0
+            upright = turn <= self.settings.synthesis.turn
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
-            angles.append(_angle(output[-3:], found, places, brain))
+            right.append(bool(output[8][brain].mean() > 0) == upright)
+            if upright:
+                angles.append(_angle(output[-3:], found, places, brain))
         return {
             "brain_dice": float(np.mean(dices)),
             "degrees": float(np.median(angles)),
             "astray": float(np.mean(np.array(angles) > 20)),
+            "told_right": float(np.mean(right)),
         }
 
 

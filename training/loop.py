@@ -63,7 +63,9 @@ class _Progress:
     seconds: float = 0.0
 
 
-def train(network: nn.Module, task: Task, settings: LoopSettings, folder: Path, say: Callable[[str], None]) -> nn.Module:
+def train(
+    network: nn.Module, task: Task, settings: LoopSettings, folder: Path, say: Callable[[str], None]
+) -> nn.Module:
     """Train, or go on training, and return the network with averaged weights.
 
     Args:

@@ -44,21 +44,29 @@ def segmentation_loss(outputs: list[Tensor], target: Tensor) -> Tensor:
     return total / sum(DEEP_WEIGHTS[: len(outputs)])
 
 
-def place_loss(outputs: list[Tensor], labels: Tensor, places: Tensor) -> Tensor:
-    """Segmentation loss on the tissues (brain and background balanced) and, inside the brain, the places' absolute error; finest output only.
+def place_loss(output: Tensor, labels: Tensor, places: Tensor, upright: Tensor) -> Tensor:
+    """What the locator learns: whether a brain is upright and, where it is, its tissues and places.
 
-    The tissues are what tells the network which way a brain lies; without them, and from any pose at
-    once, the places stay at their mean for a long time.
+    Tissues: cross-entropy, brain and background balanced (a young brain fills half a percent of a volume),
+    and soft Dice. Places: absolute error within the brain. Uprightness: cross-entropy within the brain.
 
     Args:
-        outputs: the first is (N, 11, Z, Y, X): eight labels' logits, then the place (x, y, z).
+        output: (N, 12, Z, Y, X): eight labels' logits, the logit of uprightness, the place (x, y, z).
         labels: (N, Z, Y, X) int64.
         places: (N, 3, Z, Y, X) in units of the brain's size.
+        upright: (N,) bool; of the others only the uprightness and where the brain is are learned.
     """
-    output = outputs[0].float()
+    output = output.float()
     brain = labels > 0
-    error = ((output[:, -3:] - places).abs().sum(1) * brain).sum() / brain.sum().clamp_min(1)
-    # A young brain fills half a percent of the volume: each side of its border gets half of the weight.
-    wrong = F.cross_entropy(output[:, :-3], labels, reduction="none")
-    balanced = (wrong * brain).sum() / brain.sum().clamp_min(1) + (wrong * ~brain).sum() / (~brain).sum().clamp_min(1)
-    return dice_and_cross_entropy(output[:, :-3], labels) + balanced / 2 + 3 * error
+    inside, outside = brain.sum().clamp_min(1), (~brain).sum().clamp_min(1)
+    said = F.binary_cross_entropy_with_logits(
+        output[:, 8], upright[:, None, None, None].float().expand_as(output[:, 8]), reduction="none"
+    )
+    is_brain = output[:, 1:8].logsumexp(1) - output[:, 0]
+    wrong = F.binary_cross_entropy_with_logits(is_brain, brain.float(), reduction="none")
+    total = (said * brain).sum() / inside + (wrong * brain).sum() / inside + (wrong * ~brain).sum() / outside
+    if not upright.any():
+        return total
+    output, labels, places, brain = (part[upright] for part in (output, labels, places, brain))
+    error = ((output[:, 9:] - places).abs().sum(1) * brain).sum() / brain.sum().clamp_min(1)
+    return total + dice_and_cross_entropy(output[:, :8], labels) + 3 * error

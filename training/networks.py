@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable
@@ -82,7 +81,7 @@ def locator(
 def export(
     weights: Annotated[Path, typer.Argument(help="Folder to write model.yaml and the weights into.")],
     locator_run: Annotated[Path, typer.Option(help="Run folder of the locator.")],
-    segmentation_run: Annotated[list[Path], typer.Option(help="Run folder of a segmentation network; several: ensemble.")],
+    segmentation_run: Annotated[list[Path], typer.Option(help="Run folder of a network; several: ensemble.")],
     locator_config: Annotated[Path, typer.Option(help="Its settings.")] = CONFIGS / "locator.yaml",
     segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
 ) -> None:

@@ -69,17 +69,19 @@ class Sample:
         image: (1, Z, Y, X) float32, not normalised.
         labels: (Z, Y, X) int64, 0–7.
         atlas: (Z, Y, X, 3) float32, where each voxel lies in the subject's canonical frame, mm (x, y, z).
+        turn: angle in degrees by which the brain is turned from upright.
     """
 
     image: Tensor
     labels: Tensor
     atlas: Tensor
+    turn: float
 
 
 def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
     """Make one volume; a pure function of its arguments."""
     draw = Draw(seed)
-    atlas = _deformed_frame(draw, settings)
+    atlas, turn = _deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), _apply(subject.to_index, atlas))
     labels, fractions = _labels(tissues[: LABEL_COUNT - 1])
     image = _brain(draw, settings, subject, fractions, tissues[LABEL_COUNT - 1])
@@ -87,7 +89,7 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
     image = _scan(draw, settings, _surroundings(draw, settings, image, distance))
     if draw.chance(settings.masked):
         image = image * _mask(draw, distance, labels)
-    return Sample(image[None], labels, atlas)
+    return Sample(image[None], labels, atlas, turn)
 
 
 def _apply(matrix: np.ndarray, points: Tensor) -> Tensor:
@@ -95,8 +97,8 @@ def _apply(matrix: np.ndarray, points: Tensor) -> Tensor:
     return points @ m[:, :3].T + m[:, 3]
 
 
-def _deformed_frame(draw: Draw, s: SynthesisSettings) -> Tensor:
-    """Position in the subject's canonical frame of every voxel of the sample, (Z, Y, X, 3) mm."""
+def _deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
+    """Position in the subject's canonical frame of every voxel, (Z, Y, X, 3) mm, and the angle turned by."""
     size = (s.size,) * 3
     turn = draw.rotation(None if draw.chance(s.any_turn) else s.turn)
     zoom = draw.uniform(*s.zoom) * (1 + s.stretch * (2 * torch.rand(3, generator=draw.generator) - 1))
@@ -105,7 +107,8 @@ def _deformed_frame(draw: Draw, s: SynthesisSettings) -> Tensor:
     linear[:3, :3] = (turn / zoom[:, None]).numpy()
     position = coordinates(linear @ box_to_frame(size, s.spacing, shift), size, slice(None))
     bend = draw.uniform(0, s.bend) * draw.smooth(size, knots=3 + draw.integer(5), channels=3)
-    return position + bend.permute(1, 2, 3, 0)
+    angle = torch.rad2deg(torch.arccos(((turn.trace() - 1) / 2).clamp(-1, 1)))
+    return position + bend.permute(1, 2, 3, 0), float(angle)
 
 
 def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:

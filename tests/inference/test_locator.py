@@ -49,7 +49,7 @@ def test_the_fit_never_mirrors() -> None:
 
 
 def test_without_a_brain_the_header_and_the_signals_centre_are_taken() -> None:
-    network = ResidualUNet(NetworkSettings(outputs=11, widths=(2, 2), blocks=(1, 1), heads=1))
+    network = ResidualUNet(NetworkSettings(outputs=12, widths=(2, 2), blocks=(1, 1), heads=1))
     with torch.no_grad():
         network.heads[0].bias[0] = 1e6  # type: ignore[index,union-attr]
     array = np.zeros((40, 40, 40), np.float32)

@@ -28,7 +28,15 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["loop:\n  stepz: 3", "loop: 3", "loop:\n  steps: many", "loop:\n  steps: true", "network:\n  heads: 9", "a: [", "3"],
+    [
+        "loop:\n  stepz: 3",
+        "loop: 3",
+        "loop:\n  steps: many",
+        "loop:\n  steps: true",
+        "network:\n  heads: 9",
+        "a: [",
+        "3",
+    ],
 )
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(FetaError, match=r"s\.yaml") as caught:
@@ -39,4 +47,4 @@ def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, text: str) -> None:
 def test_the_shipped_settings_are_valid() -> None:
     folder = Path(__file__).parents[2] / "training" / "configs"
     assert read_settings(SegmentationSettings, folder / "segmentation.yaml").network.outputs == 8
-    assert read_settings(LocatorSettings, folder / "locator.yaml").network.outputs == 11
+    assert read_settings(LocatorSettings, folder / "locator.yaml").network.outputs == 12

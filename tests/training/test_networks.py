@@ -6,14 +6,12 @@ import csv
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from typer.testing import CliRunner
 
 from inference.weights import load_network, read_model
 from tests.training.tiny_subjects import write_balls
 from training.cli import app
-from training.locator import CUBE_ROTATIONS, cube_rotated
 from training.networks import VALIDATION
 
 TINY = {
@@ -29,7 +27,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("networks")
     write_balls(root / "atlases", ("sub-a", "sub-b", VALIDATION[0]), side=24, spacing=4.0)
     options = ["--threads", "1"]
-    for kind, outputs in (("locator", 11), ("segmentation", 8)):
+    for kind, outputs in (("locator", 12), ("segmentation", 8)):
         settings = TINY | {"network": TINY["network"] | {"outputs": outputs}}
         (root / f"{kind}.yaml").write_text(yaml.safe_dump(settings))
         call = [kind, str(root / "atlases"), str(root / kind), "--config", str(root / f"{kind}.yaml"), *options]
@@ -44,7 +42,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_ensemble_is_exported_and_loads(exported: Path) -> None:
     model = read_model(exported / "weights")
     assert [f.path.name for f in model.segmentation] == ["segmentation-1.safetensors", "segmentation-2.safetensors"]
-    assert load_network(model.locator).settings.outputs == 11
+    assert load_network(model.locator).settings.outputs == 12
     assert model.segmentation[0].spacing == 6.0
 
 
@@ -62,14 +60,3 @@ def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
 def test_exporting_an_unfinished_run_is_one_clear_line(tmp_path: Path) -> None:
     call = ["export", str(tmp_path / "w"), "--locator-run", str(tmp_path), "--segmentation-run", str(tmp_path)]
     assert "train first" in str(CliRunner().invoke(app, call).exception)
-
-
-def test_the_cubes_rotations_are_24_different_rotations() -> None:
-    corner = torch.arange(27.0).view(3, 3, 3)
-    turned = [cube_rotated(corner, *rotation) for rotation in CUBE_ROTATIONS]
-    assert len({tuple(t.flatten().tolist()) for t in turned}) == 24
-    for order, mirrored in CUBE_ROTATIONS:
-        matrix = torch.zeros(3, 3)
-        for axis in range(3):
-            matrix[axis, order[axis]] = -1.0 if mirrored[axis] else 1.0
-        assert torch.linalg.det(matrix) == pytest.approx(1)

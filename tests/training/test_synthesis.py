@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from feta.errors import FetaError
+from tests.training.tiny_subjects import write_balls
 from training.atlas import Subject, pairs, read_subject
 from training.cohorts import read_subjects
 from training.randomness import Draw
 from training.synthesis import SynthesisSettings, synthesise
-from tests.training.tiny_subjects import write_balls
 
 SMALL = SynthesisSettings(size=32, spacing=3.0)
 

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from evaluation.drawing import COLOURS, QUIET, STYLE, boxes, label_grid, new_grid, numbered, scale_y
 from evaluation.leaderboard import Board
@@ -53,7 +54,7 @@ def bland_altman_plot(table: ScoreTable, board: Board, k: int, rater: Reference 
     truth = table.true_lengths[:, k]
     with mpl.rc_context(STYLE):
         figure, panels = new_grid(
-            0.7 + 1.7 * rows, max(NARROWEST, 2.25 * columns), rows=rows, columns=columns, shared=True
+            0.7 + 1.7 * rows, max(NARROWEST, 2.25 * columns), rows=rows, columns=columns, shared=True, below=0.52
         )
         for axes in panels[len(order) :]:
             axes.set_axis_off()
@@ -67,6 +68,7 @@ def bland_altman_plot(table: ScoreTable, board: Board, k: int, rater: Reference 
                 axes.axhline(value, color=COLOURS[1], linestyle=style, linewidth=1.1)
             axes.plot((lengths + truth) / 2, lengths - truth, "o", color=COLOURS[0], markersize=2.6, markeredgewidth=0)
             axes.set_title(name, fontsize=8)
+            axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
         label_grid(figure, "mean of prediction and truth, mm", "prediction − truth, mm")
     return figure
 

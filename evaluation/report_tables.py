@@ -118,15 +118,13 @@ def heat_table(
     title: str, headings: Sequence[str], rows: Sequence[tuple[str, Sequence[float | None]]], metric: str
 ) -> ReportTable:
     """Numbers on a ground that is darker the better they are; the numbers alone say everything, too."""
-    numbers = [value for _, values in rows for value in values if value is not None]
-    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
+    # By their order, not their size: one penalty would make all others look alike.
+    numbers = sorted({value for _, values in rows for value in values if value is not None})
+    ordered = numbers if metric in HIGHER_IS_BETTER else numbers[::-1]
+    shades = {value: round(DARKEST * i / max(1, len(ordered) - 1), 3) for i, value in enumerate(ordered)}
 
     def cell(value: float | None) -> TableCell:
-        if value is None:
-            return TableCell("–", "")
-        share = (value - low) / (high - low) if high > low else 0.0
-        better = share if metric in HIGHER_IS_BETTER else 1 - share
-        return TableCell(_number(metric, value), repr(value), round(DARKEST * better, 3) if high > low else 0.0)
+        return TableCell("–", "") if value is None else TableCell(_number(metric, value), repr(value), shades[value])
 
     return ReportTable(
         title, tuple(headings), tuple((_text(label), *(cell(value) for value in values)) for label, values in rows)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from evaluation import backend, kernels, plain
+
+# A busy machine is no failure.
+settings.register_profile("feta", deadline=None)
+settings.load_profile("feta")
 
 
 @pytest.fixture(params=[plain, kernels], ids=["plain", "compiled"])

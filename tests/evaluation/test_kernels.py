@@ -11,7 +11,6 @@ from masks import NAMED, Mask, masks, spacings
 from evaluation import backend, kernels, plain
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3), st.sampled_from([1, 2, 8]))
 def test_surfaces(seed: int, shape: tuple[int, int, int], labels: int) -> None:
     array = np.random.default_rng(seed).integers(0, labels, shape).astype(np.uint8)
@@ -20,7 +19,7 @@ def test_surfaces(seed: int, shape: tuple[int, int, int], labels: int) -> None:
         np.testing.assert_array_equal(one.codes, other.codes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(masks(), st.sampled_from([6, 26]))
 def test_components(mask: Mask, connectivity: int) -> None:
     assert kernels.count_components(mask, connectivity) == plain.count_components(mask, connectivity)
@@ -36,7 +35,7 @@ def test_components_of_named_masks(name: str, connectivity: int) -> None:
 points = st.lists(st.tuples(*[st.integers(0, 40)] * 3), min_size=1, max_size=30, unique=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(points, points, spacings, st.sampled_from([0.5, 0.95, 1.0]))
 def test_distances(queries: list, targets: list, spacing: tuple[float, float, float], share: float) -> None:
     start = np.array(sorted(queries), dtype=np.int32).T

@@ -16,7 +16,7 @@ from small_brains import brain
 from evaluation.surface_distance import hausdorff95
 
 Spacing = tuple[float, float, float]
-both_paths = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+both_paths = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def ours(path: ModuleType, truth: Mask, prediction: Mask, spacing: Spacing) -> float:

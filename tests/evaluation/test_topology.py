@@ -26,7 +26,7 @@ def gudhis(mask: Mask) -> list[int]:
     return [int(b) for b in complex_.persistent_betti_numbers(0.0, 0.5)[:3]]
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(masks(longest=6))
 def test_noise(path: ModuleType, mask: Mask) -> None:
     assert ours(path, mask) == gudhis(mask)

@@ -25,7 +25,7 @@ from inference.preprocessing import standardise, to_box
 
 #: Channels of the network: eight labels' logits, the logit of uprightness, the place (x, y, z).
 OUTPUTS = LABEL_COUNT + 4
-Points = npt.NDArray[np.float64]
+Points = npt.NDArray[np.floating]
 #: A brain of 18 weeks has more than 20 ml; less than this is no brain.
 SMALLEST_BRAIN_ML = 8.0
 #: Longest extent of a fetal brain at term, mm.
@@ -37,8 +37,11 @@ ICOSAHEDRON = Rotation.create_group("I").as_matrix()
 #: Four ways up, for the first look at the whole volume.
 HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
 #: So many of the rotations tried are followed further, and so often at most.
-CONTENDERS = 4
+FOLLOWED = 16
 MOST_LOOKS = 4
+#: Poses closer than this are one; so many different ones are handed on.
+SAME_POSE_DEGREES = 25.0
+CONTENDERS = 5
 
 
 @dataclass(frozen=True)
@@ -125,15 +128,20 @@ class Locator:
         self.spacing = spacing
         self.compute = compute
 
-    def __call__(self, volume: Volume) -> Pose:
-        """Find the brain in a volume of any size, and its pose."""
+    def __call__(self, volume: Volume) -> list[Pose]:
+        """Find the brain in a volume of any size: poses that it may have, the likeliest first, at least one."""
         coarse = self._coarse(volume)
         centre = self._centre(coarse)
         if centre is None:
-            return self._by_header(volume)
+            return [_by_header(volume)]
         looks = [look for turn in ICOSAHEDRON if (look := self._look(coarse, turn, centre)) is not None]
-        settled = [self._settle(coarse, look) for look in sorted(looks, key=_sureness)[-CONTENDERS:]]
-        return max(settled, key=_sureness).pose if settled else self._by_header(volume)
+        settled: list[_Look] = []
+        for first in sorted(looks, key=_sureness, reverse=True)[:FOLLOWED]:
+            look = self._settle(coarse, first)
+            if all(angle_between(look.pose, other.pose) > SAME_POSE_DEGREES for other in settled):
+                settled.append(look)
+        settled = sorted(settled, key=_sureness, reverse=True)[:CONTENDERS]
+        return [look.pose for look in settled] or [_by_header(volume)]
 
     def _coarse(self, volume: Volume) -> tuple[Tensor, Matrix]:
         """The whole volume at the network's spacing, and the matrix from RAS mm to its index."""
@@ -193,16 +201,23 @@ class Locator:
         sureness = float(output[LABEL_COUNT].numpy()[brain].mean())
         return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
 
-    def _by_header(self, volume: Volume) -> Pose:
-        """The header's orientation around the centre of the signal's bounding box."""
-        where = np.argwhere(volume.array != 0)[:, ::-1]
-        matrix = index_to_ras(volume.grid)
-        corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
-        ends = corners @ matrix[:3, :3].T + matrix[:3, 3]
-        to_ras = np.eye(4)
-        to_ras[:3, 3] = (ends.min(0) + ends.max(0)) / 2
-        half = np.minimum((ends.max(0) - ends.min(0)) / 2, LARGEST_BRAIN_MM / 2)
-        return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
+
+def _by_header(volume: Volume) -> Pose:
+    """The header's orientation around the centre of the signal's bounding box."""
+    where = np.argwhere(volume.array != 0)[:, ::-1]
+    matrix = index_to_ras(volume.grid)
+    corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
+    ends = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    to_ras = np.eye(4)
+    to_ras[:3, 3] = (ends.min(0) + ends.max(0)) / 2
+    half = np.minimum((ends.max(0) - ends.min(0)) / 2, LARGEST_BRAIN_MM / 2)
+    return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
+
+
+def angle_between(a: Pose, b: Pose) -> float:
+    """Angle of the rotation from one pose to the other, degrees."""
+    cosine = (np.trace(a.to_ras[:3, :3].T @ b.to_ras[:3, :3]) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:

@@ -6,6 +6,7 @@ Find the brain and its pose, resample it upright, predict, and bring the probabi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cc3d
@@ -16,8 +17,8 @@ from torch import Tensor
 
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.device import Compute, choose
-from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, sample
+from inference.device import Compute
+from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample, sample
 from inference.locator import Locator, Pose
 from inference.network import ResidualUNet
 from inference.preprocessing import standardise, to_box
@@ -30,6 +31,9 @@ MARGIN_MM = 14.0
 LARGEST_BOX_MM = 192.0
 #: Side of a patch in voxels.
 PATCH = 96
+#: The box in which poses are compared: coarse and small, since five of them are looked at.
+VERDICT_SPACING = 1.5
+VERDICT_SIDE = 80
 #: A pose that fits worse than this (in brain sizes) is reported.
 DOUBTFUL_RESIDUAL = 0.08
 #: Slabs of this many voxels are brought back at once: 8 float32 channels of it are 64 MiB.
@@ -57,23 +61,23 @@ class Segmenter:
 
     Args:
         weights: folder with ``model.yaml``.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        compute: where, and in which precision.
         flips: average over the image and its left-right mirror.
 
     Raises:
         FetaError: where the weights cannot be used.
     """
 
-    def __init__(self, weights: Path, *, device: str = "auto", flips: bool = True) -> None:
+    def __init__(self, weights: Path, compute: Compute, *, flips: bool = True) -> None:
         self.model: Model = read_model(weights)
-        self.compute: Compute = choose(device)
+        self.compute = compute
         self.flips = flips
         self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
         self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
-        pose = self.locator(volume)
+        pose = self._surest(volume, self.locator(volume))
         spacing = self.model.segmentation[0].spacing
         box, size = _upright_box(pose, spacing)
         image = to_box(volume, pose.to_ras, box, size)
@@ -86,6 +90,23 @@ class Segmenter:
             Volume(cleaned, volume.grid), np.linalg.inv(pose.to_ras) @ LPS_TO_RAS, _warnings(pose, cleaned)
         )
 
+    def _surest(self, volume: Volume, poses: list[Pose]) -> Pose:
+        """The pose from which the first network is surest of the tissues that it sees, coarsely."""
+        if len(poses) == 1:
+            return poses[0]
+        around = box_to_frame((VERDICT_SIDE * 2,) * 3, VERDICT_SPACING, poses[0].centre())
+        coarse = to_box(volume, np.eye(4), around, (VERDICT_SIDE * 2,) * 3)
+        return max(poses, key=lambda pose: self._verdict(coarse, np.linalg.inv(around), pose))
+
+    def _verdict(self, coarse: Tensor, to_index: Matrix, pose: Pose) -> float:
+        """Mean probability of the likeliest tissue where the network sees any."""
+        box = box_to_frame((VERDICT_SIDE,) * 3, VERDICT_SPACING, (pose.low + pose.high) / 2)
+        image = resample(coarse, to_index @ pose.to_ras @ box, (VERDICT_SIDE,) * 3)
+        image = standardise(image, _inside(pose, box, image))
+        probabilities = self._softmax(self.networks[0], image[None].to(self.compute.device))[0]
+        tissue = probabilities[0] < 0.5
+        return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
+
     def _probabilities(self, image: Tensor) -> Tensor:
         """Mean of networks and mirrors, (8, Z, Y, X) float32 on the CPU."""
         total = torch.zeros((LABEL_COUNT, *image.shape[1:]))
@@ -94,7 +115,7 @@ class Segmenter:
         for network in self.networks:
             for mirrored in views:
                 seen = image.flip(3) if mirrored else image
-                output = predict(seen, lambda x, n=network: self._softmax(n, x), LABEL_COUNT, (PATCH,) * 3).cpu()
+                output = predict(seen, partial(self._softmax, network), LABEL_COUNT, (PATCH,) * 3).cpu()
                 total += output.flip(3) if mirrored else output
         return total / (len(self.networks) * len(views))
 

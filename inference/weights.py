@@ -70,7 +70,7 @@ def read_model(folder: Path) -> Model:
 
 
 def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:
-    network = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["network"].items()}
+    network: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["network"].items()}
     path = folder / entry["file"]
     if path.parent != folder:
         raise ValueError(f"{entry['file']} lies outside the folder")

@@ -19,6 +19,7 @@ from evaluation.table import SEGMENTATION_METRICS
 from feta.grid import Grid
 from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
+from inference.device import choose
 from inference.segmenter import Segmenter
 from training.atlas import pairs
 
@@ -98,7 +99,7 @@ def measure_validation(
         conditions: by name.
         path: of the CSV.
     """
-    segmenter = Segmenter(weights)
+    segmenter = Segmenter(weights, choose())
     found = {name.split("_")[0]: files for name, files in pairs(root).items()}
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)

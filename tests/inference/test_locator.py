@@ -55,7 +55,7 @@ def test_without_a_brain_the_header_and_the_signals_centre_are_taken() -> None:
     array = np.zeros((40, 40, 40), np.float32)
     array[10:20, 12:30, 5:9] = 1
     volume = Volume(array, Grid((40, 40, 40), (2.0,) * 3, (-40.0, -40.0, -40.0), IDENTITY))
-    pose = Locator(network, 4.0, choose("cpu"))(volume)
+    (pose,) = Locator(network, 4.0, choose("cpu"))(volume)
     assert not pose.found
     assert np.allclose(pose.to_ras[:3, :3], np.eye(3))
     # middle of the block in LPS is (-27, 1, -11)

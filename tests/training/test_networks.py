@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_subjects import write_balls
 from typer.testing import CliRunner
 
 from inference.weights import load_network, read_model
-from tests.training.tiny_subjects import write_balls
 from training.cli import app
 from training.networks import VALIDATION
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_subjects import write_balls
 
 from feta.errors import FetaError
-from tests.training.tiny_subjects import write_balls
 from training.atlas import Subject, pairs, read_subject
 from training.cohorts import read_subjects
 from training.randomness import Draw

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 import torch
 import yaml
 
+from inference.locator import OUTPUTS
 from inference.network import NetworkSettings, ResidualUNet
 from inference.weights import save_network
 
@@ -49,7 +50,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = NetworkSettings(outputs=outputs, widths=(2, 2, 2), blocks=(1, 1, 1), heads=1)
         return save_network(ResidualUNet(settings), folder / name, spacing, settings)
 
-    model = {"locator": entry("l.safetensors", 4, 4.0), "segmentation": [entry("s.safetensors", 8, 2.0)]}
+    model = {"locator": entry("l.safetensors", OUTPUTS, 4.0), "segmentation": [entry("s.safetensors", 8, 2.0)]}
     (folder / "model.yaml").write_text(yaml.safe_dump(model))
     folder.chmod(0o755)
     return folder

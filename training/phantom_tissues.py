@@ -171,7 +171,7 @@ def _ventricles(brain: Phantom, mirrored: Points, under_arch: Field) -> Field:
     temporal = tube(
         mirrored, [atrium, (0.56 * w, -0.2 * d, -0.46 * h), (0.57 * w, 0.02 * d, -0.52 * h)], [1.3 * r, thin, thin]
     )
-    dome = ellipsoid(mirrored, (0, yc, zc), (max(0.22 * w, 2.5 * brain.finest), half - thick, b - thick))
+    dome = ellipsoid(mirrored, (0, yc, zc), (max(0.16 * w, 2.5 * brain.finest), half - thick, b - thick))
     middle = both(both(dome, under_arch), floor - mirrored[2])
     return union(union(union(lateral, frontal, 2.0), temporal, 2.0), middle, 1.0)
 

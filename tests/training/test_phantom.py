@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation.measure import analyse
 from feta.labels import EXPECTED_BETTI, TISSUES, Tissue, euler
 from feta.measurements import MEASUREMENTS, Measurement
+from feta.volumes import Volume
 from training.cohort import CasePlan, SimulatedCase, plan_cases
 from training.phantom import draw_phantom
 from training.phantom_case import make_phantom_case
@@ -40,9 +42,12 @@ def fine() -> tuple[CasePlan, SimulatedCase]:
     return drawn(0, 0.8, 5, 30.0, False)
 
 
-def check_topology(labels: np.ndarray) -> None:
-    for tissue in TISSUES:
-        assert betti_numbers(labels == tissue) == EXPECTED_BETTI[tissue], tissue.name
+def check_topology(labels: Volume) -> None:
+    """By gudhi where it answers in seconds, else by the evaluator's own count, which its tests hold to gudhi."""
+    counted = analyse(labels).betti if labels.array.size > 70**3 else None
+    for i, tissue in enumerate(TISSUES):
+        found = tuple(counted[i]) if counted is not None else betti_numbers(labels.array == tissue)
+        assert found == EXPECTED_BETTI[tissue], tissue.name
 
 
 @pytest.mark.parametrize(
@@ -52,19 +57,19 @@ def check_topology(labels: np.ndarray) -> None:
 def test_every_tissue_has_its_betti_numbers_at_every_site(
     site: int, voxel: float, age: float, pathological: bool
 ) -> None:
-    check_topology(drawn(site, voxel, 11, age, pathological)[1].labels.array)
+    check_topology(drawn(site, voxel, 11, age, pathological)[1].labels)
 
 
 def test_betti_numbers_at_fine_voxels(fine: tuple[CasePlan, SimulatedCase]) -> None:
-    check_topology(fine[1].labels.array)
+    check_topology(fine[1].labels)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_growth_changes_little_of_what_was_drawn(seed: int) -> None:
     """Topology is made exact by moving few voxels: the drawn solids are nearly right by themselves."""
     rng = np.random.default_rng(seed)
-    brain = draw_phantom(rng, 23.0 + 5 * seed, False, 1.0)
-    axis = np.arange(-66, 67, 1.0, dtype=np.float32)
+    brain = draw_phantom(rng, 23.0 + 5 * seed, False, 1.5)
+    axis = np.arange(-66, 67, 1.5, dtype=np.float32)
     z, y, x = np.meshgrid(axis, axis, axis, indexing="ij")
     target = draw_tissues(brain, (x, y, z))
     grown = grow_tissues(target, x < 0)

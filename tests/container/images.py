@@ -18,6 +18,8 @@ CASES = (
     "sub-001/anat/sub-001_rec-irtk_T2w",
     "sub-002/anat/sub-002_T2w",
 )
+#: For the untrained networks, which gain nothing by a second thread.
+TINY = {"FETA_WEIGHTS": "/weights", "OMP_NUM_THREADS": "1"}
 #: What the issue asks an image to run under.
 HARDENED = (
     *("--read-only", "--tmpfs", "/tmp"),

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 from conftest import write_image
-from images import Call
+from images import TINY, Call
 
 
 def truncated(path: Path) -> None:
@@ -46,7 +46,7 @@ def test_bad_files_stop_no_other(inference_image: str, tiny_weights: Path, tmp_p
         spoil(write_image(root / f"sub-{spoil.__name__}/anat/sub-{spoil.__name__}_T2w.nii.gz"))
     write_image(root / "sub-good/anat/sub-good_T2w.nii.gz")
     call = Call(inference_image, {"/weights:ro": tiny_weights, "/input:ro": root, "/output": output})
-    call.variables["FETA_WEIGHTS"] = "/weights"
+    call.variables |= TINY
     call.options = ("--memory", "4g")
     ended = call.run()
     assert ended.status == 1, ended.output
@@ -71,7 +71,7 @@ def test_damaged_weights_are_refused(
     damaged = shutil.copytree(tiny_weights, tmp_path / "weights")
     flipped(damaged / "s.safetensors")
     call = Call(inference_image, {"/weights:ro": damaged, "/input:ro": cohort, "/output": output})
-    call.variables["FETA_WEIGHTS"] = "/weights"
+    call.variables |= TINY
     ended = call.run()
     assert ended.status in (1, 2)
     assert "s.safetensors: is damaged" in ended.output

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from images import CASES, Call, Ended
+from images import CASES, TINY, Call, Ended
 
 HEADER = "\tLCC\tHV\tbBIP\tsBIP\tTCD"
 #: The options of the challenge's published command, without its GPUs.
@@ -17,7 +17,7 @@ PUBLISHED = ("--ipc=host", "--ulimit=memlock=-1", "--ulimit=stack=67108864", "--
 
 @pytest.fixture
 def call(inference_image: str, tiny_weights: Path) -> Call:
-    return Call(inference_image, {"/weights:ro": tiny_weights}, {"FETA_WEIGHTS": "/weights"})
+    return Call(inference_image, {"/weights:ro": tiny_weights}, dict(TINY))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import write_image
-from images import HARDENED, Call, docker, printed
+from images import HARDENED, TINY, Call, docker, printed
 
 MAP = "sub-002/anat/sub-002_T2w_dseg.nii.gz"
 #: Prints the owner of every result, from inside a volume.
@@ -27,7 +27,7 @@ def one_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def call(inference_image: str, tiny_weights: Path, one_case: Path) -> Call:
-    return Call(inference_image, {"/weights:ro": tiny_weights, "/input:ro": one_case}, {"FETA_WEIGHTS": "/weights"})
+    return Call(inference_image, {"/weights:ro": tiny_weights, "/input:ro": one_case}, dict(TINY))
 
 
 @pytest.fixture

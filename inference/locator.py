@@ -21,7 +21,7 @@ from feta.volumes import Volume
 from inference.device import Compute
 from inference.frames import Matrix, box_to_frame, index_to_ras, resample
 from inference.network import ResidualUNet
-from inference.preprocessing import standardise, to_box
+from inference.preprocessing import signal, standardise, to_box
 
 #: Channels of the network: eight labels' logits, the logit of uprightness, the place (x, y, z).
 OUTPUTS = LABEL_COUNT + 4
@@ -180,7 +180,8 @@ class Locator:
         frame = np.eye(4)
         frame[:3, :3], frame[:3, 3] = turn, centre
         box = frame @ box_to_frame((side,) * 3, self.spacing)
-        image = standardise(resample(coarse[0], coarse[1] @ box, (side,) * 3))[None]
+        image = resample(coarse[0], coarse[1] @ box, (side,) * 3)
+        image = standardise(image, signal(image))[None]
         with torch.inference_mode(), self.compute.precision():
             output = self.network(image.to(self.compute.device))[0].float().cpu()
         return self._fit(output, box)

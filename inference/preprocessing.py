@@ -34,6 +34,18 @@ def standardise(image: Tensor, inside: Tensor | None = None) -> Tensor:
     return ((image - values.mean()) / values.std().clamp_min(1e-6)).clamp(-CLIP_SD, CLIP_SD)
 
 
+def signal(image: Tensor) -> Tensor:
+    """Voxels (bool, the image's shape) that hold signal rather than noise: brighter than a fifth of the bright ones.
+
+    Noise of a magnitude image has a floor above 0: without this a small brain in a large noisy volume
+    would be standardised by the noise.
+    """
+    positive = image[image > 0]
+    if positive.numel() < 8:
+        return image > 0
+    return image > 0.2 * positive.kthvalue(max(1, int(0.995 * positive.numel()))).values
+
+
 def to_box(volume: Volume, frame_to_ras: Matrix, box_to_frame: Matrix, size: tuple[int, int, int]) -> Tensor:
     """Resample a volume into an isotropic box of another frame, without aliasing.
 

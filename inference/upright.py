@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from feta.volumes import Volume
 
-Matrix = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.uint8]
 
 SPACING = 0.6

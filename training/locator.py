@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inference.locator import OUTPUTS, brain_mask, fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
-from inference.preprocessing import standardise
+from inference.preprocessing import signal, standardise
 from training.atlas import Subject
 from training.cohorts import Subjects
 from training.loop import LoopSettings, train
@@ -68,7 +68,12 @@ class LocatorTask:
         sample = synthesise(subject, self.settings.synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
         step = slice(None, None, self.settings.network.stem)
-        return standardise(sample.image), sample.labels[step, step, step], places[:, step, step, step], sample.turn
+        return (
+            standardise(sample.image, signal(sample.image)),
+            sample.labels[step, step, step],
+            places[:, step, step, step],
+            sample.turn,
+        )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """On validation subjects: brain Dice; of upright heads the median error (degrees) and the share above 20°;

@@ -89,6 +89,8 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
     image = _scan(draw, settings, _surroundings(draw, settings, image, distance))
     if draw.chance(settings.masked):
         image = image * _mask(draw, distance, labels)
+    if draw.chance(0.3):
+        image = _noise_floor(draw, settings, image)
     return Sample(image[None], labels, atlas, turn)
 
 
@@ -186,6 +188,13 @@ def _scan(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
     gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth(shape, knots=2 + draw.integer(3))[0].clamp(-2, 2))
     image = (image + draw.uniform(2.5, 4.0)).clamp_min(0) * gain  # magnitude images are positive
     return (image / 3) ** draw.uniform(0.7, 1.4)
+
+
+def _noise_floor(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
+    """The floor that Rician noise gives a magnitude image (Z, Y, X), smoother the larger the voxels are."""
+    level = draw.uniform(0, 0.2) * float(image[image > 0].mean())
+    floor = level * (1.25 + 0.65 / s.spacing**1.5 * draw.normals(*image.shape))
+    return torch.sqrt(image**2 + floor.clamp_min(0) ** 2)
 
 
 def _blur(image: Tensor, sigmas: list[float]) -> Tensor:

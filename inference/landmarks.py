@@ -31,7 +31,7 @@ class Line:
         """Distance in physical space, mm."""
         return float(np.linalg.norm(np.subtract(self.end, self.start)))
 
-    def moved(self, matrix: npt.NDArray[np.float64]) -> Line:
+    def moved(self, matrix: npt.NDArray[np.floating]) -> Line:
         """The same line in another frame.
 
         Args:

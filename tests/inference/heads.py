@@ -51,6 +51,7 @@ def tissue_at(points: Points) -> npt.NDArray[np.uint8]:
     middle = np.abs(x) <= 4.0
     labels[middle & (arch < 1) & (z > -4)] = Tissue.WM
     labels[middle & (np.hypot(y / 15.5, z / 11.5) < 1) & (z > -4)] = Tissue.VM
+    labels[_inside(points, (4.0, 4.0, 3.0))] = Tissue.SGM
     labels[stem(points)] = Tissue.BSM
     labels[vermis(points) | cerebellum(points)] = Tissue.CBM
     return labels

@@ -45,8 +45,8 @@ lint: .venv/.complete ## style and types
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-benchmark: .venv/.complete ## side by side with other implementations
-	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
+benchmark: .venv/.complete ## the evaluator's seconds and memory beside its peers'
+	$(BIN)/python -m benchmarks.evaluator
 
 clean: ## remove the demo and all caches
 	rm -rf $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

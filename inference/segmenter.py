@@ -21,6 +21,7 @@ from inference.device import Compute
 from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample, sample
 from inference.locator import Locator, Pose
 from inference.network import ResidualUNet
+from inference.orientation import Reorientation
 from inference.preprocessing import standardise, to_box
 from inference.sliding_window import predict
 from inference.weights import Model, load_network, read_model
@@ -77,18 +78,20 @@ class Segmenter:
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
-        pose = self._surest(volume, self.locator(volume))
-        spacing = self.model.segmentation[0].spacing
-        box, size = _upright_box(pose, spacing)
+        reorientation = Reorientation.of(volume.grid)
+        ordered = reorientation.apply(volume)
+        pose = self._surest(ordered, self.locator(ordered))
+        labels = reorientation.undo(self._labels(ordered, pose))
+        to_canonical = np.linalg.inv(pose.to_ras) @ LPS_TO_RAS
+        return Segmentation(Volume(labels, volume.grid), to_canonical, _warnings(pose, labels))
+
+    def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
+        """The label map (Z, Y, X) of a volume whose pose is known."""
+        box, size = _upright_box(pose, self.model.segmentation[0].spacing)
         image = to_box(volume, pose.to_ras, box, size)
-        image = standardise(image, _inside(pose, box, image))
-        probabilities = self._probabilities(image)
+        probabilities = self._probabilities(standardise(image, _inside(pose, box, image)))
         to_box_index = np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
-        labels = back_to_grid(probabilities, to_box_index, volume.grid.size)
-        cleaned = largest_component(labels)
-        return Segmentation(
-            Volume(cleaned, volume.grid), np.linalg.inv(pose.to_ras) @ LPS_TO_RAS, _warnings(pose, cleaned)
-        )
+        return largest_component(back_to_grid(probabilities, to_box_index, volume.grid.size))
 
     def _surest(self, volume: Volume, poses: list[Pose]) -> Pose:
         """The pose from which the first network is surest of the tissues that it sees, coarsely."""

@@ -1,3 +1,5 @@
+import itertools
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ def test_patches_cover_every_voxel_and_overlap_enough(length: int, patch: int, o
     assert first[0] == 0
     assert first[-1] == length - patch
     step = max(1, int(patch * (1 - overlap)))
-    assert all(0 < b - a <= step for a, b in zip(first, first[1:], strict=False))
+    assert all(0 < b - a <= step for a, b in itertools.pairwise(first))
 
 
 def test_weights_are_largest_in_the_middle_and_never_zero() -> None:

@@ -1,0 +1,41 @@
+import itertools
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from feta.grid import Grid
+from feta.volumes import Volume
+from inference.orientation import Reorientation
+
+OBLIQUE = tuple(np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]]).ravel().tolist())
+STORED = Volume(
+    np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32),
+    Grid((7, 6, 5), (0.5, 0.8, 1.3), (10.0, -20.0, 30.0), OBLIQUE),
+)
+WAYS = list(itertools.product(itertools.permutations(range(3)), itertools.product((False, True), repeat=3)))
+
+
+def stored_otherwise(order: tuple[int, ...], mirrored: tuple[bool, ...]) -> Volume:
+    """The same volume with its axes in another order, made by SimpleITK."""
+    image = sitk.GetImageFromArray(STORED.array)
+    image.SetSpacing(STORED.grid.spacing)
+    image.SetOrigin(STORED.grid.origin)
+    image.SetDirection(STORED.grid.direction)
+    image = sitk.Flip(sitk.PermuteAxes(image, order), mirrored)
+    grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    return Volume(sitk.GetArrayFromImage(image), grid)
+
+
+@pytest.mark.parametrize(("order", "mirrored"), WAYS)
+def test_all_48_ways_of_storing_a_volume_become_one(order: tuple[int, ...], mirrored: tuple[bool, ...]) -> None:
+    other = stored_otherwise(order, mirrored)
+    reorientation = Reorientation.of(other.grid)
+    ordered = reorientation.apply(other)
+    assert np.array_equal(ordered.array, STORED.array)
+    assert STORED.grid.difference(ordered.grid, 1e-9) is None
+    assert np.array_equal(reorientation.undo(ordered.array), other.array)
+
+
+def test_an_ordered_volume_is_left_alone() -> None:
+    assert Reorientation.of(STORED.grid) == Reorientation((0, 1, 2), (False, False, False))

@@ -1,0 +1,122 @@
+"""The way from a volume to its label map, with networks whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from scipy.spatial.transform import Rotation
+from test_orientation import WAYS
+from torch import Tensor, nn
+
+from feta.grid import Grid
+from feta.volumes import Volume
+from inference.device import choose
+from inference.frames import box_to_frame
+from inference.network import NetworkSettings, ResidualUNet
+from inference.segmenter import Segmenter, back_to_grid, largest_component
+from inference.weights import save_network
+
+SPACING = 2.0
+
+
+class Threshold(nn.Module):
+    """Stands in for a trained network: what is bright is white matter, the rest background."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = torch.full((1, 8, *x.shape[2:]), -20.0)
+        bright = x[:, 0] > 0
+        logits[:, 3][bright] = 20.0
+        logits[:, 0][~bright] = 20.0
+        return logits
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    entries = []
+    for outputs, spacing in ((12, 6.0), (8, SPACING)):
+        settings = NetworkSettings(outputs=outputs, widths=(2, 2), blocks=(1, 1), heads=1)
+        network = ResidualUNet(settings)
+        with torch.no_grad():
+            network.heads[0].bias[0] += 100 if outputs == 12 else 0  # no brain: the header's pose
+        entries.append(save_network(network, folder / f"{outputs}.safetensors", spacing, settings))
+    (folder / "model.yaml").write_text(yaml.safe_dump({"locator": entries[0], "segmentation": entries[1:]}))
+    return Segmenter(folder, choose("cpu"))
+
+
+def _block(direction: np.ndarray) -> Volume:
+    """A bright block of 40 × 48 × 56 mm (x, y, z) in a dim surrounding, and a stray bright voxel in a corner."""
+    array = np.full((48, 44, 40), 100.0, np.float32)
+    array[10:38, 10:34, 10:30] = 1000.0
+    array[1, 1, 1] = 1000.0
+    return Volume(array, Grid((40, 44, 48), (SPACING,) * 3, (5.0, -7.0, 11.0), tuple(direction.ravel().tolist())))
+
+
+@pytest.mark.parametrize("degrees", [0, 20])
+def test_what_the_network_sees_comes_back_where_it_was(segmenter: Segmenter, degrees: float) -> None:
+    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    volume = _block(Rotation.from_rotvec([0, 0, np.radians(degrees)]).as_matrix())
+    result = segmenter(volume)
+    truth = volume.array > 500
+    truth[1, 1, 1] = False  # the stray voxel is no part of the largest piece
+    found = result.labels.array == 3
+    assert result.labels.grid == volume.grid
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
+    assert not found[:4, :4, :4].any()
+    assert set(np.unique(result.labels.array)) == {0, 3}
+
+
+def test_a_volume_without_a_brain_says_so(segmenter: Segmenter) -> None:
+    assert any("no brain was recognised" in line for line in segmenter(_block(np.eye(3))).warnings)
+
+
+@pytest.mark.parametrize(("order", "mirrored"), WAYS[::7])
+def test_axis_orders_change_no_voxel(segmenter: Segmenter, order: tuple[int, ...], mirrored: tuple[bool, ...]) -> None:
+    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    volume = _block(np.eye(3))
+    expected = segmenter(volume).labels.array
+    array = np.flip(
+        volume.array.transpose([2 - axis for axis in reversed(order)]), [2 - i for i in range(3) if mirrored[i]]
+    )
+    direction = np.eye(3)[:, list(order)] * np.where(mirrored, -1.0, 1.0)
+    corner = np.zeros(3)
+    for i, axis in enumerate(order):
+        corner[axis] = volume.grid.size[axis] - 1 if mirrored[i] else 0
+    origin = (volume.grid.affine() @ [*corner, 1])[:3]
+    size = tuple(volume.grid.size[i] for i in order)
+    grid = Grid(size, volume.grid.spacing, tuple(origin.tolist()), tuple(direction.ravel().tolist()))  # type: ignore[arg-type]
+    other = segmenter(Volume(np.ascontiguousarray(array), grid)).labels.array
+    back = np.flip(other, [2 - i for i in range(3) if mirrored[i]])
+    back = back.transpose(np.argsort([2 - axis for axis in reversed(order)]))
+    assert np.array_equal(back, expected)
+
+
+def test_the_likeliest_label_is_taken_after_interpolation_not_before() -> None:
+    probabilities = torch.zeros(3, 1, 1, 3)
+    probabilities[1, 0, 0] = torch.tensor([0.9, 0.4, 0.0])
+    probabilities[2, 0, 0] = torch.tensor([0.0, 0.5, 0.9])
+    probabilities[0] = 1 - probabilities[1:].sum(0)
+    half = np.diag([0.5, 1.0, 1.0, 1.0])
+    # between the first two: 0.65 for label 1 against 0.25 for label 2
+    assert back_to_grid(probabilities, half, (5, 1, 1)).tolist() == [[[1, 1, 2, 2, 2]]]
+
+
+def test_outside_the_box_is_background() -> None:
+    probabilities = torch.zeros(8, 4, 4, 4)
+    probabilities[5] = 1
+    matrix = np.linalg.inv(box_to_frame((4, 4, 4), 1.0)) @ box_to_frame((12, 12, 12), 1.0)
+    labels = back_to_grid(probabilities, matrix, (12, 12, 12))
+    assert (labels == 5).sum() == 64
+    assert (labels[4:8, 4:8, 4:8] == 5).all()
+
+
+def test_the_largest_piece_of_tissue_stays_whatever_its_labels() -> None:
+    labels = np.zeros((6, 6, 6), np.uint8)
+    labels[:3, :2, :2], labels[3, 2, 2], labels[5, 5, 5] = 1, 7, 2
+    cleaned = largest_component(labels)
+    assert cleaned[3, 2, 2] == 7
+    assert cleaned[5, 5, 5] == 0
+    assert (cleaned > 0).sum() == 13

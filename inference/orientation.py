@@ -43,7 +43,7 @@ class Reorientation:
         grid, order = volume.grid, list(self.order)
         # The array's axes are (z, y, x): index axis i is array axis 2 − i.
         array = volume.array.transpose([2 - axis for axis in reversed(order)])
-        array = np.flip(array, [2 - i for i in range(3) if self.mirrored[i]])
+        array = np.flip(array, tuple(2 - i for i in range(3) if self.mirrored[i]))
         direction = np.reshape(grid.direction, (3, 3))[:, order] * np.where(self.mirrored, -1.0, 1.0)
         corner = np.zeros(3)
         for i, axis in enumerate(order):
@@ -60,6 +60,6 @@ class Reorientation:
 
     def undo(self, array: npt.NDArray) -> npt.NDArray:
         """An array (z, y, x) on the ordered grid, in the original order of axes."""
-        array = np.flip(array, [2 - i for i in range(3) if self.mirrored[i]])
+        array = np.flip(array, tuple(2 - i for i in range(3) if self.mirrored[i]))
         forward = [2 - axis for axis in reversed(self.order)]
         return np.ascontiguousarray(array.transpose(np.argsort(forward)))

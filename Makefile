@@ -45,7 +45,7 @@ lint: .venv/.complete ## style and types
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-benchmark: .venv/.complete ## the evaluator's seconds and memory beside its peers'
+benchmark: .venv/.complete ## the evaluator's seconds and memory beside its peers
 	$(BIN)/python -m benchmarks.evaluator
 
 clean: ## remove the demo and all caches

@@ -36,8 +36,11 @@ def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | No
         ends of each length in physical LPS mm, None where it can't be measured.
     """
     upright = turn_upright(labels, to_canonical)
-    if upright is None:
-        return dict.fromkeys(MEASUREMENTS)
+    return dict.fromkeys(MEASUREMENTS) if upright is None else measure_upright(upright)
+
+
+def measure_upright(upright: Upright) -> dict[Measurement, Line | None]:
+    """Measure the five lengths on a label map that stands upright already; else as ``measure``."""
     brain, skull = _biparietal(upright)
     found = {
         Measurement.LCC: callosum(upright, brain.length) if brain else None,

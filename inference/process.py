@@ -12,11 +12,11 @@ from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.predictions import write_biometry
 from feta.volumes import Volume, read_volume, write_label_map
-from inference.biometry import measure
+from inference.biometry import measure_upright
 from inference.jobs import Job
 from inference.landmarks import landmark_image
 from inference.lengths import Length, complete
-from inference.upright import Matrix
+from inference.upright import Matrix, turn_upright
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
 THINNEST_MM = 15.0
@@ -74,8 +74,16 @@ def process(job: Job, segmenter: SegmenterLike, model: AgeModel) -> Result:
         warnings = (*warnings, "no brain was found: the label map is empty")
     if not (job.biometry or job.landmarks or job.picture):
         return Result({}, warnings)
-    lengths, notes = complete(measure(segmented.labels, segmented.to_canonical), job.case.age, model)
-    _write_lengths(job, volume, segmented, lengths)
+    upright = turn_upright(segmented.labels, segmented.to_canonical)
+    lengths, notes = complete(measure_upright(upright) if upright else {}, job.case.age, model)
+    _write_lengths(job, volume, lengths)
+    if job.picture:
+        # matplotlib takes a second to import, which runs without pictures needn't pay.
+        from inference.qc import write_picture
+
+        # The midline of the label map is the better frame for planes.
+        frame = upright.from_physical if upright else segmented.to_canonical
+        write_picture(job.picture, job.case.name, volume, segmented.labels, frame, lengths)
     return Result(lengths, (*warnings, *notes))
 
 
@@ -92,7 +100,7 @@ def refuse_hopeless(job: Job, volume: Volume) -> None:
         raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
 
 
-def _write_lengths(job: Job, volume: Volume, segmented: Segmented, lengths: dict[Measurement, Length]) -> None:
+def _write_lengths(job: Job, volume: Volume, lengths: dict[Measurement, Length]) -> None:
     lines = {measurement: length.line for measurement, length in lengths.items() if length.line is not None}
     if job.biometry:
         values = {m: lengths[m].value for m in MEASUREMENTS}
@@ -100,8 +108,3 @@ def _write_lengths(job: Job, volume: Volume, segmented: Segmented, lengths: dict
         write_biometry(job.biometry, job.case.subject, known)
     if job.landmarks:
         write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
-    if job.picture:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
-        from inference.qc import write_picture
-
-        write_picture(job.picture, job.case.name, volume, segmented.labels, segmented.to_canonical, lengths)

@@ -78,7 +78,7 @@ def write_picture(
         title: over the picture.
         volume: the image, float32 (z, y, x).
         labels: uint8 on the same grid.
-        to_canonical: 4×4 from physical LPS mm to the brain frame.
+        to_canonical: 4×4 from physical LPS mm to the brain frame, whose planes are drawn.
         lengths: those that were measured are drawn.
     """
     to_index = np.asarray(np.linalg.inv(to_canonical @ volume.grid.affine()), np.float64)

@@ -39,6 +39,11 @@ class Upright:
     origin: npt.NDArray[np.float64]
     to_physical: Matrix
 
+    @property
+    def from_physical(self) -> Matrix:
+        """4×4 from the image's physical LPS mm to the upright frame."""
+        return np.asarray(np.linalg.inv(self.to_physical), np.float64)
+
     def positions(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Positions (N, 3), (x, y, z) in mm, of the true voxels of a mask shaped like the labels."""
         return np.argwhere(mask)[:, ::-1] * SPACING + self.origin

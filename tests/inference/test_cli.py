@@ -107,7 +107,7 @@ def test_lengths_from_another_age_model(tmp_path: Path, call: Call, monkeypatch:
     make_tree(tmp_path / "in", 1)
     baseline = tmp_path / "ga.json"
     baseline.write_text("{" + ", ".join(f'"{m}": [10.0, 1.0]' for m in MEASUREMENTS) + "}")
-    monkeypatch.setattr("inference.process.measure", lambda *_: {})
+    monkeypatch.setattr("inference.process.measure_upright", lambda *_: {})
     assert call(tmp_path / "in", tmp_path / "out", "--no-qc", "--ga-baseline", baseline) == 0
     lengths = read_biometry(tmp_path / "out/sub-001/anat/sub-001_rec-mial_T2w_biom.csv").values
     assert set(lengths.values()) == {36.0}

@@ -37,11 +37,11 @@ ICOSAHEDRON = Rotation.create_group("I").as_matrix()
 #: Four ways up, for the first look at the whole volume.
 HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
 #: So many of the rotations tried are followed further, and so often at most.
-FOLLOWED = 16
+FOLLOWED = 8
 MOST_LOOKS = 4
 #: Poses closer than this are one; so many different ones are handed on.
 SAME_POSE_DEGREES = 25.0
-CONTENDERS = 5
+CONTENDERS = 3
 
 
 @dataclass(frozen=True)

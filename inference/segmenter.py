@@ -32,7 +32,7 @@ MARGIN_MM = 14.0
 LARGEST_BOX_MM = 192.0
 #: Side of a patch in voxels.
 PATCH = 96
-#: The box in which poses are compared: coarse and small, since five of them are looked at.
+#: The box in which poses are compared: coarse and small, since several are looked at.
 VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
 #: A pose that fits worse than this (in brain sizes) is reported.

@@ -36,7 +36,7 @@ PATCH = 96
 VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
 #: A pose that fits worse than this (in brain sizes) is reported.
-DOUBTFUL_RESIDUAL = 0.08
+DOUBTFUL_RESIDUAL = 0.1
 #: Slabs of this many voxels are brought back at once: 8 float32 channels of it are 64 MiB.
 SLAB_VOXELS = 2**21
 

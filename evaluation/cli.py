@@ -68,7 +68,7 @@ def score(
     output: Annotated[Path, typer.Argument(help="Folder for tables, leaderboards and the report.")],
     euler: EulerOption = Euler.TABLE,
     scheme: Annotated[Scheme, typer.Option(help="How teams are ranked.")] = Scheme.PAPER,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")] = None,
     policy: Annotated[Path | None, typer.Option(help="YAML with penalties, in place of the declared ones.")] = None,
     cache: Annotated[
@@ -76,7 +76,7 @@ def score(
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Measure everything anew, keep nothing.")] = False,
     ga_baseline: Annotated[
-        Path | None, typer.Option(help="JSON {measure: [intercept, slope]}: an unranked row of lengths from the age.")
+        Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]}: an unranked row of lengths from the age.")
     ] = None,
     inter_rater: Annotated[
         Path | None, typer.Option(help="A second rater's lengths or mean errors: an unranked row.")

@@ -145,6 +145,8 @@ def _default_table(path: Path) -> Path:
 
 def _ages(path: Path) -> tuple[dict[str, Participant] | None, tuple[str, ...]]:
     """The participants, or None and one warning where there is no usable table."""
+    if not path.exists():
+        return None, (f"{path}: there is no such table; gestational ages are unknown",)
     try:
         return read_participants(path), ()
     except FetaError as error:

@@ -35,7 +35,7 @@ Weights = Annotated[Path | None, typer.Option(help="Folder of weights with model
 NoFlips = Annotated[bool, typer.Option("--no-flips", help="Don't average over mirrored copies: faster, a bit worse.")]
 Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now the same as --no-flips --no-qc.")]
 Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
-Baseline = Annotated[Path | None, typer.Option(help="JSON {measure: [intercept, slope]} for lengths from the age.")]
+Baseline = Annotated[Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]} for lengths from the age.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
 
 

@@ -7,7 +7,6 @@ kernel fails. That is found here beforehand: one warning, and the CPU.
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import warnings as python_warnings
@@ -62,7 +61,7 @@ def choose(request: str = "auto") -> Compute:
     available, notes = _gpu_available()
     if not available:
         if request == "cuda":
-            raise FetaError("--device", " ".join(["no GPU that torch can use was found.", *notes]), "use --device auto")
+            raise FetaError("--device", ": ".join(["no GPU that torch can use was found", *notes]), "use --device auto")
         return _cpu(notes)
     reason = _why_unusable()
     if reason is not None:
@@ -140,4 +139,4 @@ def _why_unusable() -> str | None:
 
 def _cpu(notes: tuple[str, ...] = ()) -> Compute:
     name = platform.processor() or platform.machine()
-    return Compute(torch.device("cpu"), cpu_dtype(), f"{name} CPU, {os.cpu_count()} threads", notes)
+    return Compute(torch.device("cpu"), cpu_dtype(), f"{name} CPU, {torch.get_num_threads()} threads", notes)

@@ -129,6 +129,7 @@ def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
         state.report.line(f"warning: {line}")
     if job.case.age_is_impossible:
         state.status = SOME_FAILED
+    earlier = job.record is not None and job.record.is_file()
     try:
         _claim(job, claimed)
         key = {**state.key, "input": fingerprint(job.case.image), "age": job.case.age}
@@ -142,10 +143,30 @@ def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
         raise error.cause from error
     except Exception as error:  # one bad case never stops the others
         state.fail(job.title, error, time.monotonic() - began)
+        if earlier:
+            _withdraw(state, job)
         state.report.done(job.title, "failed")
     else:
         _note(state, job, record, "done")
         state.report.done(job.title, "done")
+
+
+def _withdraw(state: Run, job: Job) -> None:
+    """Remove what an earlier run made of another input: by its name it would be taken for this one's result."""
+    try:
+        for path in (*job.outputs, *([job.record] if job.record else [])):
+            _remove(path)
+    except FetaError as error:
+        state.report.line(f"error: {error}")
+    else:
+        state.report.line(f"warning: {job.title}: its earlier result, of another input, was removed")
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise FetaError(path, f"cannot be removed ({error.strerror})", "make the output folder writable") from error
 
 
 class ModelError(Exception):
@@ -159,7 +180,7 @@ class ModelError(Exception):
 def _work(state: Run, job: Job, key: dict[str, Any], began: float) -> Record:
     """Do a case and leave its record."""
     if job.record is not None:
-        job.record.unlink(missing_ok=True)
+        _remove(job.record)
     try:
         segmenter = state.segmenter()
     except Exception as error:

@@ -138,6 +138,38 @@ def test_a_changed_setting_is_noticed(tmp_path: Path, go: Go, model: Counting) -
     assert model.calls == 2
 
 
+def test_a_result_of_another_input_does_not_stand_beside_a_failed_case(tmp_path: Path, go: Go) -> None:
+    make_tree(tmp_path / "in", 2)
+    go()
+    damage(image(tmp_path, 1))
+    assert go() == 1
+    assert list(anat(tmp_path, "out", 1).iterdir()) == []
+    assert list(anat(tmp_path, "out", 2).glob("*_dseg.nii.gz"))
+
+
+def test_a_result_of_somebody_elses_is_left_alone(tmp_path: Path, go: Go) -> None:
+    make_tree(tmp_path / "in", 1)
+    damage(image(tmp_path, 1))
+    mine = anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_dseg.nii.gz"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"drawn by hand")
+    assert go() == 1
+    assert mine.read_bytes() == b"drawn by hand"
+
+
+def test_a_file_in_the_place_of_a_folder_is_one_clear_line(
+    tmp_path: Path, go: Go, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path / "in", 2)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub-001").touch()
+    assert go() == 1
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert "make the output folder writable" in said
+    assert outcomes(tmp_path) == ["failed", "done"]
+
+
 def flat(tmp_path: Path, n: int, value: float) -> None:
     write_volume(image(tmp_path, n), Volume(np.full_like(SMALL.array, value), SMALL.grid))
 

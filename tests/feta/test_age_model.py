@@ -61,9 +61,9 @@ def test_every_allowed_age_gives_sensible_numbers(measurement):
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not (SHARED / "norms").is_dir(), reason="FETA_SHARED names no folder with norms/")
+@pytest.mark.skipif(not (SHARED / "data" / "norms").is_dir(), reason="FETA_SHARED names no folder with data/norms")
 def test_coefficients_are_those_of_the_published_table():
-    with (SHARED / "norms" / "norm_formulas.csv").open() as file:
+    with (SHARED / "data" / "norms" / "norm_formulas.csv").open() as file:
         table = list(csv.DictReader(file))
     for measurement, (source, measure) in ROWS.items():
         (row,) = [r for r in table if source in r["source"] and r["measure"] == measure]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("feta", "inference", "evaluation", "training")
 #: What no module of a package may name, at its top or inside a function.
 FORBIDDEN = {
@@ -55,6 +55,11 @@ def test_no_file_names_what_its_package_must_not_import(package: str) -> None:
         if name in FORBIDDEN[package]
     ]
     assert wrong == []
+
+
+def test_feta_needs_numpy_and_simpleitk_alone() -> None:
+    names = {name for path in (ROOT / "feta").rglob("*.py") for _, name in imported(path)}
+    assert names - set(sys.stdlib_module_names) == {"feta", "numpy", "SimpleITK"}
 
 
 @pytest.mark.parametrize("package", ["feta", "evaluation"])

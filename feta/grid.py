@@ -11,6 +11,19 @@ import numpy.typing as npt
 GRID_TOLERANCE_MM = 1e-3
 
 
+def transformed(matrix: npt.NDArray[np.floating], points: npt.NDArray) -> npt.NDArray[np.float64]:
+    """Points after an affine transform.
+
+    Args:
+        matrix: 4×4, acts on columns (x, y, z, 1).
+        points: (N, 3), (x, y, z).
+
+    Returns:
+        (N, 3) float64.
+    """
+    return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
+
+
 @dataclass(frozen=True)
 class Grid:
     """Size, spacing, origin and direction in SimpleITK's order (x, y, z), physical space in LPS mm.
@@ -47,7 +60,7 @@ class Grid:
     def corners(self) -> npt.NDArray[np.float64]:
         """Physical positions (8, 3) of the centres of the corner voxels, mm."""
         ends = np.array(np.meshgrid(*[(0, n - 1) for n in self.size], indexing="ij")).reshape(3, -1).T
-        return ends @ self.affine()[:3, :3].T + self.affine()[:3, 3]
+        return transformed(self.affine(), ends)
 
     def difference(self, other: Grid, tolerance_mm: float = GRID_TOLERANCE_MM) -> str | None:
         """Say how another grid differs from this one; None where it is the same.

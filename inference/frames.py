@@ -27,6 +27,12 @@ def index_to_ras(grid: Grid) -> Matrix:
     return LPS_TO_RAS @ grid.affine()
 
 
+def rotation_degrees(rotation: Matrix) -> float:
+    """Angle by which a rotation (3×3) turns, in degrees, 0–180."""
+    cosine = (np.trace(rotation) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
 def box_to_frame(size: tuple[int, int, int], spacing: float, centre: npt.ArrayLike = (0.0, 0.0, 0.0)) -> Matrix:
     """Matrix from index (x, y, z) of an axis-aligned box to mm of its frame.
 

@@ -16,10 +16,11 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from feta.grid import transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
 from inference.device import Compute
-from inference.frames import Matrix, box_to_frame, index_to_ras, resample
+from inference.frames import Matrix, box_to_frame, index_to_ras, resample, rotation_degrees
 from inference.network import ResidualUNet
 from inference.preprocessing import signal, standardise, to_box
 
@@ -194,10 +195,9 @@ class Locator:
         if brain.sum() * cell**3 < SMALLEST_BRAIN_ML * 1000:
             return None
         places = output.numpy()[-3:, brain].T.astype(np.float64)
-        points = np.argwhere(brain)[:, ::-1] * stem @ box[:3, :3].T + box[:3, 3]
+        points = transformed(box, np.argwhere(brain)[:, ::-1] * stem)
         rigid, scale, residual = fit_similarity(places, points)
-        inverse = np.linalg.inv(rigid)
-        local = points @ inverse[:3, :3].T + inverse[:3, 3]
+        local = transformed(np.linalg.inv(rigid), points)
         low, high = np.percentile(local, [0.2, 99.8], axis=0)
         sureness = float(output[LABEL_COUNT].numpy()[brain].mean())
         return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
@@ -208,7 +208,7 @@ def _by_header(volume: Volume) -> Pose:
     where = np.argwhere(volume.array != 0)[:, ::-1]
     matrix = index_to_ras(volume.grid)
     corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
-    ends = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    ends = transformed(matrix, corners)
     to_ras = np.eye(4)
     to_ras[:3, 3] = (ends.min(0) + ends.max(0)) / 2
     half = np.minimum((ends.max(0) - ends.min(0)) / 2, LARGEST_BRAIN_MM / 2)
@@ -217,8 +217,7 @@ def _by_header(volume: Volume) -> Pose:
 
 def angle_between(a: Pose, b: Pose) -> float:
     """Angle of the rotation from one pose to the other, degrees."""
-    cosine = (np.trace(a.to_ras[:3, :3].T @ b.to_ras[:3, :3]) - 1) / 2
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    return rotation_degrees(a.to_ras[:3, :3].T @ b.to_ras[:3, :3])
 
 
 def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:

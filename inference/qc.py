@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import affine_transform
 
 from feta.files import write_atomically
+from feta.grid import transformed
 from feta.labels import TISSUE_COLOURS, TISSUES
 from feta.measurements import Measurement
 from feta.volumes import Volume
@@ -113,9 +114,8 @@ def _box(labels: Volume, to_canonical: Matrix) -> Box:
     index = np.argwhere(labels.array[coarse]) * [s.step for s in coarse]
     points = labels.grid.corners()
     if len(index):
-        matrix = labels.grid.affine()
-        points = index[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
-    points = points @ to_canonical[:3, :3].T + to_canonical[:3, 3]
+        points = transformed(labels.grid.affine(), index[:, ::-1])
+    points = transformed(to_canonical, points)
     return points.min(axis=0) - MARGIN_MM, points.max(axis=0) + MARGIN_MM
 
 

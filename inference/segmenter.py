@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from feta.grid import transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
 from inference.device import Compute
@@ -180,8 +181,7 @@ def _reach(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The part of the grid, (x, y, z) from low to below high, that the probabilities' box touches."""
     ends = np.array(np.meshgrid(*[(-1, n) for n in probabilities.shape[:0:-1]])).reshape(3, -1).T
-    inverse = np.linalg.inv(matrix)
-    corners = ends @ inverse[:3, :3].T + inverse[:3, 3]
+    corners = transformed(np.linalg.inv(matrix), ends)
     low = np.clip(np.floor(corners.min(0)), 0, size).astype(np.int64)
     high = np.clip(np.ceil(corners.max(0)) + 1, 0, size).astype(np.int64)
     return low, high

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.ndimage import affine_transform
 from scipy.optimize import minimize
 
+from feta.grid import transformed
 from feta.volumes import Volume
 
 Matrix = npt.NDArray[np.floating]
@@ -109,7 +110,7 @@ def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_
         to_frame: from the array's index (x, y, z) to the upright frame.
         to_physical: from the upright frame to physical mm; only passed on.
     """
-    points = index @ to_frame[:3, :3].T + to_frame[:3, 3]
+    points = transformed(to_frame, index)
     # The points skip voxels, and every structure needs an outside.
     margin = POINT_STEP + 2 * SPACING
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
@@ -131,16 +132,16 @@ def _symmetry(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix) -> 
         to_frame: from the array's index (x, y, z) to the brain frame.
     """
     values = array[tuple(index[:, ::-1].T)]
-    points = index @ to_frame[:3, :3].T + to_frame[:3, 3]
+    points = transformed(to_frame, index)
     to_index = np.linalg.inv(to_frame)
     bounds = np.array(array.shape[::-1])
 
     def mismatch(parameters: npt.NDArray[np.float64]) -> float:
         move = _move(parameters)
-        moved = points @ move[:3, :3].T + move[:3, 3]
+        moved = transformed(move, points)
         back = np.linalg.inv(move)
-        mirrored = (moved * [-1, 1, 1]) @ back[:3, :3].T + back[:3, 3]
-        landed = np.rint(mirrored @ to_index[:3, :3].T + to_index[:3, 3]).astype(int)
+        mirrored = transformed(back, moved * [-1, 1, 1])
+        landed = np.rint(transformed(to_index, mirrored)).astype(int)
         inside = ((landed >= 0) & (landed < bounds)).all(axis=1)
         x, y, z = landed[inside].T
         return 1.0 - float((array[z, y, x] == values[inside]).sum()) / len(values)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inference.frames import rotation_degrees
 from inference.locator import OUTPUTS, brain_mask, fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import signal, standardise
@@ -105,8 +106,7 @@ def _angle(predicted: Tensor, found: Tensor, places: Tensor, brain: Tensor) -> f
     for where, values in ((found, predicted), (brain, places)):
         points = torch.argwhere(where).flip(1).double().numpy()
         turns.append(fit_similarity(values[:, where].T.double().numpy(), points)[0][:3, :3])
-    cosine = (np.trace(turns[0].T @ turns[1]) - 1) / 2
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    return rotation_degrees(turns[0].T @ turns[1])
 
 
 def train_locator(subjects: Subjects, settings: LocatorSettings, folder: Path, say: object = print) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from feta.grid import Grid
+from feta.grid import Grid, transformed
 from feta.volumes import Volume
 from training.appearance import draw_image
 from training.cohort import CasePlan, SimulatedCase
@@ -29,7 +29,7 @@ def make_phantom_case(plan: CasePlan) -> SimulatedCase:
     pose = _draw_pose(brain, grid, plan.site.turn, rng)
     labels = phantom_labels(brain, grid, pose)
     image = draw_image(labels, plan.site, plan.age, plan.quality, rng)
-    landmarks = {m: ends @ pose[:3, :3].T + pose[:3, 3] for m, ends in brain.landmarks().items()}
+    landmarks = {m: transformed(pose, ends) for m, ends in brain.landmarks().items()}
     return SimulatedCase(Volume(image, grid), Volume(labels, grid), brain.lengths, landmarks)
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from feta.labels import LABEL_COUNT
-from inference.frames import box_to_frame, coordinates, sample
+from inference.frames import box_to_frame, coordinates, rotation_degrees, sample
 from training.atlas import Subject, distance_matrix
 from training.randomness import Draw
 
@@ -109,8 +109,7 @@ def _deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
     linear[:3, :3] = (turn / zoom[:, None]).numpy()
     position = coordinates(linear @ box_to_frame(size, s.spacing, shift), size, slice(None))
     bend = draw.uniform(0, s.bend) * draw.smooth(size, knots=3 + draw.integer(5), channels=3)
-    angle = torch.rad2deg(torch.arccos(((turn.trace() - 1) / 2).clamp(-1, 1)))
-    return position + bend.permute(1, 2, 3, 0), float(angle)
+    return position + bend.permute(1, 2, 3, 0), rotation_degrees(turn.numpy())
 
 
 def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,14 +31,16 @@ class Upright:
     """A label map in the brain frame.
 
     Attributes:
-        labels: uint8 (z, y, x), ascending to superior, anterior and right, ``SPACING`` mm apart.
+        labels: uint8 (z, y, x), ascending to superior, anterior and right.
         origin: position (x, y, z) in mm of voxel (0, 0, 0) in the upright frame.
         to_physical: 4×4 from the upright frame to the image's physical LPS mm.
+        spacing: mm from voxel to voxel, along each axis.
     """
 
     labels: Labels
     origin: npt.NDArray[np.float64]
     to_physical: Matrix
+    spacing: float = SPACING
 
     @property
     def from_physical(self) -> Matrix:
@@ -47,11 +49,11 @@ class Upright:
 
     def positions(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Positions (N, 3), (x, y, z) in mm, of the true voxels of a mask shaped like the labels."""
-        return np.argwhere(mask)[:, ::-1] * SPACING + self.origin
+        return np.argwhere(mask)[:, ::-1] * self.spacing + self.origin
 
     def index(self, axis: int, position: float) -> int:
         """Nearest voxel along an axis (0 x, 1 y, 2 z), within the array."""
-        return int(np.clip(round((position - self.origin[axis]) / SPACING), 0, self.labels.shape[2 - axis] - 1))
+        return int(np.clip(round((position - self.origin[axis]) / self.spacing), 0, self.labels.shape[2 - axis] - 1))
 
 
 def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:

@@ -1,21 +1,12 @@
-"""One self-contained page that shows a whole evaluation, and opens without a network.
-
-Plots are SVG images in data URIs, the style and the one script (sorting) are in the page, and a
-content security policy forbids everything else: a team's name is text, whatever it holds.
-"""
+"""One self-contained page that shows a whole evaluation (how it is kept safe: page.py)."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from evaluation import figures
+from evaluation.page import render_page
 from evaluation.pictures import PictureSource, worst_cases
 from evaluation.ranking import Scheme
 from evaluation.report_tables import (
@@ -62,21 +53,13 @@ def write_report(path: Path, results: Results, *, pictures: PictureSource | None
 
 def render(results: Results, *, pictures: PictureSource | None = None) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    own = files("evaluation") / "templates"
-    script = (own / "sort.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
         **_tables(results),
         **_plots(results),
         **_words(results),
         results=results,
         pictures=worst_cases(results, pictures) if pictures else [],
-        # Our own files, not input: they go in as they are.
-        style=Markup((own / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 

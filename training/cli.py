@@ -7,6 +7,7 @@ import sys
 import typer
 
 from feta.errors import FetaError
+from training.anatomy_command import anatomy, reproduce
 from training.degrade import degrade
 from training.networks import COMMANDS
 from training.simulate import simulate
@@ -24,6 +25,8 @@ app = typer.Typer(
 
 app.command("simulate")(simulate)
 app.command("degrade")(degrade)
+app.command("anatomy")(anatomy)
+app.command("reproduce")(reproduce)
 for _command in COMMANDS:
     app.command(_command.__name__)(_command)
 

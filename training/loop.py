@@ -17,6 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from feta.errors import FetaError
+
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -64,7 +66,12 @@ class _Progress:
 
 
 def train(
-    network: nn.Module, task: Task, settings: LoopSettings, folder: Path, say: Callable[[str], None]
+    network: nn.Module,
+    task: Task,
+    settings: LoopSettings,
+    folder: Path,
+    say: Callable[[str], None],
+    start: Path | None = None,
 ) -> nn.Module:
     """Train, or go on training, and return the network with averaged weights.
 
@@ -74,8 +81,14 @@ def train(
         settings: how long and how fast.
         folder: of the run: ``checkpoint.pt``, ``log.csv``.
         say: takes a line of progress.
+        start: folder of another run, from whose averaged weights a new run starts.
+
+    Raises:
+        FetaError: there is no run to start from, or its network is of another shape.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        _start(start / "checkpoint.pt", network)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     progress = _resume(folder / "checkpoint.pt", network, average, optimiser)
@@ -165,6 +178,15 @@ def _save(
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
+
+
+def _start(path: Path, network: nn.Module) -> None:
+    if not path.exists():
+        raise FetaError(path, "does not exist", "name the folder of a run to start from")
+    try:
+        network.load_state_dict(torch.load(path, weights_only=True)["average"])
+    except RuntimeError as error:
+        raise FetaError(path, "holds a network of another shape", "start from a run with the same network") from error
 
 
 def _resume(path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> _Progress:

@@ -21,6 +21,7 @@ Run = Annotated[Path, typer.Argument(help="Folder of the run; a run that was kil
 Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
 Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
+Start = Annotated[Path | None, typer.Option(help="Run folder of the same network, from whose weights to start.")]
 Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
 
 
@@ -52,13 +53,14 @@ def segmentation(
     steps: Steps = None,
     threads: Threads = os.cpu_count() or 1,
     everything: Everything = False,
+    start: Start = None,
 ) -> None:
     """Train the segmentation network."""
     from training.config import read_settings
     from training.segmentation import SegmentationSettings, train_segmentation
 
     settings = read_settings(SegmentationSettings, config, _loop(minutes, steps))
-    train_segmentation(_prepare(atlases, threads, everything), settings, run, _say)
+    train_segmentation(_prepare(atlases, threads, everything), settings, run, _say, start)
 
 
 def locator(
@@ -135,4 +137,20 @@ def validate(
         print(line, flush=True)
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (segmentation, locator, export, validate)
+def stress(
+    atlases: Atlases,
+    output: Annotated[Path, typer.Argument(help="CSV to write: condition, subject, label, metric, value.")],
+    weights: Annotated[Path, typer.Option(help="Folder with model.yaml.")] = Path("weights"),
+    threads: Threads = os.cpu_count() or 1,
+) -> None:
+    """Measure weights on the six validation subjects, turned, at other spacings, with noise, bias, motion, unmasked…"""
+    import torch
+
+    from training.validation import measure_stress
+
+    torch.set_num_threads(threads)
+    for line in measure_stress(atlases, weights, VALIDATION, output):
+        print(line, flush=True)
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (segmentation, locator, export, validate, stress)

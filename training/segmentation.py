@@ -78,9 +78,9 @@ def normalised(sample: Sample, seed: int) -> Tensor:
 
 
 def train_segmentation(
-    subjects: Subjects, settings: SegmentationSettings, folder: Path, say: object = print
+    subjects: Subjects, settings: SegmentationSettings, folder: Path, say: object = print, start: Path | None = None
 ) -> nn.Module:
-    """Train the segmentation network in a run folder; returns the averaged network."""
+    """Train the segmentation network in a run folder, from another run's weights if asked; returns the average."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
-    return train(network, SegmentationTask(subjects, settings), settings.loop, folder, say)  # type: ignore[arg-type]
+    return train(network, SegmentationTask(subjects, settings), settings.loop, folder, say, start)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""``feta-train anatomy`` learns the anatomy; ``feta-train reproduce`` says how well it knows atlases it never saw."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feta.errors import FetaError
+from training.networks import CONFIGS, VALIDATION, Atlases, Everything, Minutes, Run, Start, Steps, Threads, _loop, _say
+
+#: The shipped model, and the one that never saw the validation subjects.
+SHIPPED = Path("weights/anatomy.safetensors")
+
+
+def anatomy(
+    atlases: Atlases,
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="File for the weights [RUN/anatomy.safetensors].")] = None,
+    config: Annotated[Path, typer.Option(help="Settings (YAML).")] = CONFIGS / "anatomy.yaml",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = os.cpu_count() or 1,
+    everything: Everything = False,
+    start: Start = None,
+) -> None:
+    """Learn a generative model of fetal anatomy from atlases and their participants.tsv."""
+    import torch
+
+    from training.anatomy_training import AnatomyRunSettings, train_anatomy
+    from training.config import read_settings
+
+    settings = read_settings(AnatomyRunSettings, config, _loop(minutes, steps))
+    torch.set_num_threads(threads)
+    model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, _say, start)
+    path = out or run / "anatomy.safetensors"
+    typer.echo(f"{path}: {model.save(path, settings.network)}")
+
+
+def reproduce(
+    atlases: Atlases,
+    output: Annotated[Path, typer.Argument(help="CSV to write: subject, label, dice.")],
+    weights: Annotated[Path, typer.Option(help="The learned anatomy; it must not have seen the subjects.")] = SHIPPED,
+    subject: Annotated[
+        list[str] | None, typer.Option(help="Subject to reproduce; several: repeat. [the validation subjects]")
+    ] = None,
+    threads: Threads = os.cpu_count() or 1,
+) -> None:
+    """Compare the model's average brain of an age with atlases of that age: Dice by tissue."""
+    import torch
+
+    from training.anatomy import Anatomy
+    from training.anatomy_training import write_reproduction
+
+    torch.set_num_threads(threads)
+    for line in write_reproduction(Anatomy.load(weights), _folder(atlases), tuple(subject or VALIDATION), output):
+        typer.echo(line)
+
+
+def _folder(atlases: Path) -> Path:
+    if not atlases.is_dir():
+        raise FetaError(atlases, "is not a folder", "name a labelled BIDS folder of T2w volumes")
+    return atlases

@@ -1,96 +1,37 @@
 """The validation table: the whole submission on labelled volumes, as they are and under stress.
 
-Own code, fixed seeds: nothing here is shared with the synthesis that networks are trained on.
+Scores are the evaluator's own, on the grid of each condition.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from evaluation.measure import measure
 from evaluation.policy import default_policy, fill_topology, score_pair
 from evaluation.table import SEGMENTATION_METRICS
-from feta.grid import Grid
+from feta.errors import FetaError
 from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.device import choose
 from inference.segmenter import Segmenter
 from training.atlas import pairs
+from training.stress import CONDITIONS as STRESS
+from training.stress import Condition, as_is, turned
 
-Pair = tuple[Volume, Volume]
-#: Room around a volume (mm) that lets it turn without being cut.
-ROOM_MM = 30.0
-
-
-def as_is(pair: Pair, seed: int) -> Pair:
-    """The volume as it is."""
-    del seed
-    return pair
-
-
-def turned(pair: Pair, seed: int) -> Pair:
-    """Voxels resampled by a uniform random rotation, Rician noise of an eighth of the brain's mean, bias exp(±0.5)."""
-    draw = np.random.default_rng(seed)
-    image, labels = rotate(pair, _random_rotation(draw))
-    brain = labels.array > 0
-    mean = float(image.array[brain].mean())
-    biased = image.array * _bias(image.array.shape, draw)
-    noise = draw.normal(0, mean / 8, (2, *biased.shape))
-    noisy = np.hypot(biased + noise[0], noise[1]).astype(np.float32)
-    return Volume(noisy, image.grid), labels
-
-
-CONDITIONS: dict[str, Callable[[Pair, int], Pair]] = {"as is": as_is, "turned, noise, bias": turned}
-
-
-def rotate(pair: Pair, rotation: npt.NDArray[np.float64]) -> Pair:
-    """Turn the voxels of image (trilinear) and label map (nearest) about the middle, on a larger cubic grid.
-
-    Args:
-        pair: image and label map on one grid with an axis-aligned direction.
-        rotation: (3, 3), acts on (x, y, z) in mm.
-    """
-    image, labels = pair
-    spacing = min(image.grid.spacing)
-    side = int(np.ceil((max(np.multiply(image.grid.size, image.grid.spacing)) + ROOM_MM) / spacing))
-    direction = np.reshape(image.grid.direction, (3, 3))
-    grid = Grid((side,) * 3, (spacing,) * 3, (0.0,) * 3, image.grid.direction)
-    # voxel of the output → mm about the middle → turned → voxel of the input
-    to_mm = direction * spacing
-    from_mm = np.linalg.inv(direction * np.asarray(image.grid.spacing))
-    matrix = from_mm @ rotation @ to_mm
-    offset = (np.asarray(image.grid.size) - 1) / 2 - matrix @ (np.full(3, side - 1) / 2)
-    reverse = (matrix[::-1, ::-1], offset[::-1])
-    shape = (side,) * 3
-    turned_image = ndimage.affine_transform(image.array, *reverse, output_shape=shape, order=1)
-    turned_labels = ndimage.affine_transform(labels.array, *reverse, output_shape=shape, order=0)
-    return Volume(turned_image, grid), Volume(turned_labels, grid)
-
-
-def _random_rotation(draw: np.random.Generator) -> npt.NDArray[np.float64]:
-    q, r = np.linalg.qr(draw.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return q if np.linalg.det(q) > 0 else q[:, ::-1]
-
-
-def _bias(shape: tuple[int, ...], draw: np.random.Generator) -> npt.NDArray[np.float32]:
-    """exp of a ramp from −0.5 to +0.5 across the volume in a random direction."""
-    way = draw.normal(size=3)
-    axes = np.meshgrid(*[np.linspace(-1, 1, n, dtype=np.float32) for n in shape], indexing="ij", sparse=True)
-    ramp = sum(w * a for w, a in zip(way / np.abs(way).sum(), axes, strict=True))
-    return np.exp(0.5 * ramp).astype(np.float32)
+#: What ``feta-train validate`` measures.
+CONDITIONS: dict[str, Condition] = {"as is": as_is, "turned, noise, bias": turned}
 
 
 def measure_validation(
-    root: Path, weights: Path, subjects: tuple[str, ...], conditions: dict[str, Callable[[Pair, int], Pair]], path: Path
+    root: Path, weights: Path, subjects: tuple[str, ...], conditions: dict[str, Condition], path: Path
 ) -> Iterator[str]:
-    """Segment and score; writes one CSV row a figure and yields lines for people.
+    """Segment and score; writes one CSV row a figure and yields lines for people, with one table a condition.
 
     Args:
         root: labelled BIDS folder.
@@ -98,24 +39,60 @@ def measure_validation(
         subjects: which to measure.
         conditions: by name.
         path: of the CSV.
+
+    Raises:
+        FetaError: a subject is missing, or weights or CSV can't be used.
     """
+    rows = []
+    for condition, subject, values in _measured(root, weights, subjects, conditions, path):
+        rows.append(values)
+        yield _line(condition, subject, values)
+        if len(rows) == len(subjects):
+            yield from _table(condition, np.stack(rows))
+            rows = []
+
+
+def measure_stress(root: Path, weights: Path, subjects: tuple[str, ...], path: Path) -> Iterator[str]:
+    """The same under every condition of the stress suite, with one table of all conditions at the end."""
+    rows: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for condition, subject, values in _measured(root, weights, subjects, STRESS, path):
+        rows.setdefault(condition, []).append(values)
+        yield _line(condition, subject, values)
+    yield f"\nmean over {len(subjects)} subjects and all tissues\n"
+    yield "| condition | Dice | HD95 mm | ED |\n|---|---|---|---|"
+    columns = [SEGMENTATION_METRICS.index(name) for name in ("dice", "hd95", "ed")]
+    for condition, values_of in rows.items():
+        means = np.mean(values_of, axis=(0, 1))[columns]
+        yield f"| {condition} | " + " | ".join(f"{v:.3f}" for v in means) + " |"
+
+
+def _measured(
+    root: Path, weights: Path, subjects: tuple[str, ...], conditions: dict[str, Condition], path: Path
+) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
+    """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
     segmenter = Segmenter(weights, choose())
     found = {name.split("_")[0]: files for name, files in pairs(root).items()}
+    missing = sorted(set(subjects) - set(found))
+    if missing:
+        raise FetaError(root, f"holds no labelled volume of {missing[0]}", "name the folder of the validation subjects")
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():
-            rows = []
             for seed, subject in enumerate(subjects):
                 image_path, label_path = found[subject]
-                image, labels = change((read_volume(image_path), read_label_map(label_path)), seed)
+                pair = read_volume(image_path), read_label_map(label_path)
+                image, labels = change(pair, np.random.default_rng(seed))
                 values = _scores(labels, segmenter(image).labels)
-                rows.append(values)
                 for tissue, line in zip(TISSUES, values, strict=True):
                     for metric, value in zip(SEGMENTATION_METRICS, line, strict=True):
                         writer.writerow([condition, subject, tissue.name, metric, f"{value:.4f}"])
-                yield f"{condition}, {subject}: mean Dice {values[:, 0].mean():.3f}"
-            yield from _table(condition, np.stack(rows))
+                stream.flush()
+                yield condition, subject, values
+
+
+def _line(condition: str, subject: str, values: npt.NDArray[np.float64]) -> str:
+    return f"{condition}, {subject}: mean Dice {values[:, 0].mean():.3f}"
 
 
 def _scores(truth: Volume, prediction: Volume) -> npt.NDArray[np.float64]:

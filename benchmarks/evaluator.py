@@ -3,8 +3,11 @@
     python -m benchmarks.evaluator [--slow] [--size 256]
 
 Everything is on one core; seconds are of CPU, so that a busy machine changes
-little. Each line is a process of its own. ``--slow`` includes gudhi as the
-organizers call it (minutes, and gigabytes of memory).
+little. Each line is a process of its own: `first` is its first call (for the
+evaluator with all imports, and with nothing compiled yet), `warm` the next one,
+MB the most memory that it ever held. ``--slow`` includes gudhi as the
+organizers call it (minutes, and gigabytes of memory). MONAI and scikit-image
+come with the extra `benchmark`.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,16 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+#: What the evaluator has to keep to on one core, in seconds and MB.
+TARGETS = {
+    "one pair, warm": 1.5,
+    "one pair, memory": 600,
+    "with stray specks, warm": 3,
+    "with stray specks, memory": 600,
+    "first call of a fresh process": 4,
+}
+#: Named by the organizers, and no part of "the best of the others".
+ORGANIZERS_ALONE = ("surface-distance", "gudhi")
 ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
 
 
@@ -41,15 +53,17 @@ def main() -> None:
 
 
 def _table(folder: Path, arguments: argparse.Namespace) -> None:
-    from benchmarks.contenders import ORGANIZERS, PEERS
+    from benchmarks.contenders import PEERS
     from benchmarks.folded_brain import write_pair
 
     pair = arguments.pair or write_pair(_made(folder / "clean"), size=arguments.size)
     specks = write_pair(_made(folder / "specks"), stray=0.002, size=arguments.size)
+    print(f"load of the machine when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'':<22}{'what':<12}{'first s':>9}{'warm s':>9}{'MB':>7}{'ratio':>8}", flush=True)
     ours = _run("ours", pair, cold=folder / "cold")
     _line("evaluator", "everything", ours, ours)
-    _line("  with stray specks", "everything", _run("ours", specks), ours)
+    stray = _run("ours", specks)
+    _line("  with stray specks", "everything", stray, ours)
     _line("  without numba", "everything", _run("plain", pair), ours)
     times: dict[str, float] = {}
     for name, (what, _, module) in PEERS.items():
@@ -59,13 +73,39 @@ def _table(folder: Path, arguments: argparse.Namespace) -> None:
         result = _run(name, pair)
         times[name] = result["warm"]
         _line(name, what, result, ours)
-    named = [times[name] for name in ORGANIZERS if name in times]
-    share = sum(named) / ours["warm"]
-    print(f"\nwhat the organizers name ({len(named)} of {len(ORGANIZERS)}): {share:.0f} times our time")
-    best = {what: min(times[n] for n in times if PEERS[n][0] == what) for what in {PEERS[n][0] for n in times}}
-    best.pop("topology", None)
-    share = sum(best.values()) / ours["warm"]
-    print(f"the best of the others put together ({', '.join(sorted(best))}): {share:.1f} times")
+    _summary(times, ours, stray)
+
+
+def _summary(times: dict[str, float], ours: dict[str, float], stray: dict[str, float]) -> None:
+    """Our figures beside what was promised, then the peers' sums in units of our time."""
+    from benchmarks.contenders import ORGANIZERS, PEERS
+
+    print()
+    for what, result, key, unit in (
+        ("one pair, warm", ours, "warm", "s"),
+        ("one pair, memory", ours, "mb", "MB"),
+        ("with stray specks, warm", stray, "warm", "s"),
+        ("with stray specks, memory", stray, "mb", "MB"),
+        ("first call of a fresh process", ours, "first", "s"),
+    ):
+        limit = TARGETS[what]
+        print(f"{what:<30}{result[key]:>7.2f} {unit:<2}  at most {limit:g}: {'yes' if result[key] <= limit else 'NO'}")
+    named = {name: times[name] for name in ORGANIZERS if name in times}
+    absent = [name for name in ORGANIZERS if name not in named]
+    print(f"\nwhat the organizers name ({' + '.join(named)}): {_sum(named, ours)}")
+    if absent:
+        print(f"   without {', '.join(absent)}")
+    kinds = sorted({kind for name, (kind, _, _) in PEERS.items() if name in times and name not in ORGANIZERS_ALONE})
+    best = {}
+    for kind in kinds:
+        name = min((n for n in times if PEERS[n][0] == kind and n not in ORGANIZERS_ALONE), key=times.__getitem__)
+        best[f"{name} for {kind}"] = times[name]
+    print(f"the best of the others put together ({' + '.join(best)}): {_sum(best, ours)}")
+
+
+def _sum(times: dict[str, float], ours: dict[str, float]) -> str:
+    total = sum(times.values())
+    return f"{total:.2f} s, {total / ours['warm']:.1f} times our time"
 
 
 def _made(folder: Path) -> Path:
@@ -109,7 +149,13 @@ def _time_one(name: str, truth: Path, prediction: Path) -> dict[str, float]:
     if first < 60:
         work()
     warm = time.process_time() - begun if first < 60 else first
-    return {"first": first, "warm": warm, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"first": first, "warm": warm, "mb": _peak_mb()}
+
+
+def _peak_mb() -> float:
+    """The most memory this process held since it began: ru_maxrss would hold its parent's, too."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 if __name__ == "__main__":

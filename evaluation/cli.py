@@ -120,7 +120,7 @@ def score(
     )
     print_leaderboard(results, format=format_.value)
     _say_notes(notes, output)
-    raise typer.Exit(_status(table, notes))
+    raise typer.Exit(_status(table))
 
 
 @app.command("compare-maps", epilog=EPILOG)
@@ -182,14 +182,14 @@ def _say_notes(notes: ScoringNotes, output: Path) -> None:
     print(f"report: {output / 'report.html'}", file=sys.stderr)
 
 
-def _status(table: ScoreTable, notes: ScoringNotes) -> int:
-    """SOME_FAILED where a file or a length is missing or invalid, or a case of the truth had to be left out."""
+def _status(table: ScoreTable) -> int:
+    """SOME_FAILED where a file or a length is missing or invalid, or a true map can't be read."""
     from evaluation.intake import FILE_REASONS
     from evaluation.policy import NOT_A_FAULT
 
     reasons, lengths = set(table.reasons.ravel().tolist()), set(table.length_reasons.ravel().tolist())
-    left_out = any("left out for every team" in line for line in notes.warnings)
-    return SOME_FAILED if left_out or reasons & FILE_REASONS or lengths - NOT_A_FAULT else FINE
+    all_mapped = bool(table.mapped.all())
+    return FINE if all_mapped and not reasons & FILE_REASONS and not lengths - NOT_A_FAULT else SOME_FAILED
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def blobs(results: Results) -> list[Plot]:
 
 def podiums(results: Results) -> list[Plot]:
     """Who comes first, second, … in how many cases, a plot a metric."""
-    means = results.table.values.mean(axis=2)
+    means = results.table.counted[:, results.table.mapped].mean(axis=2)
     plots = [
         _podium(means[..., SEGMENTATION_METRICS.index(metric)], metric, results.segmentation[0])
         for metric in RANKED_METRICS

@@ -113,9 +113,9 @@ def _common(board: Board, team: int) -> Row:
 
 
 def _segmentation_row(table: ScoreTable, board: Board, team: int) -> Row:
-    members = board.group.members
-    means = table.values[team, members].mean(axis=(0, 1))
-    row = _common(board, team)
+    members = board.group.members & table.mapped
+    means = table.counted[team, members].mean(axis=(0, 1))
+    row = _common(board, team) | {"cases": int(members.sum())}
     row |= {metric: float(means[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
     row |= {f"{metric}_rank": float(board.ranking.column_ranks[team, k]) for k, metric in enumerate(RANKED_METRICS)}
     row["ed_floor"] = float(table.ed_floor[members].mean())
@@ -128,7 +128,7 @@ def _biometry_rows(table: ScoreTable, board: Board) -> list[Row]:
     known = np.isfinite(table.true_lengths[members])
     rows = []
     for team in board.ranking.order():
-        errors = table.length_errors[team, members]
+        errors = table.counted_errors[team, members]
         row = _common(board, team) | {"cases": int(known.any(axis=1).sum())}
         row["mape"] = float(errors[known].mean())
         row |= {str(m): float(errors[known[:, k], k].mean()) for k, m in enumerate(MEASUREMENTS) if known[:, k].any()}

@@ -87,7 +87,7 @@ def _score_rows(table: ScoreTable) -> Iterator[Row]:
             "case": case.name,
             "label": int(TISSUES[label]),
             "metric": SEGMENTATION_METRICS[metric],
-            "value": float(table.values[t, c, label, metric]),
+            "value": _known(float(table.values[t, c, label, metric])),
             "reason": str(table.reasons[t, c, label, metric]),
         }
 

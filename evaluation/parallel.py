@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
-from evaluation.tasks import CaseResult, CaseTask, failed, run_case
+from evaluation.tasks import CaseResult, CaseTask, failed, run_case, without_map
 
 
 def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int], None]) -> list[CaseResult]:
@@ -29,7 +29,7 @@ def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int],
         _run_pool(tasks, jobs, done, progress)
         # A process died and took the pool with it: the tasks left run one by one, each in a process of its own.
         for i in [i for i in range(len(tasks)) if i not in done]:
-            done[i] = _run_alone(tasks[i])
+            done[i] = alone(tasks[i], _try)
             progress(len(done), len(tasks))
     return [done[i] for i in range(len(tasks))]
 
@@ -62,16 +62,23 @@ def _run_pool(
             raise
 
 
-def _run_alone(task: CaseTask) -> CaseResult:
-    """One task in its own process; if that dies, one process for each team."""
-    result = _try(task)
+def alone(task: CaseTask, attempt: Callable[[CaseTask], CaseResult | None]) -> CaseResult:
+    """A task that may end its process: in one of its own; if that dies, in one for each team.
+
+    Args:
+        attempt: does a task in a process of its own; None where that died.
+    """
+    result = attempt(task)
     if result is not None:
         return result
-    nobody = _try(replace(task, teams=()))
-    if nobody is None:
-        return CaseResult(problem=f"{task.case}: left out for every team: its truth ended the process that measured it")
-    single = [_try(replace(task, teams=(files,))) for files in task.teams]
-    outcomes = [own.outcomes[0] if own else failed(task, team) for team, own in enumerate(single)]
+    nobody = attempt(replace(task, teams=()))
+    if nobody is None:  # the truth's doing: then lengths are all that is left to score
+        task = replace(task, problem="ended the process that measured it (out of memory?)")
+        nobody = run_case(replace(task, teams=()))
+    outcomes = []
+    for team, files in enumerate(task.teams):
+        own = attempt(replace(task, teams=(files,))) or attempt(without_map(task, team))
+        outcomes.append(own.outcomes[0] if own else failed(task))
     return replace(nobody, outcomes=tuple(outcomes))
 
 

@@ -49,7 +49,7 @@ def worst_cases(results: Results, source: PictureSource) -> list[TeamShots]:
     found = []
     for place, t in enumerate(results.segmentation[0].ranking.order(), start=1):
         shots = []
-        for c in np.argsort(dice[t], kind="stable")[:WORST]:
+        for c in np.argsort(dice[t], kind="stable")[: min(WORST, int(table.mapped.sum()))]:
             png = source(t, int(c))
             if png is not None:
                 uri = "data:image/png;base64," + base64.b64encode(png).decode("ascii")

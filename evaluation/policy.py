@@ -17,7 +17,7 @@ import numpy.typing as npt
 import yaml
 
 from evaluation.measure import Measured
-from evaluation.table import SEGMENTATION_METRICS
+from evaluation.table import SEGMENTATION_METRICS, Limits
 from evaluation.topology import euler_numbers
 from feta.errors import FetaError
 from feta.files import read_text
@@ -37,6 +37,7 @@ NOT_A_FAULT = frozenset({"", ABSENT_IN_BOTH, NO_TRUTH})
 
 _ED = SEGMENTATION_METRICS.index("ed")
 _BETTI = slice(SEGMENTATION_METRICS.index("b0"), None)
+_COUNTING = "count_no_worse_than_missing"
 _DEFAULT = Path(__file__).with_name("policy.yaml")
 
 
@@ -63,6 +64,14 @@ class Policy:
     ed_at_least: float
     betti_at_least: float
     length_error_at_least: float
+    count_no_worse_than_missing: bool
+
+    @property
+    def limits(self) -> Limits:
+        """The most that a value counts: what a missing label or length is penalised at least."""
+        if not self.count_no_worse_than_missing:
+            return Limits()
+        return Limits(self.ed_at_least, self.betti_at_least, self.length_error_at_least)
 
     def as_dict(self) -> dict[str, object]:
         """Plain JSON values, for results.json."""
@@ -91,8 +100,11 @@ def read_policy(path: Path) -> Policy:
         "missing_length": ("error_at_least",),
     }
     values = {name: _section(path, content, name, keys) for name, keys in sections.items()}
-    if set(content) != set(sections):
-        raise FetaError(path, f"has unknown entries {sorted(map(str, set(content) - set(sections)))}")
+    if set(content) - {_COUNTING} != set(sections):
+        raise FetaError(path, f"has unknown entries {sorted(map(str, set(content) - set(sections) - {_COUNTING}))}")
+    counting = content.get(_COUNTING)
+    if not isinstance(counting, bool):
+        raise FetaError(path, f"'{_COUNTING}' must be true or false", "see evaluation/policy.yaml")
     missing = values["missing"]
     return Policy(
         missing=_penalty(missing),
@@ -101,6 +113,7 @@ def read_policy(path: Path) -> Policy:
         ed_at_least=missing["ed_at_least"],
         betti_at_least=missing["betti_at_least"],
         length_error_at_least=values["missing_length"]["error_at_least"],
+        count_no_worse_than_missing=counting,
     )
 
 

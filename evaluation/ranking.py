@@ -77,22 +77,22 @@ def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
 
 def segmentation_units(table: ScoreTable, scheme: Scheme) -> Units:
     """Units of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
-    worse = as_costs(table)
+    worse = np.where(table.mapped[:, None, None], as_costs(table), 0.0)
     teams, cases, _, metrics = worse.shape
     if scheme == "paper":
         worse = worse.mean(axis=2, keepdims=True)
     elif scheme == "per-case":
-        worse = min_ranks(worse, axis=0).astype(np.float64)
+        worse = np.where(table.mapped[:, None, None], min_ranks(worse, axis=0), 0.0)
     totals = worse.reshape(teams, cases, -1)
     units = totals.shape[2]
-    column = np.arange(units) % metrics
-    return Units(totals, np.ones((cases, units)), column, RANKED_METRICS, ranked=scheme != "per-case")
+    counts = np.repeat(table.mapped[:, None].astype(np.float64), units, axis=1)
+    return Units(totals, counts, np.arange(units) % metrics, RANKED_METRICS, ranked=scheme != "per-case")
 
 
 def biometry_units(table: ScoreTable, scheme: Scheme) -> Units:
     """Units of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
     known = np.isfinite(table.true_lengths)
-    errors = np.where(known, table.length_errors, 0.0)
+    errors = np.where(known, table.counted_errors, 0.0)
     if scheme == "per-case":
         errors = np.where(known, min_ranks(errors, axis=0), 0.0)
     counts = known.astype(np.float64)
@@ -103,10 +103,10 @@ def biometry_units(table: ScoreTable, scheme: Scheme) -> Units:
 
 
 def as_costs(table: ScoreTable) -> Floats:
-    """The ranked metrics as (T, C, 7, 4), turned so that smaller is better."""
+    """The ranked metrics as they count, (T, C, 7, 4), turned so that smaller is better; NaN without a true map."""
     index = [SEGMENTATION_METRICS.index(metric) for metric in RANKED_METRICS]
     sign = np.array([-1.0 if metric in HIGHER_IS_BETTER else 1.0 for metric in RANKED_METRICS])
-    return table.values[..., index] * sign
+    return table.counted[..., index] * sign
 
 
 def unit_scores(units: Units, weights: Floats) -> Floats:

@@ -108,21 +108,23 @@ def as_json(results: Results) -> dict[str, Any]:
 
 
 def metric_means(table: ScoreTable, group: Group) -> dict[str, dict[str, float]]:
-    """Team → metric → mean over a group's cases and labels; "mape" where the truth has lengths."""
+    """Team → metric → mean over cases and labels of a group; "mape" where the truth has lengths, others where maps."""
     known = np.isfinite(table.true_lengths[group.members])
-    means = {}
+    mapped = group.members & table.mapped
+    means: dict[str, dict[str, float]] = {team: {} for team in table.teams}
     for t, team in enumerate(table.teams):
-        values = table.values[t, group.members].mean(axis=(0, 1))
-        means[team] = {metric: float(values[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
+        if mapped.any():
+            values = table.counted[t, mapped].mean(axis=(0, 1))
+            means[team] |= {metric: float(values[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
         if known.any():
-            means[team]["mape"] = float(table.length_errors[t, group.members][known].mean())
+            means[team]["mape"] = float(table.counted_errors[t, group.members][known].mean())
     return means
 
 
 def label_means(table: ScoreTable) -> dict[str, dict[str, dict[str, float]]]:
     """Team → tissue → ranked metric → mean over all cases."""
     index = [SEGMENTATION_METRICS.index(metric) for metric in RANKED_METRICS]
-    means = table.values[..., index].mean(axis=1)
+    means = table.counted[:, table.mapped][..., index].mean(axis=1)
     return {
         team: {
             tissue.name: {metric: float(means[t, i, k]) for k, metric in enumerate(RANKED_METRICS)}

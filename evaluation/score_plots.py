@@ -31,7 +31,7 @@ from feta.labels import TISSUE_NAMES, TISSUES
 def tissue_plot(table: ScoreTable, metric: str, ranking: Ranking) -> Figure:
     """One panel a tissue, one box a team over cases; for ED, a dashed line at a perfect prediction's median."""
     order = ranking.order()
-    values = table.values[..., SEGMENTATION_METRICS.index(metric)]
+    values = table.values[:, table.mapped][..., SEGMENTATION_METRICS.index(metric)]
     places = [str(place) for place in range(1, len(order) + 1)]
     with mpl.rc_context(STYLE):
         figure, panels = new_grid(6.4, 9.0, rows=3, columns=3)
@@ -41,7 +41,9 @@ def tissue_plot(table: ScoreTable, metric: str, ranking: Ranking) -> Figure:
             boxes(axes, [values[team, :, i] for team in order], places)
             scale_y(axes, metric, float(values[:, :, i].max()))
             if metric == "ed":
-                axes.axhline(float(np.median(table.ed_floor[:, i])), color=COLOURS[1], linestyle="--", linewidth=1.2)
+                axes.axhline(
+                    float(np.median(table.ed_floor[table.mapped, i])), color=COLOURS[1], linestyle="--", linewidth=1.2
+                )
             axes.set_title(f"{int(tissue)} {TISSUE_NAMES[tissue]}")
         label_grid(figure, "team, numbered as on the leaderboard", METRIC_TITLES[metric])
     return figure

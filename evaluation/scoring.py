@@ -25,6 +25,7 @@ from evaluation.policy import (
     missing_case,
     score_pair,
 )
+from evaluation.remarks import team_lines
 from evaluation.submissions import Submission, find_submissions
 from evaluation.table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.tasks import CaseResult, CaseTask, TeamFiles, locate_files
@@ -34,8 +35,6 @@ from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
 
 Progress = Callable[[int, int], None]
-#: More lines about one team than these help nobody.
-_MAX_LINES = 1000
 
 
 def score(
@@ -67,12 +66,11 @@ def score(
     teams, ignored = find_submissions(submissions)
     tasks = _tasks(known, teams, Cache(cache) if cache else None)
     results = run_all(tasks, jobs or len(os.sched_getaffinity(0)), progress)
-    usable = [i for i, result in enumerate(results) if result.problem is None]
-    if not usable:
+    if all(result.problem for result in results):
         raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
-    table = _table(known, teams, results, usable, policy, euler)
+    table = score_table(known, [team.team for team in teams], results, policy, euler)
     notes = ScoringNotes(
-        teams={team.team: _lines(team, t, known, results, usable) for t, team in enumerate(teams)},
+        teams={team.team: team_lines(team, t, results, table) for t, team in enumerate(teams)},
         warnings=[*known.warnings, *ignored, *[r.problem for r in results if r.problem]],
         policy=policy.as_dict(),
         versions=_versions(),
@@ -92,20 +90,19 @@ def _files(team: Submission, truth: Truth, index: int) -> TeamFiles:
     return locate_files(team, case.name, case.subject, only_case=truth.only_case[index])
 
 
-def _table(
-    truth: Truth,
-    teams: Sequence[Submission],
-    results: Sequence[CaseResult],
-    usable: Sequence[int],
-    policy: Policy,
-    euler: Euler,
+def score_table(
+    truth: Truth, teams: Sequence[str], results: Sequence[CaseResult], policy: Policy, euler: Euler
 ) -> ScoreTable:
-    """Values, reasons and lengths of all teams on the usable cases, penalties applied."""
-    shape = (len(teams), len(usable), len(TISSUES), len(SEGMENTATION_METRICS))
+    """Values, reasons and lengths of all teams on all cases, penalties applied.
+
+    Args:
+        results: of each case of the truth, with an outcome for each team.
+    """
+    shape = (len(teams), len(results), len(TISSUES), len(SEGMENTATION_METRICS))
     values, reasons = np.empty(shape), np.full(shape, "", dtype="<U40")
     lengths = np.full((*shape[:2], len(MEASUREMENTS)), np.nan)
     length_reasons = np.full(lengths.shape, "", dtype="<U40")
-    for c, result in enumerate(results[i] for i in usable):
+    for c, result in enumerate(results):
         for t, outcome in enumerate(result.outcomes):
             if outcome.measured is not None:
                 values[t, c], reasons[t, c] = score_pair(outcome.measured, policy, euler)
@@ -113,35 +110,25 @@ def _table(
                 values[t, c], reasons[t, c] = missing_case(result.diagonal, policy), outcome.reason
             lengths[t, c], length_reasons[t, c] = outcome.lengths, outcome.length_reasons
     fill_topology(values, policy)
-    true_lengths = truth.lengths[list(usable)]
-    errors = length_errors(lengths, true_lengths)
-    fill_lengths(errors, np.isfinite(true_lengths), policy)
-    length_reasons[:, ~np.isfinite(true_lengths)] = NO_TRUTH
+    unmapped = [bool(result.problem) for result in results]
+    values[:, unmapped] = np.nan
+    errors = length_errors(lengths, truth.lengths)
+    fill_lengths(errors, np.isfinite(truth.lengths), policy)
+    length_reasons[:, ~np.isfinite(truth.lengths)] = NO_TRUTH
+    floor = np.array([ed_floor(result.betti, euler) for result in results])
+    floor[unmapped] = np.nan
     return ScoreTable(
-        teams=tuple(team.team for team in teams),
-        cases=tuple(truth.cases[i] for i in usable),
+        teams=tuple(teams),
+        cases=truth.cases,
         values=values,
         reasons=reasons,
-        ed_floor=np.array([ed_floor(results[i].betti, euler) for i in usable]),
-        true_lengths=true_lengths,
+        ed_floor=floor,
+        true_lengths=truth.lengths,
         lengths=lengths,
         length_errors=errors,
         length_reasons=length_reasons,
+        limits=policy.limits,
     )
-
-
-def _lines(
-    team: Submission, index: int, truth: Truth, results: Sequence[CaseResult], usable: Sequence[int]
-) -> list[str]:
-    """What is to say about one team's files, first what was rejected."""
-    lines = [line for i in usable for line in results[i].outcomes[index].lines]
-    keys = {case.name for case in truth.cases} | {case.subject for case in truth.cases}
-    for files in (team.label_maps, team.lengths):
-        lines += [f"{name}: is of no case of the truth; ignored" for k in files if k not in keys for name in files[k]]
-    lines = [*dict.fromkeys([*lines, *team.notes])]
-    if len(lines) > _MAX_LINES:
-        lines = [*lines[:_MAX_LINES], f"… and {len(lines) - _MAX_LINES} more"]
-    return lines
 
 
 def _versions() -> dict[str, str]:

@@ -93,7 +93,7 @@ def kendall_tau(rankings: Integers, reference: Integers) -> Floats:
 
 def segmentation_significance(table: ScoreTable) -> list[Significance]:
     """For each ranked metric: which team is significantly better than which, on means over labels."""
-    costs = as_costs(table).mean(axis=2)
+    costs = as_costs(table)[:, table.mapped].mean(axis=2)
     return [_significance(metric, costs[..., k]) for k, metric in enumerate(RANKED_METRICS)]
 
 
@@ -109,7 +109,7 @@ def case_errors(table: ScoreTable) -> Floats | None:
     measured = known.any(axis=1)
     if not measured.any():
         return None
-    return np.where(known, table.length_errors, 0.0)[:, measured].sum(axis=2) / known[measured].sum(axis=1)
+    return np.where(known, table.counted_errors, 0.0)[:, measured].sum(axis=2) / known[measured].sum(axis=1)
 
 
 def holm(p: Floats) -> Floats:

@@ -1,12 +1,15 @@
 """Everything that was measured, in dense arrays: one cell for every team, case, label and metric.
 
 Scoring fills it, ranking and the report read it. Nothing is ever dropped: a cell that
-could not be measured holds its penalty and, in the reasons, why.
+could not be measured holds its penalty and, in the reasons, why. What was measured is one
+thing, what of it counts in means and ranks another: see ``Limits``.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,19 +39,40 @@ class CaseInfo:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """The most that a value counts in means, ranks and tests, so that leaving a thing out never pays.
+
+    Attributes:
+        ed: of an ED.
+        betti: of |Δb0|, |Δb1| and |Δb2|.
+        length: of a length's error, percent.
+    """
+
+    ed: float = math.inf
+    betti: float = math.inf
+    length: float = math.inf
+
+    def of(self, metric: str) -> float:
+        """The limit of a segmentation metric; infinite where it has none."""
+        return {"ed": self.ed, "b0": self.betti, "b1": self.betti, "b2": self.betti}.get(metric, math.inf)
+
+
+@dataclass(frozen=True)
 class ScoreTable:
     """Scores after penalties. T teams, C cases, 7 labels (1–7 at index 0–6), 7 metrics, 5 lengths.
 
     Attributes:
         teams: names of the teams, as their folders spell them.
         cases: the cases of the truth, every one of them scored for every team.
-        values: (T, C, 7, 7) float64, finite, metrics in the order of SEGMENTATION_METRICS.
+        values: (T, C, 7, 7) float64, metrics in the order of SEGMENTATION_METRICS; NaN for all teams
+            in a case whose true map can't be read, else finite.
         reasons: (T, C, 7, 7) str; "" where measured, else a reason code.
-        ed_floor: (C, 7) float64, the ED that a perfect prediction would get.
+        ed_floor: (C, 7) float64, the ED that a perfect prediction would get; NaN without a true map.
         true_lengths: (C, 5) float64 mm; NaN where the truth has none.
         lengths: (T, C, 5) float64 mm; NaN where the team gave none.
         length_errors: (T, C, 5) float64 percent after penalties; NaN where the truth has none.
         length_reasons: (T, C, 5) str; "" where measured.
+        limits: the most that values and errors count.
     """
 
     teams: tuple[str, ...]
@@ -60,6 +84,7 @@ class ScoreTable:
     lengths: npt.NDArray[np.float64]
     length_errors: npt.NDArray[np.float64]
     length_reasons: npt.NDArray[np.str_]
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         t, c = len(self.teams), len(self.cases)
@@ -75,3 +100,18 @@ class ScoreTable:
         for field, shape in expected.items():
             if getattr(self, field).shape != shape:
                 raise ValueError(f"{field} has shape {getattr(self, field).shape}, not {shape}")
+
+    @cached_property
+    def counted(self) -> npt.NDArray[np.float64]:
+        """``values`` as they count in means, ranks and tests, (T, C, 7, 7)."""
+        return np.minimum(self.values, [self.limits.of(metric) for metric in SEGMENTATION_METRICS])
+
+    @cached_property
+    def counted_errors(self) -> npt.NDArray[np.float64]:
+        """``length_errors`` as they count, (T, C, 5) percent."""
+        return np.minimum(self.length_errors, self.limits.length)
+
+    @cached_property
+    def mapped(self) -> npt.NDArray[np.bool_]:
+        """The cases whose true map could be read, (C,)."""
+        return np.asarray(np.isfinite(self.ed_floor).all(axis=1))

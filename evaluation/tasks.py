@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +27,7 @@ from evaluation.intake import (
     take,
 )
 from evaluation.measure import LabelMap, Measured, analyse, compare
+from evaluation.policy import NO_TRUTH
 from evaluation.submissions import Submission, locate
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
@@ -65,13 +66,18 @@ class TeamFiles:
 
 @dataclass(frozen=True)
 class CaseTask:
-    """One case and the files of all teams."""
+    """One case and the files of all teams.
+
+    Attributes:
+        problem: why the true map can't be used, where that is known beforehand; then it isn't looked at.
+    """
 
     case: str
     truth: Path
     truth_files: frozenset[Identity]
     teams: tuple[TeamFiles, ...]
     cache: Cache | None
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ class CaseResult:
     """All teams' outcomes of one case.
 
     Attributes:
-        problem: why the truth can't be used; then nothing else counts.
+        problem: why the true map can't be used; then no team's label map is measured, and their lengths are.
         betti: (7, 3) of the true map.
         diagonal: mm, of the image.
     """
@@ -134,39 +140,55 @@ def locate_files(team: Submission, key: str, subject: str, *, only_case: bool) -
 
 def run_case(task: CaseTask) -> CaseResult:
     """Measure one case for all teams."""
+    lengths = [_lengths(task, files) for files in task.teams]
     try:
+        if task.problem:
+            raise FetaError(task.truth, task.problem)
         truth = _TrueMap(task.truth)
-        outcomes = tuple(_run_team(task, files, truth) for files in task.teams)
-        for known in (outcome.measured for outcome in outcomes if outcome.measured):
-            return CaseResult(outcomes, known.betti_truth, known.diagonal)
-        return CaseResult(outcomes, truth.map.betti, truth.map.volume.grid.diagonal_mm)
+        maps = [_label_map(task, files, truth) for files in task.teams]
+        known = next((outcome.measured for outcome in maps if outcome.measured), None)
+        betti, diagonal = (
+            (known.betti_truth, known.diagonal) if known else (truth.map.betti, truth.map.volume.grid.diagonal_mm)
+        )
     except FetaError as error:
-        return CaseResult(problem=f"{task.case}: left out for every team: {error}")
+        problem = f"{task.case}: its label maps are left out for every team: {error}"
+        return CaseResult(tuple(replace(outcome, reason=NO_TRUTH) for outcome in lengths), problem=problem)
+    return CaseResult(tuple(map(_joined, maps, lengths)), betti, diagonal)
 
 
-def failed(task: CaseTask, team: int) -> Outcome:
-    """The outcome of a team whose file ended the process that measured it."""
-    line = f"{task.teams[team].label_map.name}: ended the process that measured it (out of memory?)"
+def without_map(task: CaseTask, team: int) -> CaseTask:
+    """The task of a single team whose label map ended the process that measured it: its lengths are left to do."""
+    files = task.teams[team]
+    line = f"{files.label_map.name}: ended the process that measured it (out of memory?)"
+    return replace(task, teams=(replace(files, label_map=Located(None, NOT_MEASURED, line)),))
+
+
+def failed(task: CaseTask) -> Outcome:
+    """The outcome of a team whose files, whichever it was, ended every process that read them."""
+    line = f"{task.case}: its files ended the process that read them (out of memory?)"
     return Outcome(reason=NOT_MEASURED, length_reasons=(NOT_MEASURED,) * len(MEASUREMENTS), lines=(line,))
 
 
-def _run_team(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
-    lines: list[str] = []
-    measured, reason = None, ""
+def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
+    """The part of an outcome that the label map gives."""
     try:
         measured, remarks = _guarded(task, files, truth)
-        lines += remarks
+        return Outcome(measured, lines=remarks)
     except RejectedError as error:
-        reason = error.reason
-        lines.append(error.line)
-    lengths, length_reasons = np.full(len(MEASUREMENTS), np.nan), [""] * len(MEASUREMENTS)
+        return Outcome(reason=error.reason, lines=(error.line,))
+
+
+def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
+    """The part of an outcome that the lengths give."""
     try:
-        lengths, length_reasons, length_remarks = _read_lengths(task, files)
-        lines += length_remarks
+        lengths, reasons, remarks = _read_lengths(task, files)
+        return Outcome(lengths=lengths, length_reasons=tuple(reasons), lines=tuple(remarks))
     except RejectedError as error:
-        length_reasons = [error.reason] * len(MEASUREMENTS)
-        lines.append(error.line)
-    return Outcome(measured, reason, lengths, tuple(length_reasons), tuple(lines))
+        return Outcome(length_reasons=(error.reason,) * len(MEASUREMENTS), lines=(error.line,))
+
+
+def _joined(label_map: Outcome, lengths: Outcome) -> Outcome:
+    return replace(lengths, measured=label_map.measured, reason=label_map.reason, lines=label_map.lines + lengths.lines)
 
 
 def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:

@@ -70,6 +70,53 @@ def test_rows_are_in_the_order_of_ranks_and_hold_the_means() -> None:
     assert first["ed_floor"] == second["ed_floor"] == pytest.approx(table.ed_floor.mean())
 
 
+def without_map(table: ScoreTable, case: int) -> ScoreTable:
+    """The table of a cohort in which one true map can't be read."""
+    values, reasons, floor = table.values.copy(), table.reasons.copy(), table.ed_floor.copy()
+    values[:, case], reasons[:, case], floor[case] = np.nan, "no-truth", np.nan
+    return replaced(table, values=values, reasons=reasons, ed_floor=floor)
+
+
+def less_a_case(table: ScoreTable, case: int) -> ScoreTable:
+    """The table of a cohort without a case."""
+    kept = [c for c in range(len(table.cases)) if c != case]
+    by_team = {
+        n: getattr(table, n)[:, kept] for n in ("values", "reasons", "lengths", "length_errors", "length_reasons")
+    }
+    cases = tuple(table.cases[c] for c in kept)
+    return replaced(table, cases=cases, ed_floor=table.ed_floor[kept], true_lengths=table.true_lengths[kept], **by_team)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_case_without_a_true_map_counts_in_no_board_of_maps_and_in_that_of_lengths(scheme: Scheme) -> None:
+    table = made_up_table(4, 7)
+    whole, less = compute_results(without_map(table, 2), ScoringNotes(), scheme=scheme), less_a_case(table, 2)
+    expected = compute_results(less, ScoringNotes(), scheme=scheme)
+    drawn = ("rank_low", "rank_high")  # other samples of the cases
+    for own, other in zip(whole.segmentation, expected.segmentation, strict=True):
+        for row, same in zip(own.rows, other.rows, strict=True):
+            assert {k: v for k, v in row.items() if k not in drawn} == pytest.approx(
+                {k: v for k, v in same.items() if k not in drawn}
+            )
+    lengths = compute_results(table, ScoringNotes(), scheme=scheme).biometry
+    assert [board.rows for board in whole.biometry] == [board.rows for board in lengths]
+    assert whole.penalties == {team: {} for team in table.teams}
+    one, other = whole.significance[0], expected.significance[0]
+    np.testing.assert_array_equal(one.p, other.p)
+    jsonschema.validate(json.loads(json.dumps(as_json(whole), allow_nan=False)), SCHEMA)
+
+
+def test_a_site_without_a_true_map_has_no_board_of_maps(tmp_path: Path) -> None:
+    table = without_map(made_up_table(2, 3), 1)
+    results = write_outputs(tmp_path, table, ScoringNotes())
+    assert [board.group.name for board in results.segmentation] == ["all", "CHUV", "KISPI"]
+    assert [board.group.name for board in results.biometry] == ["all", "CHUV", "KISPI", "Vienna"]
+    empty = [row for row in rows(tmp_path / "scores.csv") if row["value"] == ""]
+    assert {row["subject"] for row in empty} == {"sub-001"}
+    assert {row["reason"] for row in empty} == {"no-truth"}
+    jsonschema.validate(json.loads((tmp_path / "results.json").read_text(encoding="utf-8")), SCHEMA)
+
+
 def test_files_have_the_promised_columns_and_every_score(tmp_path: Path) -> None:
     table = with_gaps()
     write_outputs(tmp_path / "out", table, ScoringNotes())

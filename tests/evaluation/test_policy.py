@@ -25,7 +25,7 @@ from evaluation.policy import (
     read_policy,
     score_pair,
 )
-from evaluation.table import SEGMENTATION_METRICS
+from evaluation.table import SEGMENTATION_METRICS, Limits
 from feta.errors import FetaError
 
 ED = SEGMENTATION_METRICS.index("ed")
@@ -96,8 +96,8 @@ def test_floor_is_what_a_perfect_prediction_gets() -> None:
 
 
 @given(st.integers(1, 7), st.integers(0, 2**32 - 1), st.sampled_from(["table", "reference"]))
-def test_leaving_a_structure_out_improves_no_score(label: int, seed: int, euler: Euler) -> None:
-    """As long as its own ED isn't the cohort's largest and beyond 1000: see the policy."""
+def test_leaving_a_structure_out_of_a_map_improves_no_score(label: int, seed: int, euler: Euler) -> None:
+    """Measured on maps; ``test_leaving_out`` has the rest."""
     generator = np.random.default_rng(seed)
     labels = np.where(generator.random(SHAPE) < 0.05, generator.integers(0, 8, SHAPE), brain(shift=2)).astype(np.uint8)
     whole, _ = scored(brain(), labels, euler)
@@ -109,6 +109,17 @@ def test_leaving_a_structure_out_improves_no_score(label: int, seed: int, euler:
         assert (worse[label - 1, :2] <= whole[label - 1, :2]).all()
         assert (worse[label - 1, 2:] >= whole[label - 1, 2:]).all()
     assert (table[2, 0, :, :2] <= table[1, 0, :, :2]).all()
+    others = np.arange(7) != label - 1
+    np.testing.assert_array_equal(less[others], whole[others])
+
+
+@pytest.mark.parametrize("far", [(0, 0, 0), (19, 0, 0), (0, 21, 0), (0, 0, 23)])
+def test_no_distance_is_longer_than_the_diagonal(far: tuple[int, int, int]) -> None:
+    """What a missing label is penalised with is the worst that can be measured: here from corner to corner."""
+    truth, prediction = np.zeros((2, *SHAPE), dtype=np.uint8)
+    truth[far], prediction[tuple(n - 1 - i for n, i in zip(SHAPE, far, strict=True))] = 3, 3
+    values, _ = scored(truth, prediction)
+    assert 0.8 * DIAGONAL < values[2, 2] <= DIAGONAL * (1 + 1e-12)
 
 
 def test_default_is_the_declared_policy() -> None:
@@ -117,6 +128,7 @@ def test_default_is_the_declared_policy() -> None:
     assert (policy.neither.dice, policy.neither.vs, policy.neither.hd95) == (1, 1, 0)
     assert (policy.extra.dice, policy.extra.vs, policy.extra.hd95) == (0, 0, None)
     assert policy.length_error_at_least == 100
+    assert policy.limits == Limits(ed=1000, betti=1000, length=100)
 
 
 def test_own_policy(tmp_path: Path) -> None:
@@ -132,7 +144,7 @@ def test_own_policy(tmp_path: Path) -> None:
     "change",
     [("dice: 0", "dice: -1"), ("vs: 1", "vs: 2"), ("hd95: diagonal", "hd95: long"), ("dice: 0", "dise: 0"),
      ("neither:", "nether:"), ("ed_at_least: 1000", "ed_at_least: .inf"), ("dice: 0", "dice: true"),
-     ("missing:", "x: [")],
+     ("missing:", "x: ["), ("missing: true", "missing: 1"), ("count_no", "count")],
 )  # fmt: skip
 def test_policy_that_is_none(tmp_path: Path, change: tuple[str, str]) -> None:
     text = (Path(__file__).parents[2] / "evaluation" / "policy.yaml").read_text()

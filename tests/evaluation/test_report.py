@@ -143,6 +143,15 @@ def test_small_cohorts_have_a_report_too(table: ScoreTable) -> None:
     assert ("Bland–Altman" in page.text) == bool(np.isfinite(table.true_lengths).any())
 
 
+def test_a_site_without_a_true_map_is_shown_by_its_lengths() -> None:
+    table = made_up_table(2, 6)
+    values, floor = table.values.copy(), table.ed_floor.copy()
+    values[:, [1, 4]], floor[[1, 4]] = np.nan, np.nan
+    page = Page(render(compute_results(replaced(table, values=values, ed_floor=floor), ScoringNotes())))
+    assert "nan" not in page.text.casefold().split()
+    assert "Vienna" in page.text
+
+
 def test_plots_are_made_twice_the_same() -> None:
     results = compute_results(made_up_table(2, 3), ScoringNotes())
     assert figures.blobs(results) == figures.blobs(results)

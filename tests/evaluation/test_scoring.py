@@ -13,6 +13,7 @@ from small_brains import LENGTHS, brain, volume, write_team, write_truth
 
 from evaluation import cache as cache_module
 from evaluation import tasks
+from evaluation.policy import NO_TRUTH
 from evaluation.scoring import score
 from evaluation.table import SEGMENTATION_METRICS, ScoreTable
 from feta.errors import FetaError
@@ -190,11 +191,17 @@ def test_several_reconstructions_of_a_subject(tmp_path: Path) -> None:
     assert table.length_reasons[0, :, 0].tolist() == ["missing-file", ""]
 
 
-def test_unreadable_truth_leaves_its_case_out_for_all(cohort: tuple[Path, Path]) -> None:
+def test_an_unreadable_true_map_takes_the_maps_away_and_no_length(cohort: tuple[Path, Path]) -> None:
     truth, submissions = cohort
+    expected, _ = score(truth, submissions, jobs=1)
     (truth / f"sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"no map")
     table, notes = score(truth, submissions, jobs=1)
-    assert [case.subject for case in table.cases] == ["sub-002"]
+    assert table.mapped.tolist() == [False, True]
+    assert set(table.reasons[0, 0].ravel()) == {NO_TRUTH}
+    assert np.isnan(table.values[:, 0]).all()
+    np.testing.assert_array_equal(table.values[:, 1], expected.values[:, 1])
+    np.testing.assert_array_equal(table.length_errors, expected.length_errors)
+    assert set(table.length_reasons.ravel()) == {""}
     assert any("left out for every team" in line for line in notes.warnings)
     (truth / "sub-002/anat/sub-002_rec-mial_dseg.nii.gz").write_bytes(b"no map")
     with pytest.raises(FetaError, match="no label map of the truth"):
@@ -245,6 +252,12 @@ def _die(task: tasks.CaseTask) -> tasks.CaseResult:
     return tasks.run_case(task)
 
 
+def _die_of_a_truth(task: tasks.CaseTask) -> tasks.CaseResult:
+    if "sub-002" in task.case and not task.problem:
+        os._exit(9)
+    return tasks.run_case(task)
+
+
 def test_a_process_that_dies(cohort: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     truth, submissions = cohort
     expected, _ = score(truth, submissions, jobs=1)
@@ -254,8 +267,19 @@ def test_a_process_that_dies(cohort: tuple[Path, Path], monkeypatch: pytest.Monk
     table, notes = score(truth, submissions, jobs=2)
     assert set(table.reasons[0, 0].ravel()) == {"not-measured"}
     assert set(table.reasons[0, 1].ravel()) == {"missing-file"}
+    assert set(table.length_reasons[0].ravel()) == {""}
     assert "ended the process" in notes.teams["deadly"][0]
     np.testing.assert_array_equal(table.values[1], expected.values[0])
+
+
+def test_a_truth_that_ends_its_process(cohort: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, submissions = cohort
+    expected, _ = score(truth, submissions, jobs=1)
+    monkeypatch.setattr("evaluation.parallel.run_case", _die_of_a_truth)
+    table, notes = score(truth, submissions, jobs=2)
+    assert table.mapped.tolist() == [True, False]
+    np.testing.assert_array_equal(table.length_errors, expected.length_errors)
+    assert any("sub-002" in line and "left out for every team" in line for line in notes.warnings)
 
 
 def test_a_fault_of_the_evaluator_stops_nothing(

@@ -82,7 +82,7 @@ def _whole(upright: Upright, mask: Mask) -> Mask | None:
 
 def _plane(upright: Upright, mask: Mask, axis: int, position: float) -> Plane | None:
     """A structure's largest part in a plane; None where it is too small."""
-    section = plane(mask.astype(np.float64), upright.origin, upright.spacing, axis, position).largest_part()
+    section = plane(mask, upright.origin, upright.spacing, axis, position).largest_part()
     return section if section.area >= SMALLEST_AREA_MM2 else None
 
 
@@ -100,8 +100,7 @@ def _callosum(upright: Upright, callosum: Mask | None, brain: Line | None) -> Li
             return None
         section = Plane(smoothed(strip, upright.spacing, CALLOSUM_SMOOTH_MM), upright.origin[1:], upright.spacing)
     else:
-        field = callosum.astype(np.float64)
-        section = plane(field, upright.origin, upright.spacing, 0, 0.0, CALLOSUM_SMOOTH_MM)
+        section = plane(callosum, upright.origin, upright.spacing, 0, 0.0, CALLOSUM_SMOOTH_MM)
     if section.area < SMALLEST_AREA_MM2:
         return None
     splenium, genu = section.chords((1.0, 0.0)).farthest()
@@ -152,8 +151,11 @@ def _cerebellum(upright: Upright, cerebellum: Mask | None) -> Line | None:
     if cerebellum is None:
         return None
     y = _widest_coronal(upright, cerebellum)
-    section = _plane(upright, cerebellum, 1, y)
-    return None if section is None else _line(1, y, section.chords((1.0, 0.0)).extremes())
+    # Where the fourth ventricle lies between them, the hemispheres hang apart in this plane.
+    section = plane(cerebellum, upright.origin, upright.spacing, 1, y)
+    if section.area < SMALLEST_AREA_MM2:
+        return None
+    return _line(1, y, section.chords((1.0, 0.0)).extremes())
 
 
 def _widest_coronal(upright: Upright, cerebellum: Mask) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from inference.shapes import largest
+from inference.shapes import Mask, largest
 
 Array = npt.NDArray[np.float64]
 
@@ -127,28 +127,26 @@ class Chords:
         return np.asarray(self.centre + position * self.along + offset * self.across)
 
 
-def plane(
-    field: Array, origin: Array, spacing: float, axis: int, position: float, width_mm: float = SMOOTH_MM
-) -> Plane:
+def plane(mask: Mask, origin: Array, spacing: float, axis: int, position: float, width_mm: float = SMOOTH_MM) -> Plane:
     """Average a structure's indicator over a slab, and smooth it in its plane.
 
     Args:
-        field: indicator (z, y, x).
+        mask: the structure (z, y, x).
         origin: position (x, y, z) of voxel (0, 0, 0), mm.
         spacing: mm.
         axis: across the plane: 0 x, 1 y, 2 z.
         position: of the plane along that axis, mm.
         width_mm: of the smoothing in the plane.
     """
-    places = origin[axis] + np.arange(field.shape[2 - axis]) * spacing
+    places = origin[axis] + np.arange(mask.shape[2 - axis]) * spacing
     weights = np.exp(-(((places - position) / SLAB_MM) ** 2) / 2)
     kept = weights > 1e-3
-    slab = np.compress(kept, field, axis=2 - axis)
+    slab = np.compress(kept, mask, axis=2 - axis)
     flat = np.tensordot(slab, weights[kept] / weights[kept].sum(), axes=(2 - axis, 0))
     return Plane(smoothed(flat, spacing, width_mm), np.delete(origin, axis), spacing)
 
 
-def smoothed(field: Array | npt.NDArray[np.bool_], spacing: float, width_mm: float = SMOOTH_MM) -> Array:
+def smoothed(field: Array | Mask, spacing: float, width_mm: float = SMOOTH_MM) -> Array:
     """Smooth an indicator without drawing in what is curved."""
     once = gaussian_filter(field.astype(np.float64), width_mm / spacing, mode="constant")
     return np.asarray(2 * once - gaussian_filter(once, width_mm / spacing, mode="constant"))

@@ -55,6 +55,16 @@ class Upright:
         """Nearest voxel along an axis (0 x, 1 y, 2 z), within the array."""
         return int(np.clip(round((position - self.origin[axis]) / self.spacing), 0, self.labels.shape[2 - axis] - 1))
 
+    def carried(self, volume: Volume) -> npt.NDArray[np.uint8]:
+        """Another label map or mask of the same case, (z, y, x) uint8 on this one's voxels (nearest neighbour)."""
+        step = np.diag([self.spacing] * 3 + [1.0])
+        step[:3, 3] = self.origin
+        to_index = np.linalg.inv(volume.grid.affine()) @ self.to_physical @ step
+        # scipy's axes are (z, y, x): reverse rows and columns.
+        turn, offset = to_index[:3, :3][::-1, ::-1], to_index[:3, 3][::-1]
+        array = affine_transform(volume.array, turn, offset, output_shape=self.labels.shape, order=0, prefilter=False)
+        return np.asarray(array, np.uint8)
+
 
 def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:
     """Resample a label map's brain into the brain frame, its midline at x = 0.

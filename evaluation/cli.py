@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evaluation.notes import ScoringNotes
     from evaluation.table import ScoreTable
 
-FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
+FINE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 _SHOWN_LINES = 20
 EPILOG = "Exit status: 0 all fine, 1 some case failed, is missing or invalid, 2 unusable call or input."
 
@@ -70,6 +70,10 @@ def score(
     scheme: Annotated[Scheme, typer.Option(help="How teams are ranked.")] = Scheme.PAPER,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A dask scheduler whose workers measure, for instance tcp://host:8786."),
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="YAML with penalties, in place of the declared ones.")] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Where measurements are kept.", show_default="OUTPUT/.measurements")
@@ -102,6 +106,7 @@ def score(
             submissions,
             euler=euler.value,
             jobs=jobs,
+            scheduler=scheduler,
             policy=read_policy(policy) if policy else default_policy(),
             cache=kept,
             progress=progress,
@@ -155,6 +160,55 @@ def validate(
             print(f"note: {line}")
         print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.remarks)} notes")
     raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
+
+
+@app.command(epilog=EPILOG)
+def run(
+    roster: Annotated[Path, typer.Argument(help="YAML: teams, images, limits; start from evaluation/roster.yaml.")],
+    input_: Annotated[Path, typer.Argument(metavar="INPUT", help="Hidden volumes and participants.tsv; no truth.")],
+    output: Annotated[Path, typer.Argument(help="State, logs, submissions. A run that was ended goes on there.")],
+) -> None:
+    """Run each team's container on each case, isolated and within limits (needs the extra `harness`)."""
+    from evaluation.roster import read_roster
+    from evaluation.runner import run as run_all
+    from evaluation.runner_setting import RunFolders
+    from evaluation.runner_state import CaseState, RunState
+    from evaluation.runner_table import shown_live
+
+    rules = read_roster(roster)
+    _check_output(output, input_, input_)
+    try:
+        with shown_live(RunState(RunFolders(output).state), rules.limits) as said:
+            rows = run_all(rules, input_, output, said)
+    except KeyboardInterrupt:
+        print("feta-evaluate: interrupted; the same command goes on where it was", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    print(f"next: feta-evaluate score TRUTH {shlex.quote(str(output / 'submissions'))} SCORES", file=sys.stderr)
+    raise typer.Exit(FINE if all(row.state is CaseState.DONE for row in rows) else SOME_FAILED)
+
+
+@app.command(epilog=EPILOG)
+def status(
+    output: Annotated[Path, typer.Argument(help="The output folder of `run`.")],
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Say how far a run is, from any terminal."""
+    from evaluation.runner_lock import is_running
+    from evaluation.runner_setting import RunFolders
+    from evaluation.runner_state import RunState
+    from evaluation.runner_table import print_status
+
+    folders = RunFolders(output)
+    if not folders.state.is_file():
+        raise FetaError(output, "holds no run", "name the output folder of `feta-evaluate run`")
+    state = RunState(folders.state)
+    print_status(
+        state.rows(),
+        state.limits(),
+        running=is_running(folders),
+        as_json=format_ is Format.JSON,
+        file=sys.stdout,
+    )
 
 
 def _check_output(output: Path, truth: Path, submissions: Path) -> None:

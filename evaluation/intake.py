@@ -49,8 +49,13 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISBLK, "is a device"),
 )
 
-#: (device, inode): what a file is, whatever it is called.
-Identity = tuple[int, int]
+#: What a file is, whatever it is called: see ``identities``.
+Identity = tuple[int, ...]
+
+
+def identities(status: os.stat_result) -> tuple[Identity, Identity]:
+    """(device, inode), and what is the same on every machine that mounts the file: (inode, size, time of change)."""
+    return (status.st_dev, status.st_ino), (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def printable(name: str) -> str:
@@ -137,7 +142,7 @@ def _check_kind(status: os.stat_result, name: PurePosixPath, truth: frozenset[Id
     if not stat.S_ISREG(status.st_mode):
         said = next((kind for test, kind in _KINDS if test(status.st_mode)), "is not a regular file")
         raise RejectedError(UNSAFE_FILE, f"{name}: {said}; put the file itself there")
-    if (status.st_dev, status.st_ino) in truth:
+    if not truth.isdisjoint(identities(status)):
         raise RejectedError(UNSAFE_FILE, f"{name}: is a hard link to the truth")
     if status.st_size > MAX_FILE_BYTES:
         raise RejectedError(INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")

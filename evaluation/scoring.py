@@ -12,6 +12,7 @@ import numpy as np
 import feta
 from evaluation.biometry import length_errors
 from evaluation.cache import VERSION, Cache
+from evaluation.cluster import run_on
 from evaluation.notes import ScoringNotes
 from evaluation.parallel import run_all
 from evaluation.policy import (
@@ -43,6 +44,7 @@ def score(
     *,
     euler: Euler = "table",
     jobs: int | None = None,
+    scheduler: str | None = None,
     policy: Policy | None = None,
     cache: Path | None = None,
     progress: Progress = lambda done, total: None,
@@ -54,18 +56,19 @@ def score(
         submissions: one folder for each team.
         euler: what ED and Betti differences refer to: the fixed table, or the true map.
         jobs: processes; by default one for each core that this process may use.
+        scheduler: address of a dask scheduler whose workers do the measuring, in place of processes here.
         policy: penalties; by default the declared ones.
         cache: folder in which measurements are kept; None keeps nothing.
         progress: called with the number of cases done and of all.
 
     Raises:
-        FetaError: truth or submissions can't be used at all.
+        FetaError: truth, submissions or the scheduler can't be used at all.
     """
     policy = policy or default_policy()
     known = read_truth(truth)
     teams, ignored = find_submissions(submissions)
-    tasks = _tasks(known, teams, Cache(cache) if cache else None)
-    results = run_all(tasks, jobs or len(os.sched_getaffinity(0)), progress)
+    tasks = _tasks(known, teams, Cache(cache.absolute()) if cache else None)
+    results = run_on(tasks, scheduler, progress) if scheduler else run_all(tasks, jobs or _cores(), progress)
     if all(result.problem for result in results):
         raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
     table = score_table(known, [team.team for team in teams], results, policy, euler)
@@ -76,6 +79,11 @@ def score(
         versions=_versions(),
     )
     return table, notes
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _tasks(truth: Truth, teams: Sequence[Submission], cache: Cache | None) -> list[CaseTask]:

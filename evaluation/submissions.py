@@ -76,7 +76,8 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
     if not teams:
         raise FetaError(folder, "holds no folder of a team", "make one folder for each team")
     names = _printable_names([e.name for e in teams])
-    submissions = [_find(name, Path(entry.path)) for name, entry in zip(names, teams, strict=True)]
+    # Absolute, since another process may stand elsewhere; no link on the way is resolved.
+    submissions = [_find(name, Path(entry.path).absolute()) for name, entry in zip(names, teams, strict=True)]
     ignored = [f"{printable(e.name)}: is no folder of a team; ignored" for e in entries if e not in teams]
     return submissions, ignored
 

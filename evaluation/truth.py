@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.biometry import read_true_lengths
-from evaluation.intake import Identity
+from evaluation.intake import Identity, identities
 from evaluation.submissions import case_key
 from evaluation.table import CaseInfo
 from feta.errors import FetaError
@@ -107,13 +107,13 @@ def _info(key: str, path: Path, people: dict[str, Participant]) -> CaseInfo:
 
 
 def _identities(root: Path) -> frozenset[Identity]:
-    """Device and inode of every file below a folder."""
-    found = set()
+    """What every file below a folder is known by."""
+    found: set[Identity] = set()
     for folder, _, names in os.walk(root):
         for name in names:
             try:
                 status = (Path(folder) / name).stat()
             except OSError:  # a dangling link is no file that anybody could submit
                 continue
-            found.add((status.st_dev, status.st_ino))
+            found.update(identities(status))
     return frozenset(found)

@@ -172,7 +172,7 @@ def two_teams(ed: int) -> tuple[Truth, Results, Results]:
     betti = np.tile([1, 0, 0], (7, 1))
     bad, good = (drawn_outcome(generator, np.ones(7, bool), betti, 1.0) for _ in range(2))
     assert bad.measured is not None
-    rough = replace(bad.measured, in_prediction=np.ones(7, bool), betti_prediction=betti + [0, ed, 0])
+    rough = replace(bad.measured, in_prediction=np.ones(7, bool), betti_prediction=betti + np.array([0, ed, 0]))
     bad = replace(bad, measured=rough)
     less = less_of(bad, generator, 1.0, no_file=False)
     truth = Truth(made_up_cases(1), (Path("map"),), np.full((1, 5), 40.0), (True,), frozenset(), ())

@@ -1,0 +1,181 @@
+"""An organizer's day: every team's container on every hidden case, to an end whatever they do or interrupts it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+from evaluation.roster import Limits, Roster, Team
+from evaluation.runner_arguments import helper_arguments
+from evaluation.runner_calls import Job, case_id, make_jobs
+from evaluation.runner_engine import Engine, RefusedError
+from evaluation.runner_job import RUN_LABEL, StoppedError, run_job
+from evaluation.runner_lock import locked
+from evaluation.runner_record import write_record
+from evaluation.runner_setting import RunFolders, Setting
+from evaluation.runner_stage import cases_to_run, identity, stage
+from evaluation.runner_state import CaseRow, CaseState, RunState
+from feta.errors import FetaError
+
+_LOG = logging.getLogger(__name__)
+_SECONDS_BETWEEN_TRIES = 0.5
+
+#: Called with the cases that have ended.
+Said = Callable[[Sequence[CaseRow]], None]
+
+
+def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]:
+    """Run what is not finished of a roster; ``OUTPUT/submissions`` is then for ``feta-evaluate score``.
+
+    Args:
+        input_: a BIDS tree or a flat folder of volumes with participants.tsv. Nothing else of it is shown to a team.
+        output: state, logs and submissions; a run that was killed goes on there.
+        said: told of each job's cases when they have ended, in the thread that ran them.
+
+    Returns:
+        How every team's cases ended.
+
+    Raises:
+        FetaError: roster, input, output or engine can't be used; or another harness is at work there.
+        KeyboardInterrupt: interrupted; containers are gone, and the next run goes on.
+    """
+    cases = cases_to_run(input_, roster)
+    folders = RunFolders(output)
+    with locked(folders), closing(Engine()) as engine:
+        images = {team.name: engine.image_id(team.image) for team in roster.teams}
+        state = _open_state(folders, roster, images, cases)
+        limits = replace(roster.limits, cpus=min(roster.limits.cpus, engine.cpus()))
+        helper = engine.image_id(roster.helper_image)
+        setting = Setting(state.fact("run"), folders, limits, images, helper, cases)
+        left = engine.remove_labelled(f"{RUN_LABEL}={setting.run_id}")
+        if left:
+            _LOG.warning("%d containers of the run before were ended; their cases are done again", left)
+        state.forget_running()
+        shutil.rmtree(folders.unpacked, ignore_errors=True)
+        if any(not row.state.final for row in state.rows()):
+            stage(cases, folders.staged)
+            gpus = _usable_gpus(engine, roster, helper, setting.run_id)
+            _run_all(roster, setting, state, gpus, engine, said)
+        write_record(folders.submissions, roster, state)
+        shutil.rmtree(folders.staged.parent, ignore_errors=True)
+        return state.rows()
+
+
+def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cases: Sequence) -> RunState:
+    state, ids, about = RunState(folders.state), [case_id(case) for case in cases], identity(cases)
+    if not folders.state.exists():
+        folders.submissions.mkdir(exist_ok=True)
+        if any(folders.submissions.iterdir()):
+            raise FetaError(folders.submissions, "holds files of no run", "use an empty output folder")
+    state.create(uuid.uuid4().hex, roster, images, ids, about)
+    state.check(roster, images, ids, about)
+    for folder in (folders.logs, folders.staged.parent):
+        folder.mkdir(exist_ok=True)
+        # What containers printed, and the input under any account's eyes: for the organizer alone.
+        folder.chmod(0o700)
+    return state
+
+
+def _usable_gpus(engine: Engine, roster: Roster, helper: str, run_id: str) -> tuple[str | None, ...]:
+    """A worker's GPU each; None is the CPU, for all where the engine has no GPU to give."""
+    for gpu in roster.gpus:
+        arguments = helper_arguments(helper, (), {RUN_LABEL: run_id}, gpu=gpu)
+        try:
+            engine.remove(engine.start(arguments))
+        except RefusedError as error:
+            _LOG.warning("the engine gives no GPU %s (%s): all teams run on the CPU", gpu, error)
+            return (None,) * roster.parallel
+    return roster.gpus or (None,) * roster.parallel
+
+
+def _run_all(
+    roster: Roster, setting: Setting, state: RunState, gpus: Sequence[str | None], engine: Engine, said: Said
+) -> None:
+    """A thread for each GPU takes team after team; the first error that is ours, or a signal, ends them all."""
+    teams: SimpleQueue[Team] = SimpleQueue()
+    for team in roster.teams:
+        teams.put(team)
+    stop, errors = threading.Event(), SimpleQueue[BaseException]()
+
+    def work(gpu: str | None) -> None:
+        try:
+            with closing(Engine()) as own:
+                while not stop.is_set():
+                    _run_team(own, setting, state, teams.get_nowait(), gpu, stop, said)
+        except (Empty, StoppedError):
+            return
+        except BaseException as error:
+            errors.put(error)
+            stop.set()
+
+    threads = [threading.Thread(target=work, args=(gpu,), daemon=True) for gpu in gpus[: len(roster.teams)]]
+    with _terminated_as_interrupted():
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            stop.set()
+            _end_all(threads, engine, setting.run_id)
+    if not errors.empty():
+        raise errors.get()
+
+
+def _end_all(threads: Sequence[threading.Thread], engine: Engine, run_id: str) -> None:
+    """End containers until the threads that watch them have ended: one can be started while others are removed."""
+    while any(thread.is_alive() for thread in threads):
+        engine.remove_labelled(f"{RUN_LABEL}={run_id}")
+        for thread in threads:
+            thread.join(_SECONDS_BETWEEN_TRIES)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_team(
+    engine: Engine, setting: Setting, state: RunState, team: Team, gpu: str | None, stop: threading.Event, said: Said
+) -> None:
+    """A team's jobs, one after another, until its time is used up."""
+    for job in make_jobs(team, setting.cases):
+        ids = [case_id(case) for case in job.cases]
+        rows = [row for row in state.rows() if row.team == team.name]
+        if all(row.state.final for row in rows if row.case in ids):
+            continue
+        seconds = time_for(job, rows, setting.limits)
+        if seconds <= 0:
+            ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]
+        else:
+            state.begin(team.name, ids, "CPU" if gpu is None else f"GPU {gpu}")
+            ended = run_job(engine, setting, job, seconds, gpu, stop)
+        state.finish(ended)
+        said(ended)
+
+
+def time_for(job: Job, rows: Sequence[CaseRow], limits: Limits) -> float:
+    """Seconds that a job may take: its cases' own, and no more than its team has left."""
+    used = sum(row.seconds or 0.0 for row in rows if row.state.final)
+    return min(limits.case_seconds * len(job.cases), limits.team_seconds - used)

@@ -1,0 +1,222 @@
+"""The container engine, through the docker SDK and from the host: no container ever sees its socket.
+
+The SDK (the extra ``harness``) is imported when an engine is asked for: the evaluator's image is without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any
+
+from feta.errors import FetaError
+
+_TIMEOUT_SECONDS = 120
+_NO_ENGINE = "start the engine, or see that you may use it; `docker info` must answer"
+
+
+class RefusedError(Exception):
+    """The engine won't do this. Its words can hold a submission's own: for the organizer's log alone."""
+
+
+class SlowError(FetaError):
+    """The engine took too long to answer."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a container ended.
+
+    Attributes:
+        exit_code: 137 where it was killed.
+        out_of_memory: the kernel ended one of its processes for want of memory.
+        seconds: wall clock between its start and its end, by the engine.
+    """
+
+    exit_code: int
+    out_of_memory: bool
+    seconds: float
+
+
+class Engine:
+    """One connection; each thread has its own.
+
+    Raises:
+        FetaError: from every method, where the engine doesn't answer.
+        RefusedError: from every method, where it won't.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import docker
+        except ImportError as error:
+            raise FetaError(
+                "docker", "the Python package is missing", 'pip install "feta-submission[harness]"'
+            ) from error
+        with _answering():
+            self._client = docker.from_env(timeout=_TIMEOUT_SECONDS)
+            self._api = self._client.api
+            self._client.ping()
+
+    def image_id(self, name: str) -> str:
+        """The local id that a name stands for now.
+
+        Raises:
+            FetaError: there is no such image here.
+        """
+        try:
+            with _answering():
+                return self._client.images.get(name).id
+        except RefusedError as error:
+            raise FetaError(
+                name, "no such image here", f"docker pull {name}, docker load, or docker build it"
+            ) from error
+
+    def cpus(self) -> int:
+        """How many processors the engine has: it refuses to give more."""
+        with _answering():
+            return int(self._client.info()["NCPU"])
+
+    def declared_volumes(self, image_id: str) -> list[str]:
+        """The ``VOLUME`` folders of an image."""
+        with _answering():
+            config = self._api.inspect_image(image_id).get("Config") or {}
+        return sorted(config.get("Volumes") or {})
+
+    def make_volume(self, arguments: Mapping[str, Any]) -> None:
+        """Make a volume."""
+        with _answering():
+            self._client.volumes.create(**arguments)
+
+    def start(self, arguments: Mapping[str, Any]) -> str:
+        """Make a container and start it; returns its id. Where that fails nothing of it is left."""
+        import docker.errors
+
+        with _answering():
+            container = None
+            try:
+                container = self._client.containers.create(**arguments)
+                container.start()
+            except docker.errors.APIError:
+                if container is not None:
+                    self.remove(container.id)
+                raise
+            return container.id
+
+    def wait(self, container: str, seconds: float) -> bool:
+        """Wait until a container has ended; False where it runs on after ``seconds``."""
+        try:
+            with _answering():
+                self._api.wait(container, timeout=max(seconds, 0.01))
+        except SlowError:
+            return False
+        return True
+
+    def kill(self, container: str) -> None:
+        """End every process of a container. One that has ended is left as it is."""
+        import docker.errors
+
+        with _answering():
+            try:
+                self._api.kill(container)
+            except docker.errors.APIError:
+                if self._api.inspect_container(container)["State"]["Running"]:
+                    raise
+
+    def ended(self, container: str) -> Ended:
+        """How a container ended."""
+        with _answering():
+            state = self._api.inspect_container(container)["State"]
+        seconds = (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
+        return Ended(int(state["ExitCode"]), bool(state["OOMKilled"]), max(seconds, 0.0))
+
+    def usage(self, container: str) -> str:
+        """Processes and memory of a running container, in words; empty where it has ended."""
+        with _answering():
+            stats = self._api.stats(container, stream=False, one_shot=True)
+        processes, memory = stats.get("pids_stats", {}).get("current"), stats.get("memory_stats", {}).get("usage")
+        return f"{processes} processes, {memory >> 20} MB" if processes and memory is not None else ""
+
+    def log(self, container: str) -> bytes:
+        """What a container printed, as far as the engine kept it."""
+        with _answering():
+            return self._api.logs(container, stdout=True, stderr=True)
+
+    def fetch(self, container: str, folder: str) -> Generator[bytes, None, None]:
+        """A folder of a container as a tar archive."""
+        with _answering():
+            yield from self._api.get_archive(container, folder)[0]
+
+    def put(self, container: str, folder: str, archive: IO[bytes]) -> None:
+        """Unpack a tar archive into a folder of a container."""
+        with _answering():
+            self._api.put_archive(container, folder, archive)
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not; fine where there is none."""
+        import docker.errors
+
+        with _answering():
+            try:
+                self._api.remove_container(container, v=True, force=True)
+            except docker.errors.NotFound:
+                return
+            except docker.errors.APIError as error:
+                if error.status_code != 409:  # 409: its removal is under way
+                    raise
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; fine where there is none."""
+        import docker.errors
+
+        with _answering():
+            try:
+                self._api.remove_volume(name, force=True)
+            except docker.errors.NotFound:
+                return
+
+    def labelled(self, label: str) -> tuple[list[str], list[str]]:
+        """Containers (ids) and volumes (names) with a label, ``key=value``."""
+        with _answering():
+            containers = self._api.containers(all=True, quiet=True, filters={"label": label})
+            volumes = self._api.volumes(filters={"label": label})["Volumes"] or []
+        return [c["Id"] for c in containers], [v["Name"] for v in volumes]
+
+    def remove_labelled(self, label: str) -> int:
+        """Remove containers and volumes with a label; returns how many containers there were."""
+        containers, volumes = self.labelled(label)
+        for container in containers:
+            self.remove(container)
+        for volume in volumes:
+            self.remove_volume(volume)
+        return len(containers)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turns the SDK's exceptions into ours."""
+    import docker.errors
+    import requests
+
+    try:
+        yield
+    except docker.errors.APIError as error:  # also a RequestException
+        raise RefusedError(str(error.explanation or error)) from error
+    except requests.exceptions.RequestException as error:
+        if "timed out" in str(error).lower():
+            raise SlowError("container engine", "takes too long to answer", _NO_ENGINE) from error
+        raise FetaError("container engine", "doesn't answer", _NO_ENGINE) from error
+    except docker.errors.DockerException as error:
+        raise FetaError("container engine", "doesn't answer", _NO_ENGINE) from error
+
+
+def _moment(text: str) -> datetime:
+    """The engine's time stamps have nine decimals, Python's six."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", text).replace("Z", "+00:00"))

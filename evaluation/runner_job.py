@@ -1,0 +1,216 @@
+"""One container from beginning to end: made, watched, ended, its results fetched, and nothing of it left."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import uuid
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from evaluation.runner_arguments import (
+    HELD,
+    NOBODY,
+    Place,
+    container_arguments,
+    helper_arguments,
+    staged_places,
+    volume_arguments,
+)
+from evaluation.runner_calls import Call, Job, case_id, make_call
+from evaluation.runner_collect import collect, unpack
+from evaluation.runner_engine import Ended, Engine, RefusedError
+from evaluation.runner_setting import Setting, log_path
+from evaluation.runner_stage import pack, staged_size
+from evaluation.runner_state import CaseRow, CaseState
+from feta.cases import Case
+from feta.files import write_atomically
+
+RUN_LABEL, _JOB_LABEL = "feta.run", "feta.job"
+_UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u2027\u2030-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
+_KILLED_SECONDS = 60.0
+
+
+class StoppedError(Exception):
+    """The harness is to end: what was running is not to be recorded."""
+
+
+@dataclass
+class _Course:
+    """What is known of a container up to now.
+
+    Attributes:
+        ended: None where it never started.
+        limited: it was ended by us when its time was up.
+        full: it used up the space for results.
+        mapped: ids of cases with a label map.
+        notes: in our own words, or with names of files: for the organizer's log.
+        printed: the container's own words, likewise.
+    """
+
+    ended: Ended | None = None
+    limited: bool = False
+    full: bool = False
+    mapped: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    printed: bytes = b""
+
+
+def run_job(engine: Engine, setting: Setting, job: Job, seconds: float, gpu: str | None, stop: Event) -> list[CaseRow]:
+    """Run a job, put its results into the team's folder and its log beside, and say how each case ended.
+
+    Args:
+        seconds: wall clock that it may take.
+        gpu: id of the GPU; None for the CPU.
+        stop: ends the job when set and its container is killed.
+
+    Raises:
+        FetaError: the engine is gone, or a folder of ours can't be written. Nothing is recorded then.
+        StoppedError: ``stop`` was set.
+    """
+    course, call = _Course(), make_call(job)
+    name = uuid.uuid4().hex
+    labels = {RUN_LABEL: setting.run_id, _JOB_LABEL: name, "feta.team": job.team.name, "feta.case": job.label}
+    try:
+        _follow(engine, setting, job, call, labels, seconds, gpu, stop, course)
+    except RefusedError as error:
+        course.notes.append(f"the engine: {error}")
+    finally:
+        engine.remove_labelled(f"{_JOB_LABEL}={name}")
+    if stop.is_set():
+        raise StoppedError
+    rows = [_row(job, case, course) for case in job.cases]
+    _write_log(setting, job, call, course, rows[0].state if len(rows) == 1 else None)
+    return rows
+
+
+def _follow(
+    engine: Engine,
+    setting: Setting,
+    job: Job,
+    call: Call,
+    labels: dict[str, str],
+    seconds: float,
+    gpu: str | None,
+    stop: Event,
+    course: _Course,
+) -> None:
+    image_id, limits, name = setting.images[job.team.name], setting.limits, labels[_JOB_LABEL]
+    engine.make_volume(volume_arguments(f"feta-{name}", job.team, limits, labels))
+    places = [Place(f"feta-{name}", call.results, is_volume=True, read_only=False)]
+    # The input first: the folder for results can lie in it.
+    places = [*_input_places(engine, setting, job, call, labels), *places]
+    held = [place.source for place in places if place.is_volume]
+    helper = engine.start(helper_arguments(setting.helper_id, held, labels))
+    for i, folder in enumerate(call.inputs if job.team.exceptions.writable_input else ()):
+        _fill(engine, helper, f"{HELD}/{i}", setting.folders.staged / folder, job)
+    arguments = container_arguments(
+        job.team, limits, call, places,
+        image_id=image_id, labels=labels, gpu=gpu, declared=engine.declared_volumes(image_id),
+    )  # fmt: skip
+    if stop.is_set():
+        return
+    container = engine.start(arguments)
+    if not engine.wait(container, seconds):
+        course.limited = True
+        course.notes.append(f"ended after {seconds:.0f} s, when it had {engine.usage(container) or 'just ended'}")
+        engine.kill(container)
+        engine.wait(container, _KILLED_SECONDS)
+    course.ended = engine.ended(container)
+    course.printed = engine.log(container)
+    engine.remove(container)
+    if not stop.is_set():
+        _fetch(engine, setting, job, call, helper, f"{HELD}/{len(held) - 1}", course)
+
+
+def _input_places(engine: Engine, setting: Setting, job: Job, call: Call, labels: dict[str, str]) -> list[Place]:
+    """The staged input read-only or, by exception, volumes that a copy of it goes into."""
+    staged = staged_places(call, setting.folders.staged)
+    if not job.team.exceptions.writable_input:
+        return staged
+    places = []
+    for i, place in enumerate(staged):
+        volume = f"feta-{labels[_JOB_LABEL]}-{i}"
+        size = staged_size(Path(place.source))
+        engine.make_volume(volume_arguments(volume, job.team, setting.limits, labels, more=size))
+        places.append(Place(volume, place.target, is_volume=True, read_only=False))
+    return places
+
+
+def _fill(engine: Engine, helper: str, target: str, staged: Path, job: Job) -> None:
+    with tempfile.TemporaryFile() as archive:
+        pack(staged, 0 if job.team.exceptions.root else NOBODY, archive)
+        engine.put(helper, target, archive)
+
+
+def _fetch(engine: Engine, setting: Setting, job: Job, call: Call, helper: str, held: str, course: _Course) -> None:
+    """Results out of the volume, which the helper holds: the submission's container is gone already."""
+    setting.folders.unpacked.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=setting.folders.unpacked) as private:
+        folder = Path(private) / "team" / call.prefix
+        folder.mkdir(parents=True)
+        with closing(engine.fetch(helper, held)) as blocks:
+            fetched = unpack(blocks, folder, setting.limits)
+        team = setting.folders.submissions / job.team.name
+        team.mkdir(parents=True, exist_ok=True)
+        course.mapped, notes = collect(Path(private) / "team", job.cases, setting.cases, team)
+    course.full = fetched.full
+    course.notes += [*fetched.notes, *notes]
+
+
+def _row(job: Job, case: Case, course: _Course) -> CaseRow:
+    state = case_state(course.ended, course.limited, course.full, case_id(case) in course.mapped, len(job.cases) == 1)
+    seconds = course.ended.seconds / len(job.cases) if course.ended else 0.0
+    code = course.ended.exit_code if course.ended else None
+    return CaseRow(job.team.name, case_id(case), state, seconds=seconds, exit_code=code)
+
+
+def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alone: bool) -> CaseState:
+    """How a case ended.
+
+    Args:
+        ended: how its container ended; None where it never started.
+        limited: its time was up.
+        full: the space for results was used up.
+        mapped: there is a label map of the case. It counts however the container ended; in a call for all cases
+            it is all that matters.
+        alone: the container was for this case alone.
+    """
+    if ended is None:
+        return CaseState.NOT_STARTED
+    if mapped and (not alone or (not limited and ended.exit_code == 0)):
+        return CaseState.DONE
+    if limited:
+        return CaseState.TIMED_OUT
+    if ended.out_of_memory:
+        return CaseState.OUT_OF_MEMORY
+    if full:
+        return CaseState.OUTPUT_FULL
+    return CaseState.CRASHED if ended.exit_code else CaseState.NO_RESULT
+
+
+def _write_log(setting: Setting, job: Job, call: Call, course: _Course, state: CaseState | None) -> None:
+    """What the organizer may want to know; never a part of the report, since it can hold test data."""
+    kept = course.printed[-setting.limits.log_kb * 1024 :]
+    how = course.ended
+    ended = f"exit status {how.exit_code} after {how.seconds:.1f} s" if how else "not started"
+    lines = [
+        f"team: {job.team.name}",
+        f"case: {job.label}",
+        f"image: {job.team.image} ({setting.images[job.team.name]})",
+        f"command: {json.dumps(call.command)} {json.dumps(call.environment)}",
+        f"exceptions: {', '.join(job.team.exceptions.named()) or 'none'}",
+        f"ended: {ended}{f', {state}' if state else f', label maps of {len(course.mapped)} of {len(job.cases)} cases'}",
+        *(f"note: {line}" for line in course.notes),
+        f"--- what it printed, the last {setting.limits.log_kb} KB at most ---",
+    ]
+    text = "\n".join([*map(_plain, lines), _plain(kept.decode("utf-8", "replace"))])
+    write_atomically(log_path(setting.folders, job), text.rstrip("\n") + "\n")
+
+
+def _plain(text: str) -> str:
+    """Text without what would move a terminal's cursor."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

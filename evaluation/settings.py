@@ -1,0 +1,84 @@
+"""Settings from YAML: every key known, every value of its field's type, or one clear line."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from feta.errors import FetaError
+
+T = TypeVar("T")
+
+
+def read_settings(kind: type[T], path: Path, changes: dict[str, dict[str, Any]] | None = None) -> T:
+    """Read a YAML file into a frozen dataclass; what it does not name keeps its default.
+
+    Fields may be dataclasses, plain values, words of a StrEnum, and tuples of any of these.
+
+    Args:
+        kind: the dataclass.
+        path: of the YAML file.
+        changes: sections and keys given on the command line, which win over the file.
+
+    Raises:
+        FetaError: unreadable file, unknown or missing key, or a value of another type.
+    """
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise FetaError(path, f"is not YAML ({error})") from error
+    for section, values in (changes or {}).items():
+        content[section] = {**content.get(section, {}), **values}
+    return _build(kind, content, path, "")
+
+
+def _build(kind: type[T], content: Any, path: Path, where: str) -> T:
+    if not isinstance(content, dict):
+        raise FetaError(path, f"{where or 'the file'} must hold names and values")
+    hints = get_type_hints(kind)
+    unknown = sorted(map(str, set(content) - set(hints)))
+    if unknown:
+        raise FetaError(path, f"unknown setting {where}{unknown[0]}", f"known are {', '.join(sorted(hints))}")
+    absent = [name for name in _needed(kind) if name not in content]
+    if absent:
+        raise FetaError(path, f"{where}{absent[0]} is missing", "add it")
+    values = {name: _value(hints[name], value, path, f"{where}{name}") for name, value in content.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise FetaError(path, f"{where or 'settings'}: {error}") from error
+
+
+def _needed(kind: type) -> list[str]:
+    """Fields without a default."""
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+
+def _value(hint: Any, value: Any, path: Path, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, path, f"{where}.")
+    if get_origin(hint) is tuple and isinstance(value, list):
+        element = get_args(hint)[0]
+        return tuple(_value(element, v, path, f"{where}[{i}]") for i, v in enumerate(value, start=1))
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        if value not in list(hint):
+            raise FetaError(path, f"{where} is {value!r}", f"it must be one of {', '.join(hint)}")
+        return hint(value)
+    options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) not in options:
+        wanted = getattr(hint, "__name__", str(hint))
+        raise FetaError(path, f"{where} is {value!r}", f"it must be of type {wanted}")
+    return value

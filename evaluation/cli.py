@@ -95,10 +95,15 @@ def score(
     from evaluation.policy import default_policy, read_policy
     from evaluation.progress import progress_bar
     from evaluation.redraw import picture_source
+    from evaluation.reference import read_references
     from evaluation.scoring import score as score_all
     from evaluation.terminal import print_leaderboard
+    from evaluation.truth import read_truth
 
+    # Whatever can be wrong with the call is found before hours of measuring.
     _check_output(output, truth, submissions)
+    penalties = read_policy(policy) if policy else default_policy()
+    references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
         table, notes = score_all(
@@ -107,7 +112,7 @@ def score(
             euler=euler.value,
             jobs=jobs,
             scheduler=scheduler,
-            policy=read_policy(policy) if policy else default_policy(),
+            policy=penalties,
             cache=kept,
             progress=progress,
         )
@@ -118,8 +123,7 @@ def score(
         notes,
         scheme=scheme.value,
         seed=seed,
-        ga_baseline=ga_baseline,
-        inter_rater=inter_rater,
+        references=references,
         euler=euler.value,
         pictures=picture_source(truth, submissions, table) if pictures else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from evaluation.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, 
 from evaluation.notes import ScoringNotes
 from evaluation.pictures import PictureSource
 from evaluation.ranking import Scheme
-from evaluation.reference import Reference, ga_baseline, inter_rater
+from evaluation.reference import Reference
 from evaluation.report import write_report
 from evaluation.results import Results, as_json, compute_results
 from evaluation.table import SEGMENTATION_METRICS, ScoreTable
@@ -35,8 +35,7 @@ def write_outputs(
     *,
     scheme: Scheme = "paper",
     seed: int = 0,
-    ga_baseline: Path | None = None,
-    inter_rater: Path | None = None,
+    references: Sequence[Reference] = (),
     euler: Literal["table", "reference"] = "table",
     pictures: PictureSource | None = None,
 ) -> Results:
@@ -44,15 +43,13 @@ def write_outputs(
 
     Args:
         seed: of the bootstrap.
-        ga_baseline: JSON of a linear age model, an unranked row of the biometry leaderboard.
-        inter_rater: a second rater's lengths or mean errors, likewise.
+        references: unranked rows of the biometry leaderboard.
         euler: which reading of the true Euler characteristic the ED values used.
         pictures: draws a case of a team, for the worst cases in the report (they show test data).
 
     Raises:
-        FetaError: a reference file can't be used, or the folder can't be written.
+        FetaError: the folder can't be written.
     """
-    references = read_references(table, ga_baseline, inter_rater)
     results = compute_results(table, notes, scheme=scheme, seed=seed, references=references, euler=euler)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "scores.csv", as_csv(SCORE_COLUMNS, _score_rows(table)))
@@ -65,16 +62,6 @@ def write_outputs(
     write_atomically(folder / "results.json", json.dumps(as_json(results), indent=1, allow_nan=False) + "\n")
     write_report(folder / "report.html", results, pictures=pictures)
     return results
-
-
-def read_references(table: ScoreTable, baseline: Path | None, rater: Path | None) -> list[Reference]:
-    """The unranked rows that were asked for."""
-    references = []
-    if baseline is not None:
-        references.append(ga_baseline(baseline, table.cases))
-    if rater is not None:
-        references.append(inter_rater(rater, table.cases))
-    return references
 
 
 def _score_rows(table: ScoreTable) -> Iterator[Row]:

@@ -62,6 +62,20 @@ class Reference:
         return means | {"mape": float(errors[np.isfinite(errors)].mean())}
 
 
+def read_references(baseline: Path | None, rater: Path | None, cases: tuple[CaseInfo, ...]) -> list[Reference]:
+    """The unranked rows that were asked for, from the files of a GA baseline and of a second rater.
+
+    Raises:
+        FetaError: a file can't be used.
+    """
+    references = []
+    if baseline is not None:
+        references.append(ga_baseline(baseline, cases))
+    if rater is not None:
+        references.append(inter_rater(rater, cases))
+    return references
+
+
 def ga_baseline(path: Path, cases: tuple[CaseInfo, ...]) -> Reference:
     """Lengths that follow from the age alone, by a linear model in JSON: {measure: [intercept, slope]}."""
     return Reference(GA_BASELINE, path.name, lengths=expected_lengths(read_age_model(path), cases))

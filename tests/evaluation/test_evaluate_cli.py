@@ -66,6 +66,38 @@ def test_something_missing(cohort: tuple[Path, Path, Path], monkeypatch: pytest.
     assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.SOME_FAILED
 
 
+@pytest.mark.parametrize("option", ["--ga-baseline", "--inter-rater", "--policy"])
+def test_a_file_that_cannot_be_used_is_found_before_anything_is_measured(
+    cohort: tuple[Path, Path, Path], option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("evaluation.scoring.run_all", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").write_text('{"TCD": 3}')
+    assert run(monkeypatch, "score", *cohort, option, tmp_path / "file") == cli.UNUSABLE
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_unranked_rows(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "line.json").write_text(json.dumps({m: [1.0, 1.5] for m in ("LCC", "HV", "bBIP", "sBIP", "TCD")}))
+    (tmp_path / "rater.json").write_text('{"mape": 5.38}')
+    references = ["--ga-baseline", tmp_path / "line.json", "--inter-rater", tmp_path / "rater.json"]
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1, *references) == cli.FINE
+    with (cohort[2] / "leaderboard_biometry.csv").open() as file:
+        unranked = [row for row in csv.DictReader(file) if row["site"] == "all" and not row["rank"]]
+    assert [row["team"] for row in unranked] == ["GA baseline", "inter-rater"]
+    assert unranked[1]["mape"] == "5.38"
+
+
+def test_an_unreadable_true_map_is_told_by_the_status(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    (cohort[0] / f"sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"no map")
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.SOME_FAILED
+    assert f"warning: {NAME}: its label maps are left out for every team" in capsys.readouterr().err
+    with (cohort[2] / "biometry.csv").open() as file:
+        assert all(row["reason"] == "" for row in csv.DictReader(file))
+
+
 @pytest.mark.parametrize("place", ["truth/out", "teams/out", "truth"])
 def test_output_among_the_input(
     cohort: tuple[Path, Path, Path], place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture

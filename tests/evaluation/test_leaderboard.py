@@ -149,7 +149,7 @@ def test_results_follow_their_schema(scheme: Scheme, tmp_path: Path) -> None:
     baseline = tmp_path / "ga.json"
     baseline.write_text(json.dumps({str(m): [1.0, 1.5] for m in MEASUREMENTS}))
     notes = ScoringNotes({"team-0": ["a remark"]}, ["a warning"], {"missing": {"dice": 0}}, {"feta": "0"}, "command")
-    write_outputs(tmp_path, with_gaps(), notes, scheme=scheme, ga_baseline=baseline)
+    write_outputs(tmp_path, with_gaps(), notes, scheme=scheme, references=[ga_baseline(baseline, with_gaps().cases)])
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(found, SCHEMA)
@@ -251,7 +251,8 @@ def test_an_unusable_inter_rater_file_is_one_line(tmp_path: Path, content: str) 
 def test_reference_rows_are_never_ranked_and_come_last(tmp_path: Path) -> None:
     path = tmp_path / "rater.json"
     path.write_text('{"mape": 0.0}')
-    write_outputs(tmp_path, made_up_table(2, 3), ScoringNotes(), inter_rater=path)
+    table = made_up_table(2, 3)
+    write_outputs(tmp_path, table, ScoringNotes(), references=[inter_rater(path, table.cases)])
     board = [row for row in rows(tmp_path / "leaderboard_biometry.csv") if row["site"] == "all"]
     assert [(row["rank"], row["team"]) for row in board][-1] == ("", "inter-rater")
     assert sorted(row["rank"] for row in board[:-1]) == ["1", "2"]

@@ -8,17 +8,12 @@ foreground 6-connected, background 26-connected, as the challenge counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy import ndimage
 
 from feta.labels import TISSUES, Tissue
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+from inference.compiled import compiled
 
 #: Not yet given to any tissue.
 _FREE = np.uint8(255)
@@ -26,14 +21,6 @@ _FREE = np.uint8(255)
 _FIRST_STEPS = (0.0, 0.5, 2.0, 1.25)
 #: Share of a tissue that may be left over without another try.
 _GOOD = 1e-4
-
-
-def _compiled(function: Function) -> Function:
-    """Compile on the first call, and keep the result where numba finds a folder that it can write."""
-    try:
-        return njit(cache=True)(function)
-    except RuntimeError:  # a read-only container without a home
-        return njit(function)
 
 
 def _neighbourhood() -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.int8]]:
@@ -53,7 +40,7 @@ _CELLS, _KIND, _NEAR, _WIDE = _neighbourhood()
 _CENTRE = 13
 
 
-@_compiled
+@compiled
 def _one_component(inside: npt.NDArray, eligible: npt.NDArray, links: npt.NDArray, seeds: npt.NDArray) -> bool:
     """Whether the eligible cells that are linked to seed cells form one component, and there is one."""
     seen = np.zeros(27, np.bool_)
@@ -80,7 +67,7 @@ def _one_component(inside: npt.NDArray, eligible: npt.NDArray, links: npt.NDArra
     return components == 1
 
 
-@_compiled
+@compiled
 def is_simple(block: npt.NDArray) -> bool:
     """Whether adding or removing the centre of a block changes no Betti number.
 
@@ -93,7 +80,7 @@ def is_simple(block: npt.NDArray) -> bool:
     return _one_component(outside, _KIND > 0, _WIDE, _KIND > 0)
 
 
-@_compiled
+@compiled
 def _can_join(labels: npt.NDArray, z: int, y: int, x: int, tissue: int) -> bool:
     block = np.empty(27, np.bool_)
     for i in range(27):
@@ -101,7 +88,7 @@ def _can_join(labels: npt.NDArray, z: int, y: int, x: int, tissue: int) -> bool:
     return is_simple(block)
 
 
-@_compiled
+@compiled
 def _front(labels: npt.NDArray, reach: npt.NDArray, tissue: int) -> npt.NDArray:
     """Free voxels (n, 3) within reach that touch a tissue."""
     found = []
@@ -118,7 +105,7 @@ def _front(labels: npt.NDArray, reach: npt.NDArray, tissue: int) -> npt.NDArray:
     return front
 
 
-@_compiled
+@compiled
 def _grow(labels: npt.NDArray, reach: npt.NDArray, tissue: int) -> None:
     """Let a tissue grow in place, by simple points and breadth first, over the free voxels within reach."""
     front = _front(labels, reach, tissue)
@@ -142,7 +129,7 @@ def _grow(labels: npt.NDArray, reach: npt.NDArray, tissue: int) -> None:
             front[i] = following[i]
 
 
-@_compiled
+@compiled
 def _share_out(labels: npt.NDArray, rest: npt.NDArray) -> int:
     """Give each left-over voxel (n, 3) to a tissue beside it that it may join; returns how many were given."""
     given = 0

@@ -7,6 +7,7 @@ are log-odds, smooth in space, so that a map can be cut out of them at any resol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from scipy import ndimage
 
 from feta.labels import LABEL_COUNT, Tissue
 from feta.volumes import read_label_map, read_volume
-from inference.frames import Matrix, index_to_ras, sample
+from inference.frames import Matrix, index_to_ras
+from training.kernels import label_points
 
 #: The corpus callosum has a channel of its own, after the labels 0–7; in a label map it is white matter.
 CALLOSUM = LABEL_COUNT
@@ -52,17 +54,21 @@ class Template:
             labels (Z', Y', X') uint8 with values 0–8, 8 the corpus callosum, and signal, float32.
         """
         m = torch.as_tensor(self.to_index[:3], dtype=torch.float32)
-        index = points @ m[:, :3].T + m[:, 3]
-        best = labels = None
-        for label, scores in enumerate(self.scores):
-            values = sample(scores[None], index, padding="border")[0].numpy()
-            if best is None or labels is None:
-                best, labels = values, np.zeros(values.shape, np.uint8)
-                continue
-            labels[values > best] = label
-            np.maximum(best, values, out=best)
-        assert labels is not None
-        return labels, sample(self.signal, index, padding="border")[0].numpy()
+        index = (points @ m[:, :3].T + m[:, 3]).numpy()
+        return self.sampled_index(index.reshape(-1, 3), index.shape[:3])
+
+    def sampled_index(
+        self, index: npt.NDArray[np.floating], shape: tuple[int, ...]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """As ``sampled``, at positions (N, 3), (x, y, z), in voxels of the arrays; the results have a shape given."""
+        labels, signal = label_points(*self._by_voxel, index)
+        return labels.reshape(shape), signal.reshape(shape)
+
+    @cached_property
+    def _by_voxel(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """Scores with the channels last, the best label of each voxel, and the signal."""
+        best = self.scores.argmax(0).to(torch.uint8).numpy()
+        return self.scores.permute(1, 2, 3, 0).contiguous().numpy(), best, self.signal[0].contiguous().numpy()
 
 
 def read_template(image: Path, labels: Path, callosum: Path | None) -> Template:

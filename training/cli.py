@@ -7,6 +7,7 @@ import sys
 import typer
 
 from feta.errors import FetaError
+from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
 from training.degrade import degrade
 from training.networks import COMMANDS
@@ -25,6 +26,7 @@ app = typer.Typer(
 
 app.command("simulate")(simulate)
 app.command("degrade")(degrade)
+app.command("age-line")(age_line)
 app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)
 for _command in COMMANDS:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evaluation.analysis import commands as analysis
 from feta.errors import FetaError
 
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
@@ -33,6 +34,9 @@ app = typer.Typer(
     help="Score, rank and check FeTA submissions.",
     epilog=EPILOG,
 )
+
+
+app.add_typer(analysis.app)
 
 
 class Euler(StrEnum):

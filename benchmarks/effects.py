@@ -1,0 +1,112 @@
+"""What the analysis makes of score tables whose effects are set: sizes recovered, false alarms, what is visible.
+
+    python -m benchmarks.effects [--cases 2000 180] [--tables 10] [--alarms 200] [--confounded] [--noise 0.03]
+
+Sizes are differences of mean SHAP values between a factor's true extremes. A false alarm is a factor without an
+effect that is called seen, while the other three have theirs; each factor is taken away in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from evaluation.analysis.effects import PERMUTATIONS, Measurement, effect_of, is_seen, level_means, measurement
+from evaluation.analysis.factors import PATHOLOGY, SITE, Floats
+from evaluation.analysis.forest import ForestSettings, cross_validated_r2
+from evaluation.analysis.simulated import PLACES, SetEffects, simulated_study
+
+
+def main() -> None:
+    """Print everything for each number of cases."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--cases", type=int, nargs="+", default=[2000, 180])
+    parser.add_argument("--tables", type=int, default=10, help="tables with all four effects, for each number of cases")
+    parser.add_argument("--alarms", type=int, default=200, help="tables in which one factor has no effect")
+    parser.add_argument("--confounded", action="store_true", help="image quality goes along with the site")
+    parser.add_argument("--noise", type=float, default=SetEffects.noise)
+    arguments = parser.parse_args()
+    effects = SetEffects(noise=arguments.noise, confounded=arguments.confounded)
+    for cases in arguments.cases:
+        print(f"\n{cases} cases, {effects}", flush=True)
+        if arguments.tables:
+            _recovered(cases, effects, arguments.tables)
+        if arguments.alarms:
+            _false_alarms(cases, effects, arguments.alarms)
+
+
+def true_extremes(tools: Measurement, factor: int) -> tuple[int, int]:
+    """Indices of the levels whose set effect is lowest and highest."""
+    names = tools.levels[factor].names
+    if tools.factors[factor].name == SITE:
+        steps = {f"{site}, {reconstruction}": step for site, reconstruction, _, step in PLACES}
+        order = sorted(range(len(names)), key=lambda k: steps[names[k]])
+        return order[0], order[-1]
+    if tools.factors[factor].name == PATHOLOGY:
+        return names.index("Pathological"), names.index("Neurotypical")
+    return 0, len(names) - 1
+
+
+def _recovered(cases: int, effects: SetEffects, tables: int) -> None:
+    found: dict[str, list[float]] = {name: [] for name in effects.by_factor()}
+    seen, scores, in_order = dict.fromkeys(found, 0), [], 0
+    for seed in range(tables):
+        study = simulated_study(cases, effects, seed)
+        tools = measurement(study.factors, ForestSettings(seed=seed))
+        dice = study.targets["dice"]
+        scores.append(cross_validated_r2(tools.design, dice, [c.subject for c in study.cases], tools.settings))
+        shap = tools.shap(dice)
+        for k, factor in enumerate(study.factors):
+            found[factor.name].append(_between_extremes(tools, shap, k))
+            seen[factor.name] += is_seen(tools, dice, k)
+        sizes = [found[name][-1] for name in effects.by_factor()]
+        in_order += sizes == sorted(sizes, reverse=True)
+        if seed == 0:
+            _one(tools, dice, shap)
+    print(f"{tables} tables: R² of unseen cases {np.mean(scores):.3f}; in order in {in_order}")
+    print(f"{'':<26}{'set':>8}{'mean':>9}{'lowest':>9}{'highest':>9}{'of set':>8}{'seen':>9}")
+    for name, size in effects.by_factor().items():
+        values = np.array(found[name])
+        part = f"{values.mean() / size:>8.0%}" if size else f"{'':>8}"
+        print(
+            f"{name:<26}{size:>8.3f}{values.mean():>9.4f}{values.min():>9.4f}{values.max():>9.4f}{part}"
+            f"{seen[name]:>5}/{tables}",
+            flush=True,
+        )
+
+
+def _between_extremes(tools: Measurement, shap: Floats, factor: int) -> float:
+    low, high = true_extremes(tools, factor)
+    means = level_means(shap[:, factor], tools.levels[factor])
+    return float(means[high] - means[low])
+
+
+def _one(tools: Measurement, dice: Floats, shap: Floats) -> None:
+    """The first table as a report would have it, with its null and the smallest visible effect."""
+    for k, factor in enumerate(tools.factors):
+        effect = effect_of(tools, dice, shap, k, visible=True)
+        visible = f"{effect.visible:.3f}" if effect.visible else "–"
+        print(
+            f"first table: {factor.name}: size {effect.size:.4f} ({' to '.join(effect.extremes())}), "
+            f"largest of {PERMUTATIONS} by chance {effect.threshold:.4f}, p {effect.p:.2f}, "
+            f"{'seen' if effect.seen else 'not seen'}, smallest visible effect {visible}",
+            flush=True,
+        )
+
+
+def _false_alarms(cases: int, effects: SetEffects, tables: int) -> None:
+    names = list(effects.by_factor())
+    alarms = dict.fromkeys(names, 0)
+    for seed in range(tables):
+        name = names[seed % len(names)]
+        study = simulated_study(cases, effects.without(name), 100_000 + seed)
+        tools = measurement(study.factors, ForestSettings(seed=seed))
+        factor = [f.name for f in study.factors].index(name)
+        alarms[name] += is_seen(tools, study.targets["dice"], factor)
+    parts = ", ".join(f"{name} {count}" for name, count in alarms.items())
+    print(f"false alarms: {sum(alarms.values())} of {tables} tests ({sum(alarms.values()) / tables:.1%}): {parts}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Scores as ``feta-evaluate score`` left them in a folder, read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.outputs import LENGTH_COLUMNS, SCORE_COLUMNS
+from evaluation.policy import NOT_A_FAULT
+from evaluation.results import FORMAT
+from evaluation.table import SEGMENTATION_METRICS, CaseInfo
+from feta.errors import FetaError
+from feta.files import read_text
+from feta.labels import TISSUES
+from feta.measurements import MEASUREMENTS
+
+K = TypeVar("K")
+V = TypeVar("V")
+Floats = npt.NDArray[np.float64]
+#: 20 teams × 1000 cases make 120 MB of scores.csv.
+MAX_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class Scores:
+    """T teams, C cases, 7 labels, 7 metrics, 5 lengths, as in ScoreTable; penalties are in and marked.
+
+    Attributes:
+        values: (T, C, 7, 7) float64.
+        measured: (T, C, 7, 7) bool, False where the value is a penalty.
+        length_errors: (T, C, 5) float64 percent; NaN where the truth has no length.
+        lengths_measured: (T, C, 5) bool.
+        places: task → team → rank, as on the cohort's leaderboards.
+        euler: what ED was measured against.
+    """
+
+    teams: tuple[str, ...]
+    cases: tuple[CaseInfo, ...]
+    values: Floats
+    measured: npt.NDArray[np.bool_]
+    length_errors: Floats
+    lengths_measured: npt.NDArray[np.bool_]
+    places: dict[str, dict[str, int]]
+    euler: str
+
+
+def read_results(folder: Path) -> Scores:
+    """Read results.json, scores.csv and biometry.csv.
+
+    Raises:
+        FetaError: a file is missing, or is not what ``feta-evaluate score`` writes.
+    """
+    path = folder / "results.json"
+    try:
+        results = json.loads(read_text(path, MAX_BYTES))
+        if results["format"] != FORMAT:
+            raise FetaError(path, f"has format {results['format']!r}, not {FORMAT!r}", "score the submissions again")
+        known = {field.name for field in fields(CaseInfo)}
+        cases = tuple(CaseInfo(**{k: v for k, v in case.items() if k in known}) for case in results["cases"])
+        teams = tuple(str(team) for team in results["teams"])
+        places = {task: _places(results[task]) for task in ("segmentation", "biometry")}
+        euler = str(results["euler"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"is no results.json of feta-evaluate score ({error!r})"
+        raise FetaError(path, problem, "give the folder that it wrote") from error
+    return Scores(teams, cases, **_arrays(folder, teams, cases), places=places, euler=euler)
+
+
+class _Arrays(TypedDict):
+    values: Floats
+    measured: npt.NDArray[np.bool_]
+    length_errors: Floats
+    lengths_measured: npt.NDArray[np.bool_]
+
+
+def _arrays(folder: Path, teams: tuple[str, ...], cases: tuple[CaseInfo, ...]) -> _Arrays:
+    shape = (len(teams), len(cases), len(TISSUES), len(SEGMENTATION_METRICS))
+    place = {(team, case.name): (t, c) for t, team in enumerate(teams) for c, case in enumerate(cases)}
+    values, measured = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    label_at = {str(int(tissue)): i for i, tissue in enumerate(TISSUES)}
+    metric_at = {metric: k for k, metric in enumerate(SEGMENTATION_METRICS)}
+    path = folder / "scores.csv"
+    for row in _rows(path, SCORE_COLUMNS):
+        at = (*_at(place, row, path), _key(label_at, row["label"], path), _key(metric_at, row["metric"], path))
+        values[at], measured[at] = _number(row["value"], path), row["reason"] in NOT_A_FAULT
+    if np.isnan(values).any():
+        raise FetaError(path, "does not hold every score that results.json speaks of", "score the submissions again")
+    errors, lengths_measured = np.full((*shape[:2], len(MEASUREMENTS)), np.nan), np.zeros((*shape[:2], 5), dtype=bool)
+    length_at = {str(measurement): k for k, measurement in enumerate(MEASUREMENTS)}
+    path = folder / "biometry.csv"
+    for row in _rows(path, LENGTH_COLUMNS):
+        if row["error_percent"]:
+            spot = (*_at(place, row, path), _key(length_at, row["measurement"], path))
+            errors[spot], lengths_measured[spot] = _number(row["error_percent"], path), row["reason"] in NOT_A_FAULT
+    return _Arrays(values=values, measured=measured, length_errors=errors, lengths_measured=lengths_measured)
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    reader = csv.DictReader(io.StringIO(read_text(path, MAX_BYTES)))
+    if tuple(reader.fieldnames or ()) != columns:
+        raise FetaError(path, "has other columns than feta-evaluate score writes", "score the submissions again")
+    yield from reader
+
+
+def _at(place: dict[tuple[str, str], tuple[int, int]], row: dict[str, str], path: Path) -> tuple[int, int]:
+    team, case = _unquoted(row["team"]), _unquoted(row["case"])
+    return _key(place, (team, case), path)
+
+
+def _key(places: Mapping[K, V], key: K, path: Path) -> V:
+    try:
+        return places[key]
+    except KeyError as error:
+        raise FetaError(path, f"speaks of {key!r}, results.json does not", "score the submissions again") from error
+
+
+def _unquoted(cell: str) -> str:
+    """Undo the apostrophe that keeps a spreadsheet from running a cell (leaderboard.as_csv)."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _number(cell: str, path: Path) -> float:
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise FetaError(path, f"holds {cell[:40]!r} in place of a number", "score the submissions again") from error
+
+
+def _places(boards: list[dict[str, Any]]) -> dict[str, int]:
+    """Team → rank on the cohort's board, the first; reference rows have none."""
+    rows = boards[0]["rows"] if boards else []
+    return {str(row["team"]): int(row["rank"]) for row in rows if row["rank"] is not None}

@@ -100,6 +100,7 @@ def score(
     from evaluation.progress import progress_bar
     from evaluation.redraw import picture_source
     from evaluation.reference import read_references
+    from evaluation.runner_record import read_record
     from evaluation.scoring import score as score_all
     from evaluation.terminal import print_leaderboard
     from evaluation.truth import read_truth
@@ -108,6 +109,7 @@ def score(
     _check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
     references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
+    runs = read_record(submissions)
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
         table, notes = score_all(
@@ -120,7 +122,7 @@ def score(
             cache=kept,
             progress=progress,
         )
-    notes = replace(notes, command=shlex.join(["feta-evaluate", *sys.argv[1:]]))
+    notes = replace(notes, command=shlex.join(["feta-evaluate", *sys.argv[1:]]), runs=runs)
     results = write_outputs(
         output,
         table,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evaluation.runner_record import TeamRun
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class ScoringNotes:
         policy: the penalties in force, plain JSON values.
         versions: program or library → version.
         command: the command line that was run, as typed.
+        runs: how each team's containers ran, where the runner was at work.
     """
 
     teams: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -23,3 +28,4 @@ class ScoringNotes:
     policy: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    runs: Mapping[str, TeamRun] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from evaluation import figures
 from evaluation.page import render_page
 from evaluation.pictures import PictureSource, worst_cases
 from evaluation.ranking import Scheme
+from evaluation.report_runs import run_table, run_words
 from evaluation.report_tables import (
     biometry_table,
     partitions,
@@ -71,6 +72,7 @@ def _tables(results: Results) -> dict[str, Any]:
         "partitions": [(part, figures.groups(results, part.title, part.groups)) for part in partitions(results)],
         "tissues": tissue_tables(results),
         "penalties": penalty_table(results),
+        "runs": run_table(results.notes.runs),
     }
 
 
@@ -92,4 +94,5 @@ def _words(results: Results) -> dict[str, Any]:
         "sites": sorted({case.site for case in results.table.cases}),
         "bootstraps": BOOTSTRAPS,
         "level": LEVEL,
+        "run_words": run_words(results.notes.runs),
     }

@@ -104,6 +104,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "policy": dict(results.notes.policy),
         "versions": dict(results.notes.versions),
         "command": results.notes.command,
+        "runs": {team: asdict(run) for team, run in results.notes.runs.items()},
     }
 
 

@@ -78,6 +78,9 @@ def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cas
             raise FetaError(folders.submissions, "holds files of no run", "use an empty output folder")
     state.create(uuid.uuid4().hex, roster, images, ids, about)
     state.check(roster, images, ids, about)
+    for team in roster.teams:
+        # A team that never started takes part all the same: it is ranked by its penalties.
+        (folders.submissions / team.name).mkdir(exist_ok=True)
     for folder in (folders.logs, folders.staged.parent):
         folder.mkdir(exist_ok=True)
         # What containers printed, and the input under any account's eyes: for the organizer alone.

@@ -181,7 +181,7 @@ def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alo
     """
     if ended is None:
         return CaseState.NOT_STARTED
-    if mapped and (not alone or (not limited and ended.exit_code == 0)):
+    if mapped and (not alone or not (limited or full or ended.exit_code)):
         return CaseState.DONE
     if limited:
         return CaseState.TIMED_OUT

@@ -14,10 +14,10 @@ from typing import Any
 
 from evaluation.roster import Roster
 from evaluation.runner_state import CaseState, RunState
+from evaluation.submissions import RECORD
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
 
-RECORD = "runs.json"
 _FORMAT = "feta-runs/1"
 
 

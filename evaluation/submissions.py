@@ -19,6 +19,8 @@ from feta.errors import FetaError
 #: Folders deeper than derivatives/predictions/<name>/sub-*/ses-*/anat hold nothing that is scored.
 _MAX_DEPTH = 6
 _MAX_ENTRIES = 200_000
+#: Written by the runner beside the teams' folders; see ``runner_record``.
+RECORD = "runs.json"
 _LABEL_MAP = re.compile(r"^(?P<name>.+?)(?:_dseg|_seg_result)\.nii(?:\.gz)?$")
 _LENGTHS = re.compile(r"^(?P<name>.+?)_biom\.(?:csv|tsv)$")
 _IGNORED = re.compile(
@@ -78,7 +80,8 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
     names = _printable_names([e.name for e in teams])
     # Absolute, since another process may stand elsewhere; no link on the way is resolved.
     submissions = [_find(name, Path(entry.path).absolute()) for name, entry in zip(names, teams, strict=True)]
-    ignored = [f"{printable(e.name)}: is no folder of a team; ignored" for e in entries if e not in teams]
+    others = [e for e in entries if e not in teams and e.name != RECORD]
+    ignored = [f"{printable(e.name)}: is no folder of a team; ignored" for e in others]
     return submissions, ignored
 
 

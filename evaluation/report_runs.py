@@ -1,0 +1,35 @@
+"""How each team's containers ran, for the report: exceptions that it was granted, and how its cases ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evaluation.report_tables import ReportTable, TableCell
+from evaluation.runner_record import TeamRun
+from evaluation.runner_state import MEANING, CaseState
+from evaluation.runner_table import clock
+
+
+def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:
+    """A row for each team; a column for each way in which any case ended. None where no runner was at work."""
+    if not runs:
+        return None
+    states = _states(runs)
+    headings = ("Called as", "Device", "Time", "Exceptions", *(state.value for state in states))
+    rows = []
+    for team, run in runs.items():
+        granted = ", ".join(run.exceptions) or "none"
+        why = f" ({run.why})" if run.why else ""
+        words = (team, run.convention, run.device or "–", clock(run.seconds), granted + why)
+        counts = (str(run.cases.get(state.value, 0)) for state in states)
+        rows.append(tuple(TableCell(text, text) for text in (*words, *counts)))
+    return ReportTable("Containers", headings, tuple(rows))
+
+
+def run_words(runs: Mapping[str, TeamRun]) -> list[tuple[str, str]]:
+    """Each state that occurs, and what it means."""
+    return [(state.value, MEANING[state]) for state in _states(runs) if state in MEANING]
+
+
+def _states(runs: Mapping[str, TeamRun]) -> list[CaseState]:
+    return [state for state in CaseState if any(run.cases.get(state.value) for run in runs.values())]

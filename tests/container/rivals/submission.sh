@@ -1,0 +1,91 @@
+# What each made-up submission does. SECRET stands for what a container might print of its input.
+echo "SECRET $BEHAVIOUR"
+
+# --- Results of a case, from label maps made beforehand, in whatever convention it is called ---
+copy() { cp "/maps/$MAPS/${1%%_*}/anat/$1_dseg.nii.gz" "$2" && if [[ -n $3 ]]; then cp "/maps/$MAPS/${1%%_*}/anat/$1_biom.csv" "$3"; fi; }
+good() {
+  local image name folder
+  if [[ -n ${t2w_image:-} ]]; then
+    name=$(basename "$t2w_image" .nii.gz)
+    [[ -r $t2w_image && -r $participants ]] && copy "$name" "$output_seg" "$output_biom"
+  elif [[ -n ${bids_input:-} ]]; then
+    for image in "$bids_input"/sub-*/anat/*_T2w.nii.gz; do
+      name=$(basename "$image" .nii.gz) folder=$bids_input/derivatives/predictions/$teamname/${name%%_*}/anat
+      mkdir -p "$folder" && copy "$name" "$folder/${name}_dseg.nii.gz" "$folder/${name}_biom.csv"
+    done
+  elif [[ -d /input_img ]]; then
+    [[ -r /input_meta/meta.json ]] || exit 9
+    for image in /input_img/anat/*_T2w.nii.gz; do
+      name=$(basename "$image" .nii.gz) && copy "$name" "/output/${name%%_*}_seg_result.nii.gz" ""
+    done
+  else
+    for image in /input/sub-*/anat/*_T2w.nii.gz; do
+      name=$(basename "$image" .nii.gz) folder=/output/${name%%_*}/anat
+      mkdir -p "$folder" && copy "$name" "$folder/${name}_dseg.nii.gz" "$folder/${name}_biom.csv"
+    done
+  fi
+}
+try() { if (exec >/dev/null 2>&1; "${@:2}"); then echo "REACHED $1"; else echo "kept from $1"; fi; }
+dial() { timeout 3 bash -c "exec 3<>/dev/$1"; }
+fill() { cat /dev/zero >"$1/$2"; ls -la "$1" | tail -1; }
+
+case $BEHAVIOUR in
+  good) good ;;
+  slow) sleep "${PAUSE:-1}"; good ;;
+  stuck) good; sleep infinity ;;
+  deaf) trap '' TERM INT HUP; while :; do sleep 1000; done ;;
+  silent) : ;;
+  crash) exit 3 ;;
+  no-program) exec /no/such/program ;;
+  memory) a=x; while :; do a=$a$a; done ;;
+  memory-child) tail /dev/zero; exit 0 ;;
+  forks) bomb() { bomb | bomb & }; bomb; sleep infinity ;;
+  disk) for folder in /tmp /dev/shm /bottomless /output; do fill $folder "zeros_dseg.nii.gz"; done 2>&1; exit 0 ;;
+  disk-once) fill /output only_dseg.nii.gz; df -k /output /bottomless ;;
+  files) i=0; while : 2>/dev/null >"/output/$((i++))"; do :; done; exit 0 ;;
+  holes) good; truncate -s 1T /output/sub-001_rec-mial_T2w_dseg.nii.gz ;;
+  flood) yes "SECRET flood" ;;
+  flood-well) yes "SECRET flood" | head -c 20000000; good ;;
+  escape-codes) printf '\033[2J\033]0;owned\007\r\n\xff\xfe\n'; good ;;
+  zombies)
+    for i in $(seq 20); do (sleep 0.1 & exec true) & done
+    setsid nohup sleep 987654321 >/dev/null 2>&1 & setsid nohup sleep 987654321 & good ;;
+  odd-files)
+    mkfifo /output/pipe_dseg.nii.gz
+    ln -s /etc/passwd /output/sub-001_rec-mial_T2w_dseg.nii.gz; ln -s / /output/sub-001; ln -s /proc /output/derivatives
+    mkdir -p /output/sub-002/anat/sub-002_rec-mial_T2w_dseg.nii.gz; good
+    echo a >/output/hard; ln /output/hard /output/sub-003_rec-mial_T2w_biom.csv
+    mkdir -p /output/a/b/c/d/e/f/g/h/i/j; echo x >/output/a/b/c/d/e/f/g/h/i/j/sub-001_dseg.nii.gz
+    printf x >"/output/$(printf 'a\nb\033[31m')_dseg.nii.gz"; chmod 0 /output/hard ;;
+  reach)
+    # The network, through whatever is there.
+    try "an address" dial tcp/1.1.1.1/53
+    try "the host by its bridge" dial tcp/172.17.0.1/22
+    try "a name" getent hosts example.org
+    try "a second interface" test "$(ls /sys/class/net | grep -vc '^lo$')" -gt 0
+    # The engine and the host.
+    try "the engine's socket" test -e /var/run/docker.sock -o -e /run/docker.sock -o -e /run/containerd
+    try "a disk" bash -c 'ls /dev/sd* /dev/vd* /dev/nvme* /dev/dm-*'
+    try "a new device" mknod /tmp/disk b 254 0
+    try "a mount" mount -t tmpfs none /tmp
+    try "a mount of its own user" unshare -rm true
+    try "another root" chroot / true
+    try "the kernel's memory" bash -c '[[ $(head -c 4 /proc/kcore | tr -d "\0") ]]'
+    try "the kernel's settings" bash -c 'echo x >/proc/sys/kernel/core_pattern'
+    try "the kernel's levers" bash -c 'echo h >/proc/sysrq-trigger'
+    try "a control group" bash -c 'mkdir /sys/fs/cgroup/x || mkdir /sys/fs/cgroup/memory/x'
+    try "a process of the host" bash -c '[[ $(ls -d /proc/[0-9]* | wc -l) -gt 15 ]]'
+    try "more rights" bash -c '[[ $(sed -n "s/^CapEff:\s*//p;s/^CapPrm:\s*//p;s/^CapBnd:\s*//p" /proc/self/status | tr -d "0\n") ]]'
+    try "setuid programs" bash -c 'grep -q "^NoNewPrivs:\s*0" /proc/self/status'
+    # Its own image, the input, and what is beside it.
+    try "its own root" touch /fetachallenge/x
+    try "the engine's files" bash -c 'echo x >>/etc/hosts'
+    try "the input" touch /input/x
+    try "a volume of the input" bash -c 'for f in $(find /input -type f); do echo x >>$f || exit 1; done'
+    try "another case" test "$(find /input -name '*T2w*' | wc -l)" -gt 1
+    try "the truth" bash -c 'find / \( -path /proc -o -path /sys -o -path /maps \) -prune -o \( -name "*_dseg*" -o -name "biometry.tsv" -o -name "*truth*" \) -print 2>/dev/null | grep -v "^/usr\|^/var/lib" | grep .'
+    try "the truth beside the input" bash -c 'ls -R /input | grep -i "dseg\|truth\|biom"'
+    try "what others left" bash -c 'ls -A /output /tmp /dev/shm /bottomless | grep "^[^/]"'
+    good ;;
+  *) echo "no such behaviour"; exit 9 ;;
+esac

@@ -1,0 +1,174 @@
+"""A run that is killed, interrupted, watched, or begun twice; and a small challenge from containers to leaderboard."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import images
+import pytest
+import rivals
+from rivals import Rival
+
+#: Four good ones in the order of their worth, and two that must not matter to them.
+TEAMS = (
+    Rival("best", maps="0.0"),
+    Rival("stuck", "deaf"),
+    Rival("second", maps="1.0", convention="folder-all"),
+    Rival("crashes", "crash"),
+    Rival("third", maps="2.0", convention="2024-case"),
+    Rival("fourth", maps="3.0", convention="2021"),
+)
+CASES, SECONDS, KILLS = 3, 6, 5
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Input, truth and a roster."""
+    root = tmp_path_factory.mktemp("challenge")
+    rivals.write_cohort(root, CASES)
+    rivals.write_roster(root / "roster.yaml", TEAMS, {"case_seconds": SECONDS}, parallel=2)
+    return root
+
+
+def arguments(root: Path, output: str) -> tuple[object, ...]:
+    return "run", root / "roster.yaml", root / "input", root / output
+
+
+def start(root: Path, output: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        rivals.command(*arguments(root, output)), cwd=images.ROOT, env=rivals.quiet(), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed(challenge: Path) -> Path:
+    done = rivals.evaluate(*arguments(challenge, "undisturbed"))
+    assert done.returncode == 1, done.stderr
+    return challenge / "undisturbed"
+
+
+def without_times(output: Path) -> tuple[object, ...]:
+    """All that a run comes to, but for how long things took."""
+    record = {team: {k: v for k, v in run.items() if k != "seconds"} for team, run in rivals.record(output).items()}
+    results = {name: data for name, data in rivals.files(output / "submissions").items() if name != "runs.json"}
+    return rivals.states(output), record, results, sorted(rivals.files(output / "logs"))
+
+
+def test_every_team_ends_as_it_must(undisturbed: Path) -> None:
+    expected = {team.name: {"done": CASES} for team in TEAMS}
+    expected |= {"stuck": {"timed-out": CASES}, "crashes": {"crashed": CASES}}
+    assert rivals.counted(undisturbed) == expected
+
+
+def test_the_leaderboard_is_right(undisturbed: Path, tmp_path: Path) -> None:
+    truth = undisturbed.parent / "truth"
+    done = rivals.evaluate("score", truth, undisturbed / "submissions", tmp_path / "scores", "--jobs", 1)
+    rows = rivals.leaderboard(tmp_path / "scores")
+    assert [row["team"] for row in rows[:4]] == ["best", "second", "third", "fourth"], done.stdout
+    assert {row["team"] for row in rows[4:]} == {"stuck", "crashes"}
+    assert {float(row["dice"]) for row in rows[4:]} == {0.0}
+
+
+def test_killed_at_random_moments_it_comes_to_the_same(challenge: Path, undisturbed: Path) -> None:
+    draw, kills = random.Random(7), 0
+    while True:
+        harness = start(challenge, "killed")
+        try:
+            harness.communicate(timeout=draw.uniform(1.5, 9) if kills < KILLS else images.LIMIT)
+            break
+        except subprocess.TimeoutExpired:
+            harness.kill()
+            harness.communicate()
+            kills += 1
+    assert kills, "it was never killed"
+    assert harness.returncode == 1
+    assert without_times(challenge / "killed") == without_times(undisturbed)
+    assert rivals.left_behind(challenge / "killed") == []
+
+
+def test_what_is_finished_is_not_done_again(challenge: Path, undisturbed: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (undisturbed / "logs").rglob("*.log")}
+    done = rivals.evaluate(*arguments(challenge, "undisturbed"))
+    assert done.returncode == 1
+    assert {p: p.stat().st_mtime_ns for p in (undisturbed / "logs").rglob("*.log")} == before
+
+
+def test_another_input_or_roster_is_refused(challenge: Path, undisturbed: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "roster.yaml"
+    for old, new, said in (
+        ("case_seconds: 6", "case_seconds: 7", "limits"),
+        ("feta-rival-good:1.0", "feta-rival-good:2.0", "rules"),
+        ("name: best", "name: worst", "best"),
+    ):
+        text = (challenge / "roster.yaml").read_text()
+        assert old in text
+        changed.write_text(text.replace(old, new))
+        done = rivals.evaluate("run", changed, challenge / "input", undisturbed)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    other, _ = rivals.write_cohort(tmp_path, CASES - 1)
+    done = rivals.evaluate("run", challenge / "roster.yaml", other, undisturbed)
+    assert (done.returncode, "input is not" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.fixture
+def at_work(challenge: Path, request: pytest.FixtureRequest) -> tuple[Path, subprocess.Popen[str]]:
+    """A run that has a container at work."""
+    output = challenge / request.node.name.replace("[", "_").replace("]", "")
+    harness = start(challenge, output.name)
+
+    def end() -> None:
+        harness.kill()
+        harness.communicate()
+        for container in rivals.left_behind(output):
+            images.docker("rm", "--force", container, check=False)
+            images.docker("volume", "rm", "--force", container, check=False)
+
+    request.addfinalizer(end)
+    wait_until(lambda: (output / "state.sqlite").exists() and "running" in str(rivals.states(output)))
+    return output, harness
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_status_from_another_terminal(at_work: tuple[Path, subprocess.Popen[str]], undisturbed: Path) -> None:
+    output, harness = at_work
+    shown = json.loads(rivals.evaluate("status", output, "--format", "json").stdout)
+    assert shown["running"]
+    assert {case["team"] for case in shown["cases"]} == {team.name for team in TEAMS}
+    harness.kill()
+    harness.communicate()
+    assert "not running" in rivals.evaluate("status", output).stdout
+    assert f"{CASES} crashed" in rivals.evaluate("status", undisturbed).stdout
+
+
+def test_two_at_once_are_refused(at_work: tuple[Path, subprocess.Popen[str]], challenge: Path) -> None:
+    second = rivals.evaluate(*arguments(challenge, at_work[0].name))
+    assert (second.returncode, "another run is at work" in second.stderr) == (2, True), second.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_container(at_work: tuple[Path, subprocess.Popen[str]], number: signal.Signals) -> None:
+    output, harness = at_work
+    harness.send_signal(number)
+    said = harness.communicate(timeout=60)[1]
+    assert harness.returncode == 130, said
+    assert "goes on where it was" in said
+    assert rivals.left_behind(output) == []
+
+
+def test_status_of_a_folder_without_a_run(tmp_path: Path) -> None:
+    done = rivals.evaluate("status", tmp_path)
+    assert (done.returncode, "holds no run" in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from evaluation.report_tables import (
 )
 from evaluation.results import Results
 from evaluation.stability import BOOTSTRAPS, LEVEL
+from evaluation.table import SEGMENTATION_METRICS, ScoreTable
 from feta.files import write_atomically
 
 SEGMENTATION_WORDS: dict[Scheme, str] = {
@@ -59,6 +61,7 @@ def render(results: Results, *, pictures: PictureSource | None = None) -> str:
         **_tables(results),
         **_plots(results),
         **_words(results),
+        **_limits(results.table),
         results=results,
         pictures=worst_cases(results, pictures) if pictures else [],
     )
@@ -83,6 +86,17 @@ def _plots(results: Results) -> dict[str, Any]:
         "tissue_plots": figures.tissues(results),
         "lengths": figures.lengths(results),
     }
+
+
+def _limits(table: ScoreTable) -> dict[str, Any]:
+    """The most that values count, and how many measured ones went beyond; None where nothing is limited."""
+    ed = SEGMENTATION_METRICS.index("ed")
+    measured = table.reasons[..., ed] == "", table.length_reasons == ""
+    beyond = {
+        "labels": int((measured[0] & (table.values > table.counted)[..., ed]).sum()),
+        "lengths": int((measured[1] & (table.length_errors > table.counted_errors)).sum()),
+    }
+    return {"counted": table.limits if math.isfinite(table.limits.ed) else None, "beyond": beyond}
 
 
 def _words(results: Results) -> dict[str, Any]:

@@ -145,10 +145,18 @@ def _significance_map(results: Results, test: Significance) -> ReportTable:
     labels = team_labels(board)
     rows = []
     for t, label in labels:
-        cells = [TableCell("" if t == other else f"{test.p[t, other]:.2g}", "", 1.0 if test.better[t, other] else 0.0)
+        cells = [TableCell("" if t == other else p_value(float(test.p[t, other])), "", float(test.better[t, other]))
                  for other, _ in labels]  # fmt: skip
         rows.append((_text(label), *cells))
     return ReportTable(METRIC_TITLES[test.metric], tuple(str(i) for i in range(1, len(labels) + 1)), tuple(rows))
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is printed, without its leading zero: ``<.001``, ``.021``, ``.34``, ``1``."""
+    if p < 0.001:
+        return "<.001"
+    text = f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    return "1" if text == "1.00" else text.removeprefix("0")
 
 
 def _rank_tables(results: Results) -> list[ReportTable]:

@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from made_up import made_up_table, replaced
 from evaluation import figures
 from evaluation.notes import ScoringNotes
 from evaluation.pictures import draw
+from evaluation.policy import default_policy
 from evaluation.reference import Reference
 from evaluation.report import render
+from evaluation.report_tables import p_value
 from evaluation.results import Results, compute_results
 from evaluation.table import ScoreTable
 
@@ -127,6 +130,37 @@ def test_what_is_promised_is_there(page: Page) -> None:
         "Command",
     ):  # fmt: skip
         assert words in page.text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0, "<.001"), (0.00099, "<.001"), (0.0206, ".021"), (0.09951, ".100"), (0.34, ".34"), (0.997, "1"), (1.0, "1")],
+)
+def test_p_values_are_short(p: float, text: str) -> None:
+    assert p_value(p) == text
+
+
+def test_every_p_can_be_read_without_a_pointer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.figures.data_uri", lambda figure: "data:,")
+    results = compute_results(made_up_table(4, 30), ScoringNotes())
+    page = Page(render(results))
+    shown = re.findall(r"p (<\.001|\.\d+|1)(?!\d)", " ".join(page.text.split()))
+    expected = [p_value(float(p)) for test in results.significance for p in test.p[~np.eye(4, dtype=bool)]]
+    assert sorted(shown) == sorted(expected)
+    marked = [a for a in page.all("td") if a.get("class") == "yes"]
+    assert len(marked) == sum(int(test.better.sum()) for test in results.significance) > 0
+
+
+def test_what_counts_less_than_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.figures.data_uri", lambda figure: "data:,")
+    table = made_up_table(2, 4)
+    values = table.values.copy()
+    values[1, 2, 3, 3] = 4321
+    limited = replace(replaced(table, values=values), limits=default_policy().limits)
+    text = " ".join(Page(render(compute_results(limited, ScoringNotes()))).text.split())
+    assert "No ED counts more than 1000, which a missing label costs; 1 measured more." in text
+    assert "No error counts more than 100 %, which a missing length costs." in text
+    assert "counts more" not in Page(render(compute_results(table, ScoringNotes()))).text
 
 
 def without_lengths(table: ScoreTable) -> ScoreTable:

@@ -3,20 +3,22 @@
 One definition for maps that experts or a simulation made and for maps that a network predicts:
 they differ only in how the corpus callosum is known, which a FeTA label map counts as white matter.
 
-The challenge (Zalevskyi et al., "Advances in Automated Fetal Brain MRI Segmentation and Biometry: Insights
-from the FeTA 2024 Challenge", arXiv 2505.02784) names planes; how the lines lie in them follows the studies
-that its readers and the reference curves follow:
+The challenge's data description gives planes, HV's direction and what sBIP spans (Zalevskyi et al., "Advances in
+Automated Fetal Brain MRI Segmentation and Biometry: Insights from the FeTA 2024 Challenge", arXiv 2505.02784). These
+are the lengths of Tilea et al., "Cerebral biometry in fetal MRI: new reference data", Ultrasound Obstet Gynecol
+2009;33:173 (callosum, vermis, cerebellum, cerebral and bone biparietal diameter) and of Kyriakopoulou et al.,
+"Normative biometry of the fetal brain using MRI", Brain Struct Funct 2017;222:2295, whose curves `feta.age_model` has:
 
-- LCC: mid-sagittal, in a straight line from the outer border of the genu to the outer border of the splenium
-  (Tilea et al., Ultrasound Obstet Gynecol 2009;33:173; Harreld et al., AJNR 2011;32:1436).
-- HV: mid-sagittal, the greatest height of the vermis, here along a line parallel to the brainstem (Tilea 2009;
-  Kyriakopoulou et al., Brain Struct Funct 2017;222:2295; the direction is the challenge's).
-- bBIP: axial through the atria, the greatest width between the outer borders of the cortex, at a right angle to
-  the midline (Tilea 2009's cerebral biparietal diameter; Kyriakopoulou 2017).
-- sBIP: in the same plane, the greatest width from inner table to inner table, which is where the external CSF ends
-  (Tilea 2009's bone biparietal diameter is likewise taken from inner table to inner table).
-- TCD: coronal, where the cerebellum is widest, between the outermost points of its hemispheres (Tilea 2009;
-  Kyriakopoulou 2017; in ultrasound the ISUOG guideline, Malinger et al., Ultrasound Obstet Gynecol 2020;56:476).
+- LCC: mid-sagittal, straight from genu to splenium, outer border to outer border (Tilea 2009; Harreld et al.,
+  AJNR 2011;32:490). Taken here as the greatest distance within the callosum, which no tilt of the head changes.
+- HV: mid-sagittal, the vermis's height on a line parallel to the brainstem: here the longest such line.
+- bBIP: axial through the atria, from cortex to cortex across the midline: here the longest such line.
+- sBIP: in the same plane from inner table to inner table, which is where the external CSF ends; likewise the longest.
+- TCD: coronal where the cerebellum is widest, between the outermost points of its hemispheres; the plane and the
+  outer borders are those of the ISUOG guideline (Malinger et al., Ultrasound Obstet Gynecol 2020;56:476), too.
+
+No publication says which of several equally long lines is meant, nor how borders are placed within a voxel:
+`inference.outline` decides that.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from feta.labels import Tissue
 from feta.measurements import Measurement
 from inference.landmarks import Line
 from inference.midsagittal import find_callosum
-from inference.outline import Plane, crossings, plane, smoothed
+from inference.outline import SMOOTH_MM, Plane, crossings, plane, smoothed
 from inference.shapes import SMALLEST_AREA_MM2, SMALLEST_VOLUME_MM3, Mask, largest
 from inference.upright import Upright
 
@@ -80,9 +82,9 @@ def _whole(upright: Upright, mask: Mask) -> Mask | None:
     return part if part is not None and part.sum() * upright.spacing**3 >= SMALLEST_VOLUME_MM3 else None
 
 
-def _plane(upright: Upright, mask: Mask, axis: int, position: float) -> Plane | None:
-    """A structure's largest part in a plane; None where it is too small."""
-    section = plane(mask, upright.origin, upright.spacing, axis, position).largest_part()
+def _section(upright: Upright, mask: Mask, axis: int, position: float, width_mm: float = SMOOTH_MM) -> Plane | None:
+    """A structure in a plane; None where it is too small."""
+    section = plane(mask, upright.origin, upright.spacing, axis, position, width_mm)
     return section if section.area >= SMALLEST_AREA_MM2 else None
 
 
@@ -98,10 +100,10 @@ def _callosum(upright: Upright, callosum: Mask | None, brain: Line | None) -> Li
         strip = None if brain is None else find_callosum(upright, brain.length)
         if strip is None:
             return None
-        section = Plane(smoothed(strip, upright.spacing, CALLOSUM_SMOOTH_MM), upright.origin[1:], upright.spacing)
-    else:
-        section = plane(callosum, upright.origin, upright.spacing, 0, 0.0, CALLOSUM_SMOOTH_MM)
-    if section.area < SMALLEST_AREA_MM2:
+        # The strip as a slab: the same in every sagittal plane.
+        callosum = np.broadcast_to(strip[..., None], upright.labels.shape)
+    section = _section(upright, callosum, 0, 0.0, CALLOSUM_SMOOTH_MM)
+    if section is None:
         return None
     splenium, genu = section.chords((1.0, 0.0)).farthest()
     return _line(0, 0.0, (genu, splenium))
@@ -112,10 +114,10 @@ def _vermis(upright: Upright, cerebellum: Mask | None) -> Line | None:
     stem = largest(upright.labels == Tissue.BSM)
     if cerebellum is None or stem is None:
         return None
-    vermis, column = _plane(upright, cerebellum, 0, 0.0), _plane(upright, stem, 0, 0.0)
+    vermis, column = _section(upright, cerebellum, 0, 0.0), _section(upright, stem, 0, 0.0)
     if vermis is None or column is None:
         return None
-    bottom, top = vermis.chords(column.principal_axis()).longest()
+    bottom, top = vermis.largest_part().chords(column.largest_part().principal_axis()).longest()
     return _line(0, 0.0, (top, bottom))
 
 
@@ -126,7 +128,7 @@ def _biparietal(upright: Upright) -> tuple[Line | None, Line | None]:
     if brain is None or head is None:
         return None, None
     z = _atria_height(upright)
-    sections = [_plane(upright, mask, 2, z) for mask in (brain, head)]
+    sections = [_section(upright, mask, 2, z) for mask in (brain, head)]
     widths = [None if s is None else _line(2, z, s.chords((1.0, 0.0)).longest()) for s in sections]
     return (widths[0], widths[1]) if widths[0] is not None else (None, None)
 
@@ -151,11 +153,8 @@ def _cerebellum(upright: Upright, cerebellum: Mask | None) -> Line | None:
     if cerebellum is None:
         return None
     y = _widest_coronal(upright, cerebellum)
-    # Where the fourth ventricle lies between them, the hemispheres hang apart in this plane.
-    section = plane(cerebellum, upright.origin, upright.spacing, 1, y)
-    if section.area < SMALLEST_AREA_MM2:
-        return None
-    return _line(1, y, section.chords((1.0, 0.0)).extremes())
+    section = _section(upright, cerebellum, 1, y)
+    return None if section is None else _line(1, y, section.chords((1.0, 0.0)).extremes())
 
 
 def _widest_coronal(upright: Upright, cerebellum: Mask) -> float:

@@ -1,7 +1,7 @@
 """The outline of a structure in a plane, to a fraction of a voxel.
 
-A mask's surface moves in steps of a voxel, which is 3 % of a vermis. Its indicator is therefore
-averaged over a slab and smoothed; the outline is where that field passes one half. Smoothing
+A mask's surface moves in steps of a voxel, which is 4 % of a vermis. Its indicator is therefore
+smoothed; the outline is where that field passes one half. Smoothing
 alone draws a curved surface in by half the variance times its curvature; taking twice the smoothed
 field less the field smoothed again (one step of van Cittert deconvolution) undoes this to first order.
 """
@@ -22,13 +22,16 @@ Array = npt.NDArray[np.float64]
 #: it is steadier than one slice.
 SMOOTH_MM = 0.8
 SLAB_MM = 0.8
+#: Smoothing reaches this many standard deviations.
+TRUNCATE = 3.0
 #: The outline is this value of the smoothed indicator.
 LEVEL = 0.5
 #: Lines across a plane lie this part of a voxel apart, and so do the points on them.
 STEP = 0.5
-#: Ends that reach as far as the outermost to this (mm) are one end: their middle stands still where their outermost
-#: jumps from one to the other.
-CAP_MM = 0.25
+#: Neighbouring lines that fall short of the best by less than four times this (mm) count, by how little they do:
+#: their middle stands still where the best jumps from one to the other. Flat sides face each other in a width.
+WIDTH_CAP_MM = 0.25
+END_CAP_MM = 0.06
 
 
 @dataclass(frozen=True)
@@ -106,29 +109,29 @@ class Chords:
 
     def longest(self) -> tuple[Array, Array]:
         """Both ends (2,) of the longest line, mm."""
-        rows = _cap(self.last - self.first)
+        rows = _cap(self.last - self.first, WIDTH_CAP_MM)
         return self._at(rows, self.first), self._at(rows, self.last)
 
     def extremes(self) -> tuple[Array, Array]:
         """The points (2,) that lie first and last along the lines, mm, each on its own line."""
-        return self._at(_cap(-self.first), self.first), self._at(_cap(self.last), self.last)
+        return self._at(_cap(-self.first, END_CAP_MM), self.first), self._at(_cap(self.last, END_CAP_MM), self.last)
 
     def farthest(self) -> tuple[Array, Array]:
         """The pair of points (2,), one where a line enters, one where a line leaves, farthest from each other, mm."""
         apart = np.hypot(self.last[None] - self.first[:, None], self.offset[None] - self.offset[:, None])
         i, j = np.unravel_index(np.argmax(apart), apart.shape)
-        entry, leave = _cap(apart[:, j], int(i)), _cap(apart[i], int(j))
+        entry, leave = _cap(apart[:, j], END_CAP_MM, int(i)), _cap(apart[i], END_CAP_MM, int(j))
         return self._at(entry, self.first), self._at(leave, self.last)
 
-    def _at(self, rows: slice, reached: Array) -> Array:
-        """The middle of a run of lines' ends."""
-        offset = float(self.offset[rows].mean())
+    def _at(self, weights: Array, reached: Array) -> Array:
+        """The end of the line in the middle of some weighted lines."""
+        offset = float(np.average(self.offset, weights=weights))
         position = float(np.interp(offset, self.offset, reached))
         return np.asarray(self.centre + position * self.along + offset * self.across)
 
 
 def plane(mask: Mask, origin: Array, spacing: float, axis: int, position: float, width_mm: float = SMOOTH_MM) -> Plane:
-    """Average a structure's indicator over a slab, and smooth it in its plane.
+    """A section through a structure, smoothed across its plane and in it.
 
     Args:
         mask: the structure (z, y, x).
@@ -138,18 +141,29 @@ def plane(mask: Mask, origin: Array, spacing: float, axis: int, position: float,
         position: of the plane along that axis, mm.
         width_mm: of the smoothing in the plane.
     """
-    places = origin[axis] + np.arange(mask.shape[2 - axis]) * spacing
-    weights = np.exp(-(((places - position) / SLAB_MM) ** 2) / 2)
-    kept = weights > 1e-3
-    slab = np.compress(kept, mask, axis=2 - axis)
-    flat = np.tensordot(slab, weights[kept] / weights[kept].sum(), axes=(2 - axis, 0))
-    return Plane(smoothed(flat, spacing, width_mm), np.delete(origin, axis), spacing)
+    across = 2 - axis
+    index = float(np.clip((position - origin[axis]) / spacing, 0, mask.shape[across] - 1))
+    reach = int(np.ceil(2 * TRUNCATE * SLAB_MM / spacing))
+    first, last = max(int(index) - reach, 0), min(int(index) + reach + 2, mask.shape[across])
+    slab = np.moveaxis(mask, across, 0)[first:last]
+    field = smoothed(slab, spacing, (SLAB_MM, width_mm, width_mm))
+    below, part = divmod(index - first, 1.0)
+    above = min(int(below) + 1, len(field) - 1)
+    flat = (1 - part) * field[int(below)] + part * field[above]
+    return Plane(flat, np.delete(origin, axis), spacing)
 
 
-def smoothed(field: Array | Mask, spacing: float, width_mm: float = SMOOTH_MM) -> Array:
-    """Smooth an indicator without drawing in what is curved."""
-    once = gaussian_filter(field.astype(np.float64), width_mm / spacing, mode="constant")
-    return np.asarray(2 * once - gaussian_filter(once, width_mm / spacing, mode="constant"))
+def smoothed(field: Array | Mask, spacing: float, widths_mm: float | tuple[float, ...] = SMOOTH_MM) -> Array:
+    """Smooth an indicator without drawing in what is curved.
+
+    Args:
+        field: of any dimension.
+        spacing: mm.
+        widths_mm: standard deviation, or one for each axis.
+    """
+    sigma = np.broadcast_to(np.divide(widths_mm, spacing), field.ndim)
+    once = gaussian_filter(field.astype(np.float64), sigma, mode="nearest", truncate=TRUNCATE)
+    return np.asarray(2 * once - gaussian_filter(once, sigma, mode="nearest", truncate=TRUNCATE))
 
 
 def crossings(values: Array) -> tuple[Array, Array]:
@@ -173,9 +187,13 @@ def _rise(values: Array) -> Array:
     return np.where(inside.any(axis=-1), first - back, np.nan)
 
 
-def _cap(reach: Array, top: int | None = None) -> slice:
-    """The run of neighbours about the greatest (or a given) value that come within ``CAP_MM`` of it."""
+def _cap(reach: Array, cap_mm: float, top: int | None = None) -> Array:
+    """Weights of the run of neighbours about the greatest (or a given) value, by how little they fall short of it."""
     top = int(np.argmax(reach)) if top is None else top
-    short = np.flatnonzero(reach < reach[top] - CAP_MM)
-    low, high = short[short < top], short[short > top]
-    return slice(int(low[-1]) + 1 if len(low) else 0, int(high[0]) if len(high) else len(reach))
+    short = reach[top] - reach
+    far = np.flatnonzero(short > 4 * cap_mm)
+    low, high = far[far < top], far[far > top]
+    weights = np.exp(-np.maximum(short, 0.0) / cap_mm)
+    weights[: int(low[-1]) + 1 if len(low) else 0] = 0
+    weights[int(high[0]) if len(high) else len(reach) :] = 0
+    return weights

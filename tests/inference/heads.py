@@ -57,6 +57,12 @@ def tissue_at(points: Points) -> npt.NDArray[np.uint8]:
     return labels
 
 
+def callosum_at(points: Points) -> npt.NDArray[np.bool_]:
+    """The arch of white matter that ``tissue_at`` draws in the midline."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    return (np.abs(x) <= 4.0) & (z > -4) & (np.hypot(y / 18.0, z / 14.0) < 1) & (np.hypot(y / 15.5, z / 11.5) >= 1)
+
+
 def tilted(points: Points, y: float, z: float) -> tuple[Points, Points]:
     """Coordinates along the brainstem's axis and behind it, from a centre in the midline."""
     y, z = points[..., 1] - y, points[..., 2] - z

@@ -6,6 +6,9 @@ over all (case, length) pairs whose truth exists.
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ import numpy.typing as npt
 from evaluation.intake import INVALID_FILE, PrivateCopy, RejectedError, printable
 from evaluation.policy import INVALID_LENGTH, MISSING_LENGTH
 from feta.errors import FetaError
+from feta.files import read_text
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.participants import subject_key
 from feta.predictions import parse_length, read_biometry
@@ -66,29 +70,62 @@ def _true_length(path: Path, row: str, measurement: Measurement, cell: str, warn
     return np.nan if value is None else value
 
 
-def check_lengths(copy: PrivateCopy) -> tuple[npt.NDArray[np.float64], list[str], list[str]]:
-    """Read a team's lengths of one case.
+@dataclass(frozen=True)
+class CheckedLengths:
+    """A team's lengths of one case.
 
-    Returns:
-        (5,) mm with NaN where there is none; (5,) reason codes, "" for a length; and remarks, one line each.
+    Attributes:
+        lengths: (5,) mm, NaN where there is none.
+        reasons: (5,) codes, "" for a length.
+        problems: one line for each thing that costs a length.
+        remarks: one line for what is accepted with a remark.
+    """
+
+    lengths: npt.NDArray[np.float64]
+    reasons: tuple[str, ...]
+    problems: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def check_lengths(copy: PrivateCopy) -> CheckedLengths:
+    """Read a team's lengths of one case.
 
     Raises:
         RejectedError: the file can't be read as a table.
     """
     try:
         read = read_biometry(copy.path)
+        form = _form(copy.path)
     except FetaError as error:
         raise RejectedError(INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
-    remarks = [printable(note.replace(copy.path.name, str(copy.name), 1)) for note in read.notes]
+    problems = tuple(printable(note.replace(copy.path.name, str(copy.name), 1)) for note in read.notes)
     values = [read.values[m] for m in MEASUREMENTS]
-    lengths = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-    reasons = ["" if v is not None else _why(m, remarks) for m, v in zip(MEASUREMENTS, values, strict=True)]
-    return lengths, reasons, remarks
+    return CheckedLengths(
+        lengths=np.array([np.nan if v is None else v for v in values], dtype=np.float64),
+        reasons=tuple("" if v is not None else _why(m, problems) for m, v in zip(MEASUREMENTS, values, strict=True)),
+        problems=problems,
+        remarks=(printable(f"{copy.name}: {', '.join(form)}; accepted"),) if form else (),
+    )
 
 
-def _why(measurement: Measurement, remarks: list[str]) -> str:
+def _form(path: Path) -> list[str]:
+    """In what a table differs from the challenge's form: tabs, no byte-order mark, columns in the usual order."""
+    said = []
+    first = next((line for line in read_text(path).splitlines() if line.strip()), "")
+    if "\t" not in first:
+        said += [f"separated by {name}" for mark, name in ((";", "semicolons"), (",", "commas")) if mark in first][:1]
+    if path.read_bytes()[:3].startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        said.append("begins with a byte-order mark")
+    header = read_table(path).header
+    places = [at for at in (_column(header, m) for m in MEASUREMENTS) if at is not None]
+    if places != sorted(places):
+        said.append("columns in another order")
+    return said
+
+
+def _why(measurement: Measurement, problems: Sequence[str]) -> str:
     """Whether a length is absent or can't be used."""
-    own = [r for r in remarks if f": {measurement} " in r]
+    own = [line for line in problems if f": {measurement} " in line]
     absent = own and own[0].endswith((" is empty", " has no column"))
     return MISSING_LENGTH if absent else INVALID_LENGTH
 

@@ -181,8 +181,9 @@ def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
 def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
     """The part of an outcome that the lengths give."""
     try:
-        lengths, reasons, remarks = _read_lengths(task, files)
-        return Outcome(lengths=lengths, length_reasons=tuple(reasons), lines=tuple(remarks))
+        with tempfile.TemporaryDirectory(prefix="feta-") as folder:
+            found = check_lengths(_take(task, files.root, files.lengths, Path(folder)))
+        return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.remarks)
     except RejectedError as error:
         return Outcome(length_reasons=(error.reason,) * len(MEASUREMENTS), lines=(error.line,))
 
@@ -216,11 +217,6 @@ def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measure
         if task.cache:
             task.cache.put(truth.sha256, copy.sha256, measured, remarks)
         return measured, remarks
-
-
-def _read_lengths(task: CaseTask, files: TeamFiles) -> tuple[npt.NDArray[np.float64], list[str], list[str]]:
-    with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-        return check_lengths(_take(task, files.root, files.lengths, Path(folder)))
 
 
 def _take(task: CaseTask, root: Path, located: Located, folder: Path) -> PrivateCopy:

@@ -83,6 +83,7 @@ def _check_map(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str
 def _check_lengths(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:
     del grid
     with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-        _, reasons, remarks = check_lengths(take(files.root, located.found(), Path(folder)))
-    missing = [str(m) for m, reason in zip(MEASUREMENTS, reasons, strict=True) if reason]
-    return (remarks or [f"{located.name}: no {', '.join(missing)}"], []) if missing else ([], remarks)
+        found = check_lengths(take(files.root, located.found(), Path(folder)))
+    missing = [str(m) for m, reason in zip(MEASUREMENTS, found.reasons, strict=True) if reason]
+    unsaid = [f"{located.name}: no {', '.join(missing)}"] if missing and not found.problems else []
+    return [*found.problems, *unsaid], list(found.remarks)

@@ -122,6 +122,11 @@ def _scaled(path: Path, truth: Path) -> None:
     path.write_bytes(gzip.compress(bytes(plain)))
 
 
+def make_device(path: Path, truth: Path) -> None:
+    """A character device that gives zeros without end; only root can make one, and not everywhere."""
+    os.mknod(path, 0o020600, Path("/dev/zero").stat().st_rdev)
+
+
 #: Name → maker, and the reason code that must stand beside the penalty.
 REJECTED: dict[str, tuple[Maker, str]] = {
     "no file": (lambda path, truth: None, "missing-file"),
@@ -164,13 +169,13 @@ ACCEPTED: dict[str, tuple[Maker, str]] = {
 }
 
 GOOD_LENGTHS = "\tLCC\tHV\tbBIP\tsBIP\tTCD\nsub-001\t41\t19\t76\t86\t39\n"
-#: Name → text of a table, lengths that survive (of LCC, HV, bBIP, sBIP, TCD), a word of the remark.
+#: Name → text of a table, lengths that survive (of LCC, HV, bBIP, sBIP, TCD), a word of the line that it gets.
 TABLES: dict[str, tuple[str, int, str]] = {
     "tabs": (GOOD_LENGTHS, 5, ""),
-    "commas": (GOOD_LENGTHS.replace("\t", ","), 5, ""),
-    "semicolons": (GOOD_LENGTHS.replace("\t", ";"), 5, ""),
-    "byte-order mark": ("\ufeff" + GOOD_LENGTHS, 5, ""),
-    "reordered": ("\tTCD\tsBIP\tbBIP\tHV\tLCC\nsub-001\t39\t86\t76\t19\t41\n", 5, ""),
+    "commas": (GOOD_LENGTHS.replace("\t", ","), 5, "separated by commas"),
+    "semicolons": (GOOD_LENGTHS.replace("\t", ";"), 5, "separated by semicolons"),
+    "byte-order mark": ("\ufeff" + GOOD_LENGTHS, 5, "byte-order mark"),
+    "reordered": ("\tTCD\tsBIP\tbBIP\tHV\tLCC\nsub-001\t39\t86\t76\t19\t41\n", 5, "another order"),
     "a column missing": ("\tLCC\tHV\tbBIP\tsBIP\nsub-001\t41\t19\t76\t86\n", 4, "TCD"),
     "unit in a cell": (GOOD_LENGTHS.replace("41", "41 mm"), 4, "LCC"),
     "decimal comma": (GOOD_LENGTHS.replace("41", "41,5"), 4, "LCC"),

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hostile import ACCEPTED, REJECTED, SHAPE, Maker
+from hostile import ACCEPTED, REJECTED, SHAPE, Maker, make_device
 from small_brains import grid_of, write_truth
 
 from evaluation import intake
@@ -88,7 +88,7 @@ def test_team_folder_that_is_a_link(truth: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/zero").exists() or os.getuid() != 0, reason="only root can make a device")
 def test_device(team: Path, tmp_path: Path) -> None:
     try:
-        os.mknod(team / "map.nii.gz", 0o020600, Path("/dev/zero").stat().st_rdev)
+        make_device(team / "map.nii.gz", team)
     except PermissionError:  # a container may forbid it even to root: then there is nothing to refuse
         (team / "map.nii.gz").mkdir()
     with pytest.raises(RejectedError, match="unsafe"):

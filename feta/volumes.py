@@ -80,7 +80,7 @@ def read_label_map(path: Path, grid: Grid | None = None) -> Volume:
     values = _scaled(header, stored)
     low, high = values.min(), values.max()
     if not (low >= 0 and high < LABEL_COUNT):  # a NaN fails both
-        said = "values that are no numbers (NaN)" if np.isnan(low) else f"labels from {low:g} to {high:g}"
+        said = "labels that are no numbers (NaN)" if np.isnan(low) else f"labels from {low:g} to {high:g}"
         raise FetaError(path, f"holds {said}, not 0 to {LABEL_COUNT - 1}")
     labels = values.astype(np.uint8)
     if values.dtype.kind == "f" and not np.array_equal(labels, values):

@@ -22,10 +22,12 @@ _LEAST_FLUID = 0.3
 _LEAST_GAIN = 0.35
 #: How many points of the ventricles tell how much they swell.
 _VENTRICLE_POINTS = 400
-#: Place of the field that widens the external CSF among the fields.
-_FLUID = 3
-#: Share of the swelling of a cell above which it counts as ventricle.
-_VENTRICLE = 0.5
+#: Ventricles that grow leave the cells that drive them apart: these need driving for longer.
+_LARGEST_SWELLING = 4.0
+#: Places of two of the fields: that which widens the external CSF, and that which swells the ventricles.
+_FLUID, _SWELLING = 3, 4
+#: Share of the ventricles in a cell from which on it is looked at.
+_VENTRICLE = 0.15
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,28 @@ class Fitter:
     def __init__(self, seen: Survey, plan: Plan, height: float) -> None:
         self._seen, self._plan, self._height = seen, plan, height
         fields = Fields(seen)
-        swelling, weights = fields.ventricles(plan.pathology.behind, plan.pathology.sideways)
+        swelling = fields.swelling(plan.pathology.behind, plan.pathology.sideways)
         self._fields = np.stack([fields.tcd, fields.hv, fields.lcc, fields.fluid, swelling])
-        places = seen.lattice.positions()[weights > _VENTRICLE * max(float(weights.max()), 1e-9)]
-        self._ventricles = places[:: max(1, len(places) // _VENTRICLE_POINTS)]
+        cells = fields.ventricles > _VENTRICLE
+        step = max(1, int(cells.sum()) // _VENTRICLE_POINTS)
+        self._ventricles = seen.lattice.positions()[cells][::step]
+        self._shares = fields.ventricles[cells][::step]
         # Fluid that spina bifida has taken away is not to be brought back, however wide a skull was drawn.
         most = np.full(len(self._fields), _LARGEST_CHANGE)
         most[_FLUID] = _LARGEST_CHANGE * (1 - plan.pathology.anatomy)
-        self._limits = (-_LARGEST_CHANGE, most)
+        most[_SWELLING] = _LARGEST_SWELLING
+        self._limits = (np.full(len(most), -_LARGEST_CHANGE), most)
         self._ends = np.concatenate([*(seen.landmarks[m] for m in MEASUREMENTS), seen.length])
 
-    def fit(self, chance: Field) -> Fit:
+    def fit(self, chance: Field, strength: float = 1.0) -> Fit:
         """Adjust what the random part of the velocity leaves to be adjusted.
 
         Args:
             chance: (Z, Y, X, 3) mm a unit of time, on the survey's lattice.
+            strength: factor on it, and on how far structures may be changed.
         """
+        chance = strength * chance
+        low, high = (strength * limit for limit in self._limits)
         amounts, gains = np.zeros(len(self._fields)), np.ones(len(self._fields))
         before, step = None, np.zeros(len(self._fields))
         for _ in range(_ROUNDS):
@@ -73,7 +81,7 @@ class Fitter:
                 answer = np.where(moved, (before - missing) / np.where(moved, step, 1.0), gains)
                 gains = np.clip(answer, _LEAST_GAIN, 1.5)
             step = np.clip(missing / gains, -_LARGEST_STEP, _LARGEST_STEP)
-            step = np.clip(amounts + step, *self._limits) - amounts
+            step = np.clip(amounts + step, low, high) - amounts
             amounts, before = amounts + step, missing
         return self._tried(chance, amounts)[0]
 
@@ -93,7 +101,10 @@ class Fitter:
         return Fit(deformation, scale), np.array(missing)
 
     def _swelling(self, deformation: Deformation) -> float:
-        return float(deformation.volume_change(self._ventricles).mean()) if len(self._ventricles) else 1.0
+        """How much the ventricles grow."""
+        if not len(self._shares):
+            return 1.0
+        return float(np.average(deformation.volume_change(self._ventricles), weights=self._shares))
 
 
 def _fluid(lengths: Mapping[Measurement, float]) -> float:

@@ -26,11 +26,12 @@ from training.template import Template
 AnatomyModel = Callable[[float, float, npt.NDArray[np.floating] | None], Template]
 #: The way back into the template is tabled this finely (mm) and linear in between, this far (mm) around the head.
 _TABLE_MM, _TABLE_MARGIN = 1.0, 6.0
-#: A cell of the table whose volume falls below this share of the usual is folded, or nearly so.
-_FOLDED = 0.02
+#: A cell of the table whose volume falls below this share of the usual is folded, or nearly so. Fluid in the middle of
+#: ventricles that swell to a multiple comes from very little fluid.
+_FOLDED = 0.003
 #: Settings of the random deformation are for a brain of this width, mm.
 _USUAL_WIDTH = 70.0
-#: The random part of a deformation that folds is weakened by this factor, and tried again.
+#: A deformation that folds is weakened by this factor, and tried again.
 _WEAKER = 0.8
 
 
@@ -114,11 +115,12 @@ def draw_individual(
     height = float(np.exp(rng.normal(0.0, settings.height_sd)))
     mirrored = bool(rng.random() < 0.5)
     fitter = Fitter(seen, plan, height)
+    strength = 1.0
     while True:
-        individual, smallest = _individual(template, seen, plan, fitter.fit(chance), mirrored)
+        individual, smallest = _individual(template, seen, plan, fitter.fit(chance, strength), mirrored)
         if smallest > _FOLDED:
             return individual
-        chance = _WEAKER * chance
+        strength *= _WEAKER
 
 
 def _individual(template: Template, seen: Survey, plan: Plan, fit: Fit, mirrored: bool) -> tuple[Individual, float]:

@@ -24,6 +24,8 @@ _FLUID_MM = 9.0
 _UPWARDS = 0.3
 #: Lateral ventricles begin this far (mm) from the midline.
 _LATERAL_MM = (1.5, 5.0)
+#: Nowhere do they swell more than this many times as much as on the whole.
+_PEAK = 1.5
 
 
 def _smooth_step(values: npt.NDArray[np.floating]) -> Weights:
@@ -41,6 +43,7 @@ class Fields:
         hv: stretches it in the sagittal plane.
         lcc: stretches the corpus callosum from front to back.
         fluid: widens the external CSF all around the brain.
+        ventricles: (Z, Y, X) share of the ventricles in each cell, but for the fourth; not a field.
     """
 
     def __init__(self, survey: Survey) -> None:
@@ -54,29 +57,33 @@ class Fields:
         ends = survey.landmarks[Measurement.LCC]
         self.lcc = self._stretch(self._near(survey.occupancy[CALLOSUM] > 0.15), ends.mean(axis=0), (0, 1, 0))
         self.fluid = self._fluid()
+        # The fourth ventricle lies beside the cerebellum.
+        above = self._places[..., 2] > survey.landmarks[Measurement.TCD][:, 2].mean()
+        self.ventricles = np.where(above, survey.occupancy[Tissue.VM], 0.0)
 
-    def ventricles(self, behind: float, sideways: float) -> tuple[Field, Weights]:
-        """A field that swells the lateral ventricles, and how much each cell of them swells.
+    def swelling(self, behind: float, sideways: float) -> Field:
+        """A field that swells the lateral ventricles.
 
         Args:
             behind: how much of the swelling lies in the back half rather than everywhere (0–1).
             sideways: which side swells more: −1 left only, 1 right only.
         """
-        survey = self.survey
-        x, y, z = np.moveaxis(self._places, -1, 0)
+        x, y, _ = np.moveaxis(self._places, -1, 0)
         low, high = _LATERAL_MM
-        weights = survey.occupancy[Tissue.VM] * _smooth_step((np.abs(x) - low) / (high - low))
-        # The fourth ventricle lies beside the cerebellum.
-        weights[z < survey.landmarks[Measurement.TCD][:, 2].mean()] = 0.0
+        weights = self.ventricles * _smooth_step((np.abs(x) - low) / (high - low))
         total = max(float(weights.sum()), 1e-9)
         middle, spread = (weights * y).sum() / total, 12.0
         weights *= 1 - behind * _smooth_step((y - middle) / spread + 0.5)
         weights *= 1 + sideways * np.clip(x / 10.0, -1, 1)
         # What the ventricles gain, the tissue and the fluid around lose.
-        yielding = survey.occupancy[[Tissue.WM, Tissue.ECSF]].sum(axis=0) + 0.5 * survey.occupancy[Tissue.GM]
+        occupancy = self.survey.occupancy
+        yielding = occupancy[Tissue.WM] + occupancy[Tissue.ECSF] + 0.5 * occupancy[Tissue.GM]
         source = ndimage.gaussian_filter(weights, 0.5)
+        for _ in range(2):
+            usual = float((source * self.ventricles).sum()) / max(float(self.ventricles.sum()), 1e-9)
+            source = np.minimum(source / max(usual, 1e-9), _PEAK)
         source -= yielding * source.sum() / yielding.sum()
-        return swelling_velocity(survey.lattice, source), weights
+        return swelling_velocity(self.survey.lattice, source)
 
     def _distance(self, mask: npt.NDArray[np.bool_]) -> Weights:
         """Distance (mm) of every cell from the cells of a mask."""

@@ -57,13 +57,12 @@ def _recovered(cases: int, effects: SetEffects, tables: int) -> None:
         dice = study.targets["dice"]
         scores.append(cross_validated_r2(tools.design, dice, [c.subject for c in study.cases], tools.settings))
         shap = tools.shap(dice)
+        told = _one(tools, dice, shap) if seed == 0 else [is_seen(tools, dice, k) for k in range(len(tools.factors))]
         for k, factor in enumerate(study.factors):
             found[factor.name].append(_between_extremes(tools, shap, k))
-            seen[factor.name] += is_seen(tools, dice, k)
+            seen[factor.name] += told[k]
         sizes = [found[name][-1] for name in effects.by_factor()]
         in_order += sizes == sorted(sizes, reverse=True)
-        if seed == 0:
-            _one(tools, dice, shap)
     print(f"{tables} tables: R² of unseen cases {np.mean(scores):.3f}; in order in {in_order}")
     print(f"{'':<26}{'set':>8}{'mean':>9}{'lowest':>9}{'highest':>9}{'of set':>8}{'seen':>9}")
     for name, size in effects.by_factor().items():
@@ -82,8 +81,9 @@ def _between_extremes(tools: Measurement, shap: Floats, factor: int) -> float:
     return float(means[high] - means[low])
 
 
-def _one(tools: Measurement, dice: Floats, shap: Floats) -> None:
+def _one(tools: Measurement, dice: Floats, shap: Floats) -> list[bool]:
     """The first table as a report would have it, with its null and the smallest visible effect."""
+    seen = []
     for k, factor in enumerate(tools.factors):
         effect = effect_of(tools, dice, shap, k, visible=True)
         visible = f"{effect.visible:.3f}" if effect.visible else "–"
@@ -93,6 +93,8 @@ def _one(tools: Measurement, dice: Floats, shap: Floats) -> None:
             f"{'seen' if effect.seen else 'not seen'}, smallest visible effect {visible}",
             flush=True,
         )
+        seen.append(effect.seen)
+    return seen
 
 
 def _false_alarms(cases: int, effects: SetEffects, tables: int) -> None:

@@ -31,8 +31,8 @@ def analyse(
         Path | None, typer.Option(help="CSV of feta-evaluate estimate-quality, for cases that nobody rated.")
     ] = None,
     team: Annotated[str | None, typer.Option(help="One team's scores.", show_default="the mean of all teams")] = None,
-    trees: Annotated[int, typer.Option(min=50, help="Of each forest.")] = 100,
-    permutations: Annotated[int, typer.Option(min=99, help="Forests of each null.")] = 99,
+    trees: Annotated[int, typer.Option(min=50, help="Of each forest.")] = 50,
+    permutations: Annotated[int, typer.Option(min=79, help="Forests of each null.")] = 79,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the smallest visible effects.")] = False,
 ) -> None:
@@ -119,3 +119,25 @@ def estimate_quality(
         print(f"{row['case']}: {row['problem']}", file=sys.stderr)
     print(f"{len(rows) - len(failed)} of {len(rows)} volumes estimated: {output}")
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Folder that feta-evaluate score wrote for one edition.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="The same for another.")],
+    output: OutputArgument,
+    site: Annotated[str | None, typer.Option(help="Only this site's cases.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Two editions on the cases that both scored: paired tests, effect sizes, plots."""
+    from evaluation.analysis.edition_report import edition_lines, write_editions
+    from evaluation.analysis.editions import compare_editions
+    from evaluation.analysis.results_folder import read_results
+
+    _check_output(output)
+    names = (first.resolve().name, second.resolve().name)
+    editions = compare_editions(read_results(first), read_results(second), names, site=site, seed=seed)
+    write_editions(output, editions, command=shlex.join(["feta-evaluate", *sys.argv[1:]]))
+    for line in edition_lines(editions):
+        print(line)
+    _say(editions.warnings, output / "editions.html")

@@ -19,13 +19,13 @@ from evaluation.analysis.forest import Design, ForestSettings, design_of, explai
 
 #: Chance of calling any factor of a metric seen where none has an effect.
 LEVEL = 0.05
-PERMUTATIONS = 99
+PERMUTATIONS = 79
 #: Levels with fewer cases are no extremes.
 FEWEST_IN_LEVEL = 3
 #: A set effect is visible if it is seen in this share of this many repetitions.
-POWER, REPETITIONS = 0.8, 20
+POWER, REPETITIONS = 0.8, 10
 #: Set effects that are tried, in multiples of the size that counts as seen.
-TRIED = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+TRIED = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,13 @@ def effect_of(
     null = np.sort([dealt() for _ in range(permutations)])
     means = level_means(shap[:, factor], tools.levels[factor])
     size = spread(means)
-    p = (1 + int((null >= size).sum())) / (1 + permutations)
-    beyond = _allowed(tools, permutations) + 1
-    threshold = float(null[-beyond]) if beyond > 0 else float("inf")
+    as_large, allowed = int((null >= size).sum()), _allowed(tools, permutations)
+    threshold = float(null[-1 - allowed]) if allowed >= 0 else float("inf")
     least = smallest_visible(tools.factors[factor], threshold, dealt, tools.settings.seed) if visible else None
-    seen = p <= LEVEL / len(tools.factors)
-    return Effect(tools.factors[factor], tools.levels[factor], means, size, null, threshold, p, seen, least)
+    p = (1 + as_large) / (1 + permutations)
+    return Effect(
+        tools.factors[factor], tools.levels[factor], means, size, null, threshold, p, as_large <= allowed, least
+    )
 
 
 def is_seen(tools: Measurement, target: Floats, factor: int, permutations: int = PERMUTATIONS) -> bool:
@@ -152,7 +153,7 @@ def dealer(tools: Measurement, target: Floats, factor: int) -> Callable[..., flo
 
 def _allowed(tools: Measurement, permutations: int) -> int:
     """How many sizes of the null may reach that of a factor which is seen; below 0 where nothing can be seen."""
-    return int(LEVEL / len(tools.factors) * (permutations + 1)) - 1
+    return int(LEVEL / len(tools.factors) * (permutations + 1) + 1e-9) - 1
 
 
 def smallest_visible(factor: Factor, threshold: float, dealt: Callable[..., float], seed: int) -> float | None:

@@ -17,7 +17,7 @@ from evaluation.analysis.factors import Factor, Floats, Integers
 
 FOLDS = 5
 #: SHAP values of more cases than these would make a figure no better, and minutes longer.
-EXPLAINED = 400
+EXPLAINED = 250
 FEWEST_TREES = 50
 
 
@@ -25,7 +25,7 @@ FEWEST_TREES = 50
 class ForestSettings:
     """How a forest grows; the bounds on a tree's size keep SHAP fast and noise out of the leaves."""
 
-    trees: int = 100
+    trees: int = 50
     smallest_leaf: int = 5
     most_leaves: int = 64
     seed: int = 0

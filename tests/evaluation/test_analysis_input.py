@@ -1,0 +1,161 @@
+"""Results read back from their folder, and what of them a forest is grown on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up import made_up_cases, made_up_table, replaced
+
+from evaluation.analysis.factors import PATHOLOGY, QUALITY, SITE
+from evaluation.analysis.results_folder import Scores, read_results
+from evaluation.analysis.study import study_of, with_participants, with_quality
+from evaluation.notes import ScoringNotes
+from evaluation.outputs import write_outputs
+from evaluation.table import CaseInfo, ScoreTable
+from feta.errors import FetaError
+
+FORMULA = '=HYPERLINK("http://x")'
+
+
+@pytest.fixture(autouse=True)
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.outputs.write_report", lambda *_, **__: None)
+
+
+def written(table: ScoreTable, folder: Path) -> Scores:
+    write_outputs(folder, table, ScoringNotes())
+    return read_results(folder)
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    table = made_up_table(("a", FORMULA), 5)
+    reasons = table.reasons.copy()
+    reasons[1, 2] = "missing file"
+    truth = table.true_lengths.copy()
+    truth[0, 3] = np.nan
+    errors = np.where(np.isnan(truth), np.nan, table.length_errors)
+    scores = written(replaced(table, reasons=reasons, true_lengths=truth, length_errors=errors), tmp_path)
+    assert scores.teams == table.teams
+    assert scores.cases == table.cases
+    np.testing.assert_array_equal(scores.values, table.values)
+    np.testing.assert_array_equal(scores.measured, reasons == "")
+    np.testing.assert_array_equal(scores.length_errors, errors)
+    assert scores.places == {"segmentation": {"a": 1, FORMULA: 2}, "biometry": scores.places["biometry"]}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("results.json", "{}", "no results.json"),
+        ("results.json", "[", "no results.json"),
+        ("results.json", '{"format": "feta-results/9"}', "format"),
+        ("scores.csv", "team,value\n", "other columns"),
+        ("scores.csv", "team,site,subject,case,label,metric,value,reason\n", "does not hold every score"),
+        ("scores.csv", "team,site,subject,case,label,metric,value,reason\nx,s,s,c,1,dice,1,\n", "speaks of"),
+    ],
+)
+def test_other_files_are_refused_in_one_line(tmp_path: Path, file: str, text: str, words: str) -> None:
+    written(made_up_table(1, 2), tmp_path)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(FetaError, match=words):
+        read_results(tmp_path)
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match=r"results\.json"):
+        read_results(tmp_path)
+
+
+def scores_of(table: ScoreTable) -> Scores:
+    measured, lengths = table.reasons == "", table.length_reasons == ""
+    return Scores(table.teams, table.cases, table.values, measured, table.length_errors, lengths, {}, "table")
+
+
+def test_a_case_s_score_is_the_mean_of_what_was_measured() -> None:
+    table = made_up_table(3, 36)
+    reasons, values = table.reasons.copy(), table.values.copy()
+    reasons[0, 4], values[0, 4] = "missing file", 0.0
+    reasons[:, 7], values[:, 7] = "missing file", 0.0
+    study = study_of(scores_of(replaced(table, reasons=reasons, values=values)))
+    dice = study.targets["dice"]
+    assert dice[3] == pytest.approx(table.values[:, 3, :, 0].mean())
+    assert dice[4] == pytest.approx(table.values[1:, 4, :, 0].mean())
+    assert np.isnan(dice[7])
+    assert any("56 labels of a case" in line for line in study.warnings) is False
+    assert any("28 labels of a case" in line for line in study.warnings)
+    assert study.targets["mape"][0] == pytest.approx(table.length_errors[:, 0].mean())
+
+
+def test_one_team_alone() -> None:
+    table = made_up_table(3, 36)
+    study = study_of(scores_of(table), "team-1")
+    np.testing.assert_allclose(study.targets["hd95"], table.values[1, :, :, 2].mean(axis=1))
+    with pytest.raises(FetaError, match="no team"):
+        study_of(scores_of(table), "team-9")
+
+
+def with_cases(table: ScoreTable, cases: tuple[CaseInfo, ...]) -> Scores:
+    return replace(scores_of(table), cases=cases)
+
+
+def test_a_factor_that_few_cases_tell_is_left_out_with_a_word() -> None:
+    cases = tuple(replace(c, quality=None) if i else c for i, c in enumerate(made_up_cases(40)))
+    study = study_of(with_cases(made_up_table(1, 40), cases))
+    assert QUALITY not in {f.name for f in study.factors}
+    assert len(study.cases) == 40
+    assert any("estimate-quality" in line for line in study.warnings)
+
+
+def test_a_case_that_lacks_a_factor_is_left_out_with_a_word() -> None:
+    cases = tuple(replace(c, age=None) if i == 5 else c for i, c in enumerate(made_up_cases(40)))
+    study = study_of(with_cases(made_up_table(1, 40), cases))
+    assert [c.name for c in study.cases] == [c.name for i, c in enumerate(cases) if i != 5]
+    assert len(study.targets["dice"]) == len(study.factors[0].values) == 39
+    assert any("1 of 40 cases" in line for line in study.warnings)
+
+
+def test_a_factor_without_a_difference_is_left_out() -> None:
+    cases = tuple(replace(c, pathology="Neurotypical") for c in made_up_cases(40))
+    study = study_of(with_cases(made_up_table(1, 40), cases))
+    assert PATHOLOGY not in {f.name for f in study.factors}
+
+
+def test_names_of_cases_that_are_left_out_are_no_levels() -> None:
+    cases = tuple(replace(c, site="Nowhere", age=None) if i == 5 else c for i, c in enumerate(made_up_cases(40)))
+    factor = next(f for f in study_of(with_cases(made_up_table(1, 40), cases)).factors if f.name == SITE)
+    assert factor.names == ("CHUV, mial", "KISPI, mial", "Vienna, mial")
+    assert set(factor.values) == {0, 1, 2}
+
+
+def test_few_cases_are_refused() -> None:
+    with pytest.raises(FetaError, match="at least 30"):
+        study_of(scores_of(made_up_table(1, 29)))
+
+
+def test_an_estimate_never_replaces_a_rating() -> None:
+    rated, unrated, unknown = (replace(c, quality=q) for c, q in zip(made_up_cases(3), (1.0, None, None), strict=True))
+    cases, words = with_quality((rated, unrated, unknown), {rated.name: 4.0, unrated.subject: 3.0})
+    assert [c.quality for c in cases] == [1.0, 3.0, None]
+    assert "1 of 3" in words[0]
+
+
+def test_a_table_fills_in_what_the_results_lack(tmp_path: Path) -> None:
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tImage quality\tGestational age\nsub-000\t2.5\t30\n")
+    case = replace(made_up_cases(1)[0], quality=None, age=22.0)
+    filled = with_participants((case,), table)[0]
+    assert (filled.quality, filled.age) == (2.5, 22.0)
+
+
+def test_results_with_more_columns_are_read(tmp_path: Path) -> None:
+    """A later program may say more about a case."""
+    write_outputs(tmp_path, made_up_table(1, 2), ScoringNotes())
+    path = tmp_path / "results.json"
+    content = json.loads(path.read_text())
+    content["cases"][0]["weather"] = "fine"
+    path.write_text(json.dumps(content))
+    assert read_results(tmp_path).cases == made_up_cases(2)

@@ -95,21 +95,22 @@ def score(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Score and rank all teams."""
-    from evaluation.outputs import write_outputs
     from evaluation.policy import default_policy, read_policy
-    from evaluation.progress import progress_bar
-    from evaluation.redraw import picture_source
     from evaluation.reference import read_references
     from evaluation.runner_record import read_record
-    from evaluation.scoring import score as score_all
-    from evaluation.terminal import print_leaderboard
     from evaluation.truth import read_truth
 
-    # Whatever can be wrong with the call is found before hours of measuring.
+    # Whatever can be wrong with the call is found in the first second, before hours of measuring.
     _check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
     references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
     runs = read_record(submissions)
+    from evaluation.outputs import write_outputs
+    from evaluation.progress import progress_bar
+    from evaluation.redraw import picture_source
+    from evaluation.scoring import score as score_all
+    from evaluation.terminal import print_leaderboard
+
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
         table, notes = score_all(

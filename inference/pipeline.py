@@ -35,7 +35,7 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
     from inference.segmenter import Segmenter
 
     compute = choose(settings.device)
-    segmenter = Segmenter(settings.weights, compute, flips=settings.flips)
+    segmenter = Segmenter(settings.weights, compute, flips=settings.flips, topology=settings.topology)
     return segmenter, f"{compute.name}, {str(compute.dtype).removeprefix('torch.')}", compute.warnings
 
 

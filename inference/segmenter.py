@@ -15,13 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from feta.grid import transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
 from inference.device import Compute
-from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample, sample
+from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
 from inference.locator import Locator, Pose
 from inference.network import ResidualUNet
+from inference.ongrid import OnGrid, back_to_grid
 from inference.orientation import Reorientation
 from inference.preprocessing import standardise, to_box
 from inference.sliding_window import predict
@@ -38,8 +38,6 @@ VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
 #: A pose that fits worse than this (in brain sizes) is reported.
 DOUBTFUL_RESIDUAL = 0.1
-#: Slabs of this many voxels are brought back at once: 8 float32 channels of it are 64 MiB.
-SLAB_VOXELS = 2**21
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,17 @@ class Segmenter:
         weights: folder with ``model.yaml``.
         compute: where, and in which precision.
         flips: average over the image and its left-right mirror.
+        topology: construct label maps with the topology that tissues have.
 
     Raises:
         FetaError: where the weights cannot be used.
     """
 
-    def __init__(self, weights: Path, compute: Compute, *, flips: bool = True) -> None:
+    def __init__(self, weights: Path, compute: Compute, *, flips: bool = True, topology: bool = True) -> None:
         self.model: Model = read_model(weights)
         self.compute = compute
         self.flips = flips
+        self.topology = topology
         self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
         self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
 
@@ -92,7 +92,11 @@ class Segmenter:
         image = to_box(volume, pose.to_ras, box, size)
         probabilities = self._probabilities(standardise(image, _inside(pose, box, image)))
         to_box_index = np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
-        return largest_component(back_to_grid(probabilities, to_box_index, volume.grid.size))
+        found = back_to_grid(probabilities, to_box_index, volume.grid.size, scores=self.topology)
+        labels = largest_component(found.labels)
+        if self.topology:
+            labels[found.part] = _constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
+        return labels
 
     def _surest(self, volume: Volume, poses: list[Pose]) -> Pose:
         """The pose from which the first network is surest of the tissues that it sees, coarsely."""
@@ -146,45 +150,15 @@ def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
     return inside & (image > 0)
 
 
-def back_to_grid(probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """Interpolate probabilities on a grid and take the likeliest label, slab by slab.
+def _constructed(found: OnGrid, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
+    """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
+    # numba takes a while to import, which runs without it needn't pay.
+    from inference.topology import construct
 
-    Only the slab at hand is ever held as floats on the full grid.
-
-    Args:
-        probabilities: (L, Z, Y, X) float32; outside of it is background.
-        matrix: from index (x, y, z) of the grid to index (x, y, z) of the probabilities.
-        size: of the grid, voxels along (x, y, z).
-
-    Returns:
-        (size z, size y, size x) uint8.
-    """
-    labels = np.zeros(size[::-1], dtype=np.uint8)
-    low, high = _reach(probabilities, matrix, size)
-    if (low >= high).any():
-        return labels
-    part = (int(high[0] - low[0]), int(high[1] - low[1]), int(high[2] - low[2]))
-    shift = np.eye(4)
-    shift[:3, 3] = low
-    slab = max(1, SLAB_VOXELS // (part[0] * part[1]))
-    for z in range(0, part[2], slab):
-        where = slice(z, min(z + slab, part[2]))
-        values = sample(probabilities, coordinates(matrix @ shift, part, where))
-        values[0] += 1 - values.sum(0)  # what lies outside the box is background
-        into = (slice(low[2] + where.start, low[2] + where.stop), slice(low[1], high[1]), slice(low[0], high[0]))
-        labels[into] = values.argmax(0).to(torch.uint8).numpy()
-    return labels
-
-
-def _reach(
-    probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The part of the grid, (x, y, z) from low to below high, that the probabilities' box touches."""
-    ends = np.array(np.meshgrid(*[(-1, n) for n in probabilities.shape[:0:-1]])).reshape(3, -1).T
-    corners = transformed(np.linalg.inv(matrix), ends)
-    low = np.clip(np.floor(corners.min(0)), 0, size).astype(np.int64)
-    high = np.clip(np.ceil(corners.max(0)) + 1, 0, size).astype(np.int64)
-    return low, high
+    assert found.scores is not None
+    z, y, x = np.ogrid[found.part]
+    a, b, c, d = to_canonical[0]
+    return construct(labels[found.part], found.scores, a * x + b * y + c * z + d < 0)
 
 
 def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -32,6 +32,7 @@ class Settings:
         flips: average over mirrored copies, slower and a little better.
         overwrite: do finished cases again.
         ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
+        topology: construct label maps with the topology that tissues have.
     """
 
     weights: Path
@@ -39,6 +40,7 @@ class Settings:
     flips: bool = True
     overwrite: bool = False
     ga_baseline: Path | None = None
+    topology: bool = True
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -54,6 +56,7 @@ class Settings:
             "version": feta.__version__,
             "model": _model_identity(self.weights),
             "flips": self.flips,
+            "topology": self.topology,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

@@ -15,7 +15,8 @@ from feta.volumes import Volume
 from inference.device import choose
 from inference.frames import box_to_frame
 from inference.network import NetworkSettings, ResidualUNet
-from inference.segmenter import Segmenter, back_to_grid, largest_component
+from inference.ongrid import back_to_grid
+from inference.segmenter import Segmenter, largest_component
 from inference.weights import save_network
 
 SPACING = 2.0
@@ -101,14 +102,14 @@ def test_the_likeliest_label_is_taken_after_interpolation_not_before() -> None:
     probabilities[0] = 1 - probabilities[1:].sum(0)
     half = np.diag([0.5, 1.0, 1.0, 1.0])
     # between the first two: 0.65 for label 1 against 0.25 for label 2
-    assert back_to_grid(probabilities, half, (5, 1, 1)).tolist() == [[[1, 1, 2, 2, 2]]]
+    assert back_to_grid(probabilities, half, (5, 1, 1)).labels.tolist() == [[[1, 1, 2, 2, 2]]]
 
 
 def test_outside_the_box_is_background() -> None:
     probabilities = torch.zeros(8, 4, 4, 4)
     probabilities[5] = 1
     matrix = np.linalg.inv(box_to_frame((4, 4, 4), 1.0)) @ box_to_frame((12, 12, 12), 1.0)
-    labels = back_to_grid(probabilities, matrix, (12, 12, 12))
+    labels = back_to_grid(probabilities, matrix, (12, 12, 12)).labels
     assert (labels == 5).sum() == 64
     assert (labels[4:8, 4:8, 4:8] == 5).all()
 

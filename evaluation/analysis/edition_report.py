@@ -43,8 +43,8 @@ def render_editions(editions: Editions, *, command: str = "") -> str:
         sites=sorted({case.site for case in editions.cases}),
         tables=[_table(editions, metric) for metric in metrics],
         plots=[_plot(editions, metric) for metric in metrics],
-        better=[c for c in editions.comparisons if c.verdict == "better"],
-        worse=[c for c in editions.comparisons if c.verdict == "worse"],
+        better=_selections(editions, "better"),
+        worse=_selections(editions, "worse"),
         titles=METRIC_TITLES,
         bootstraps=BOOTSTRAPS,
         level=LEVEL,
@@ -75,8 +75,17 @@ def gain_plot(comparisons: Sequence[Comparison], metric: str) -> Figure:
         axes.set_yticks(range(len(comparisons)), [short(c.selection) for c in reversed(comparisons)])
         axes.set_ylim(-0.6, len(comparisons) - 0.4)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"improvement in {METRIC_TITLES[metric]} (right is better)")
+        axes.set_xlabel(f"gain in {METRIC_TITLES[metric]} (right is better)")
     return figure
+
+
+def _selections(editions: Editions, verdict: str) -> dict[str, list[str]]:
+    """Metric → the selections of teams of which the verdict is true."""
+    found: dict[str, list[str]] = {}
+    for c in editions.comparisons:
+        if c.verdict == verdict:
+            found.setdefault(c.metric, []).append(c.selection)
+    return found
 
 
 def _plot(editions: Editions, metric: str) -> Plot:
@@ -85,8 +94,8 @@ def _plot(editions: Editions, metric: str) -> Plot:
     return Plot(
         title,
         data_uri(gain_plot(own, metric)),
-        f"Mean improvement in {title} of each selection of teams with its interval; the numbers stand in the table.",
-        "Dot and bar: mean improvement and its 95 % interval; ticks below: single cases. "
+        f"Mean gain in {title} of each selection of teams with its interval; the numbers stand in the table.",
+        "Dot and bar: mean gain and its 95 % interval; ticks below: single cases. "
         "Blue is better, orange worse, black not told apart.",
     )
 

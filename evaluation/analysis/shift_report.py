@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ EFFECT_COLUMNS = (
 )  # fmt: skip
 SHAP_COLUMNS = ("metric", "case", "factor", "value", "shap")
 CORRELATION_COLUMNS = ("site", "cases", "r", "low", "high", "p")
-HEADINGS = ("Range", "Lowest → highest", "By chance", "p", "Seen", "Visible from")
+HEADINGS = ("Range", "By chance", "Seen", "Visible from", "Lowest → highest", "p")
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,11 @@ def _cells(metric: str, effect: Effect) -> tuple[TableCell, ...]:
     texts = (
         effect.factor.name,
         _number(metric, effect.size),
-        f"{low} → {high}",
-        f"≤ {_number(metric, effect.threshold)}",
-        f"{effect.p:.2f}",
+        f"≤ {_number(metric, effect.threshold)}" if math.isfinite(effect.threshold) else "–",
         "yes" if effect.seen else "no",
         visible,
+        f"{low} → {high}",
+        f"{effect.p:.2f}",
     )
     return tuple(TableCell(text, text) for text in texts)
 
@@ -149,7 +150,7 @@ def _effect_row(shift: Shift, effect: Effect) -> Row:
         "lowest_level": low,
         "highest_level": high,
         "null_median": float(effect.null[len(effect.null) // 2]),
-        "threshold": effect.threshold,
+        "threshold": effect.threshold if math.isfinite(effect.threshold) else None,
         "p": effect.p,
         "seen": "yes" if effect.seen else "no",
         "visible": effect.visible,

@@ -130,6 +130,7 @@ def _run_all(
         finally:
             stop.set()
             _end_all(threads, engine, setting.run_id)
+            engine.remove_labelled(f"{RUN_LABEL}={setting.run_id}")
     if not errors.empty():
         raise errors.get()
 
@@ -144,7 +145,7 @@ def _end_all(threads: Sequence[threading.Thread], engine: Engine, run_id: str) -
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
+    """SIGTERM and SIGINT end a run in order, wherever it was started."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -152,11 +153,13 @@ def _terminated_as_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT, too: a shell has its background jobs ignore it.
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run_team(

@@ -6,6 +6,7 @@ The SDK (the extra ``harness``) is imported when an engine is asked for: the eva
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import IO, Any
 from feta.errors import FetaError
 
 _TIMEOUT_SECONDS = 120
+_TRIES, _SECONDS_BETWEEN_TRIES = 20, 0.2
 _NO_ENGINE = "start the engine, or see that you may use it; `docker info` must answer"
 
 
@@ -186,13 +188,26 @@ class Engine:
         return [c["Id"] for c in containers], [v["Name"] for v in volumes]
 
     def remove_labelled(self, label: str) -> int:
-        """Remove containers and volumes with a label; returns how many containers there were."""
-        containers, volumes = self.labelled(label)
-        for container in containers:
-            self.remove(container)
-        for volume in volumes:
-            self.remove_volume(volume)
-        return len(containers)
+        """Remove containers and volumes with a label until there are none; returns how many containers there were.
+
+        What a call that was under way makes meanwhile is found when it is looked for again.
+        """
+        count = 0
+        for tries_left in reversed(range(_TRIES)):
+            containers, volumes = self.labelled(label)
+            if not containers and not volumes:
+                break
+            count = max(count, len(containers))
+            try:
+                for container in containers:
+                    self.remove(container)
+                for volume in volumes:
+                    self.remove_volume(volume)
+            except RefusedError:
+                if not tries_left:
+                    raise
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+        return count
 
     def close(self) -> None:
         """End the connection."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from evaluation.runner_setting import RunFolders
 from feta.errors import FetaError
+
+_TRIES, _SECONDS_BETWEEN_TRIES = 10, 0.1
 
 
 @contextmanager
@@ -20,10 +23,15 @@ def locked(folders: RunFolders) -> Iterator[None]:
         said = f"can't be written ({error.strerror})"
         raise FetaError(folders.root, said, "choose a folder you can write to") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise FetaError(folders.root, "another run is at work there", "wait for it, or end it") from error
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                # `status` holds it for a moment when it looks.
+                if not tries_left:
+                    raise FetaError(folders.root, "another run is at work there", "wait for it, or end it") from error
+                time.sleep(_SECONDS_BETWEEN_TRIES)
         yield
 
 

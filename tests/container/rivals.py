@@ -6,11 +6,13 @@ import csv
 import functools
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -23,6 +25,9 @@ import yaml
 
 sys.path.append(str(images.ROOT / "tests" / "evaluation"))
 from small_brains import write_team, write_truth
+
+from evaluation.runner_lock import is_running
+from evaluation.runner_setting import RunFolders
 
 CONTEXT = Path(__file__).with_name("rivals")
 #: How far the label maps of good submissions are off, in voxels.
@@ -97,6 +102,30 @@ def evaluate(*arguments: object, limit: float = images.LIMIT) -> subprocess.Comp
 def quiet() -> dict[str, str]:
     """The environment, with one thread: the engine needs the other processor."""
     return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def run_killed(roster: Path, input_: Path, output: Path, kills: int, seconds: float, seed: int) -> int:
+    """The runner, killed at random moments after it began its work, and begun again until it ends by itself.
+
+    Returns:
+        How often it was killed before its end.
+    """
+    draw, arguments = random.Random(seed), command("run", roster, input_, output)
+    for done in range(kills):
+        harness = subprocess.Popen(
+            arguments, cwd=images.ROOT, env=quiet(), stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+        while harness.poll() is None and not is_running(RunFolders(output)):
+            time.sleep(0.1)
+        try:
+            harness.wait(draw.uniform(0, seconds))
+            return done
+        except subprocess.TimeoutExpired:
+            harness.kill()
+            harness.wait()
+    ended = evaluate("run", roster, input_, output, limit=7200)
+    assert ended.returncode in (0, 1), ended.stderr
+    return kills
 
 
 def states(output: Path) -> dict[str, dict[str, str]]:

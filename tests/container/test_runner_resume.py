@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import subprocess
 import time
@@ -36,7 +35,7 @@ def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def arguments(root: Path, output: str) -> tuple[object, ...]:
+def arguments(root: Path, output: str) -> tuple[str, Path, Path, Path]:
     return "run", root / "roster.yaml", root / "input", root / output
 
 
@@ -77,18 +76,8 @@ def test_the_leaderboard_is_right(undisturbed: Path, tmp_path: Path) -> None:
 
 
 def test_killed_at_random_moments_it_comes_to_the_same(challenge: Path, undisturbed: Path) -> None:
-    draw, kills = random.Random(7), 0
-    while True:
-        harness = start(challenge, "killed")
-        try:
-            harness.communicate(timeout=draw.uniform(1.5, 9) if kills < KILLS else images.LIMIT)
-            break
-        except subprocess.TimeoutExpired:
-            harness.kill()
-            harness.communicate()
-            kills += 1
-    assert kills, "it was never killed"
-    assert harness.returncode == 1
+    roster, input_, output = arguments(challenge, "killed")[1:]
+    assert rivals.run_killed(roster, input_, output, KILLS, seconds=6, seed=7) >= 3
     assert without_times(challenge / "killed") == without_times(undisturbed)
     assert rivals.left_behind(challenge / "killed") == []
 
@@ -125,7 +114,7 @@ def at_work(challenge: Path, request: pytest.FixtureRequest) -> tuple[Path, subp
 
     def end() -> None:
         harness.kill()
-        harness.communicate()
+        harness.wait()
         for container in rivals.left_behind(output):
             images.docker("rm", "--force", container, check=False)
             images.docker("volume", "rm", "--force", container, check=False)

@@ -13,6 +13,7 @@ from evaluation.results import as_json, compute_results
 from evaluation.runner_record import TeamRun
 
 PLAIN = TeamRun("i:1", "sha256:1", "folder", "GPU 0", (), "", {"done": 9, "timed-out": 3}, 61.0)
+CRASHED = {"crashed": 12}
 EXCEPTED = dataclasses.replace(
     PLAIN, exceptions=("root", "shared memory 9 MB"), why="<b>old</b>", cases={"crashed": 12}
 )

@@ -40,9 +40,18 @@ def read_true_lengths(root: Path) -> tuple[dict[str, list[float]], list[str]]:
     if path is None:
         return {}, [f"{root}: has no biometry.tsv; lengths are not scored"]
     try:
-        table = read_table(path.resolve())
+        return read_length_table(path.resolve())
     except FetaError as error:
         return {}, [f"{error}; lengths are not scored"]
+
+
+def read_length_table(path: Path) -> tuple[dict[str, list[float]], list[str]]:
+    """The lengths in a table of several subjects; as ``read_true_lengths``.
+
+    Raises:
+        FetaError: the file can't be read, or is empty.
+    """
+    table = read_table(path)
     columns = {m: _column(table.header, m) for m in MEASUREMENTS}
     warnings = [f"{path.name}: has no column {m}" for m, at in columns.items() if at is None]
     lengths: dict[str, list[float]] = {}

@@ -13,13 +13,16 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from feta.errors import FetaError
-from feta.files import read_text
+from feta.files import read_text, write_atomically
 from feta.measurements import MEASUREMENTS, Measurement
 
 #: Weeks over which the straight lines are fitted to the curves.
 FIT_WEEKS = (20.0, 38.0)
+#: A line is fitted to no fewer lengths, and to none whose ages span less.
+FEWEST_LENGTHS, SHORTEST_SPAN_WEEKS = 3, 1.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,42 @@ def published_model() -> AgeModel:
             float(v) for v in np.polynomial.Polynomial.fit(ages, means, 1).convert().coef
         )
     return AgeModel(intercept, slope)
+
+
+def fit_age_model(ages: npt.ArrayLike, lengths: npt.ArrayLike) -> tuple[AgeModel, tuple[Measurement, ...]]:
+    """Least-squares straight lines through measured lengths.
+
+    A measure with fewer than three lengths, or with all at nearly one age, keeps its published line.
+
+    Args:
+        ages: (N,) weeks, NaN where unknown.
+        lengths: (N, 5) mm in the order of MEASUREMENTS, NaN where unknown.
+
+    Returns:
+        the lines, and the measures that were fitted.
+    """
+    weeks, table = np.asarray(ages, np.float64), np.asarray(lengths, np.float64).reshape(-1, len(MEASUREMENTS))
+    model = published_model()
+    intercept, slope = dict(model.intercept), dict(model.slope)
+    fitted = []
+    for measurement, column in zip(MEASUREMENTS, table.T, strict=True):
+        known = np.isfinite(weeks) & np.isfinite(column)
+        if known.sum() < FEWEST_LENGTHS or np.ptp(weeks[known]) < SHORTEST_SPAN_WEEKS:
+            continue
+        line = np.polynomial.Polynomial.fit(weeks[known], column[known], 1).convert().coef
+        intercept[measurement], slope[measurement] = (float(v) for v in line)
+        fitted.append(measurement)
+    return AgeModel(intercept, slope), tuple(fitted)
+
+
+def write_age_model(path: Path, model: AgeModel) -> None:
+    """Write the lines as ``read_age_model`` reads them. Atomic.
+
+    Raises:
+        FetaError: the file can't be written.
+    """
+    lines = {str(m): [round(model.intercept[m], 6), round(model.slope[m], 6)] for m in MEASUREMENTS}
+    write_atomically(path, json.dumps(lines, indent=1) + "\n")
 
 
 def read_age_model(path: Path) -> AgeModel:

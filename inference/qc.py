@@ -90,8 +90,9 @@ def write_picture(
         drawn = {m: lines[m] for m in measurements if m in lines}
         view = _view(volume, labels, to_index, box, across, directions, _position(drawn, box, across))
         _draw(axes, view, name)
-        for colour, (measurement, line) in zip(LENGTH_COLOURS, drawn.items(), strict=False):
-            _draw_line(axes, view, line, f"{measurement} {line.length:.1f} mm", colour)
+        heights = [line.start[directions[1]] + line.end[directions[1]] for line in drawn.values()]
+        for colour, (measurement, line), height in zip(LENGTH_COLOURS, drawn.items(), heights, strict=False):
+            _draw_line(axes, view, line, f"{measurement} {line.length:.1f} mm", colour, height == max(heights))
     figure.suptitle(title, color="white", fontsize=11, parse_math=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="black")
@@ -171,12 +172,12 @@ def _draw(axes: Axes, view: View, name: str) -> None:
     axes.axis("off")
 
 
-def _draw_line(axes: Axes, view: View, line: Line, text: str, colour: str) -> None:
+def _draw_line(axes: Axes, view: View, line: Line, text: str, colour: str, above: bool) -> None:
+    """A line with its text above or below, so that neighbouring lines' texts keep apart."""
     (x0, y0), (x1, y1) = ((p[view.axes[0]], p[view.axes[1]]) for p in (line.start, line.end))
     axes.plot([x0, x1], [y0, y1], color=colour, linewidth=1.6, marker="|", markersize=7)
-    place = "bottom" if colour == LENGTH_COLOURS[0] else "top"
     axes.annotate(
-        text, ((x0 + x1) / 2, (y0 + y1) / 2), color=colour, fontsize=9, ha="center", va=place,
-        xytext=(0, 4 if place == "bottom" else -4), textcoords="offset points",
+        text, ((x0 + x1) / 2, max(y0, y1) if above else min(y0, y1)), color=colour, fontsize=9, ha="center",
+        va="bottom" if above else "top", xytext=(0, 5 if above else -5), textcoords="offset points",
         bbox={"facecolor": "black", "alpha": 0.55, "pad": 1.5, "edgecolor": "none"},
     )  # fmt: skip

@@ -9,6 +9,7 @@ import typer
 from feta.errors import FetaError
 from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
+from training.biometry_commands import ga_baseline, landmarks
 from training.degrade import degrade
 from training.networks import COMMANDS
 from training.simulate import simulate
@@ -29,6 +30,8 @@ app.command("degrade")(degrade)
 app.command("age-line")(age_line)
 app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)
+app.command("landmarks")(landmarks)
+app.command("ga-baseline")(ga_baseline)
 for _command in COMMANDS:
     app.command(_command.__name__)(_command)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_brains import brain, grid_of
 
+from evaluation import cli
 from evaluation.analysis.quality_features import (
     FEATURES,
     MERGED,
@@ -201,3 +203,28 @@ def test_the_model_that_ships_is_the_calibration_on_the_published_ratings() -> N
     shipped = read_model()
     assert calibrated["weight"] == pytest.approx(list(shipped.weight))
     assert calibrated["leaving_one_site_out"]["all"]["pearson"] > 0.65
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["feta-evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def test_calibrate_then_estimate_as_they_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    model = tmp_path / "model.json"
+    assert run(monkeypatch, "calibrate-quality", made_up_ratings(tmp_path / "ratings.csv"), model) == cli.FINE
+    assert "199 volumes, 1 left out" in capsys.readouterr().out
+    image, labels = volumes()
+    write_volume(tmp_path / "in" / "sub-001_T2w.nii.gz", image)
+    write_label_map(tmp_path / "maps" / "sub-001_dseg.nii.gz", labels)
+    call = ("estimate-quality", tmp_path / "in", tmp_path / "maps", tmp_path / "quality.csv", "--model", model)
+    assert run(monkeypatch, *call) == cli.FINE
+    expected = float(read_model(model).estimate(quality_features(image, labels)))
+    assert read_estimates(tmp_path / "quality.csv") == {"sub-001": pytest.approx(expected, abs=1e-3)}
+    (tmp_path / "maps" / "sub-001_dseg.nii.gz").unlink()
+    (tmp_path / "maps" / "sub-002_dseg.nii.gz").touch()
+    assert run(monkeypatch, *call) == cli.SOME_FAILED

@@ -123,6 +123,8 @@ def draw_pathology(rng: np.random.Generator, settings: PathologySettings) -> Pat
         factors[Measurement.HV] = factors[Measurement.TCD] * degree(settings.vermis)
     if Finding.SPINA_BIFIDA in findings:
         anatomy, fluid = degree(settings.anatomy), degree(settings.thin_csf)
+        # The ventricles of that anatomy are large by themselves.
+        ventricles = ventricles ** (1 - anatomy / 2)
         factors[Measurement.BBIP] = degree(settings.narrow_head)
         factors.setdefault(Measurement.TCD, degree(settings.crowded_cerebellum))
         factors.setdefault(Measurement.HV, degree(settings.herniated_vermis))

@@ -15,14 +15,14 @@ def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:
     if not runs:
         return None
     states = _states(runs)
-    headings = ("Called as", "Device", "Time", "Exceptions", *(state.value for state in states))
+    headings = ("Called as", "Device", "Time", *(state.value for state in states), "Exceptions")
     rows = []
     for team, run in runs.items():
         granted = ", ".join(run.exceptions) or "none"
-        why = f" ({run.why})" if run.why else ""
-        words = (team, run.convention, run.device or "–", clock(run.seconds), granted + why)
         counts = (str(run.cases.get(state.value, 0)) for state in states)
-        rows.append(tuple(TableCell(text, text) for text in (*words, *counts)))
+        words = (team, run.convention, run.device or "–", clock(run.seconds), *counts)
+        why = f" ({run.why})" if run.why else ""
+        rows.append(tuple(TableCell(text, text) for text in (*words, granted + why)))
     return ReportTable("Containers", headings, tuple(rows))
 
 

@@ -18,12 +18,14 @@ from evaluation.roster import Limits, Roster, Team
 from evaluation.runner_arguments import helper_arguments
 from evaluation.runner_calls import Job, case_id, make_jobs
 from evaluation.runner_engine import Engine, RefusedError
-from evaluation.runner_job import RUN_LABEL, StoppedError, run_job
+from evaluation.runner_holder import Holder
+from evaluation.runner_job import StoppedError, Worker, run_job
 from evaluation.runner_lock import locked
 from evaluation.runner_record import write_record
-from evaluation.runner_setting import RunFolders, Setting
+from evaluation.runner_setting import RUN_LABEL, RunFolders, Setting
 from evaluation.runner_stage import cases_to_run, identity, stage
 from evaluation.runner_state import CaseRow, CaseState, RunState
+from feta.cases import Case
 from feta.errors import FetaError
 
 _LOG = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]
         return state.rows()
 
 
-def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cases: Sequence) -> RunState:
+def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cases: Sequence[Case]) -> RunState:
     state, ids, about = RunState(folders.state), [case_id(case) for case in cases], identity(cases)
     if not folders.state.exists():
         folders.submissions.mkdir(exist_ok=True)
@@ -113,7 +115,10 @@ def _run_all(
         try:
             with closing(Engine()) as own:
                 while not stop.is_set():
-                    _run_team(own, setting, state, teams.get_nowait(), gpu, stop, said)
+                    team = teams.get_nowait()
+                    jobs = _unfinished(state, team, setting.cases)
+                    with Holder(own, setting, team, len(jobs)) as holder:
+                        _run_team(Worker(own, setting, holder, gpu, stop), state, team, jobs, said)
         except (Empty, StoppedError):
             return
         except BaseException as error:
@@ -162,23 +167,27 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run_team(
-    engine: Engine, setting: Setting, state: RunState, team: Team, gpu: str | None, stop: threading.Event, said: Said
-) -> None:
-    """A team's jobs, one after another, until its time is used up."""
-    for job in make_jobs(team, setting.cases):
+def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], said: Said) -> None:
+    """A team's unfinished jobs, one after another, until its time is used up."""
+    for job in jobs:
         ids = [case_id(case) for case in job.cases]
-        rows = [row for row in state.rows() if row.team == team.name]
-        if all(row.state.final for row in rows if row.case in ids):
-            continue
-        seconds = time_for(job, rows, setting.limits)
+        seconds = time_for(job, _rows_of(state, team), worker.setting.limits)
         if seconds <= 0:
             ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]
         else:
-            state.begin(team.name, ids, "CPU" if gpu is None else f"GPU {gpu}")
-            ended = run_job(engine, setting, job, seconds, gpu, stop)
+            state.begin(team.name, ids, "CPU" if worker.gpu is None else f"GPU {worker.gpu}")
+            ended = run_job(worker, job, seconds)
         state.finish(ended)
         said(ended)
+
+
+def _unfinished(state: RunState, team: Team, cases: Sequence[Case]) -> list[Job]:
+    final = {row.case for row in _rows_of(state, team) if row.state.final}
+    return [job for job in make_jobs(team, cases) if any(case_id(case) not in final for case in job.cases)]
+
+
+def _rows_of(state: RunState, team: Team) -> list[CaseRow]:
+    return [row for row in state.rows() if row.team == team.name]
 
 
 def time_for(job: Job, rows: Sequence[CaseRow], limits: Limits) -> float:

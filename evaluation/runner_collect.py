@@ -40,10 +40,12 @@ class Fetched:
     """What was taken out of an archive.
 
     Attributes:
+        size: bytes of the plain files that were seen.
         full: the space for results, or its number of files, was used up.
         notes: one line for each thing that was left behind.
     """
 
+    size: int = 0
     full: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -90,6 +92,7 @@ def unpack(blocks: Iterable[bytes], folder: Path, limits: Limits) -> Fetched:
                 _unpack_one(tar, entry, folder, found)
     except (tarfile.TarError, ValueError, EOFError) as error:
         found.notes.append(f"results end early: {printable(str(error))[:200]}")
+    found.size = used
     # A last block or entry may not have been usable.
     found.full = used > limits.output_mb * MB - 2 * _BLOCK or count >= limits.output_files - 1
     return found

@@ -11,25 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from evaluation.runner_arguments import (
-    HELD,
-    NOBODY,
-    Place,
-    container_arguments,
-    helper_arguments,
-    staged_places,
-    volume_arguments,
-)
+from evaluation.runner_arguments import container_arguments
 from evaluation.runner_calls import Call, Job, case_id, make_call
 from evaluation.runner_collect import collect, unpack
 from evaluation.runner_engine import Ended, Engine, RefusedError
-from evaluation.runner_setting import Setting, log_path
-from evaluation.runner_stage import pack, staged_size
+from evaluation.runner_holder import Held, Holder
+from evaluation.runner_setting import RUN_LABEL, Setting, log_path
 from evaluation.runner_state import CaseRow, CaseState
 from feta.cases import Case
 from feta.files import write_atomically
 
-RUN_LABEL, _JOB_LABEL = "feta.run", "feta.job"
+_JOB_LABEL = "feta.job"
 _UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u2027\u2030-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
 _KILLED_SECONDS = 60.0
 
@@ -59,59 +51,61 @@ class _Course:
     printed: bytes = b""
 
 
-def run_job(engine: Engine, setting: Setting, job: Job, seconds: float, gpu: str | None, stop: Event) -> list[CaseRow]:
+@dataclass(frozen=True)
+class Worker:
+    """What runs a team's jobs, in one thread.
+
+    Attributes:
+        gpu: id of the GPU; None for the CPU.
+        stop: when set and its container is killed, a job ends unrecorded.
+    """
+
+    engine: Engine
+    setting: Setting
+    holder: Holder
+    gpu: str | None
+    stop: Event
+
+
+def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
     """Run a job, put its results into the team's folder and its log beside, and say how each case ended.
 
     Args:
         seconds: wall clock that it may take.
-        gpu: id of the GPU; None for the CPU.
-        stop: ends the job when set and its container is killed.
 
     Raises:
         FetaError: the engine is gone, or a folder of ours can't be written. Nothing is recorded then.
         StoppedError: ``stop`` was set.
     """
-    course, call = _Course(), make_call(job)
-    name = uuid.uuid4().hex
-    labels = {RUN_LABEL: setting.run_id, _JOB_LABEL: name, "feta.team": job.team.name, "feta.case": job.label}
+    course, call, name = _Course(), make_call(job), uuid.uuid4().hex
+    run_id = worker.setting.run_id
+    labels = {RUN_LABEL: run_id, _JOB_LABEL: name, "feta.team": job.team.name, "feta.case": job.label}
     try:
-        _follow(engine, setting, job, call, labels, seconds, gpu, stop, course)
+        held = worker.holder.give(call)
+        _watch(worker, job, call, held, labels, seconds, course)
+        if course.ended and not worker.stop.is_set():
+            _fetch(worker, job, call, held, course)
     except RefusedError as error:
         course.notes.append(f"the engine: {error}")
     finally:
-        engine.remove_labelled(f"{_JOB_LABEL}={name}")
-    if stop.is_set():
+        worker.engine.remove_labelled(f"{_JOB_LABEL}={name}")
+    if worker.stop.is_set():
         raise StoppedError
     rows = [_row(job, case, course) for case in job.cases]
-    _write_log(setting, job, call, course, rows[0].state if len(rows) == 1 else None)
+    _write_log(worker.setting, job, call, course, rows[0].state if len(rows) == 1 else None)
     return rows
 
 
-def _follow(
-    engine: Engine,
-    setting: Setting,
-    job: Job,
-    call: Call,
-    labels: dict[str, str],
-    seconds: float,
-    gpu: str | None,
-    stop: Event,
-    course: _Course,
+def _watch(
+    worker: Worker, job: Job, call: Call, held: Held, labels: dict[str, str], seconds: float, course: _Course
 ) -> None:
-    image_id, limits, name = setting.images[job.team.name], setting.limits, labels[_JOB_LABEL]
-    engine.make_volume(volume_arguments(f"feta-{name}", job.team, limits, labels))
-    places = [Place(f"feta-{name}", call.results, is_volume=True, read_only=False)]
-    # The input first: the folder for results can lie in it.
-    places = [*_input_places(engine, setting, job, call, labels), *places]
-    held = [place.source for place in places if place.is_volume]
-    helper = engine.start(helper_arguments(setting.helper_id, held, labels))
-    for i, folder in enumerate(call.inputs if job.team.exceptions.writable_input else ()):
-        _fill(engine, helper, f"{HELD}/{i}", setting.folders.staged / folder, job)
+    """The submission's container, from its start to its removal."""
+    engine, image_id = worker.engine, worker.setting.images[job.team.name]
     arguments = container_arguments(
-        job.team, limits, call, places,
-        image_id=image_id, labels=labels, gpu=gpu, declared=engine.declared_volumes(image_id),
+        job.team, worker.setting.limits, call, held.places,
+        image_id=image_id, labels=labels, gpu=worker.gpu, declared=engine.declared_volumes(image_id),
     )  # fmt: skip
-    if stop.is_set():
+    if worker.stop.is_set():
         return
     container = engine.start(arguments)
     if not engine.wait(container, seconds):
@@ -122,41 +116,20 @@ def _follow(
     course.ended = engine.ended(container)
     course.printed = engine.log(container)
     engine.remove(container)
-    if not stop.is_set():
-        _fetch(engine, setting, job, call, helper, f"{HELD}/{len(held) - 1}", course)
 
 
-def _input_places(engine: Engine, setting: Setting, job: Job, call: Call, labels: dict[str, str]) -> list[Place]:
-    """The staged input read-only or, by exception, volumes that a copy of it goes into."""
-    staged = staged_places(call, setting.folders.staged)
-    if not job.team.exceptions.writable_input:
-        return staged
-    places = []
-    for i, place in enumerate(staged):
-        volume = f"feta-{labels[_JOB_LABEL]}-{i}"
-        size = staged_size(Path(place.source))
-        engine.make_volume(volume_arguments(volume, job.team, setting.limits, labels, more=size))
-        places.append(Place(volume, place.target, is_volume=True, read_only=False))
-    return places
-
-
-def _fill(engine: Engine, helper: str, target: str, staged: Path, job: Job) -> None:
-    with tempfile.TemporaryFile() as archive:
-        pack(staged, 0 if job.team.exceptions.root else NOBODY, archive)
-        engine.put(helper, target, archive)
-
-
-def _fetch(engine: Engine, setting: Setting, job: Job, call: Call, helper: str, held: str, course: _Course) -> None:
-    """Results out of the volume, which the helper holds: the submission's container is gone already."""
-    setting.folders.unpacked.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=setting.folders.unpacked) as private:
+def _fetch(worker: Worker, job: Job, call: Call, held: Held, course: _Course) -> None:
+    """Results out of the volume, which the holder keeps: the submission's container is gone already."""
+    folders = worker.setting.folders
+    folders.unpacked.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folders.unpacked) as private:
         folder = Path(private) / "team" / call.prefix
         folder.mkdir(parents=True)
-        with closing(engine.fetch(helper, held)) as blocks:
-            fetched = unpack(blocks, folder, setting.limits)
-        team = setting.folders.submissions / job.team.name
-        team.mkdir(parents=True, exist_ok=True)
-        course.mapped, notes = collect(Path(private) / "team", job.cases, setting.cases, team)
+        with closing(worker.holder.fetch(held)) as blocks:
+            fetched = unpack(blocks, folder, worker.setting.limits)
+        worker.holder.used(fetched.size)
+        team = folders.submissions / job.team.name
+        course.mapped, notes = collect(Path(private) / "team", job.cases, worker.setting.cases, team)
     course.full = fetched.full
     course.notes += [*fetched.notes, *notes]
 

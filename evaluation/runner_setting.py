@@ -9,6 +9,9 @@ from evaluation.roster import Limits
 from evaluation.runner_calls import Job
 from feta.cases import Case
 
+#: What everything of a run in the engine is labelled with: its id.
+RUN_LABEL = "feta.run"
+
 
 @dataclass(frozen=True)
 class RunFolders:

@@ -22,7 +22,7 @@ _TABLES = (
     "CREATE TABLE teams (team TEXT PRIMARY KEY, place INTEGER NOT NULL, rules TEXT NOT NULL, image_id TEXT NOT NULL, "
     "device TEXT NOT NULL DEFAULT '')",
     "CREATE TABLE cases (team TEXT NOT NULL, case_id TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, "
-    "begun REAL, seconds REAL, exit_code INTEGER, note TEXT NOT NULL DEFAULT '', PRIMARY KEY (team, case_id))",
+    "begun REAL, seconds REAL, exit_code INTEGER, PRIMARY KEY (team, case_id))",
 )
 
 
@@ -69,7 +69,6 @@ class CaseRow:
     begun: float | None = None
     seconds: float | None = None
     exit_code: int | None = None
-    note: str = ""
 
 
 class RunState:
@@ -174,9 +173,9 @@ class RunState:
     def finish(self, rows: Sequence[CaseRow]) -> None:
         """How cases ended; all of them or, where the harness is killed meanwhile, none."""
         with self._opened() as database:
-            values = [(r.state, r.seconds, r.exit_code, r.note, r.team, r.case) for r in rows]
+            values = [(r.state, r.seconds, r.exit_code, r.team, r.case) for r in rows]
             database.executemany(
-                "UPDATE cases SET state = ?, seconds = ?, exit_code = ?, note = ? WHERE team = ? AND case_id = ?",
+                "UPDATE cases SET state = ?, seconds = ?, exit_code = ? WHERE team = ? AND case_id = ?",
                 values,
             )
 
@@ -184,7 +183,7 @@ class RunState:
         """Every team's cases, in the order of the roster and the input."""
         with self._opened() as database:
             found = database.execute(
-                "SELECT c.team, c.case_id, c.state, c.begun, c.seconds, c.exit_code, c.note FROM cases c "
+                "SELECT c.team, c.case_id, c.state, c.begun, c.seconds, c.exit_code FROM cases c "
                 "JOIN teams t USING (team) ORDER BY t.place, c.place"
             ).fetchall()
         return [replace(CaseRow(*row), state=CaseState(row[2])) for row in found]

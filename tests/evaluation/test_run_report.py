@@ -22,10 +22,10 @@ EXCEPTED = dataclasses.replace(
 def test_a_row_a_team_and_a_column_a_state_that_occurs() -> None:
     table = run_table({"a": PLAIN, "b": EXCEPTED})
     assert table is not None
-    assert table.headings == ("Called as", "Device", "Time", "Exceptions", "done", "crashed", "timed-out")
+    assert table.headings == ("Called as", "Device", "Time", "done", "crashed", "timed-out", "Exceptions")
     assert [[cell.text for cell in row] for row in table.rows] == [
-        ["a", "folder", "GPU 0", "1:01", "none", "9", "0", "3"],
-        ["b", "folder", "GPU 0", "1:01", "root, shared memory 9 MB (<b>old</b>)", "0", "12", "0"],
+        ["a", "folder", "GPU 0", "1:01", "9", "0", "3", "none"],
+        ["b", "folder", "GPU 0", "1:01", "0", "12", "0", "root, shared memory 9 MB (<b>old</b>)"],
     ]
 
 

@@ -22,9 +22,11 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from feta.errors import FetaError
+from inference.weights import described
 from training.anatomy_frame import GRID, SizeModel, norm_scale, to_canonical
 from training.template import CHANNELS, Template
 
+REMEDY = "restore the weights folder from the repository"
 #: Soft labels, then the signal.
 OUTPUTS = CHANNELS + 1
 #: Weeks at the middle of the ages, and half their range.
@@ -134,25 +136,31 @@ class Anatomy:
     def load(cls, path: Path) -> Anatomy:
         """Read weights written by ``feta-train anatomy``.
 
+        Args:
+            path: of the file; where ``model.yaml`` beside it names the file, its sha256 must be the one there.
+
         Raises:
-            FetaError: the file is missing or is not an anatomy.
+            FetaError: the file is missing, damaged, or is not an anatomy.
         """
         try:
             data = path.read_bytes()
             header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
             about = json.loads(header["anatomy"])
         except OSError as error:
-            raise FetaError(path, f"cannot be read ({error.strerror})", "restore the weights folder") from error
+            raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
         except (KeyError, ValueError) as error:
-            raise FetaError(path, "is not a learned anatomy", "restore the weights folder") from error
+            raise FetaError(path, "is not a learned anatomy", REMEDY) from error
+        expected = described(path.parent).get(path.stem, {}).get("sha256")
+        if expected not in (None, hashlib.sha256(data).hexdigest()):
+            raise FetaError(path, "is damaged or another version: its sha256 differs from model.yaml's", REMEDY)
         shape: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about["network"].items()}
         network = AnatomyNetwork(AnatomySettings(**shape))
         network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()})
         latents = {name: np.array(code, np.float32) for name, code in about["latents"].items()}
         return cls(network.eval(), SizeModel(**about["sizes"]), latents)
 
-    def save(self, path: Path, settings: AnatomySettings) -> str:
-        """Write float16 weights; returns the file's sha256."""
+    def save(self, path: Path, settings: AnatomySettings) -> dict[str, str]:
+        """Write float16 weights; returns the file's entry for ``model.yaml``."""
         tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in self.network.state_dict().items()}
         about = {
             "network": asdict(settings),
@@ -161,7 +169,7 @@ class Anatomy:
         }
         data = save(tensors, metadata={"anatomy": json.dumps(about)})
         path.write_bytes(data)
-        return hashlib.sha256(data).hexdigest()
+        return {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
 
     def __call__(
         self,
@@ -175,12 +183,13 @@ class Anatomy:
         Args:
             age: weeks; beyond 21–38 the shape is extrapolated.
             pathology: 0 neurotypical to 1 spina bifida.
-            latent: code of the individual, the average by default; training brains have a spread of about 1.
+            latent: code of the individual, in units of the training brains' spread; 0, the average, by default.
             atlas_size: keep the atlases' size, about 11 % above the published curves' means, which are the default.
         """
         code = torch.zeros(1, self.network.latent)
         if latent is not None:
-            code[0] = torch.as_tensor(latent, dtype=torch.float32)
+            spread = np.std(list(self.latents.values()), axis=0) if self.latents else 1.0
+            code[0] = torch.as_tensor(latent * spread, dtype=torch.float32)
         with torch.inference_mode():
             # The CPU decides by its own means whether bfloat16 is fast; float32 gives the same bytes everywhere.
             out = self.network(torch.tensor([float(age)]), torch.tensor([float(pathology)]), code)[0]

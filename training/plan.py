@@ -19,7 +19,7 @@ class IndividualSettings:
     Attributes:
         growth: in size.
         pathology: in what is wrong with them.
-        latent_sd: spread of the anatomy's latent code (training brains have 1).
+        latent_sd: spread of the anatomy's latent code, in which training brains have 1.
         latent_size: numbers in that code; 0 for an anatomy without.
         lattice_mm: distance of the velocities' samples, a multiple of 0.5.
         widths_mm: width of each part of the random deformation, in a brain of 70 mm; others in proportion.
@@ -32,11 +32,11 @@ class IndividualSettings:
 
     growth: GrowthSettings = field(default_factory=GrowthSettings)
     pathology: PathologySettings = field(default_factory=PathologySettings)
-    latent_sd: float = 0.3
+    latent_sd: float = 1.2
     latent_size: int = 8
     lattice_mm: float = 3.0
-    widths_mm: tuple[float, ...] = (28.0, 14.0, 6.0)
-    amplitudes_mm: tuple[float, ...] = (1.1, 0.6, 0.5)
+    widths_mm: tuple[float, ...] = (28.0, 14.0, 7.0)
+    amplitudes_mm: tuple[float, ...] = (1.0, 0.7, 0.7)
     amplitude_spread: float = 0.2
     ventricles_sd: float = 0.25
     height_sd: float = 0.02

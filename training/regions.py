@@ -21,7 +21,7 @@ _CLOSED_MM = 12.0
 #: The fluid is widened evenly up to this distance (mm) from the brain.
 _FLUID_MM = 9.0
 #: How much less it is widened upwards, forwards and backwards than sideways.
-_UPWARDS = 0.3
+_UPWARDS = 0.1
 #: Lateral ventricles begin this far (mm) from the midline.
 _LATERAL_MM = (1.5, 5.0)
 #: Nowhere do they swell more than this many times as much as on the whole.

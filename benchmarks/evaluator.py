@@ -54,10 +54,10 @@ def main() -> None:
 
 def _table(folder: Path, arguments: argparse.Namespace) -> None:
     from benchmarks.contenders import PEERS
-    from benchmarks.folded_brain import write_pair
+    from benchmarks.folded_brain import write_pair, write_specked
 
-    pair = arguments.pair or write_pair(_made(folder / "clean"), size=arguments.size)
-    specks = write_pair(_made(folder / "specks"), stray=0.002, size=arguments.size)
+    pair = arguments.pair or write_pair(folder, size=arguments.size)
+    specks = write_specked(folder, pair[0])
     print(f"load of the machine when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'':<22}{'what':<12}{'first s':>9}{'warm s':>9}{'MB':>7}{'ratio':>8}", flush=True)
     ours = _run("ours", pair, cold=folder / "cold")
@@ -106,11 +106,6 @@ def _summary(times: dict[str, float], ours: dict[str, float], stray: dict[str, f
 def _sum(times: dict[str, float], ours: dict[str, float]) -> str:
     total = sum(times.values())
     return f"{total:.2f} s, {total / ours['warm']:.1f} times our time"
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def _line(name: str, what: str, result: dict[str, float], ours: dict[str, float]) -> None:

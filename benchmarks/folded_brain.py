@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from feta.grid import Grid
-from feta.volumes import Volume, write_label_map
+from feta.volumes import Volume, read_label_map, write_label_map
 
 SIZE = 256
 SPACING_MM = 0.5
@@ -62,6 +62,14 @@ def write_pair(folder: Path, stray: float = 0.0, size: int = SIZE) -> tuple[Path
     for path, labels in zip(paths, (truth, predicted(truth, stray=stray)), strict=True):
         write_label_map(path, Volume(labels, grid))
     return paths
+
+
+def write_specked(folder: Path, truth: Path, share: float = 0.002) -> tuple[Path, Path]:
+    """Write a prediction of a label map with stray voxels of any label over the whole volume; gives both paths."""
+    volume = read_label_map(truth)
+    prediction = folder / "specked.nii.gz"
+    write_label_map(prediction, Volume(predicted(volume.array, stray=share), volume.grid))
+    return truth, prediction
 
 
 def _smooth_noise(generator: np.random.Generator, size: int, knots: int) -> npt.NDArray[np.float32]:

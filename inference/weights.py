@@ -5,6 +5,8 @@
     locator: {file, sha256, spacing, network: {...}}
     segmentation:                # an ensemble: any number of files
       - {file, sha256, spacing, network: {...}}
+    anatomy: {file, sha256, ...}           # of simulated cohorts; the submission does not need it
+    anatomy-held-out: {file, sha256, ...}
 """
 
 from __future__ import annotations
@@ -67,6 +69,17 @@ def read_model(folder: Path) -> Model:
     if not segmentation:
         raise FetaError(path, "names no segmentation weights", REMEDY)
     return Model(locator, segmentation, hashlib.sha256(text).hexdigest())
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What ``model.yaml`` of a folder says, or nothing where there is none."""
+    path = folder / INDEX
+    return dict(yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
+def describe(folder: Path, entries: dict[str, Any]) -> None:
+    """Put entries into ``model.yaml`` of a folder, in place of those of the same name."""
+    (folder / INDEX).write_text(yaml.safe_dump(described(folder) | entries, sort_keys=False))
 
 
 def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:

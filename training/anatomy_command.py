@@ -11,8 +11,8 @@ import typer
 from feta.errors import FetaError
 from training.networks import CONFIGS, VALIDATION, Atlases, Everything, Minutes, Run, Start, Steps, Threads, _loop, _say
 
-#: The shipped model, and the one that never saw the validation subjects.
-SHIPPED = Path("weights/anatomy.safetensors")
+#: The one that never saw the validation subjects.
+HELD_OUT = Path("weights/anatomy-held-out.safetensors")
 
 
 def anatomy(
@@ -29,6 +29,7 @@ def anatomy(
     """Learn a generative model of fetal anatomy from atlases and their participants.tsv."""
     import torch
 
+    from inference.weights import describe
     from training.anatomy_training import AnatomyRunSettings, train_anatomy
     from training.config import read_settings
 
@@ -36,13 +37,15 @@ def anatomy(
     torch.set_num_threads(threads)
     model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, _say, start)
     path = out or run / "anatomy.safetensors"
-    typer.echo(f"{path}: {model.save(path, settings.network)}")
+    entry = model.save(path, settings.network)
+    describe(path.parent, {path.stem: entry | {"brains": sorted(model.latents)}})
+    typer.echo(f"{path}: sha256 {entry['sha256']}")
 
 
 def reproduce(
     atlases: Atlases,
     output: Annotated[Path, typer.Argument(help="CSV to write: subject, label, dice.")],
-    weights: Annotated[Path, typer.Option(help="The learned anatomy; it must not have seen the subjects.")] = SHIPPED,
+    weights: Annotated[Path, typer.Option(help="The learned anatomy; it must not have seen the subjects.")] = HELD_OUT,
     subject: Annotated[
         list[str] | None, typer.Option(help="Subject to reproduce; several: repeat. [the validation subjects]")
     ] = None,

@@ -95,13 +95,13 @@ def train(
     saved, losses = progress.seconds, []
     done = _done(progress, settings)
     while done < 1:
-        start = time.monotonic()
+        began = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = _rate(settings, progress.step, done)
         losses.append(_step(network, task, optimiser, settings, progress.step, done))
         _average(average, network, settings.ema, progress.step)
         progress.step += 1
-        progress.seconds += time.monotonic() - start
+        progress.seconds += time.monotonic() - began
         done = _done(progress, settings)
         if progress.step % 20 == 0:
             _tell(progress, losses, done, say)

@@ -88,8 +88,7 @@ def export(
     segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
 ) -> None:
     """Turn the averaged weights of training runs into the float16 files that the submission ships."""
-    import yaml
-
+    from inference.weights import describe
     from training.config import read_settings
     from training.locator import LocatorSettings
     from training.segmentation import SegmentationSettings
@@ -102,7 +101,7 @@ def export(
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
         entries.append(_export(run, weights / f"{name}.safetensors", what))
     index = {"locator": _export(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
-    (weights / "model.yaml").write_text(yaml.safe_dump(index, sort_keys=False))
+    describe(weights, index)
 
 
 def _export(run: Path, path: Path, settings: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from feta.grid import Grid
 from feta.labels import Tissue
 from feta.measurements import Measurement
 from feta.volumes import Volume, write_label_map, write_volume
+from inference.weights import describe
 from training.anatomy import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy_frame import GRID, SizeModel, cerebral_box, fit_sizes, norm_scale, to_canonical
 from training.anatomy_training import (
@@ -36,7 +37,9 @@ SIZES = SizeModel([[[0.0, 0.05, 3.5], [0.0, 0.05, 3.8], [0.0, 0.05, 3.3]]] * 2)
 
 def _anatomy() -> Anatomy:
     torch.manual_seed(0)
-    return Anatomy(AnatomyNetwork(TINY).eval(), SIZES, {"sub-a": np.array([0.5, -0.25], np.float32)})
+    return Anatomy(
+        AnatomyNetwork(TINY).eval(), SIZES, {"sub-a": np.float32([0.5, -0.25]), "sub-b": np.float32([-0.5, 0.75])}
+    )
 
 
 def _ball(size: int = 48, radius: float = 14.0) -> np.ndarray:
@@ -196,3 +199,14 @@ def test_a_run_starts_from_anothers_weights(atlases: Path, tmp_path: Path) -> No
     second = train_anatomy(atlases, (), still, tmp_path / "two", lambda line: None, tmp_path / "one")
     for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    describe(tmp_path, {"a": _anatomy().save(path, TINY)})
+    assert Anatomy.load(path).latents
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FetaError, match="damaged or another version"):
+        Anatomy.load(path)

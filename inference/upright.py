@@ -87,6 +87,16 @@ def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:
     return _resample(array, index, symmetric @ to_frame, to_physical)
 
 
+def onto_symmetry(array: Labels, to_frame: Matrix) -> Matrix:
+    """4×4 that moves a frame, by a roll, a yaw and a shift, so that a label map is most symmetric about x = 0.
+
+    Args:
+        array: labels (z, y, x).
+        to_frame: from the array's index (x, y, z) to that frame, in mm, upright to some degrees.
+    """
+    return _symmetry(array, _sample(array, np.linalg.norm(to_frame[:3, :3], axis=0)), to_frame)
+
+
 def _sample(array: Labels, spacing: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Index (N, 3), (x, y, z), of labelled voxels about ``POINT_STEP`` mm apart.
 

@@ -20,7 +20,7 @@ from training.fitting import Fit, Fitter
 from training.kernels import interpolate
 from training.plan import IndividualSettings, Plan, draw_plan
 from training.survey import Survey, survey
-from training.template import Template
+from training.template import Template, stood_upright
 
 #: Age, how far towards spina bifida, latent code → a template.
 AnatomyModel = Callable[[float, float, npt.NDArray[np.floating] | None], Template]
@@ -106,7 +106,7 @@ def draw_individual(
     """
     plan = draw_plan(rng, age, pathological, settings)
     latent = settings.latent_sd * rng.standard_normal(settings.latent_size) if settings.latent_size else None
-    template = anatomy(plan.maturity, plan.pathology.anatomy, latent)
+    template = stood_upright(anatomy(plan.maturity, plan.pathology.anatomy, latent))
     seen = survey(template, settings.lattice_mm)
     regularity = float(np.exp(rng.normal(0.0, settings.amplitude_spread)))
     size = plan.lengths[Measurement.BBIP] / _USUAL_WIDTH

@@ -6,7 +6,7 @@ are log-odds, smooth in space, so that a map can be cut out of them at any resol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from scipy import ndimage
 from feta.labels import LABEL_COUNT, Tissue
 from feta.volumes import read_label_map, read_volume
 from inference.frames import Matrix, index_to_ras
+from inference.upright import onto_symmetry
 from training.kernels import label_points
 
 #: The corpus callosum has a channel of its own, after the labels 0–7; in a label map it is white matter.
@@ -28,6 +29,8 @@ CHANNELS = LABEL_COUNT + 1
 #: Indicator maps are smoothed (voxels) before their logarithm is taken, which places borders between voxels.
 _SMOOTH = 0.7
 _FLOOR = 1e-4
+#: Symmetry is judged on labels about this far apart (mm).
+_SYMMETRY_MM = 1.5
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,20 @@ def read_template(image: Path, labels: Path, callosum: Path | None) -> Template:
         torch.from_numpy(standard_signal(volume.array, label_map))[None],
         np.asarray(np.linalg.inv(index_to_ras(truth.grid)), np.float64),
     )
+
+
+def stood_upright(template: Template) -> Template:
+    """The same brain with its plane of symmetry at x = 0.
+
+    Weeks 21–23 of the neurotypical atlas are rolled and turned by 4° in their own space, others by half as much: planes
+    that should pass through the midline don't. What learns from atlases learns that, too.
+    """
+    to_mm = np.linalg.inv(template.to_index)
+    step = np.maximum(1, np.rint(_SYMMETRY_MM / np.linalg.norm(to_mm[:3, :3], axis=0))).astype(int)
+    x, y, z = (int(s) for s in step)
+    labels = tissue_of(template.scores[:, ::z, ::y, ::x].argmax(0).numpy().astype(np.uint8))
+    upright = onto_symmetry(labels, to_mm @ np.diag([*step, 1.0]))
+    return replace(template, to_index=np.asarray(template.to_index @ np.linalg.inv(upright), np.float64))
 
 
 def log_odds(labels: npt.NDArray[np.uint8]) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from phantom_template import VOXEL, phantom_template
+from scipy.spatial.transform import Rotation
 
 from feta.age_model import PUBLISHED_CURVES
 from feta.labels import Tissue
@@ -22,7 +23,7 @@ from training.kernels import interpolate
 from training.pathology import Finding, PathologySettings, draw_pathology
 from training.plan import IndividualSettings
 from training.survey import survey
-from training.template import CALLOSUM, Template
+from training.template import CALLOSUM, Template, stood_upright
 
 AGE = 23.0
 TEMPLATE = phantom_template(AGE)
@@ -101,7 +102,7 @@ def test_the_map_is_the_template_bent(healthy: list[Individual]) -> None:
     """What the table gives is what integrating each point gives."""
     individual = healthy[0]
     points = np.random.default_rng(5).uniform(*individual.box, (3000, 3))
-    expected = TEMPLATE.sampled(torch.from_numpy(individual.to_template(points)).float()[None, None])[0]
+    expected = individual.template.sampled(torch.from_numpy(individual.to_template(points)).float()[None, None])[0]
     found = individual.at(torch.from_numpy(points).float()[None, None])[0]
     assert (expected != found).mean() < 0.01
     lattice, table = individual._table
@@ -217,3 +218,16 @@ def test_a_line_has_no_error_on_a_line() -> None:
     lengths = np.stack([10 + k * ages for k in range(1, 6)], axis=1)
     assert score_line((ages, lengths), (ages + 1, lengths + np.arange(1, 6))) == pytest.approx(0, abs=1e-9)
     assert score_line((ages, lengths), (ages, 1.25 * lengths)) == pytest.approx(20)
+
+
+def test_a_template_that_sits_askew_is_stood_upright() -> None:
+    """Two weeks' atlases differ by some degrees of roll and yaw; the midline must be at x = 0 before landmarks are."""
+    tilt = np.eye(4)
+    tilt[:3, :3] = Rotation.from_euler("yz", (4.0, -4.0), degrees=True).as_matrix()
+    tilt[:3, 3] = (1.5, 3.0, -2.0)
+    found = stood_upright(replace(TEMPLATE, to_index=TEMPLATE.to_index @ np.linalg.inv(tilt)))
+    # From the template's own frame, in which it is symmetric, to the one in which it stands upright.
+    moved = np.linalg.inv(found.to_index) @ TEMPLATE.to_index
+    left_right = moved[0, :3]
+    assert left_right == pytest.approx([1, 0, 0], abs=0.012)
+    assert moved[0, 3] == pytest.approx(0, abs=0.3)

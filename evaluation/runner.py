@@ -130,8 +130,9 @@ def _run_all(
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            while not stop.is_set() and any(thread.is_alive() for thread in threads):
+                for thread in threads:
+                    thread.join(_SECONDS_BETWEEN_TRIES)
         finally:
             stop.set()
             _end_all(threads, engine, setting.run_id)

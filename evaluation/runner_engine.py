@@ -5,6 +5,7 @@ The SDK (the extra ``harness``) is imported when an engine is asked for: the eva
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from feta.errors import FetaError
 
+_LOG = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 120
 _TRIES, _SECONDS_BETWEEN_TRIES = 20, 0.2
 _NO_ENGINE = "start the engine, or see that you may use it; `docker info` must answer"
@@ -190,7 +192,8 @@ class Engine:
     def remove_labelled(self, label: str) -> int:
         """Remove containers and volumes with a label until there are none; returns how many containers there were.
 
-        What a call that was under way makes meanwhile is found when it is looked for again.
+        What a call that was under way makes meanwhile is found when it is looked for again. What can't be removed
+        (a process that the kernel can't end, say) is only warned of: it must not stop the other teams.
         """
         count = 0
         for tries_left in reversed(range(_TRIES)):
@@ -203,9 +206,9 @@ class Engine:
                     self.remove(container)
                 for volume in volumes:
                     self.remove_volume(volume)
-            except RefusedError:
+            except RefusedError as error:
                 if not tries_left:
-                    raise
+                    _LOG.warning("what carries the label %s can't be removed (%s); look at `docker ps`", label, error)
                 time.sleep(_SECONDS_BETWEEN_TRIES)
         return count
 

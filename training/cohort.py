@@ -81,7 +81,7 @@ def plan_cases(sites: Sequence[Site], cases: int, seed: int) -> tuple[CasePlan, 
                     site=site,
                     age=round(float(ages[j]), 1),
                     pathological=(i * cases + j) % 3 == 2,
-                    quality=round(float(np.clip(rng.normal(3.0 if site.in_domain else 2.4, 0.5), 1, 4)), 1),
+                    quality=round(float(np.clip(rng.normal(site.quality, site.quality_sd), 0.5, 4)), 1),
                     seed=(seed, i, j),
                 )
             )

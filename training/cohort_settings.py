@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.appearance import AppearanceSettings
 from training.config import read_settings
 from training.plan import IndividualSettings
+from training.sites import Site
+from training.stacks import DegradationSettings
+from training.storing import StoringSettings
+from training.surroundings import SurroundingsSettings
 
 COHORT = Path(__file__).parent / "configs" / "cohort.yaml"
 
@@ -17,9 +22,23 @@ class CohortSettings:
 
     Attributes:
         individuals: how fetuses differ.
+        appearance: how intensities vary within a tissue.
+        surroundings: what lies around the brain.
+        degradation: what an image quality stands for.
+        storing: how volumes are kept.
+        sites: hospitals, in the order in which a cohort takes them.
     """
 
+    sites: tuple[Site, ...]
     individuals: IndividualSettings = field(default_factory=IndividualSettings)
+    appearance: AppearanceSettings = field(default_factory=AppearanceSettings)
+    surroundings: SurroundingsSettings = field(default_factory=SurroundingsSettings)
+    degradation: DegradationSettings = field(default_factory=DegradationSettings)
+    storing: StoringSettings = field(default_factory=StoringSettings)
+
+    def __post_init__(self) -> None:
+        if not self.sites or len({site.name for site in self.sites}) < len(self.sites):
+            raise ValueError("there must be sites, each with a name of its own")
 
 
 def read_cohort_settings(path: Path = COHORT) -> CohortSettings:

@@ -2,71 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from feta.grid import Grid, transformed
-from feta.volumes import Volume
-from training.appearance import draw_image
+from feta.measurements import Measurement
 from training.cohort import CasePlan, SimulatedCase
+from training.cohort_settings import COHORT, read_cohort_settings
 from training.phantom import Phantom, draw_phantom
 from training.phantom_tissues import draw_tissues
-from training.simple_points import grow_tissues
-from training.sites import draw_grid, draw_rotation
-from training.solids import Points
+from training.simulated_case import scan_case
 
-#: From the phantom's frame (right, anterior, superior) to LPS.
-_TO_LPS = np.diag([-1.0, -1.0, 1.0])
-#: Slices that are drawn at once: bounds the memory.
-_SLAB = 16
+#: The phantom's extent (mm) is found on a lattice of this spacing, this far from its centre.
+_STEP, _FURTHEST = 3.0, 81.0
 
 
-def make_phantom_case(plan: CasePlan) -> SimulatedCase:
-    """Draw a case."""
-    rng = np.random.default_rng(plan.seed)
-    brain = draw_phantom(rng, plan.age, plan.pathological, plan.site.voxel)
-    grid = draw_grid(plan.site, rng)
-    pose = _draw_pose(brain, grid, plan.site.turn, rng)
-    labels = phantom_labels(brain, grid, pose)
-    image = draw_image(labels, plan.site, plan.age, plan.quality, rng)
-    landmarks = {m: transformed(pose, ends) for m, ends in brain.landmarks().items()}
-    return SimulatedCase(Volume(image, grid), Volume(labels, grid), brain.lengths, landmarks)
+@dataclass(frozen=True)
+class PhantomHead:
+    """An analytic brain as a head to be scanned; its frame is the head frame, its tissues are even."""
+
+    brain: Phantom
+
+    @cached_property
+    def landmarks(self) -> Mapping[Measurement, npt.NDArray[np.float64]]:
+        """Both ends (2, 3) of each length, mm."""
+        return self.brain.landmarks()
+
+    @property
+    def lengths(self) -> Mapping[Measurement, float]:
+        """The five lengths, mm."""
+        return self.brain.lengths
+
+    @cached_property
+    def box(self) -> npt.NDArray[np.float64]:
+        """(2, 3) least and greatest x, y, z, mm."""
+        axis = torch.arange(-_FURTHEST, _FURTHEST + _STEP, _STEP)
+        points = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")[::-1], dim=-1)
+        inside = points.numpy()[self.at(points)[0] > 0]
+        return np.array([inside.min(axis=0) - _STEP, inside.max(axis=0) + _STEP], np.float64)
+
+    def at(self, points: torch.Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """Labels 0–7 and signal (Z, Y, X) at positions (Z, Y, X, 3), mm; the signal is 0."""
+        x, y, z = np.moveaxis(points.numpy(), -1, 0)
+        labels = np.zeros(x.shape, np.uint8)
+        head = x**2 + y**2 + z**2 < (1.4 * self.brain.length) ** 2
+        labels[head] = draw_tissues(self.brain, (x[head], y[head], z[head]))
+        return labels, np.zeros(labels.shape, np.float32)
 
 
-def phantom_labels(brain: Phantom, grid: Grid, pose: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Label map (z, y, x) with exactly the expected Betti numbers.
+@dataclass(frozen=True)
+class PhantomMaker:
+    """Draws cases with analytic brains. It can be sent to another process.
 
-    Args:
-        brain: what is drawn.
-        grid: where.
-        pose: 4×4, from the phantom's frame to the image's physical space (LPS), mm.
+    Attributes:
+        config: settings of the cohort.
     """
-    to_brain = np.linalg.inv(pose) @ grid.affine()
-    labels = np.empty(grid.shape, np.uint8)
-    left = np.empty(grid.shape, bool)
-    for start in range(0, grid.shape[0], _SLAB):
-        slab = slice(start, min(start + _SLAB, grid.shape[0]))
-        points = _points(to_brain, grid, slab)
-        labels[slab] = draw_tissues(brain, points)
-        left[slab] = points[0] < 0
-    return grow_tissues(labels, left)
+
+    config: Path = COHORT
+
+    def __call__(self, plan: CasePlan) -> SimulatedCase:
+        """Draw a case."""
+        return scan_case(plan, _draw_head, read_cohort_settings(self.config))
 
 
-def _points(to_brain: npt.NDArray[np.float64], grid: Grid, slab: slice) -> Points:
-    """Positions of a slab's voxels in the phantom's frame, three arrays (z, y, x)."""
-    z, y, x = np.meshgrid(
-        np.arange(slab.start, slab.stop), np.arange(grid.size[1]), np.arange(grid.size[0]), indexing="ij", sparse=True
-    )
-    a = to_brain
-    first, second, third = ((a[i, 0] * x + a[i, 1] * y + a[i, 2] * z + a[i, 3]).astype(np.float32) for i in range(3))
-    return first, second, third
-
-
-def _draw_pose(brain: Phantom, grid: Grid, turn: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """4×4 pose of the head: turned a little, near the middle of the grid."""
-    pose = np.eye(4)
-    pose[:3, :3] = draw_rotation(turn, rng) @ _TO_LPS
-    middle = grid.corners().mean(axis=0) + rng.uniform(-2, 2, 3)
-    # The middle of the head, posterior fossa included, lies below that of the cerebrum.
-    pose[:3, 3] = middle - pose[:3, :3] @ np.array([0, 0, -0.22 * brain.height])
-    return pose
+def _draw_head(rng: np.random.Generator, plan: CasePlan) -> PhantomHead:
+    return PhantomHead(draw_phantom(rng, plan.age, plan.pathological, plan.site.voxel))

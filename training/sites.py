@@ -1,7 +1,8 @@
-"""Hospitals of a simulated cohort: how each scans, reconstructs and stores."""
+"""Hospitals of a simulated cohort, from ``configs/cohort.yaml``: how each scans, reconstructs and stores."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from feta.grid import Grid
+from training.appearance import Contrast
+from training.reconstruction import FusionSettings
 
 #: Field of view, mm: 256 voxels of 0.5 mm, as most reconstructions have.
 FIELD_OF_VIEW = 128.0
@@ -19,65 +22,79 @@ class Site:
     """What the volumes of one site have in common.
 
     Attributes:
-        name: as participants.tsv spells it.
+        name: as participants.tsv spells it; it says that the site is simulated.
         reconstruction: name of the software, the ``rec-`` of file names.
         field_strength: as participants.tsv spells it.
+        in_domain: whether participants see cases of this site for training.
         voxel: mm.
         masked: whether everything outside the brain's mask is zero.
         stray: islands of signal that masking left over.
         axes: directions in which the voxel axes (x, y, z) grow, such as ``RAS``.
         oblique: degrees by which the header turns the axes.
         turn: spread of the head's own rotation, degrees.
-        blur: standard deviation of the point spread, mm.
-        noise: standard deviation, as a share of the brightest tissue.
+        quality: mean of the image quality, 0–4.
+        quality_sd: its spread.
+        in_plane: pixel of a slice, mm.
+        thickness: of a slice, mm.
+        noise: factor on the noise of the slices.
         bias: strength of the shading.
-        contrast: power that stretches (above 1) or flattens the tissues' intensities.
-        in_domain: whether participants see cases of this site for training.
+        contrast: intensity of each tissue.
+        fusion: how slices are fused.
     """
 
     name: str
     reconstruction: str
     field_strength: str
+    in_domain: bool
     voxel: float
     masked: bool
     stray: int
     axes: str
     oblique: float
     turn: float
-    blur: float
+    quality: float
+    quality_sd: float
+    in_plane: float
+    thickness: float
     noise: float
     bias: float
-    contrast: float
-    in_domain: bool
+    contrast: Contrast
+    fusion: FusionSettings
+
+    def __post_init__(self) -> None:
+        if {frozenset("LR"), frozenset("PA"), frozenset("SI")} != {_axis(letter) for letter in self.axes}:
+            raise ValueError(f"axes {self.axes!r} must name one direction of each axis, as RAS does")
 
 
-SITES = (
-    Site("North", "mial", "1.5T", 0.8, True, 2, "RAS", 0.0, 4.0, 0.45, 0.025, 0.10, 1.0, True),
-    Site("East", "nmic", "3T", 0.7, False, 0, "LPS", 12.0, 6.0, 0.40, 0.020, 0.25, 1.15, True),
-    Site("South", "irtk", "1.5T", 1.0, False, 0, "IAR", 0.0, 9.0, 0.60, 0.045, 0.15, 0.9, False),
-    Site("West", "nmic", "3T", 0.5, True, 0, "ASR", 0.0, 6.0, 0.40, 0.035, 0.20, 1.1, True),
-    Site("Centre", "svrtk", "0.55T", 0.8, True, 4, "PIL", 8.0, 9.0, 0.80, 0.060, 0.10, 0.8, False),
-)
-
-
-def draw_sites(count: int, voxel: float | None = None, coarsest: float = 0.0) -> tuple[Site, ...]:
-    """The first sites; beyond the fifth they come again under another name.
+def draw_sites(
+    presets: Sequence[Site], count: int, voxel: float | None = None, coarsest: float = 0.0
+) -> tuple[Site, ...]:
+    """The first sites; when there are no more they come again under another name.
 
     Args:
+        presets: sites to choose from.
         count: how many.
         voxel: mm, in place of every site's own.
         coarsest: mm, below which no voxel size goes.
     """
     sites = []
     for i in range(count):
-        site = SITES[i % len(SITES)]
-        name = site.name if i < len(SITES) else f"{site.name} {i // len(SITES) + 1}"
-        sites.append(replace(site, name=name, voxel=voxel or max(site.voxel, coarsest)))
+        site = presets[i % len(presets)]
+        name = site.name if i < len(presets) else f"{site.name}-{i // len(presets) + 1}"
+        size = voxel or max(site.voxel, coarsest)
+        # Coarse cohorts, for tests, are scanned as coarsely as they are stored.
+        in_plane = max(site.in_plane, size)
+        fusion = replace(site.fusion, spacing=max(site.fusion.spacing, size))
+        sites.append(replace(site, name=name, voxel=size, in_plane=in_plane, fusion=fusion))
     return tuple(sites)
 
 
 #: Directions in LPS, the physical space of SimpleITK.
 _DIRECTIONS = {"L": (1, 0, 0), "R": (-1, 0, 0), "P": (0, 1, 0), "A": (0, -1, 0), "S": (0, 0, 1), "I": (0, 0, -1)}
+
+
+def _axis(letter: str) -> frozenset[str]:
+    return next((frozenset(pair) for pair in ("LR", "PA", "SI") if letter in pair), frozenset())
 
 
 def draw_grid(site: Site, rng: np.random.Generator) -> Grid:

@@ -13,11 +13,14 @@ from feta.labels import EXPECTED_BETTI, TISSUES, Tissue, euler
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
 from training.cohort import CasePlan, SimulatedCase, plan_cases
+from training.cohort_settings import read_cohort_settings
 from training.phantom import draw_phantom
-from training.phantom_case import make_phantom_case
+from training.phantom_case import PhantomMaker
 from training.phantom_tissues import draw_tissues
 from training.simple_points import grow_tissues, is_simple
-from training.sites import SITES, draw_rotation, draw_sites
+from training.sites import draw_rotation, draw_sites
+
+SITES = read_cohort_settings().sites
 
 
 def betti_numbers(mask: np.ndarray) -> tuple[int, int, int]:
@@ -32,8 +35,8 @@ def betti_numbers(mask: np.ndarray) -> tuple[int, int, int]:
 
 
 def drawn(site: int, voxel: float, seed: int, age: float, pathological: bool) -> tuple[CasePlan, SimulatedCase]:
-    plan = CasePlan("sub-001", draw_sites(site + 1, voxel)[site], age, pathological, 3.0, (seed,))
-    return plan, make_phantom_case(plan)
+    plan = CasePlan("sub-001", draw_sites(SITES, site + 1, voxel)[site], age, pathological, 3.0, (seed,))
+    return plan, PhantomMaker()(plan)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,10 @@ from feta.participants import read_participants
 from feta.volumes import read_label_map, read_volume
 from training.cli import app
 from training.cohort import landmark_map, plan_cases
-from training.sites import SITES, draw_grid, draw_sites
+from training.cohort_settings import read_cohort_settings
+from training.sites import draw_grid, draw_sites
+
+SITES = read_cohort_settings().sites
 
 TINY = ["--phantom", "--sites", "2", "--cases", "2", "--voxel", "2", "--seed", "4", "--jobs", "1"]
 
@@ -59,7 +62,7 @@ def test_the_submission_finds_its_cases_and_their_ages(cohort: Path) -> None:
 def test_the_evaluator_finds_the_truth_complete(cohort: Path) -> None:
     truth = read_truth(cohort / "truth")
     assert not truth.warnings
-    assert [case.site for case in truth.cases] == ["North", "North", "East", "East"]
+    assert [case.site for case in truth.cases] == ["Sim-KISPI", "Sim-KISPI", "Sim-Vienna", "Sim-Vienna"]
     assert all(case.quality is not None and case.in_domain for case in truth.cases)
     assert truth.lengths.shape == (4, len(MEASUREMENTS))
     assert (truth.lengths > 5).all()
@@ -156,11 +159,11 @@ def test_sites_differ_in_header_and_axes() -> None:
 
 
 def test_more_sites_than_presets_have_names_of_their_own() -> None:
-    assert len({site.name for site in draw_sites(12)}) == 12
+    assert len({site.name for site in draw_sites(SITES, 12)}) == 12
 
 
 def test_a_landmark_marks_the_nearest_voxel() -> None:
-    grid = draw_grid(draw_sites(2, 2.0)[1], np.random.default_rng(2))
+    grid = draw_grid(draw_sites(SITES, 2, 2.0)[1], np.random.default_rng(2))
     affine = grid.affine()
     ends = np.array([affine[:3, :3] @ index + affine[:3, 3] for index in ((10, 20, 30), (40, 41, 42))])
     marks = landmark_map({MEASUREMENTS[0]: ends}, grid).array

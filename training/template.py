@@ -30,7 +30,7 @@ CHANNELS = LABEL_COUNT + 1
 _SMOOTH = 0.7
 _FLOOR = 1e-4
 #: Symmetry is judged on labels about this far apart (mm).
-_SYMMETRY_MM = 1.5
+_SYMMETRY_MM = 0.8
 
 
 @dataclass(frozen=True)

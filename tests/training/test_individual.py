@@ -107,7 +107,7 @@ def test_the_map_is_the_template_bent(healthy: list[Individual]) -> None:
     assert (expected != found).mean() < 0.01
     lattice, table = individual._table
     index = interpolate(table, lattice.index(points).astype(np.float32))
-    to_mm = np.linalg.inv(TEMPLATE.to_index)
+    to_mm = np.linalg.inv(individual.template.to_index)
     apart = index @ to_mm[:3, :3].T + to_mm[:3, 3] - individual.to_template(points)
     assert np.quantile(np.linalg.norm(apart, axis=1), 0.99) < 0.05
 

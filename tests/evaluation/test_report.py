@@ -132,6 +132,14 @@ def test_what_is_promised_is_there(page: Page) -> None:
         assert words in page.text
 
 
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots take seconds; where only words are looked at, they are left out."""
+    for name in ("blobs", "podiums", "tissues", "lengths"):
+        monkeypatch.setattr(figures, name, lambda results: [])
+    monkeypatch.setattr(figures, "groups", lambda *_: figures.Plot("", "data:,", "nothing", ""))
+
+
 @pytest.mark.parametrize(
     ("p", "text"),
     [(0.0, "<.001"), (0.00099, "<.001"), (0.0206, ".021"), (0.09951, ".100"), (0.34, ".34"), (0.997, "1"), (1.0, "1")],
@@ -140,8 +148,8 @@ def test_p_values_are_short(p: float, text: str) -> None:
     assert p_value(p) == text
 
 
-def test_every_p_can_be_read_without_a_pointer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.figures.data_uri", lambda figure: "data:,")
+@pytest.mark.usefixtures("no_plots")
+def test_every_p_can_be_read_without_a_pointer() -> None:
     results = compute_results(made_up_table(4, 30), ScoringNotes())
     page = Page(render(results))
     shown = re.findall(r"p (<\.001|\.\d+|1)(?!\d)", " ".join(page.text.split()))
@@ -151,8 +159,8 @@ def test_every_p_can_be_read_without_a_pointer(monkeypatch: pytest.MonkeyPatch) 
     assert len(marked) == sum(int(test.better.sum()) for test in results.significance) > 0
 
 
-def test_what_counts_less_than_it_is_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.figures.data_uri", lambda figure: "data:,")
+@pytest.mark.usefixtures("no_plots")
+def test_what_counts_less_than_it_is_is_told() -> None:
     table = made_up_table(2, 4)
     values = table.values.copy()
     values[1, 2, 3, 3] = 4321

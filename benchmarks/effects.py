@@ -1,6 +1,6 @@
 """What the analysis makes of score tables whose effects are set: sizes recovered, false alarms, what is visible.
 
-    python -m benchmarks.effects [--cases 2000 180] [--tables 10] [--alarms 200] [--confounded] [--noise 0.03]
+    python -m benchmarks.effects [--cases 2000 180] [--tables 10] [--alarms 200] [--confounded] [--noise 0.03] [--sizes]
 
 Sizes are differences of mean SHAP values between a factor's true extremes. A false alarm is a factor without an
 effect that is called seen, while the other three have theirs; each factor is taken away in turn.
@@ -25,14 +25,15 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=10, help="tables with all four effects, for each number of cases")
     parser.add_argument("--alarms", type=int, default=200, help="tables in which one factor has no effect")
     parser.add_argument("--confounded", action="store_true", help="image quality goes along with the site")
+    parser.add_argument("--sizes", action="store_true", help="sizes alone, without their null: seconds, not minutes")
     parser.add_argument("--noise", type=float, default=SetEffects.noise)
     arguments = parser.parse_args()
     effects = SetEffects(noise=arguments.noise, confounded=arguments.confounded)
     for cases in arguments.cases:
         print(f"\n{cases} cases, {effects}", flush=True)
         if arguments.tables:
-            _recovered(cases, effects, arguments.tables)
-        if arguments.alarms:
+            _recovered(cases, effects, arguments.tables, null=not arguments.sizes)
+        if arguments.alarms and not arguments.sizes:
             _false_alarms(cases, effects, arguments.alarms)
 
 
@@ -48,7 +49,7 @@ def true_extremes(tools: Measurement, factor: int) -> tuple[int, int]:
     return 0, len(names) - 1
 
 
-def _recovered(cases: int, effects: SetEffects, tables: int) -> None:
+def _recovered(cases: int, effects: SetEffects, tables: int, *, null: bool) -> None:
     found: dict[str, list[float]] = {name: [] for name in effects.by_factor()}
     seen, scores, in_order = dict.fromkeys(found, 0), [], 0
     for seed in range(tables):
@@ -57,22 +58,26 @@ def _recovered(cases: int, effects: SetEffects, tables: int) -> None:
         dice = study.targets["dice"]
         scores.append(cross_validated_r2(tools.design, dice, [c.subject for c in study.cases], tools.settings))
         shap = tools.shap(dice)
-        told = _one(tools, dice, shap) if seed == 0 else [is_seen(tools, dice, k) for k in range(len(tools.factors))]
+        told = _told(tools, dice, shap, first=seed == 0) if null else [False] * len(tools.factors)
         for k, factor in enumerate(study.factors):
             found[factor.name].append(_between_extremes(tools, shap, k))
             seen[factor.name] += told[k]
         sizes = [found[name][-1] for name in effects.by_factor()]
         in_order += sizes == sorted(sizes, reverse=True)
     print(f"{tables} tables: R² of unseen cases {np.mean(scores):.3f}; in order in {in_order}")
-    print(f"{'':<26}{'set':>8}{'mean':>9}{'lowest':>9}{'highest':>9}{'of set':>8}{'seen':>9}")
+    print(f"{'':<26}{'set':>8}{'mean':>9}{'lowest':>9}{'highest':>9}{'of set':>8}{'seen' if null else '':>9}")
     for name, size in effects.by_factor().items():
         values = np.array(found[name])
         part = f"{values.mean() / size:>8.0%}" if size else f"{'':>8}"
+        told_apart = f"{seen[name]:>5}/{tables}" if null else ""
         print(
-            f"{name:<26}{size:>8.3f}{values.mean():>9.4f}{values.min():>9.4f}{values.max():>9.4f}{part}"
-            f"{seen[name]:>5}/{tables}",
+            f"{name:<26}{size:>8.3f}{values.mean():>9.4f}{values.min():>9.4f}{values.max():>9.4f}{part}{told_apart}",
             flush=True,
         )
+
+
+def _told(tools: Measurement, dice: Floats, shap: Floats, *, first: bool) -> list[bool]:
+    return _one(tools, dice, shap) if first else [is_seen(tools, dice, k) for k in range(len(tools.factors))]
 
 
 def _between_extremes(tools: Measurement, shap: Floats, factor: int) -> float:

@@ -58,7 +58,7 @@ class PathologySettings:
     anatomy: Range = (0.7, 1.0)
     narrow_head: Range = (0.86, 0.98)
     crowded_cerebellum: Range = (0.68, 0.88)
-    herniated_vermis: Range = (0.95, 1.25)
+    herniated_vermis: Range = (0.9, 1.15)
     thin_csf: Range = (0.15, 0.5)
     callosum: Range = (0.58, 0.85)
 

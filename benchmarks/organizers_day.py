@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -22,6 +22,7 @@ _TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(_TESTS / "container"), str(_TESTS / "evaluation")]
 
 import rivals  # noqa: E402
+from small_brains import write_team  # noqa: E402
 
 from evaluation.roster import read_roster  # noqa: E402
 from evaluation.runner_arguments import container_arguments, staged_places  # noqa: E402
@@ -120,15 +121,14 @@ def day(root: Path, cases: int, kills: int) -> bool:
     )
     for team, counts in rivals.counted(root / "undisturbed").items():
         print(f"  {team:18}{', '.join(f'{n} {state}' for state, n in counts.items())}")
-    order = leaderboard(root, "undisturbed")
-    expected = [team.name for team in teams if team.name.startswith("good")]
-    good = order[: len(expected)] == expected
+    order = leaderboard(root, root / "undisturbed" / "submissions")
+    good = order == leaderboard(root, without_containers(root, teams, cases))
     print(f"leaderboard {'right' if good else 'WRONG'}: {', '.join(order)}", flush=True)
     if not kills:
         return good
     done = rivals.run_killed(root / "roster.yaml", root / "input", root / "killed", kills, SECONDS_TO_KILL, seed=1)
     same = all(what(root / "killed") == what(root / "undisturbed") for what in (rivals.counted, results))
-    same &= leaderboard(root, "killed") == order and not rivals.left_behind(root / "killed")
+    same &= leaderboard(root, root / "killed" / "submissions") == order and not rivals.left_behind(root / "killed")
     print(f"killed {done} times: {'the same' if same else 'ANOTHER RESULT'}")
     return good and same and done == kills
 
@@ -145,11 +145,21 @@ def run(root: Path, output: str) -> None:
         sys.exit(done.stderr)
 
 
-def leaderboard(root: Path, output: str) -> list[str]:
-    """Teams by rank."""
-    scores = root / f"scores {output}"
-    rivals.evaluate("score", root / "truth", root / output / "submissions", scores, "--jobs", 1, limit=7200)
-    return [row["team"] for row in rivals.leaderboard(scores)]
+def without_containers(root: Path, teams: Sequence[rivals.Rival], cases: int) -> Path:
+    """The submissions that must come of it: the label maps of good ones as they were made, nothing of hostile ones."""
+    folder = root / "expected"
+    for team in teams:
+        (folder / team.name).mkdir(parents=True)
+        if team.behaviour == "good":
+            write_team(folder / team.name, cases, float(team.maps))
+    return folder
+
+
+def leaderboard(root: Path, submissions: Path) -> list[str]:
+    """Rank and team, of the segmentation."""
+    scores = root / "scores" / submissions.relative_to(root)
+    rivals.evaluate("score", root / "truth", submissions, scores, "--jobs", 1, limit=7200)
+    return [f"{row['rank']} {row['team']}" for row in rivals.leaderboard(scores)]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from feta.labels import Tissue
+from feta.labels import LABEL_COUNT, Tissue
 from inference.topology_kernels import FREE, IDLE, OWN, flip, grow, shrink, support, zones
 
 Array = npt.NDArray[Any]
@@ -27,6 +27,12 @@ Array = npt.NDArray[Any]
 ORDER = (Tissue.ECSF, Tissue.GM, Tissue.WM, Tissue.VM, Tissue.CBM, Tissue.SGM, Tissue.BSM)
 #: How far (voxels) around what is left over a tissue may swell, in one try after the other.
 REACHES = (2, 4, 8)
+
+
+def sure_scores(labels: Array) -> Array:
+    """Scores (8, Z, Y, X) uint8 of labels (Z, Y, X) that are certain, for ``construct``."""
+    same = labels == np.arange(LABEL_COUNT, dtype=np.uint8)[:, None, None, None]
+    return np.where(same, np.uint8(255), np.uint8(0))
 
 
 @dataclass
@@ -74,7 +80,7 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
         return result
     # Skins may lie a few voxels outside.
     box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in found[0])
-    work = _started(np.pad(labels[box], 1), np.pad(scores[(slice(None), *box)], ((0, 0), (1, 1), (1, 1), (1, 1))))
+    work = _started(labels[box], scores[(slice(None), *box)])
     parts = cc3d.connected_components(work.target.reshape(work.shape), connectivity=6).ravel()
     side = np.pad(left[box], 1).ravel()
     for tissue in ORDER:
@@ -86,22 +92,27 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
     return result
 
 
-def _started(target: Array, scores: Array) -> _Map:
-    shape = (int(target.shape[0]), int(target.shape[1]), int(target.shape[2]))
-    rows = np.ascontiguousarray(scores).reshape(len(scores), -1)
-    target = np.ascontiguousarray(target).ravel()
-    sure = support(target, rows, shape[2], shape[1] * shape[2])
-    count = target.size
+def _started(labels: Array, scores: Array) -> _Map:
+    """Labels (Z, Y, X) and scores (8, Z, Y, X) with a margin, in which background is certain, and nothing placed."""
+    target = np.pad(labels, 1)
+    padded = np.pad(scores, ((0, 0), (1, 1), (1, 1), (1, 1)))
+    padded[0] = np.pad(scores[0], 1, constant_values=255)
+    shape, count = target.shape, target.size
+    rows = padded.reshape(len(padded), count)
+    sure = support(target.ravel(), rows, shape[2], shape[1] * shape[2])
     free, idle = np.full(count, FREE, np.uint8), np.full(count, IDLE, np.int32)
-    return _Map(shape, target, rows, sure, free, idle, np.zeros(count, np.int32))
+    return _Map(shape, target.ravel(), rows, sure, free, idle, np.zeros(count, np.int32))
 
 
 def _seeds(work: _Map, tissue: Tissue, parts: Array, left: Array) -> list[int]:
     """Where a tissue starts: the surest voxel of its largest component, of each side's for grey matter."""
     own = np.flatnonzero((work.target == tissue) & (work.labels == FREE))
     sides = [own[left[own]], own[~left[own]]] if tissue is Tissue.GM else [own]
-    seeds = []
-    for voxels in sides:
+    seeds: list[int] = []
+    row, plane = work.steps
+    for side in sides:
+        # Seeds of two hemispheres that touch would be one.
+        voxels = side[~np.isin(side, [s + step for s in seeds for step in (-plane, -row, -1, 1, row, plane)])]
         if len(voxels):
             largest = voxels[parts[voxels] == np.bincount(parts[voxels]).argmax()]
             seeds.append(int(largest[work.support[largest].argmax()]))
@@ -147,3 +158,15 @@ def _mend(work: _Map, tissue: Tissue, levels: Array, left: Array, reach: int) ->
     worse = gains[groups] <= 0
     work.labels[zone[worse]] = before[worse]
     work.groups[zone] = 0
+
+
+def warm_up() -> None:
+    """Compile every loop, by construction on a small map in which something is wrong: a hole and a cut."""
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[2:10, 2:10, 2:10] = Tissue.WM
+    labels[5, :, 5] = labels[2:10, 8, 2:10] = 0
+    construct(labels, sure_scores(labels), np.zeros(labels.shape, bool))
+
+
+if __name__ == "__main__":
+    warm_up()

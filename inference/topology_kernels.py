@@ -56,7 +56,9 @@ def grow(labels: Array, levels: Array, following: Array, candidates: Array, tiss
     heads, tails = np.full(LEVELS, _LAST, np.int32), np.full(LEVELS, _LAST, np.int32)
     highest = 0
     for at in candidates:
-        if labels[at] == FREE and levels[at] > 0 and following[at] == IDLE:
+        # Those that can join at once: were all of them queued, a sweep along the list would take the place of layers.
+        free = labels[at] == FREE and levels[at] > 0 and following[at] == IDLE
+        if free and is_simple(neighbourhood(labels, at, row, plane, tissue)):
             _push(heads, tails, following, at, levels[at])
             highest = max(highest, levels[at])
     while highest > 0:
@@ -87,7 +89,8 @@ def shrink(
     heads, tails = np.full(LEVELS, _LAST, np.int32), np.full(LEVELS, _LAST, np.int32)
     lowest = OWN
     for at in candidates:
-        if labels[at] == tissue and 0 < levels[at] < OWN and following[at] == IDLE:
+        taken = labels[at] == tissue and 0 < levels[at] < OWN and following[at] == IDLE
+        if taken and is_simple(neighbourhood(labels, at, row, plane, tissue)):
             _push(heads, tails, following, at, levels[at])
             lowest = min(lowest, levels[at])
     while lowest < OWN:
@@ -132,7 +135,7 @@ def flip(labels: Array, scores: Array, following: Array, candidates: Array, row:
 
     Args:
         labels: uint8, 0–7.
-        scores: (8, voxels) uint8, 0 in the margin.
+        scores: (8, voxels) uint8; 255 for background in the margin, which so never flips.
         candidates: int32, voxels to begin with; their neighbours follow.
     """
     heads, tails = np.full(LEVELS, _LAST, np.int32), np.full(LEVELS, _LAST, np.int32)
@@ -169,28 +172,37 @@ def flip(labels: Array, scores: Array, following: Array, candidates: Array, row:
 
 @compiled
 def support(labels: Array, scores: Array, row: int, plane: int) -> Array:
-    """How surely a voxel lies within its own label: mean score of it over those of the 27 voxels around that share it.
+    """How deep a voxel lies within its label: probability summed along the way out (a chamfer distance, two passes).
 
     Args:
         labels: uint8, 0–7.
         scores: (8, voxels) uint8.
 
     Returns:
-        (voxels,) uint8; 0 for background.
+        (voxels,) uint8, in units of 1/16 of a voxel of probability 1, 255 at most; 0 for background.
     """
+    depth = np.zeros(labels.size, np.float32)
+    for backwards in (False, True):
+        way = -1 if backwards else 1
+        for i in range(labels.size):
+            at = labels.size - 1 - i if backwards else i
+            label = labels[at]
+            if label == 0:
+                continue
+            here = np.float32(scores[label, at]) / np.float32(255)
+            nearest = depth[at] if backwards else np.float32(1e9)
+            # The half of the neighbours that this pass has already seen.
+            for z in range(-1, 1):
+                for y in range(-1, 2 if z < 0 else 1):
+                    for x in range(-1, 2 if z < 0 or y < 0 else 0):
+                        other = at + way * (z * plane + y * row + x)
+                        step = np.float32(np.sqrt(np.float32(z * z + y * y + x * x)))
+                        within = depth[other] if labels[other] == label else np.float32(0)
+                        nearest = min(nearest, within + step * here)
+            depth[at] = nearest
     found = np.zeros(labels.size, np.uint8)
     for at in range(labels.size):
-        label = labels[at]
-        if label == 0:
-            continue
-        total = 0
-        for z in range(-1, 2):
-            for y in range(-1, 2):
-                start = at + z * plane + y * row - 1
-                for other in range(start, start + 3):
-                    if labels[other] == label:
-                        total += scores[label, other]
-        found[at] = total // 27
+        found[at] = min(np.float32(255), depth[at] * np.float32(16))
     return found
 
 

@@ -131,10 +131,11 @@ def test_what_no_longer_fits_is_done_again(
     assert outcomes(tmp_path) == ["done"]
 
 
-def test_a_changed_setting_is_noticed(tmp_path: Path, go: Go, model: Counting) -> None:
+@pytest.mark.parametrize("changed", ["flips", "topology"])
+def test_a_changed_setting_is_noticed(changed: str, tmp_path: Path, go: Go, model: Counting) -> None:
     make_tree(tmp_path / "in", 1)
     go()
-    go(flips=False)
+    go(**{changed: False})
     assert model.calls == 2
 
 

@@ -9,6 +9,7 @@ import typer
 from feta.errors import FetaError
 from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
+from training.appearance_check import appearance_check
 from training.biometry_commands import ga_baseline, landmarks
 from training.degrade import degrade
 from training.networks import COMMANDS
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.command("simulate")(simulate)
 app.command("degrade")(degrade)
+app.command("appearance-check")(appearance_check)
 app.command("age-line")(age_line)
 app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)

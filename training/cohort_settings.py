@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from training.appearance import AppearanceSettings
@@ -41,6 +42,7 @@ class CohortSettings:
             raise ValueError("there must be sites, each with a name of its own")
 
 
+@lru_cache(maxsize=1)
 def read_cohort_settings(path: Path = COHORT) -> CohortSettings:
     """Read the settings of a cohort.
 

@@ -16,6 +16,9 @@ from training.reconstruction import FusionSettings
 #: Field of view, mm: 256 voxels of 0.5 mm, as most reconstructions have.
 FIELD_OF_VIEW = 128.0
 
+#: Slices are no thinner than this many stored voxels.
+_THINNEST = 2.0
+
 
 @dataclass(frozen=True)
 class Site:
@@ -62,7 +65,9 @@ class Site:
     fusion: FusionSettings
 
     def __post_init__(self) -> None:
-        if {frozenset("LR"), frozenset("PA"), frozenset("SI")} != {_axis(letter) for letter in self.axes}:
+        if len(self.axes) != 3 or {frozenset("LR"), frozenset("PA"), frozenset("SI")} != {
+            _axis(letter) for letter in self.axes
+        }:
             raise ValueError(f"axes {self.axes!r} must name one direction of each axis, as RAS does")
 
 
@@ -84,8 +89,9 @@ def draw_sites(
         size = voxel or max(site.voxel, coarsest)
         # Coarse cohorts, for tests, are scanned as coarsely as they are stored.
         in_plane = max(site.in_plane, size)
+        thickness = max(site.thickness, _THINNEST * size)
         fusion = replace(site.fusion, spacing=max(site.fusion.spacing, size))
-        sites.append(replace(site, name=name, voxel=size, in_plane=in_plane, fusion=fusion))
+        sites.append(replace(site, name=name, voxel=size, in_plane=in_plane, thickness=thickness, fusion=fusion))
     return tuple(sites)
 
 

@@ -16,6 +16,8 @@ from training.slice_kernels import carried
 from training.stacks import Object, Stack
 
 Points = npt.NDArray[np.float64]
+#: What lies this near the brain, mm, belongs to every mask.
+_INSIDE_MM = 0.3
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ def store(
     if site.masked:
         to_distance = scanned.distance_from_head @ np.linalg.inv(_shifted(-low) @ to_index)
         away = carried(scanned.distance, to_distance[:3], *volume.shape)
-        away += settings.mask_noise_mm * smooth_noise(volume.shape, 3 / site.voxel, rng)
-        volume = np.where(away < rng.uniform(*settings.mask_mm), volume, np.float32(0))
+        edge = rng.uniform(*settings.mask_mm) + settings.mask_noise_mm * smooth_noise(volume.shape, 3 / site.voxel, rng)
+        # A ragged mask may run along the brain's surface; it has no holes.
+        volume = np.where((away < _INSIDE_MM) | (away < edge), volume, np.float32(0))
     whole[box] = volume
     _add_islands(whole, rng.poisson(site.stray) if site.stray else 0, site.voxel, settings, rng)
     whole *= np.float32(rng.uniform(*settings.gain))

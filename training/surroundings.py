@@ -16,7 +16,9 @@ from training.fields import Image, smooth_noise, stretched
 
 Point = npt.NDArray[np.float64]
 #: Distances are measured on a lattice of at least this spacing, mm.
-_COARSE_MM = 1.5
+_COARSE_MM = 1.6
+#: What lies this near a surface, mm, lies within it.
+_TOUCHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class SurroundingsSettings:
     flesh: float = 0.38
     fluid: float = 1.0
     mother: float = 0.38
-    bone_mm: float = 1.8
+    bone_mm: float = 1.2
     scalp_mm: float = 3.0
     closing_mm: float = 7.0
     pocket_mm: float = 3.0
@@ -66,7 +68,7 @@ class Lattice:
 
     def coarser(self) -> tuple[Lattice, int]:
         """A lattice over the same place for smooth quantities, and every how many voxels it takes one."""
-        step = max(1, round(_COARSE_MM / self.spacing))
+        step = int(np.ceil(_COARSE_MM / self.spacing))
         return Lattice(self.origin, self.spacing * step, tuple(-(-n // step) for n in self.shape)), step  # type: ignore[arg-type]
 
 
@@ -91,7 +93,9 @@ def head_distances(
     outside = []
     for reach in (settings.pocket_mm, settings.closing_mm):
         closed = brain | (ndimage.distance_transform_edt(away < reach) * coarse.spacing > reach)
-        outside.append((ndimage.distance_transform_edt(~closed) * coarse.spacing)[crop].astype(np.float32))
+        # The surface lies half a step before the first voxel outside.
+        gone = (ndimage.distance_transform_edt(~closed)[crop] - 0.5) * coarse.spacing
+        outside.append(np.maximum(gone, 0).astype(np.float32))
     return outside[0], outside[1], coarse
 
 
@@ -121,7 +125,7 @@ def paint_surroundings(
     away = stretched(from_vault, places, cubic=False)
     away += 0.35 * smooth_noise(image.shape, 5 / lattice.spacing, rng)
     outside = labels == 0
-    rest = _womb(lattice, settings, rng)
+    rest = _womb(lattice, away, settings, rng)
     flesh = settings.flesh * (1 + settings.texture * smooth_noise(image.shape, 2.0 / lattice.spacing, rng))
     _paint_body(rest, away, flesh, lattice, box, labels, settings, rng)
     scalp_texture = 1 + 0.5 * settings.texture * smooth_noise(image.shape, 1.5 / lattice.spacing, rng)
@@ -130,23 +134,25 @@ def paint_surroundings(
     rest[skin] = (settings.scalp * scalp_texture)[skin]
     shell = away < bone
     rest[shell] = settings.bone
-    gaps = away <= 0.5
+    gaps = away <= _TOUCHING
     rest[gaps] = 0.8 * flesh[gaps]
-    pockets = stretched(from_brain, places, cubic=False) < 0.5
+    pockets = stretched(from_brain, places, cubic=False) <= _TOUCHING
     rest[pockets] = 0.85 * settings.fluid
     image[outside] = np.maximum(rest[outside], 0.02)
 
 
-def _womb(lattice: Lattice, settings: SurroundingsSettings, rng: np.random.Generator) -> Image:
+def _womb(lattice: Lattice, away: Image, settings: SurroundingsSettings, rng: np.random.Generator) -> Image:
     """Amniotic fluid, and in it or around it the mother, the placenta, the fetus's own limbs."""
     large = smooth_noise(lattice.shape, 13 / lattice.spacing, rng) + 0.15 * smooth_noise(
         lattice.shape, 4 / lattice.spacing, rng
     )
+    # Fluid lies near the head, the mother beyond it.
+    large += np.clip((away - 14) / 16, -0.5, 1.0)
     level = np.quantile(large[::4, ::4, ::4], settings.fluid_share)
-    fluid = np.clip((level - large) / 0.12, 0, 1)
+    fluid = np.clip((level - large) / 0.1, 0, 1)
     fine = smooth_noise(lattice.shape, 1.3 / lattice.spacing, rng)
     kinds = settings.mother * (1 + 0.5 * smooth_noise(lattice.shape, 9 / lattice.spacing, rng))
-    tissue = np.clip(kinds, 0.12, 0.9) * (1 + settings.texture * fine)
+    tissue = np.clip(kinds, 0.12, 0.9) * (1 + 0.6 * settings.texture * fine)
     water = settings.fluid * (1 + 0.06 * smooth_noise(lattice.shape, 6 / lattice.spacing, rng))
     return np.asarray(fluid * water + (1 - fluid) * tissue, np.float32)
 

@@ -14,8 +14,7 @@ are the lengths of Tilea et al., "Cerebral biometry in fetal MRI: new reference 
 - HV: mid-sagittal, the vermis's height on a line parallel to the brainstem: here the longest such line.
 - bBIP: axial through the atria, from cortex to cortex across the midline: here the longest such line.
 - sBIP: in the same plane from inner table to inner table, which is where the external CSF ends; likewise the longest.
-- TCD: coronal where the cerebellum is widest, between the outermost points of its hemispheres; the plane and the
-  outer borders are those of the ISUOG guideline (Malinger et al., Ultrasound Obstet Gynecol 2020;56:476), too.
+- TCD: coronal where the cerebellum is widest, between the outermost points of its hemispheres.
 
 No publication says which of several equally long lines is meant, nor how borders are placed within a voxel:
 `inference.outline` decides that.

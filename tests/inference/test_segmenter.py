@@ -8,6 +8,7 @@ import torch
 import yaml
 from scipy.spatial.transform import Rotation
 from test_orientation import WAYS
+from test_simple_points import betti_numbers
 from torch import Tensor, nn
 
 from feta.grid import Grid
@@ -56,6 +57,16 @@ def _block(direction: np.ndarray) -> Volume:
     return Volume(array, Grid((40, 44, 48), (SPACING,) * 3, (5.0, -7.0, 11.0), tuple(direction.ravel().tolist())))
 
 
+def _drilled() -> Volume:
+    """The same block with a hole through it, a cavity, a bay, and a second block beside."""
+    volume = _block(np.eye(3))
+    volume.array[14:17, 15:17, :] = 100.0
+    volume.array[22:24, 20:22, 17:19] = 100.0
+    volume.array[30:34, 10:20, 10:13] = 100.0
+    volume.array[20:26, 15:25, 32:36] = 1000.0
+    return volume
+
+
 @pytest.mark.parametrize("degrees", [0, 20])
 def test_what_the_network_sees_comes_back_where_it_was(segmenter: Segmenter, degrees: float) -> None:
     segmenter.networks = [Threshold()]  # type: ignore[list-item]
@@ -77,7 +88,7 @@ def test_a_volume_without_a_brain_says_so(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize(("order", "mirrored"), WAYS[::7])
 def test_axis_orders_change_no_voxel(segmenter: Segmenter, order: tuple[int, ...], mirrored: tuple[bool, ...]) -> None:
     segmenter.networks = [Threshold()]  # type: ignore[list-item]
-    volume = _block(np.eye(3))
+    volume = _drilled()
     expected = segmenter(volume).labels.array
     array = np.flip(
         volume.array.transpose([2 - axis for axis in reversed(order)]), [2 - i for i in range(3) if mirrored[i]]
@@ -93,6 +104,17 @@ def test_axis_orders_change_no_voxel(segmenter: Segmenter, order: tuple[int, ...
     back = np.flip(other, [2 - i for i in range(3) if mirrored[i]])
     back = back.transpose(np.argsort([2 - axis for axis in reversed(order)]))
     assert np.array_equal(back, expected)
+
+
+def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:
+    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    right = segmenter(_drilled()).labels.array == 3
+    segmenter.topology = False
+    plain = segmenter(_drilled()).labels.array == 3
+    segmenter.topology = True
+    assert betti_numbers(right) == (1, 0, 0)
+    assert betti_numbers(plain)[1:] == (1, 1)
+    assert (right != plain).sum() < 0.03 * plain.sum()
 
 
 def test_the_likeliest_label_is_taken_after_interpolation_not_before() -> None:

@@ -27,14 +27,14 @@ class StoringSettings:
     Attributes:
         mask_mm: least and greatest distance from the brain at which a mask is cut.
         mask_noise_mm: how ragged its edge is.
-        island_mm: least and greatest radius of an island that masking left over.
+        island_mm: least and greatest half size of an island that masking left over.
         gain: least and greatest stored value of the ventricles' fluid.
         residual_bias: share of a site's shading that is left in its volumes.
     """
 
     mask_mm: tuple[float, float] = (0.5, 3.0)
     mask_noise_mm: float = 0.8
-    island_mm: tuple[float, float] = (2.0, 6.0)
+    island_mm: tuple[float, float] = (2.0, 9.0)
     gain: tuple[float, float] = (500.0, 1500.0)
     residual_bias: float = 0.5
 
@@ -88,7 +88,7 @@ def store(
         # A ragged mask may run along the brain's surface; it has no holes.
         volume = np.where((away < _INSIDE_MM) | (away < edge), volume, np.float32(0))
     whole[box] = volume
-    _add_islands(whole, rng.poisson(site.stray) if site.stray else 0, site.voxel, settings, rng)
+    _add_islands(whole, int(rng.poisson(site.stray)), site, settings, rng)
     whole *= np.float32(rng.uniform(*settings.gain))
     return np.round(whole, out=whole)
 
@@ -115,19 +115,28 @@ def grid_box(head_box: Points, to_index: Points, grid: Grid) -> tuple[slice, sli
     return z, y, x
 
 
-def _add_islands(image: Image, count: int, voxel: float, settings: StoringSettings, rng: np.random.Generator) -> None:
-    """Ragged pieces of the surroundings that the mask left over, in place; never on what is there already."""
+def _add_islands(image: Image, count: int, site: Site, settings: StoringSettings, rng: np.random.Generator) -> None:
+    """Pieces of the surroundings that the masks left over, in place, never on what is there already.
+
+    Half are ragged lumps, as the volume's own mask leaves them; half are blocks of stripes, as those of slices do.
+    """
     for _ in range(count):
-        radius = rng.uniform(*settings.island_mm) / voxel
+        block = rng.random() < 0.5
+        half = rng.uniform(*settings.island_mm, 3) / site.voxel
         centre = rng.uniform(0.08, 0.92, 3) * image.shape
-        reach = int(1.6 * radius) + 1
-        low = np.maximum(centre.astype(int) - reach, 0)
-        high = np.minimum(centre.astype(int) + reach + 1, image.shape)
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        part = image[box]
-        places = np.meshgrid(*(np.arange(a, b) - c for a, b, c in zip(low, high, centre, strict=True)), indexing="ij")
-        squeeze = rng.uniform(0.7, 1.3, 3)
-        gone = np.sqrt(sum((q * p) ** 2 for q, p in zip(squeeze, places, strict=True))) / radius
-        ragged = gone + 0.2 * smooth_noise(part.shape, 1.5 / voxel, rng) < 1
-        value = rng.uniform(0.25, 1.0) * (1 + 0.2 * smooth_noise(part.shape, 1.2 / voxel, rng))
-        part[ragged & (part == 0)] = np.maximum(value, 0.05)[ragged & (part == 0)]
+        low = np.maximum((centre - 1.5 * half).astype(int), 0)
+        high = np.minimum((centre + 1.5 * half).astype(int) + 2, image.shape)
+        part = image[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        places = np.ogrid[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        away = [np.abs(p - c) / h for p, c, h in zip(places, centre, half, strict=True)]
+        value = rng.uniform(0.25, 0.9) * (1 + 0.2 * smooth_noise(part.shape, 1.2 / site.voxel, rng))
+        if block:
+            inside = np.maximum(np.maximum(away[0], away[1]), away[2]) < 1
+            axis = int(rng.integers(3))
+            stripes = rng.uniform(0.3, 1.1, 64).astype(np.float32)
+            value = value * stripes[(places[axis] * site.voxel / site.thickness).astype(int) % 64]
+        else:
+            gone = np.sqrt(away[0] ** 2 + away[1] ** 2 + away[2] ** 2)
+            inside = gone + 0.2 * smooth_noise(part.shape, 1.5 / site.voxel, rng) < 1
+        chosen = inside & (part == 0)
+        part[chosen] = np.maximum(value, 0.05)[chosen]

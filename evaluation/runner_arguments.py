@@ -72,8 +72,8 @@ def container_arguments(
         "nano_cpus": round(limits.cpus * 1e9),
         "pids_limit": limits.processes,
         "shm_size": (team.exceptions.shm_mb or limits.shm_mb) * MB,
-        # Two files of half the size: the engine drops the older one.
-        "log_config": {"Type": "json-file", "Config": {"max-size": f"{limits.log_kb}k", "max-file": "2"}},
+        # The engine drops the older of two files. A short line takes several times its length in them.
+        "log_config": {"Type": "json-file", "Config": {"max-size": f"{8 * limits.log_kb}k", "max-file": "2"}},
         **(_gpu(gpu) if gpu is not None else {}),
     }
 

@@ -68,7 +68,7 @@ def test_limits_are_the_rosters() -> None:
     assert made["pids_limit"] == 7
     assert made["shm_size"] == 5 * MB
     assert made["tmpfs"] == {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={3 * MB}"}
-    assert made["log_config"] == {"Type": "json-file", "Config": {"max-size": "13k", "max-file": "2"}}
+    assert made["log_config"] == {"Type": "json-file", "Config": {"max-size": "104k", "max-file": "2"}}
     options = volume_arguments("v", team(), LIMITS, {})["driver_opts"]
     assert options["type"] == "tmpfs"
     assert f"size={9 * MB}," in options["o"]

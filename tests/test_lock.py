@@ -43,6 +43,7 @@ def test_torch_and_what_only_its_gpu_build_needs_are_left_out() -> None:
 def test_a_part_holds_all_that_its_packages_ask_for(extra: str) -> None:
     """Compared with what the installed packages themselves declare."""
     found = names(part(extra))
+    present = found | {"torch"}  # installed by itself, in the build that suits the machine
     for name in found:
         try:
             declared = requires(name) or []
@@ -51,7 +52,7 @@ def test_a_part_holds_all_that_its_packages_ask_for(extra: str) -> None:
         for line in declared:
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                assert canonicalize_name(requirement.name) in found, f"{name} asks for {line}"
+                assert canonicalize_name(requirement.name) in present, f"{name} asks for {line}"
 
 
 def test_the_evaluators_part_is_free_of_the_submissions_packages() -> None:

@@ -29,9 +29,9 @@ def anatomy(
     """Learn a generative model of fetal anatomy from atlases and their participants.tsv."""
     import torch
 
+    from evaluation.settings import read_settings
     from inference.weights import describe
     from training.anatomy_training import AnatomyRunSettings, train_anatomy
-    from training.config import read_settings
 
     settings = read_settings(AnatomyRunSettings, config, _loop(minutes, steps))
     torch.set_num_threads(threads)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from evaluation.settings import read_settings
 from training.appearance import AppearanceSettings
-from training.config import read_settings
 from training.plan import IndividualSettings
 from training.sites import Site
 from training.stacks import DegradationSettings

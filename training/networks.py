@@ -56,7 +56,7 @@ def segmentation(
     start: Start = None,
 ) -> None:
     """Train the segmentation network."""
-    from training.config import read_settings
+    from evaluation.settings import read_settings
     from training.segmentation import SegmentationSettings, train_segmentation
 
     settings = read_settings(SegmentationSettings, config, _loop(minutes, steps))
@@ -73,7 +73,7 @@ def locator(
     everything: Everything = False,
 ) -> None:
     """Train the network that finds the brain and its pose."""
-    from training.config import read_settings
+    from evaluation.settings import read_settings
     from training.locator import LocatorSettings, train_locator
 
     settings = read_settings(LocatorSettings, config, _loop(minutes, steps))
@@ -88,8 +88,8 @@ def export(
     segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
 ) -> None:
     """Turn the averaged weights of training runs into the float16 files that the submission ships."""
+    from evaluation.settings import read_settings
     from inference.weights import describe
-    from training.config import read_settings
     from training.locator import LocatorSettings
     from training.segmentation import SegmentationSettings
 
@@ -141,6 +141,9 @@ def stress(
     output: Annotated[Path, typer.Argument(help="CSV to write: condition, subject, label, metric, value.")],
     weights: Annotated[Path, typer.Option(help="Folder with model.yaml.")] = Path("weights"),
     threads: Threads = os.cpu_count() or 1,
+    only: Annotated[
+        list[str] | None, typer.Option(help="One condition, such as 'tight mask'; may be repeated.")
+    ] = None,
 ) -> None:
     """Measure weights on the six validation subjects, turned, at other spacings, with noise, bias, motion, unmasked…"""
     import torch
@@ -148,7 +151,7 @@ def stress(
     from training.validation import measure_stress
 
     torch.set_num_threads(threads)
-    for line in measure_stress(atlases, weights, VALIDATION, output):
+    for line in measure_stress(atlases, weights, VALIDATION, output, only or ()):
         print(line, flush=True)
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.settings import read_settings
 from feta.errors import FetaError
-from training.config import read_settings
 from training.locator import LocatorSettings
 from training.segmentation import SegmentationSettings
 

@@ -47,11 +47,12 @@ def _table(scratch: Path, arguments: argparse.Namespace) -> None:
         writer.join()
     print(f"load of the machine when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'cases':>6}{'jobs':>6}{'wall s':>9}{'cpu s':>9}{'s a case':>10}{'MB, largest process':>21}{'speed':>8}")
-    alone = 0.0
+    alone, compared = 0.0, False
     for folder, jobs in [(few, arguments.jobs[0]), *((many, jobs) for jobs in arguments.jobs)]:
         found = _run(folder, jobs)
         each = found["wall"] / found["cases"]
-        alone = alone if folder is many and alone else each
+        alone = each if folder is few or not compared else alone
+        compared = folder is many
         print(
             f"{found['cases']:>6.0f}{jobs:>6}{found['wall']:>9.1f}{found['cpu']:>9.1f}{each:>10.2f}{found['mb']:>21.0f}"
             f"{alone / each:>8.2f}",

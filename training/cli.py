@@ -11,6 +11,7 @@ from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
 from training.appearance_check import appearance_check
 from training.biometry_commands import ga_baseline, landmarks
+from training.cohort_picture import picture
 from training.degrade import degrade
 from training.networks import COMMANDS
 from training.simulate import simulate
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.command("simulate")(simulate)
 app.command("degrade")(degrade)
+app.command("picture")(picture)
 app.command("appearance-check")(appearance_check)
 app.command("age-line")(age_line)
 app.command("anatomy")(anatomy)

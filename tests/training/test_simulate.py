@@ -187,3 +187,20 @@ def test_participants_of_input_and_truth_agree(cohort: Path) -> None:
     assert read_participants(cohort / "input" / "participants.tsv") == read_participants(
         cohort / "truth" / "participants.tsv"
     )
+
+
+def test_the_picture_shows_one_case_a_site_with_its_labels(cohort: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cohort.png"
+    result = CliRunner().invoke(app, ["picture", str(cohort), str(path)], catch_exceptions=False)
+    assert result.exit_code == 0
+    pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., :3].astype(int)
+    # Two rows, one a site; in each, colour only where labels lie over the grey image.
+    coloured = np.ptp(pixels, axis=-1) > 40
+    half = len(pixels) // 2
+    assert coloured[:half].mean() > 0.02
+    assert coloured[half:].mean() > 0.02
+
+
+def test_a_folder_without_a_cohort_has_no_picture(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["picture", str(tmp_path), str(tmp_path / "x.png")])
+    assert isinstance(result.exception, FetaError)

@@ -118,7 +118,10 @@ def _best_gain(labels: Array, scores: Array, at: int, row: int, plane: int) -> A
     best, best_gain = own, np.int64(0)
     for step in (-plane, -row, -1, 1, row, plane):
         label = labels[at + step]
-        gain = np.int64(scores[label, at]) - here
+        if label == own:
+            continue
+        # Between equals, tissue rather than background: what is left over lies within the brain.
+        gain = np.int64(scores[label, at]) - here + (own == 0)
         if gain > best_gain and (label == 0 or is_simple(neighbourhood(labels, at, row, plane, label))):
             best, best_gain = label, gain
     if best_gain > 0 and own != 0 and not is_simple(neighbourhood(labels, at, row, plane, own)):

@@ -6,7 +6,7 @@ Scores are the evaluator's own, on the grid of each condition.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +52,16 @@ def measure_validation(
             rows = []
 
 
-def measure_stress(root: Path, weights: Path, subjects: tuple[str, ...], path: Path) -> Iterator[str]:
-    """The same under every condition of the stress suite, with one table of all conditions at the end."""
+def measure_stress(
+    root: Path, weights: Path, subjects: tuple[str, ...], path: Path, only: Sequence[str] = ()
+) -> Iterator[str]:
+    """The same under every condition of the stress suite (or only some), with one table of all at the end."""
+    unknown = sorted(set(only) - set(STRESS))
+    if unknown:
+        raise FetaError("--only", f"'{unknown[0]}' is no condition", f"known are {', '.join(STRESS)}")
+    chosen = {name: change for name, change in STRESS.items() if not only or name in only}
     rows: dict[str, list[npt.NDArray[np.float64]]] = {}
-    for condition, subject, values in _measured(root, weights, subjects, STRESS, path):
+    for condition, subject, values in _measured(root, weights, subjects, chosen, path):
         rows.setdefault(condition, []).append(values)
         yield _line(condition, subject, values)
     yield f"\nmean over {len(subjects)} subjects and all tissues\n"

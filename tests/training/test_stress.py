@@ -173,3 +173,8 @@ def test_a_folder_without_the_subjects_is_refused(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("training.validation.Segmenter", lambda weights, compute: None)
     with pytest.raises(FetaError, match="holds no labelled volume of sub-y"):
         next(measure_stress(tmp_path, tmp_path, ("sub-y",), tmp_path / "out.csv"))
+
+
+def test_an_unknown_condition_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match="'fog' is no condition"):
+        next(measure_stress(tmp_path, tmp_path, ("sub-x",), tmp_path / "out.csv", ["fog"]))

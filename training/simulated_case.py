@@ -102,7 +102,7 @@ def scan_case(plan: CasePlan, draw_head: DrawHead, settings: CohortSettings) -> 
     head_rng, grid_rng, paint_rng, scan_rng, store_rng = (np.random.default_rng([*plan.seed, i]) for i in range(5))
     head, site = draw_head(head_rng, plan), plan.site
     grid = draw_grid(site, grid_rng)
-    pose = _draw_pose(head.box, grid, site.turn, grid_rng)
+    pose = draw_pose(head.box, grid, site.turn, grid_rng)
     labels = true_labels(head, grid, pose)
     margin = _NEAR if site.masked else _FAR
     box = head.box + np.array([[-margin], [margin]])
@@ -171,7 +171,7 @@ def paint(head: Head, box: Points, site: Site, settings: CohortSettings, rng: np
     return Object(image, from_brain, lattice.from_head(), coarse.from_head())
 
 
-def _draw_pose(box: Points, grid: Grid, turn: float, rng: np.random.Generator) -> Points:
+def draw_pose(box: Points, grid: Grid, turn: float, rng: np.random.Generator) -> Points:
     """4×4 pose of the head in LPS: turned a little, near the middle of the grid."""
     pose = np.eye(4)
     pose[:3, :3] = draw_rotation(turn, rng) @ LPS_TO_RAS[:3, :3]

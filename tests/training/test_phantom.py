@@ -15,10 +15,11 @@ from feta.volumes import Volume
 from training.cohort import CasePlan, SimulatedCase, plan_cases
 from training.cohort_settings import read_cohort_settings
 from training.phantom import draw_phantom
-from training.phantom_case import PhantomMaker
+from training.phantom_case import PhantomHead, PhantomMaker
 from training.phantom_tissues import draw_tissues
 from training.simple_points import grow_tissues
-from training.sites import draw_rotation, draw_sites
+from training.simulated_case import draw_pose, true_labels
+from training.sites import draw_grid, draw_rotation, draw_sites
 
 SITES = read_cohort_settings().sites
 
@@ -37,6 +38,15 @@ def betti_numbers(mask: np.ndarray) -> tuple[int, int, int]:
 def drawn(site: int, voxel: float, seed: int, age: float, pathological: bool) -> tuple[CasePlan, SimulatedCase]:
     plan = CasePlan("sub-001", draw_sites(SITES, site + 1, voxel)[site], age, pathological, 3.0, (seed,))
     return plan, PhantomMaker()(plan)
+
+
+def drawn_labels(site: int, voxel: float, seed: int, age: float, pathological: bool) -> Volume:
+    """The label map alone, without an image."""
+    rng = np.random.default_rng(seed)
+    head = PhantomHead(draw_phantom(rng, age, pathological, voxel))
+    place = draw_sites(SITES, site + 1, voxel)[site]
+    grid = draw_grid(place, rng)
+    return Volume(true_labels(head, grid, draw_pose(head.box, grid, place.turn, rng)), grid)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +70,7 @@ def check_topology(labels: Volume) -> None:
 def test_every_tissue_has_its_betti_numbers_at_every_site(
     site: int, voxel: float, age: float, pathological: bool
 ) -> None:
-    check_topology(drawn(site, voxel, 11, age, pathological)[1].labels)
+    check_topology(drawn_labels(site, voxel, 11, age, pathological))
 
 
 def test_betti_numbers_at_fine_voxels(fine: tuple[CasePlan, SimulatedCase]) -> None:
@@ -133,10 +143,9 @@ def test_landmarks_are_as_far_apart_as_the_lengths_say(fine: tuple[CasePlan, Sim
 
 
 def test_a_pathological_brain_has_large_ventricles_and_a_small_cerebellum() -> None:
-    _, healthy = drawn(0, 1.5, 3, 29.0, False)
-    _, ill = drawn(0, 1.5, 3, 29.0, True)
-    assert (ill.labels.array == Tissue.VM).sum() > 1.3 * (healthy.labels.array == Tissue.VM).sum()
-    assert (ill.labels.array == Tissue.CBM).sum() < 0.8 * (healthy.labels.array == Tissue.CBM).sum()
+    healthy, ill = (drawn_labels(0, 1.5, 3, 29.0, pathological).array for pathological in (False, True))
+    assert (ill == Tissue.VM).sum() > 1.3 * (healthy == Tissue.VM).sum()
+    assert (ill == Tissue.CBM).sum() < 0.8 * (healthy == Tissue.CBM).sum()
 
 
 def test_fetuses_of_one_age_differ_and_no_line_in_age_fits() -> None:

@@ -204,3 +204,17 @@ def test_the_picture_shows_one_case_a_site_with_its_labels(cohort: Path, tmp_pat
 def test_a_folder_without_a_cohort_has_no_picture(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["picture", str(tmp_path), str(tmp_path / "x.png")])
     assert isinstance(result.exception, FetaError)
+
+
+def test_without_a_word_the_anatomy_is_the_learned_one(tmp_path: Path) -> None:
+    simulated(tmp_path / "out", "--sites", "1", "--cases", "1", "--size", "small", "--jobs", "1")
+    assert json.loads((tmp_path / "out/cohort.json").read_text())["anatomy"] != "phantom"
+    (path,) = (tmp_path / "out/truth").rglob("*_dseg.nii.gz")
+    labels = read_label_map(path)
+    assert labels.array.shape == (64, 64, 64)
+    assert set(np.unique(labels.array)) == {0, *map(int, TISSUES)}
+
+
+def test_a_missing_anatomy_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match="no learned anatomy"):
+        simulated(tmp_path / "out", "--anatomy", str(tmp_path / "none.safetensors"))

@@ -106,6 +106,9 @@ def read_policy(path: Path) -> Policy:
     if not isinstance(counting, bool):
         raise FetaError(path, f"'{_COUNTING}' must be true or false", "see evaluation/policy.yaml")
     missing = values["missing"]
+    if counting and (missing["dice"], missing["vs"], math.isnan(missing["hd95"])) != (0, 0, True):
+        problem = f"a missing label must cost dice 0, vs 0 and hd95 diagonal while {_COUNTING} is true"
+        raise FetaError(path, problem, f"leaving a label out could pay otherwise; or set {_COUNTING}: false")
     return Policy(
         missing=_penalty(missing),
         neither=_penalty(values["neither"]),

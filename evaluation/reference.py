@@ -76,6 +76,10 @@ def read_references(baseline: Path | None, rater: Path | None, cases: tuple[Case
     return references
 
 
+#: A mean error beyond this is a slip of the pen.
+_MOST_PERCENT = 1e6
+
+
 def ga_baseline(path: Path, cases: tuple[CaseInfo, ...]) -> Reference:
     """Lengths that follow from the age alone, by a linear model in JSON: {measure: [intercept, slope]}."""
     return Reference(GA_BASELINE, path.name, lengths=expected_lengths(read_age_model(path), cases))
@@ -106,13 +110,13 @@ def _published(path: Path, text: str) -> dict[str, float]:
     remedy = 'write {"LCC": percent, …, "mape": percent}'
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FetaError(path, f"is not JSON ({error})", remedy) from error
     allowed = {str(m) for m in MEASUREMENTS} | {"mape"}
     for key, value in content.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if key not in allowed or not number or not 0 <= value < math.inf:
-            raise FetaError(path, f"{key!r}: {value!r} is not a mean error in percent", remedy)
+        if key not in allowed or not number or not 0 <= value <= _MOST_PERCENT:
+            raise FetaError(path, f"{key!r}: {str(value)[:20]} is not a mean error in percent", remedy)
     if "mape" not in content:
         raise FetaError(path, "has no pooled error", remedy)
     return {key: float(value) for key, value in content.items()}

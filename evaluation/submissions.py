@@ -71,8 +71,11 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
         raise FetaError(folder, "is not a folder", "give the folder that holds one folder for each team")
     nested = folder / "derivatives" / "predictions"
     folder = nested if nested.is_dir() else folder
-    entries = sorted((e for e in os.scandir(folder) if not e.name.startswith(".")), key=lambda e: os.fsencode(e.name))
-    teams = [e for e in entries if e.is_symlink() or e.is_dir(follow_symlinks=False)]
+    # Hidden files are litter of file managers; a hidden folder might be meant as a team, which the organizer is told.
+    found = [e for e in os.scandir(folder) if not e.name.startswith(".") or e.is_dir(follow_symlinks=False)]
+    entries = sorted(found, key=lambda e: os.fsencode(e.name))
+    folders = [e for e in entries if e.is_symlink() or e.is_dir(follow_symlinks=False)]
+    teams = [e for e in folders if not e.name.startswith(".")]
     if teams and all(e.name.startswith("sub-") for e in teams):
         raise FetaError(folder, "holds subjects, not teams", "give the folder above it")
     if not teams:
@@ -81,7 +84,8 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
     # Absolute, since another process may stand elsewhere; no link on the way is resolved.
     submissions = [_find(name, Path(entry.path).absolute()) for name, entry in zip(names, teams, strict=True)]
     others = [e for e in entries if e not in teams and e.name != RECORD]
-    ignored = [f"{printable(e.name)}: is no folder of a team; ignored" for e in others]
+    hidden = "is a hidden folder, so no team; ignored: rename it if it is one"
+    ignored = [f"{printable(e.name)}: {hidden if e in folders else 'is no folder of a team; ignored'}" for e in others]
     return submissions, ignored
 
 

@@ -238,7 +238,18 @@ def test_inter_rater_reads_lengths_or_published_errors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "participant_id\tx\n", "participant_id\tTCD\nsub-9\t3\n", '{"TCD": 3}', '{"mape": -1}', "{", '{"mape": true}'],
+    [
+        "",
+        "participant_id\tx\n",
+        "participant_id\tTCD\nsub-9\t3\n",
+        '{"TCD": 3}',
+        '{"mape": -1}',
+        "{",
+        '{"mape": true}',
+        '{"mape": 1' + 400 * "0" + "}",
+        '{"mape": ' + 100000 * "[",
+    ],
+    ids=range(9),
 )
 def test_an_unusable_inter_rater_file_is_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "rater"

@@ -134,10 +134,21 @@ def test_default_is_the_declared_policy() -> None:
 def test_own_policy(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "evaluation" / "policy.yaml").read_text()
     path = tmp_path / "policy.yaml"
-    path.write_text(text.replace("hd95: diagonal", "hd95: 30", 1).replace("ed_at_least: 1000", "ed_at_least: 50"))
+    text = text.replace("hd95: diagonal", "hd95: 30", 1).replace("ed_at_least: 1000", "ed_at_least: 50")
+    path.write_text(text.replace("than_missing: true", "than_missing: false"))
     policy = read_policy(path)
-    assert replace(policy, missing=default_policy().missing, ed_at_least=1000) == default_policy()
+    kept = {"missing": default_policy().missing, "ed_at_least": 1000, "count_no_worse_than_missing": True}
+    assert replace(policy, **kept) == default_policy()
     assert (policy.missing.hd95, policy.ed_at_least) == (30, 50)
+
+
+@pytest.mark.parametrize("change", [("dice: 0", "dice: 0.5"), ("vs: 0", "vs: 0.1"), ("hd95: diagonal", "hd95: 5")])
+def test_a_policy_under_which_leaving_out_could_pay_is_refused(tmp_path: Path, change: tuple[str, str]) -> None:
+    text = (Path(__file__).parents[2] / "evaluation" / "policy.yaml").read_text()
+    path = tmp_path / "policy.yaml"
+    path.write_text(text.replace(*change, 1))
+    with pytest.raises(FetaError, match="leaving a label out could pay"):
+        read_policy(path)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,10 @@ def test_teams(tmp_path: Path) -> None:
     teams, ignored = find_submissions(tmp_path)
     assert [team.team for team in teams] == ["a", "b", "c"]
     assert "link" in teams[2].rejected
-    assert ignored == ["README.md: is no folder of a team; ignored"]
+    assert ignored == [
+        ".git: is a hidden folder, so no team; ignored: rename it if it is one",
+        "README.md: is no folder of a team; ignored",
+    ]
 
 
 def test_teams_below_derivatives(tmp_path: Path) -> None:

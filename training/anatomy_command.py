@@ -12,7 +12,7 @@ from feta.errors import FetaError
 from training.networks import CONFIGS, VALIDATION, Atlases, Everything, Minutes, Run, Start, Steps, Threads, _loop, _say
 
 #: The one that never saw the validation subjects.
-HELD_OUT = Path("weights/anatomy-held-out.safetensors")
+HELD_OUT = Path(__file__).parent.parent / "weights" / "anatomy-held-out.safetensors"
 
 
 def anatomy(

@@ -130,8 +130,11 @@ def _draw_all(
     # Spawned, not forked: SimpleITK has threads of its own by now.
     with ProcessPoolExecutor(min(jobs, len(plans)), mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(draw, plan): plan for plan in plans}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        finally:  # after an error there is no use in drawing the rest
+            pool.shutdown(cancel_futures=True)
 
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:
@@ -179,8 +182,12 @@ def _is_finished(out: Path, plan: CasePlan) -> bool:
 
 
 def _read_lengths(out: Path, plan: CasePlan) -> dict[Measurement, float]:
-    stored = json.loads(_files(out, plan)[3].read_text())
-    return {measurement: float(stored[measurement]) for measurement in MEASUREMENTS}
+    path = _files(out, plan)[3]
+    try:
+        stored = json.loads(path.read_text())
+        return {measurement: float(stored[measurement]) for measurement in MEASUREMENTS}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FetaError(path, "does not hold the case's five lengths", "remove it: the case is drawn again") from error
 
 
 def _draw(out: Path, make: Maker, plan: CasePlan) -> dict[Measurement, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -218,3 +219,12 @@ def test_without_a_word_the_anatomy_is_the_learned_one(tmp_path: Path) -> None:
 def test_a_missing_anatomy_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(FetaError, match="no learned anatomy"):
         simulated(tmp_path / "out", "--anatomy", str(tmp_path / "none.safetensors"))
+
+
+def test_a_damaged_list_of_lengths_is_one_clear_line(cohort: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(cohort, out)
+    next(out.rglob("*_meas.json")).write_text("{")
+    result = CliRunner().invoke(app, ["simulate", str(out), *TINY])
+    assert isinstance(result.exception, FetaError)
+    assert "five lengths" in str(result.exception)

@@ -20,6 +20,7 @@ from inference.progress import Reporter, reporter
 from inference.records import Record, checksums, finished, write_record
 from inference.runlog import NAME, RunLog
 from inference.settings import Settings
+from inference.stopping import deferred
 
 ALL_FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
@@ -31,8 +32,9 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
         the segmenter, the processor's name, and warnings about the choice.
     """
     # torch takes seconds to import, which a run whose cases are all finished needn't pay.
-    from inference.device import choose
-    from inference.segmenter import Segmenter
+    with deferred():
+        from inference.device import choose
+        from inference.segmenter import Segmenter
 
     compute = choose(settings.device)
     segmenter = Segmenter(settings.weights, compute, flips=settings.flips, topology=settings.topology)

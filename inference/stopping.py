@@ -13,6 +13,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 #: Seconds that the main thread gets to end by itself.
@@ -37,6 +39,25 @@ def stop_on_sigterm() -> None:
     # The wake-up byte is written by the C handler at once, whatever the main thread is busy with.
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(receiver, sender), name="sigterm", daemon=True).start()
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let a stop wait for the end of a block: an exception while a compiled library is loaded aborts the process.
+
+    Where the block takes longer than the grace, the waiting thread ends the process as ever.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not _raise:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, _raise)
+    if came:
+        raise Stopped
 
 
 def exit_status(signal_number: int = signal.SIGTERM) -> int:

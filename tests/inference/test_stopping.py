@@ -38,3 +38,22 @@ def test_sigterm_in_the_middle_of_a_long_call(tmp_path: Path) -> None:
     assert "stopped" in said
     assert not list((tmp_path / "out").rglob("*.part"))
     assert not list((tmp_path / "out").rglob("*_dseg*"))
+
+
+def test_a_stop_waits_for_the_end_of_a_deferring_block() -> None:
+    program = """
+import os, signal
+from inference.stopping import Stopped, deferred, stop_on_sigterm
+stop_on_sigterm()
+try:
+    with deferred():
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("whole block")
+    print("not reached")
+except Stopped:
+    print("then stopped")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=DRIVER.parents[2]
+    )
+    assert done.stdout.split("\n")[:2] == ["whole block", "then stopped"]

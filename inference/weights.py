@@ -5,6 +5,9 @@
     locator: {file, sha256, spacing, network: {...}}
     segmentation:                # an ensemble: any number of files
       - {file, sha256, spacing, network: {...}}
+    extraction: {file, sha256, spacing, network: {...}}    # this one and the next two may be absent
+    autoencoder: {file, sha256, spacing, network: {...}}
+    landmarks: {file, sha256, spacing, network: {...}}
     anatomy: {file, sha256, ...}           # of simulated cohorts; the submission does not need it
     anatomy-held-out: {file, sha256, ...}
 """
@@ -25,6 +28,8 @@ from feta.errors import FetaError
 from inference.network import NetworkSettings, ResidualUNet
 
 INDEX = "model.yaml"
+#: Networks that a folder may do without, in the order of ``Model``.
+OPTIONAL = ("extraction", "autoencoder", "landmarks")
 REMEDY = "restore the weights folder from the repository, or name another with --weights"
 
 
@@ -40,10 +45,22 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that a segmentation needs."""
+    """Everything that a run needs.
+
+    Attributes:
+        locator: finds the brain and its pose.
+        segmentation: an ensemble.
+        extraction: finds the brain's mask; None where none is shipped.
+        autoencoder: mends probability maps; likewise.
+        landmarks: finds the ends of the five lengths; likewise.
+        sha256: of ``model.yaml``.
+    """
 
     locator: WeightFile
     segmentation: tuple[WeightFile, ...]
+    extraction: WeightFile | None
+    autoencoder: WeightFile | None
+    landmarks: WeightFile | None
     sha256: str
 
 
@@ -62,13 +79,17 @@ def read_model(folder: Path) -> Model:
         content = yaml.safe_load(text)
         locator = _entry(folder, content["locator"])
         segmentation = tuple(_entry(folder, entry) for entry in content["segmentation"])
+        extraction, autoencoder, landmarks = (
+            _entry(folder, content[name]) if name in content else None for name in OPTIONAL
+        )
     except OSError as error:
         raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise FetaError(path, f"is not a valid description of weights ({error})", REMEDY) from error
     if not segmentation:
         raise FetaError(path, "names no segmentation weights", REMEDY)
-    return Model(locator, segmentation, hashlib.sha256(text).hexdigest())
+    digest = hashlib.sha256(text).hexdigest()
+    return Model(locator, segmentation, extraction, autoencoder, landmarks, digest)
 
 
 def described(folder: Path) -> dict[str, Any]:

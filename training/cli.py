@@ -13,6 +13,7 @@ from training.appearance_check import appearance_check
 from training.biometry_commands import ga_baseline, landmarks
 from training.cohort_picture import picture
 from training.degrade import degrade
+from training.individuals_command import individuals
 from training.networks import COMMANDS
 from training.simulate import simulate
 
@@ -32,6 +33,7 @@ app.command("degrade")(degrade)
 app.command("picture")(picture)
 app.command("appearance-check")(appearance_check)
 app.command("age-line")(age_line)
+app.command("individuals")(individuals)
 app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)
 app.command("landmarks")(landmarks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +25,12 @@ Start = Annotated[Path | None, typer.Option(help="Run folder of the same network
 Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
 
 
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated."),
+]
+
+
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -34,15 +40,16 @@ def _loop(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]
     return {"loop": {name: value for name, value in given.items() if value is not None}}
 
 
-def _prepare(atlases: Path, threads: int, everything: bool) -> Any:
+def _prepare(atlases: Path, threads: int, everything: bool, also: Sequence[Path] = ()) -> Any:
     import torch
 
     from training.cohorts import read_subjects
 
-    if not atlases.is_dir():
-        raise FetaError(atlases, "is not a folder", "name a labelled BIDS folder of T2w volumes")
+    for folder in (atlases, *also):
+        if not folder.is_dir():
+            raise FetaError(folder, "is not a folder", "name a labelled BIDS folder of T2w volumes")
     torch.set_num_threads(threads)
-    return read_subjects(atlases, () if everything else VALIDATION)
+    return read_subjects(atlases, () if everything else VALIDATION, more=also)
 
 
 def segmentation(
@@ -54,13 +61,14 @@ def segmentation(
     threads: Threads = os.cpu_count() or 1,
     everything: Everything = False,
     start: Start = None,
+    also: Also = None,
 ) -> None:
     """Train the segmentation network."""
     from evaluation.settings import read_settings
     from training.segmentation import SegmentationSettings, train_segmentation
 
     settings = read_settings(SegmentationSettings, config, _loop(minutes, steps))
-    train_segmentation(_prepare(atlases, threads, everything), settings, run, _say, start)
+    train_segmentation(_prepare(atlases, threads, everything, also or ()), settings, run, _say, start)
 
 
 def locator(

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from feta.labels import LABEL_COUNT, TISSUES
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import standardise
-from training.atlas import Subject
 from training.cohorts import Subjects
 from training.loop import LoopSettings, train
 from training.losses import segmentation_loss
@@ -22,11 +21,19 @@ from training.synthesis import Sample, SynthesisSettings, synthesise
 
 @dataclass(frozen=True)
 class SegmentationSettings:
-    """Everything that a run of ``feta-train segmentation`` depends on."""
+    """Everything that a run of ``feta-train segmentation`` depends on.
+
+    Attributes:
+        network: its shape.
+        synthesis: of samples.
+        loop: how long and how fast.
+        more: share of the samples that are made of the subjects of ``--also`` folders, where there are any.
+    """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     synthesis: SynthesisSettings = field(default_factory=SynthesisSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+    more: float = 0.6
 
 
 class SegmentationTask:
@@ -39,8 +46,10 @@ class SegmentationTask:
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
         del done  # no curriculum here
-        training = self.subjects.training
-        samples = [synthesise(_subject(training, seed), self.settings.synthesis, seed) for seed in seeds]
+        chosen = [self.subjects.draw(Draw(seed ^ 0x5EED), self.settings.more) for seed in seeds]
+        samples = [
+            synthesise(subject, self.settings.synthesis, seed) for subject, seed in zip(chosen, seeds, strict=True)
+        ]
         images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
         with torch.autocast("cpu", torch.bfloat16):
             outputs = network.levels(images, self.settings.network.heads)  # type: ignore[operator]
@@ -60,10 +69,6 @@ class SegmentationTask:
             total += a.sum(0) + b.sum(0)
         dice = (2 * overlap / total.clamp_min(1)).tolist()
         return {"dice": sum(dice[1:]) / len(TISSUES)} | {t.name.lower(): dice[t] for t in TISSUES}
-
-
-def _subject(subjects: list[Subject], seed: int) -> Subject:
-    return subjects[Draw(seed ^ 0x5EED).integer(len(subjects))]
 
 
 def normalised(sample: Sample, seed: int) -> Tensor:

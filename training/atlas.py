@@ -28,7 +28,7 @@ class Subject:
     Attributes:
         name: ``sub-crl21``.
         tissues: (8, Z, Y, X) float16: the seven tissues' indicator maps, then the T2w image's
-            departure from its tissue's mean, in units of the brain's standard deviation.
+            departure from its tissue's mean, in units of the brain's standard deviation; only the box that holds the brain.
         means: (8,) float32 mean T2w intensity of each label (0 for background), brain mean 0, sd 1.
         to_index: 4×4 matrix from canonical mm to voxel index (x, y, z) of ``tissues``.
         distance: (1, D, D, D) float32 mm, distance outside the brain (0 inside), centred box.
@@ -74,11 +74,23 @@ def read_subject(name: str, image_path: Path, label_path: Path) -> Subject:
         if inside.any():
             means[tissue] = float(standard[inside].mean())
             residual[inside] = standard[inside] - float(means[tissue])
-    maps = [(labels.array == tissue) for tissue in TISSUES]
-    tissues = torch.from_numpy(np.stack([*maps, residual]).astype(np.float16))
     ras = _centred(labels)
+    part, start = _brain_box(brain)
+    maps = [(labels.array[part] == tissue) for tissue in TISSUES]
+    tissues = torch.from_numpy(np.stack([*maps, residual[part]]).astype(np.float16))
     volume_mm3 = float(brain.sum() * np.prod(image.grid.spacing))
-    return Subject(name, tissues, means, np.linalg.inv(ras), _outside(brain, ras), volume_mm3 ** (1 / 3))
+    to_index = np.linalg.inv(ras)
+    to_index[:3, 3] -= start
+    return Subject(name, tissues, means, to_index, _outside(brain, ras), volume_mm3 ** (1 / 3))
+
+
+def _brain_box(brain: npt.NDArray[np.bool_]) -> tuple[tuple[slice, ...], npt.NDArray[np.int64]]:
+    """The box that holds a brain (Z, Y, X) and one voxel around, and its corner (x, y, z): the rest is all zero."""
+    part = []
+    for found in ndimage.find_objects(brain.astype(np.uint8), max_label=1)[:1]:
+        limits = found or tuple(slice(0, n) for n in brain.shape)
+        part = [slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(limits, brain.shape, strict=True)]
+    return tuple(part), np.array([s.start for s in part][::-1])
 
 
 def _centred(labels: Volume) -> Matrix:

@@ -7,7 +7,7 @@ atlas's own fine structure within a tissue is added with a random weight, positi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,12 +16,20 @@ from torch import Tensor
 
 from feta.labels import LABEL_COUNT
 from inference.frames import box_to_frame, coordinates, rotation_degrees, sample
+from training.artefacts import ArtefactSettings, blur, degraded
 from training.atlas import Subject, distance_matrix
+from training.bending import lattice, on_grid
+from training.gin import gin
 from training.randomness import Draw
+from training.sublabels import regional_offsets
 
 #: Mean T2w intensity (brain mean 0, sd 1) of background, eCSF, GM, WM, VM, CBM, SGM, BSM in fetal T2w.
 T2_PRIOR = torch.tensor([0.0, 1.4, -1.0, 0.1, 1.5, -0.9, -0.6, -0.6])
 T2_PRIOR_SD = torch.tensor([0.0, 0.5, 0.4, 0.4, 0.5, 0.4, 0.4, 0.4])
+#: Half the side (mm) of the cube about the brain's centre that the fine displacement covers, and its knots' spacing.
+WRINKLED_MM, WRINKLE_SPACING = 80.0, (8.0, 16.0)
+#: Width (mm) of the blur that rounds a mask cut into the brain.
+MASK_BLUR_MM = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,13 +44,21 @@ class SynthesisSettings:
         shift: largest offset of the brain's centre along each axis.
         zoom: range of the common scale; each axis differs by up to ``stretch`` besides.
         stretch: relative.
-        bend: largest standard deviation of the elastic displacement.
+        bend: largest standard deviation of the elastic displacement; less where it would fold.
+        wrinkle: likewise of the fine displacement with features of 8–16 mm, which varies cortex and folding.
         masked: share of brain-masked samples; the others have a head and a mother around.
+        tight: share of the masks that cut into the brain; what they cut away keeps its label.
+        tight_mm: how deep they cut at most.
         blur: largest standard deviation of the point spread.
         coarse: largest spacing of the simulated acquisition.
         noise: largest standard deviation of the noise, in units of the brain's.
         bias: largest log gain of the bias field.
         contrasts: shares of the atlas's own contrast and of the T2w prior; the rest is any contrast at all.
+        regions: share of the samples whose tissues consist of regions with intensities of their own.
+        region: largest standard deviation of a region's offset.
+        gin: share of the samples that pass through a random network.
+        inverted: share of the samples in which bright is dark.
+        artefacts: of scanner and reconstruction.
     """
 
     size: int = 80
@@ -53,12 +69,20 @@ class SynthesisSettings:
     zoom: tuple[float, float] = (0.82, 1.15)
     stretch: float = 0.08
     bend: float = 2.5
+    wrinkle: float = 0.8
     masked: float = 0.5
+    tight: float = 0.3
+    tight_mm: float = 2.5
     blur: float = 0.9
     coarse: float = 1.5
     noise: float = 0.35
     bias: float = 0.5
     contrasts: tuple[float, float] = (0.35, 0.5)
+    regions: float = 0.6
+    region: float = 0.5
+    gin: float = 0.25
+    inverted: float = 0.04
+    artefacts: ArtefactSettings = field(default_factory=ArtefactSettings)
 
 
 @dataclass(frozen=True)
@@ -84,11 +108,16 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
     atlas, turn = _deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), _apply(subject.to_index, atlas))
     labels, fractions = _labels(tissues[: LABEL_COUNT - 1])
-    image = _brain(draw, settings, subject, fractions, tissues[LABEL_COUNT - 1])
+    image = _brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
     distance = sample(subject.distance, _apply(distance_matrix(), atlas), padding="border")[0]
     image = _scan(draw, settings, _surroundings(draw, settings, image, distance))
-    if draw.chance(settings.masked):
-        image = image * _mask(draw, distance, labels)
+    mask = _mask(draw, settings, distance, labels) if draw.chance(settings.masked) else None
+    early = draw.chance(0.5)  # masks are drawn before the reconstruction or after it
+    if mask is not None and early:
+        image = image * mask
+    image = degraded(draw, settings.artefacts, image, settings.spacing)
+    if mask is not None and not early:
+        image = image * mask
     if draw.chance(0.3):
         image = _noise_floor(draw, settings, image)
     return Sample(image[None], labels, atlas, turn)
@@ -108,8 +137,20 @@ def _deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
     linear = np.eye(4)
     linear[:3, :3] = (turn / zoom[:, None]).numpy()
     position = coordinates(linear @ box_to_frame(size, s.spacing, shift), size, slice(None))
-    bend = draw.uniform(0, s.bend) * draw.smooth(size, knots=3 + draw.integer(5), channels=3)
-    return position + bend.permute(1, 2, 3, 0), rotation_degrees(turn.numpy())
+    knots = 3 + draw.integer(5)
+    # Displacements are added in the brain's frame, in which the box's voxels lie spacing/zoom mm apart.
+    apart = s.spacing * (s.size - 1) / (knots - 1) / float(zoom.max())
+    position += on_grid(lattice(draw, knots, apart, draw.uniform(0, s.bend)), size)
+    return _wrinkled(draw, s, position), rotation_degrees(turn.numpy())
+
+
+def _wrinkled(draw: Draw, s: SynthesisSettings, position: Tensor) -> Tensor:
+    """Positions (Z, Y, X, 3), mm, displaced a little more, with features of 8–16 mm in the brain's own frame."""
+    apart = draw.uniform(*WRINKLE_SPACING)
+    knots = int(2 * WRINKLED_MM / apart) + 2
+    reach = apart * (knots - 1) / 2
+    fine = lattice(draw, knots, apart, draw.uniform(0, s.wrinkle))
+    return position + sample(fine, (position + reach) / apart, padding="border").permute(1, 2, 3, 0)
 
 
 def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,13 +165,21 @@ def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     return labels.long(), fractions
 
 
-def _brain(draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, residual: Tensor) -> Tensor:
+def _brain(
+    draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
+) -> Tensor:
     """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
     means = _contrast(draw, s, subject)
     image = torch.einsum("c,czyx->zyx", means, fractions)
     detail = draw.uniform(0.0, 1.3) if draw.chance(0.7) else draw.uniform(-1.0, 1.0)
     texture = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
-    return image + (1 - fractions[0]) * (detail * residual + draw.uniform(0, 0.25) * texture)
+    within = detail * residual + draw.uniform(0, 0.25) * texture
+    if draw.chance(s.regions):
+        within += regional_offsets(draw, labels, residual, draw.uniform(0, s.region))
+    image = image + (1 - fractions[0]) * within
+    if draw.chance(s.gin):
+        image = gin(draw, image, labels > 0)
+    return -image if draw.chance(s.inverted) else image
 
 
 def _contrast(draw: Draw, s: SynthesisSettings, subject: Subject) -> Tensor:
@@ -160,13 +209,15 @@ def _surroundings(draw: Draw, s: SynthesisSettings, image: Tensor, distance: Ten
     return torch.where(distance > 0.5 * s.spacing, around, image)
 
 
-def _mask(draw: Draw, distance: Tensor, labels: Tensor) -> Tensor:
-    """A brain mask (Z, Y, X) as extraction tools leave it: too wide, ragged, or cutting into the CSF; islands stay."""
+def _mask(draw: Draw, s: SynthesisSettings, distance: Tensor, labels: Tensor) -> Tensor:
+    """A brain mask (Z, Y, X) as tools leave it: too wide, ragged, or cutting into the brain; with islands."""
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    edge = draw.uniform(-0.5, 4.0) + draw.uniform(0.0, 1.5) * draw.smooth(shape, knots=8)[0]
-    mask = ((labels > 0) | (distance < edge)).float()
-    if draw.chance(0.2):  # too tight
-        mask = -F.max_pool3d(-mask[None], 3, stride=1, padding=1)[0]
+    wide = draw.uniform(-0.5, 4.0) if draw.chance(0.8) else draw.uniform(3.0, 12.0)
+    ragged = draw.uniform(0.0, 1.5) * draw.smooth(shape, knots=8)[0]
+    if draw.chance(s.tight):
+        mask = _cut(labels, draw.uniform(0, s.tight_mm) + (0.5 * ragged).clamp(-1, 1), s.spacing)
+    else:
+        mask = ((labels > 0) | (distance < wide + ragged)).float()
     if draw.chance(0.4):  # stray islands, rounded or blocky, some of them touching the brain
         knots = 5 + draw.integer(8)
         field = draw.smooth(shape, knots)[0] if draw.chance(0.5) else draw.blocks(shape, knots)
@@ -175,10 +226,16 @@ def _mask(draw: Draw, distance: Tensor, labels: Tensor) -> Tensor:
     return mask
 
 
+def _cut(labels: Tensor, depth: Tensor, spacing: float) -> Tensor:
+    """The brain (Z, Y, X) without its outer ``depth`` mm (Z, Y, X), its surface rounded."""
+    soft = blur((labels > 0).float(), [MASK_BLUR_MM / spacing] * 3)
+    return (soft > torch.special.ndtr(depth / MASK_BLUR_MM)).float()
+
+
 def _scan(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
     """What the scanner and the reconstruction do to the image (Z, Y, X); the result is not negative."""
     shape = (image.shape[0], image.shape[1], image.shape[2])
-    image = _blur(image, [draw.uniform(0, s.blur) / s.spacing for _ in range(3)])
+    image = blur(image, [draw.uniform(0, s.blur) / s.spacing for _ in range(3)])
     coarse = draw.uniform(s.spacing, max(s.coarse, s.spacing))
     small = [max(8, round(n * s.spacing / coarse)) for n in shape]
     low = F.interpolate(image[None, None], size=small, mode="trilinear", align_corners=True)
@@ -194,20 +251,3 @@ def _noise_floor(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
     level = draw.uniform(0, 0.2) * float(image[image > 0].mean())
     floor = level * (1.25 + 0.65 / s.spacing**1.5 * draw.normals(*image.shape))
     return torch.sqrt(image**2 + floor.clamp_min(0) ** 2)
-
-
-def _blur(image: Tensor, sigmas: list[float]) -> Tensor:
-    """Gaussian blur of (Z, Y, X) with one standard deviation (voxels) an axis."""
-    x = image[None, None]
-    for axis, sigma in enumerate(sigmas):
-        if sigma < 0.2:
-            continue
-        radius = max(1, round(2.5 * sigma))
-        at = torch.arange(-radius, radius + 1, dtype=torch.float32)
-        kernel = torch.exp(-0.5 * (at / sigma) ** 2)
-        shape = [1, 1, 1, 1, 1]
-        shape[2 + axis] = 2 * radius + 1
-        padding = [0, 0, 0]
-        padding[axis] = radius
-        x = F.conv3d(x, (kernel / kernel.sum()).view(shape), padding=padding)
-    return x[0, 0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +32,11 @@ Also = Annotated[
     typer.Option(help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated."),
 ]
 
+Only = Annotated[
+    str | None,
+    typer.Option(help="Train on those subjects only whose names fit, such as 'sub-crl*'."),
+]
+
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
@@ -40,7 +47,7 @@ def _loop(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]
     return {"loop": {name: value for name, value in given.items() if value is not None}}
 
 
-def _prepare(atlases: Path, threads: int, everything: bool, also: Sequence[Path] = ()) -> Any:
+def _prepare(atlases: Path, threads: int, everything: bool, also: Sequence[Path] = (), only: str | None = None) -> Any:
     import torch
 
     from training.cohorts import read_subjects
@@ -49,7 +56,8 @@ def _prepare(atlases: Path, threads: int, everything: bool, also: Sequence[Path]
         if not folder.is_dir():
             raise FetaError(folder, "is not a folder", "name a labelled BIDS folder of T2w volumes")
     torch.set_num_threads(threads)
-    return read_subjects(atlases, () if everything else VALIDATION, more=also)
+    keep = partial(fnmatchcase, pat=only) if only else lambda name: True
+    return read_subjects(atlases, () if everything else VALIDATION, keep, also)
 
 
 def segmentation(
@@ -62,13 +70,14 @@ def segmentation(
     everything: Everything = False,
     start: Start = None,
     also: Also = None,
+    only: Only = None,
 ) -> None:
     """Train the segmentation network."""
     from evaluation.settings import read_settings
     from training.segmentation import SegmentationSettings, train_segmentation
 
     settings = read_settings(SegmentationSettings, config, _loop(minutes, steps))
-    train_segmentation(_prepare(atlases, threads, everything, also or ()), settings, run, _say, start)
+    train_segmentation(_prepare(atlases, threads, everything, also or (), only), settings, run, _say, start)
 
 
 def locator(

@@ -1,0 +1,94 @@
+"""``feta-train autoencoder`` and ``export-autoencoder``: the network that mends probability maps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feta.errors import FetaError
+from training.networks import CONFIGS, Atlases, Everything, Minutes, Run, Steps, Threads, _loop, _prepare, _say
+
+if TYPE_CHECKING:
+    from inference.network import ResidualUNet
+
+Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
+
+
+def autoencoder(
+    atlases: Atlases,
+    run: Run,
+    network: Annotated[Path, typer.Option(help="Segmentation networks: a folder of weights, or of a run.")],
+    config: Config = CONFIGS / "autoencoder.yaml",
+    network_config: Annotated[Path, typer.Option(help="Settings of the run that --network names.")] = CONFIGS
+    / "segmentation.yaml",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = os.cpu_count() or 1,
+    everything: Everything = False,
+) -> None:
+    """Train the autoencoder that mends the segmentation network's probability maps."""
+    from evaluation.settings import read_settings
+    from training.autoencoder import AutoencoderSettings, train_autoencoder
+
+    settings = read_settings(AutoencoderSettings, config, _loop(minutes, steps))
+    networks, spacing = answering(network, network_config)
+    if abs(spacing - settings.synthesis.spacing) > 1e-6:
+        problem = f"synthesis.spacing is {settings.synthesis.spacing:g} mm, and {network} works at {spacing:g} mm"
+        raise FetaError(config, problem, "make them equal")
+    train_autoencoder(_prepare(atlases, threads, everything), networks, settings, run, _say)
+
+
+def answering(folder: Path, config: Path) -> tuple[Sequence[ResidualUNet], float]:
+    """Segmentation networks and the spacing (mm) that they work at.
+
+    Args:
+        folder: of weights, or of a training run (its averaged weights).
+        config: settings of the run; not read for a folder of weights.
+
+    Raises:
+        FetaError: it holds neither, or they do not fit.
+    """
+    from inference.weights import INDEX, load_network, read_model
+
+    if (folder / INDEX).exists():
+        files = read_model(folder).segmentation
+        return [load_network(file) for file in files], files[0].spacing
+    return _of_run(folder, config)
+
+
+def _of_run(folder: Path, config: Path) -> tuple[Sequence[ResidualUNet], float]:
+    import torch
+
+    from evaluation.settings import read_settings
+    from inference.network import ResidualUNet
+    from training.segmentation import SegmentationSettings
+
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
+    settings = read_settings(SegmentationSettings, config)
+    network = ResidualUNet(settings.network)
+    try:
+        network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    except RuntimeError as error:
+        raise FetaError(checkpoint, f"does not fit {config}", "name its settings by --network-config") from error
+    return [network.eval()], settings.synthesis.spacing
+
+
+def export_autoencoder(
+    weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")],
+    run: Run,
+    config: Config = CONFIGS / "autoencoder.yaml",
+) -> None:
+    """Turn a run's averaged weights into the float16 file that the submission ships."""
+    from evaluation.settings import read_settings
+    from inference.weights import describe
+    from training.autoencoder import AutoencoderSettings
+    from training.networks import _export
+
+    settings = read_settings(AutoencoderSettings, config)
+    describe(weights, {"autoencoder": _export(run, weights / "autoencoder.safetensors", settings)})

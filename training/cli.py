@@ -10,6 +10,7 @@ from feta.errors import FetaError
 from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
 from training.appearance_check import appearance_check
+from training.autoencoder_command import autoencoder, export_autoencoder
 from training.biometry_commands import ga_baseline, landmarks
 from training.cohort_picture import picture
 from training.degrade import degrade
@@ -36,6 +37,8 @@ app.command("age-line")(age_line)
 app.command("individuals")(individuals)
 app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)
+app.command("autoencoder")(autoencoder)
+app.command("export-autoencoder")(export_autoencoder)
 app.command("landmarks")(landmarks)
 app.command("ga-baseline")(ga_baseline)
 for _command in COMMANDS:

@@ -1,12 +1,13 @@
-"""The training loop that every network shares: AdamW, cosine decay, EMA of the weights, checkpoints, a log.
+"""The training loop that every network shares: optimiser, decay, EMA of the weights, checkpoints, a log, its curves.
 
-A run lives in a folder. Killed at any step, it goes on from its last checkpoint.
+A run lives in a folder. Killed at any step, it goes on from its last checkpoint. Under torchrun several processes
+go through the same loop, each with its share of every batch; the first validates and writes.
 """
 
 from __future__ import annotations
 
 import copy
-import csv
+import io
 import math
 import time
 from collections.abc import Callable
@@ -18,6 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from feta.errors import FetaError
+from training import distributed
+from training.curves import append_row, draw_curves
+from training.optimisers import Optimiser, climbed, learning_rate, make_optimiser
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,13 @@ class LoopSettings:
         minutes: of computing after which it ends, whichever is first; the learning rate follows.
         learning_rate: the largest, after the warm-up.
         warmup: steps until it is reached.
-        weight_decay: of AdamW.
+        weight_decay: of the optimiser.
+        optimiser: adamw, sgd or sam.
+        momentum: of sgd.
+        radius: within which sam looks for the worst weights.
+        clip: longest gradient.
         ema: decay of the averaged weights a step.
-        batch: samples a step.
+        batch: samples a step, of all processes together.
         seed: of the samples and the first weights.
         validate_every: steps.
         checkpoint_minutes: between checkpoints.
@@ -42,6 +50,10 @@ class LoopSettings:
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 1e-4
+    optimiser: Optimiser = Optimiser.ADAMW
+    momentum: float = 0.99
+    radius: float = 0.05
+    clip: float = 1.0
     ema: float = 0.995
     batch: int = 1
     seed: int = 0
@@ -76,53 +88,63 @@ def train(
     """Train, or go on training, and return the network with averaged weights.
 
     Args:
-        network: freshly made; overwritten by the checkpoint where there is one.
+        network: freshly made, on its device; overwritten by the checkpoint where there is one.
         task: gives losses and validation figures.
         settings: how long and how fast.
-        folder: of the run: ``checkpoint.pt``, ``log.csv``.
+        folder: of the run: ``checkpoint.pt``, ``log.csv``, ``curves.png``.
         say: takes a line of progress.
         start: folder of another run, from whose averaged weights a new run starts.
 
     Raises:
-        FetaError: there is no run to start from, or its network is of another shape.
+        FetaError: there is no run to start from, or its network is of another shape; or the processes that
+            torchrun started have not been joined, or cannot share a batch evenly.
     """
+    _check_processes(settings)
     folder.mkdir(parents=True, exist_ok=True)
     if start is not None:
         _start(start / "checkpoint.pt", network)
     average = copy.deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = make_optimiser(network, settings)
     progress = _resume(folder / "checkpoint.pt", network, average, optimiser)
+    device = next(network.parameters()).device
     saved, losses = progress.seconds, []
     done = _done(progress, settings)
     while done < 1:
         began = time.monotonic()
         for group in optimiser.param_groups:
-            group["lr"] = _rate(settings, progress.step, done)
-        losses.append(_step(network, task, optimiser, settings, progress.step, done))
+            group["lr"] = learning_rate(settings, progress.step, done)
+        loss = _step(network, task, optimiser, settings, progress.step, done)
         _average(average, network, settings.ema, progress.step)
+        # The same for all processes, which therefore end together and agree on the learning rate.
+        loss, seconds = distributed.means([loss, time.monotonic() - began], device)
+        losses.append(loss)
         progress.step += 1
-        progress.seconds += time.monotonic() - began
+        progress.seconds += seconds
         done = _done(progress, settings)
         if progress.step % 20 == 0:
             _tell(progress, losses, done, say)
         if progress.step % settings.validate_every == 0 or done >= 1:
-            figures = task.validate(average)
-            _log(folder / "log.csv", progress, sum(losses) / len(losses), figures)
-            say(f"step {progress.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+            _validate(task, average, folder, progress, losses, say)
             losses = []
         if progress.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
             _save(folder / "checkpoint.pt", network, average, optimiser, progress)
             saved = progress.seconds
+    distributed.wait()
     return average
+
+
+def _check_processes(settings: LoopSettings) -> None:
+    count = distributed.started()
+    if count != distributed.size():
+        raise FetaError("torchrun", "this network is trained by one process", "start it without torchrun")
+    if settings.batch % count:
+        raise FetaError(
+            "loop.batch", f"{settings.batch} samples do not divide among {count} processes", "set a multiple"
+        )
 
 
 def _done(progress: _Progress, settings: LoopSettings) -> float:
     return max(progress.step / settings.steps, progress.seconds / (60 * settings.minutes))
-
-
-def _rate(settings: LoopSettings, step: int, done: float) -> float:
-    decayed = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-    return decayed * min(1.0, (step + 1) / settings.warmup)
 
 
 def _step(
@@ -131,11 +153,21 @@ def _step(
     network.train()
     # Seeds depend on the step alone: a resumed run sees the samples that it would have seen.
     seeds = [settings.seed * 1_000_003 + step * settings.batch + i for i in range(settings.batch)]
-    optimiser.zero_grad(set_to_none=True)
-    loss = task.loss(network, seeds, done)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    loss = _gradients(network, task, seeds, done)
+    if settings.optimiser is Optimiser.SAM:
+        with climbed(network, settings.radius):
+            _gradients(network, task, seeds, done)
+    nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
     optimiser.step()
+    return loss
+
+
+def _gradients(network: nn.Module, task: Task, seeds: list[int], done: float) -> float:
+    """Loss of a batch; its gradients are left in the parameters."""
+    network.zero_grad(set_to_none=True)
+    loss = task.loss(network, distributed.share(seeds), done)
+    loss.backward()  # type: ignore[no-untyped-call]
+    distributed.average_gradients(network)
     return float(loss.detach())
 
 
@@ -147,6 +179,8 @@ def _average(average: nn.Module, network: nn.Module, decay: float, step: int) ->
 
 
 def _tell(progress: _Progress, losses: list[float], done: float, say: Callable[[str], None]) -> None:
+    if not distributed.leads():
+        return
     recent = losses[-20:] or [math.nan]
     left = progress.seconds / max(done, 1e-9) * (1 - done)
     say(
@@ -155,19 +189,25 @@ def _tell(progress: _Progress, losses: list[float], done: float, say: Callable[[
     )
 
 
-def _log(path: Path, progress: _Progress, loss: float, figures: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as stream:
-        writer = csv.writer(stream)
-        if new:
-            writer.writerow(["step", "minutes", "loss", *figures])
-        row = [loss, *figures.values()]
-        writer.writerow([progress.step, f"{progress.seconds / 60:.1f}", *(f"{v:.5f}" for v in row)])
+def _validate(
+    task: Task, average: nn.Module, folder: Path, progress: _Progress, losses: list[float], say: Callable[[str], None]
+) -> None:
+    """Figures into the log and its picture, by the first process."""
+    if not distributed.leads():
+        return
+    figures = task.validate(average)
+    values = {"loss": sum(losses) / len(losses), **figures}
+    row = {"step": str(progress.step), "minutes": f"{progress.seconds / 60:.1f}"}
+    append_row(folder / "log.csv", row | {name: f"{value:.5f}" for name, value in values.items()})
+    draw_curves(folder / "log.csv", folder / "curves.png")
+    say(f"step {progress.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
 
 
 def _save(
     path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, progress: _Progress
 ) -> None:
+    if not distributed.leads():
+        return
     state = {
         "network": network.state_dict(),
         "average": average.state_dict(),
@@ -184,15 +224,18 @@ def _start(path: Path, network: nn.Module) -> None:
     if not path.exists():
         raise FetaError(path, "does not exist", "name the folder of a run to start from")
     try:
-        network.load_state_dict(torch.load(path, weights_only=True)["average"])
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
     except RuntimeError as error:
         raise FetaError(path, "holds a network of another shape", "start from a run with the same network") from error
 
 
 def _resume(path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> _Progress:
-    if not path.exists():
+    content = distributed.from_first(path.read_bytes() if distributed.leads() and path.exists() else None)
+    if content is None:
         return _Progress()
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if state["optimiser"]["param_groups"][0].keys() != optimiser.param_groups[0].keys():
+        raise FetaError(path, "was left by another optimiser", "set loop.optimiser as it was, or begin another run")
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
     optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,68 @@
+"""The log of a run (``log.csv``) and its curves as a picture (``curves.png``)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from feta.files import write_atomically
+
+#: Columns that are not drawn against the steps.
+_TIME = ("step", "minutes")
+
+
+def append_row(path: Path, row: dict[str, str]) -> None:
+    """Add a row to a log. Columns that it lacked come last; they are empty in the rows before."""
+    rows = [*read_rows(path), row]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, dict.fromkeys(name for each in rows for name in each), restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a log; none where there is no log yet."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(stream)]
+
+
+def draw_curves(log: Path, picture: Path) -> None:
+    """Draw a log's columns against the steps: the loss, all that lie within 0–1 together, each other one alone."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    curves = _curves(read_rows(log))
+    panels = _panels(curves)
+    figure = Figure(figsize=(4.5 * len(panels), 3.6), layout="constrained")
+    for axes, names in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for name in names:
+            steps, values = curves[name]
+            axes.plot(steps, values, label=name, lw=2 if name == "dice" else 1, marker="." if len(steps) < 30 else None)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7, ncols=2 if len(names) > 4 else 1)
+    FigureCanvasAgg(figure).print_png(picture)
+
+
+def _curves(rows: list[dict[str, str]]) -> dict[str, tuple[list[int], list[float]]]:
+    """Steps and values of each column where it has any."""
+    found: dict[str, tuple[list[int], list[float]]] = {}
+    for row in rows:
+        for name, text in row.items():
+            if name not in _TIME and text and math.isfinite(float(text)):
+                steps, values = found.setdefault(name, ([], []))
+                steps.append(int(row["step"]))
+                values.append(float(text))
+    return found
+
+
+def _panels(curves: dict[str, tuple[list[int], list[float]]]) -> list[list[str]]:
+    others = [name for name in curves if name != "loss"]
+    shares = [name for name in others if all(0 <= v <= 1 for v in curves[name][1])]
+    alone = [[name] for name in others if name not in shares]
+    return [panel for panel in (["loss"] if "loss" in curves else [], shares, *alone) if panel] or [[]]

@@ -17,6 +17,8 @@ from training.randomness import Draw
 LAYERS, WIDTH = 4, 2
 #: Share of the layers that see a voxel's neighbours; the others map intensity to intensity.
 NEIGHBOURS = 0.25
+#: Largest share of the network's output in the result: beyond, tissues merge too often.
+MOST = 0.8
 #: Slope of the activation below 0.
 SLOPE = 0.01
 _EPSILON = 1e-6
@@ -26,7 +28,7 @@ def gin(draw: Draw, image: Tensor, inside: Tensor) -> Tensor:
     """Pass an image through a random network and mix it with itself.
 
     Args:
-        draw: of the weights and of the share of the network's output, uniform in 0–1.
+        draw: of the weights and of the share of the network's output, uniform up to ``MOST``.
         image: (Z, Y, X) float32.
         inside: bool, the same shape: voxels whose mean and standard deviation stay what they are.
 
@@ -38,7 +40,7 @@ def gin(draw: Draw, image: Tensor, inside: Tensor) -> Tensor:
         return image
     mean, sd = values.mean(), values.std()
     changed = _standard(_network(draw, (image - mean) / sd.clamp_min(_EPSILON)), inside)
-    share = draw.uniform(0, 1)
+    share = draw.uniform(0, MOST)
     mixed = share * changed + (1 - share) * (image - mean) / sd.clamp_min(_EPSILON)
     return _standard(mixed, inside) * sd + mean
 

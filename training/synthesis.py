@@ -105,12 +105,26 @@ class Sample:
 def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
     """Make one volume; a pure function of its arguments."""
     draw = Draw(seed)
-    atlas, turn = _deformed_frame(draw, settings)
-    tissues = sample(subject.tissues.float(), _apply(subject.to_index, atlas))
-    labels, fractions = _labels(tissues[: LABEL_COUNT - 1])
-    image = _brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
-    distance = sample(subject.distance, _apply(distance_matrix(), atlas), padding="border")[0]
-    image = _scan(draw, settings, _surroundings(draw, settings, image, distance))
+    atlas, turn = deformed_frame(draw, settings)
+    tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
+    labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
+    image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
+    distance = sample(subject.distance, at(distance_matrix(), atlas), padding="border")[0]
+    image = scanned(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
+    return Sample(image[None], labels, atlas, turn)
+
+
+def scanned(draw: Draw, settings: SynthesisSettings, image: Tensor, distance: Tensor, labels: Tensor) -> Tensor:
+    """What becomes of a head (Z, Y, X) that is scanned, masked (or not) and reconstructed; the result is not negative.
+
+    Args:
+        draw: of everything random.
+        settings: ranges.
+        image: the brain with mean 0 and standard deviation 1, and its surroundings.
+        distance: mm outside the brain.
+        labels: int64, 0–7.
+    """
+    image = _scan(draw, settings, image)
     mask = _mask(draw, settings, distance, labels) if draw.chance(settings.masked) else None
     early = draw.chance(0.5)  # masks are drawn before the reconstruction or after it
     if mask is not None and early:
@@ -120,15 +134,16 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
         image = image * mask
     if draw.chance(0.3):
         image = _noise_floor(draw, settings, image)
-    return Sample(image[None], labels, atlas, turn)
+    return image
 
 
-def _apply(matrix: np.ndarray, points: Tensor) -> Tensor:
+def at(matrix: np.ndarray, points: Tensor) -> Tensor:
+    """Points (..., 3) float32 after an affine transform (4×4)."""
     m = torch.as_tensor(matrix[:3], dtype=torch.float32)
     return points @ m[:, :3].T + m[:, 3]
 
 
-def _deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
+def deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
     """Position in the subject's canonical frame of every voxel, (Z, Y, X, 3) mm, and the angle turned by."""
     size = (s.size,) * 3
     turn = draw.rotation(None if draw.chance(s.any_turn) else s.turn)
@@ -153,7 +168,7 @@ def _wrinkled(draw: Draw, s: SynthesisSettings, position: Tensor) -> Tensor:
     return position + sample(fine, (position + reach) / apart, padding="border").permute(1, 2, 3, 0)
 
 
-def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:
+def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Interpolated indicator maps (7, Z, Y, X) → labels (Z, Y, X) int64 and fractions (8, Z, Y, X) summing to 1."""
     rest = (1 - maps.sum(0, keepdim=True)).clamp_min(0)
     fractions = torch.cat((rest, maps))
@@ -165,7 +180,7 @@ def _labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     return labels.long(), fractions
 
 
-def _brain(
+def brain(
     draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
 ) -> Tensor:
     """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""

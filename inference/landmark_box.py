@@ -61,8 +61,11 @@ def in_box(array: npt.NDArray, box_to_index: Matrix, order: int) -> npt.NDArray:
     # scipy's axes are (z, y, x): reverse rows and columns.
     turn, offset = matrix[:3, :3][::-1, ::-1], matrix[:3, 3][::-1]
     shape = tuple(FINER * n for n in reversed(SIZE))
-    output = np.float32 if order else array.dtype
-    return np.asarray(affine_transform(array, turn, offset, shape, output, order, "grid-constant", prefilter=False))
+    output = np.dtype(np.float32) if order else array.dtype
+    fine = affine_transform(
+        array, turn, offset, shape, output=output, order=1 if order else 0, mode="grid-constant", prefilter=False
+    )
+    return np.asarray(fine)
 
 
 def averaged(fine: npt.NDArray) -> Tensor:

@@ -1,0 +1,108 @@
+"""``feta-train heatmaps`` and ``export-heatmaps``: the landmark network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feta.errors import FetaError
+from training.networks import CONFIGS, VALIDATION, Atlases, Everything, Minutes, Run, Steps, Threads, _loop, _say
+
+if TYPE_CHECKING:
+    from feta.volumes import Volume
+    from inference.frames import Matrix
+    from training.heatmaps import Heads
+    from training.landmark_heads import LandmarkHead, Segment
+
+#: One in so many of the measured images is kept for validation.
+_HELD_OUT = 12
+Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
+
+
+def heatmaps(
+    atlases: Atlases,
+    run: Run,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(help="Data set with landmark images in the challenge's layout; may be repeated."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights that segment the measured images: labels as they will be, and pose.")
+    ] = None,
+    config: Config = CONFIGS / "landmarks.yaml",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = os.cpu_count() or 1,
+    everything: Everything = False,
+) -> None:
+    """Train the network that finds the ends of the five lengths."""
+    import torch
+
+    from evaluation.settings import read_settings
+    from training.heatmaps import LandmarkSettings, train_heatmaps
+
+    settings = read_settings(LandmarkSettings, config, _loop(minutes, steps))
+    for folder in (atlases, *(measured or ())):
+        if not folder.is_dir():
+            raise FetaError(folder, "is not a folder", "name a BIDS folder of T2w volumes")
+    torch.set_num_threads(threads)
+    train_heatmaps(_heads(atlases, measured or (), weights, () if everything else VALIDATION), settings, run, _say)
+
+
+def _heads(atlases: Path, measured: Sequence[Path], weights: Path | None, validation: tuple[str, ...]) -> Heads:
+    """Read what is trained on, and keep some of it for validation."""
+    from training.heatmaps import Heads
+    from training.landmark_heads import labelled_heads, measured_heads
+
+    defined: list[LandmarkHead] = []
+    known: list[LandmarkHead] = []
+    kept: list[LandmarkHead] = []
+    for head in labelled_heads(atlases, lambda name: True):
+        (kept if head.name.split("_")[0] in validation else defined).append(head)
+    segment = None if weights is None else _segmenter(weights)
+    for folder in measured:
+        for number, head in enumerate(measured_heads(folder, segment)):
+            (kept if validation and number % _HELD_OUT == _HELD_OUT - 1 else known).append(head)
+        _say(f"{folder}: {len(known)} heads to train on so far")
+    return Heads(defined, known, kept)
+
+
+def _segmenter(weights: Path) -> Segment:
+    from inference.device import choose
+    from inference.segmenter import Segmenter
+
+    segmenter = Segmenter(weights, choose(), flips=False, topology=False)
+
+    def segment(image: Volume) -> tuple[Volume, Matrix]:
+        found = segmenter(image)
+        return found.labels, found.to_canonical
+
+    return segment
+
+
+def export_heatmaps(
+    weights: Annotated[Path, typer.Argument(help="Folder with model.yaml; gets landmarks.safetensors.")],
+    run: Run,
+    config: Config = CONFIGS / "landmarks.yaml",
+) -> None:
+    """Turn the averaged weights of a run into the float16 file that the submission ships."""
+    import torch
+
+    from evaluation.settings import read_settings
+    from inference.network import ResidualUNet
+    from inference.weights import describe, save_network
+    from training.heatmaps import NOMINAL_MM, LandmarkSettings
+
+    settings = read_settings(LandmarkSettings, config)
+    checkpoint = run / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise FetaError(checkpoint, "does not exist", "train first")
+    network = ResidualUNet(settings.network)
+    state = torch.load(checkpoint, weights_only=True)
+    network.load_state_dict(state["average"])
+    entry = save_network(network, weights / "landmarks.safetensors", NOMINAL_MM, settings.network)
+    describe(weights, {"landmarks": entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}})

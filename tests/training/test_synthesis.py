@@ -7,6 +7,7 @@ from tiny_subjects import write_balls
 
 from feta.errors import FetaError
 from inference.preprocessing import signal
+from training.artefacts import ArtefactSettings
 from training.atlas import Subject, pairs, read_subject
 from training.cohorts import read_subjects
 from training.randomness import Draw
@@ -46,7 +47,9 @@ def test_intensities_are_finite_and_not_negative(subject: Subject, seed: int) ->
 
 
 def test_undeformed_labels_are_the_subjects_own(subject: Subject) -> None:
-    plain = SynthesisSettings(size=32, spacing=2.0, turn=0.0, shift=0.0, zoom=(1.0, 1.0), stretch=0.0, bend=0.0)
+    plain = SynthesisSettings(
+        size=32, spacing=2.0, turn=0.0, shift=0.0, zoom=(1.0, 1.0), stretch=0.0, bend=0.0, wrinkle=0.0
+    )
     sample = synthesise(subject, plain, 0)
     radius = torch.sqrt((sample.atlas * torch.tensor([1.2, 1.0, 1.0])).pow(2).sum(-1)) / 2
     clear = (radius - radius.round()).abs() > 0.3  # away from the balls' borders, which lie on whole voxels
@@ -66,6 +69,18 @@ def test_masked_volumes_are_dark_far_from_the_brain(subject: Subject) -> None:
     unmasked = SynthesisSettings(size=32, spacing=3.0, masked=0.0)
     heads = [_dark(synthesise(subject, unmasked, seed).image) for seed in range(6)]
     assert np.mean(zeros) > 0.5 > 2 * np.mean(heads)
+
+
+def test_a_tight_mask_cuts_into_the_brain_and_its_labels_stay(subject: Subject) -> None:
+    calm = ArtefactSettings(motion=0.0, ghosts=0.0, stacks=0.0, bands=0.0, ringing=0.0, smoothing=0.0, rician=0.0)
+    shares = {}
+    for tight in (0.0, 1.0):
+        cut = SynthesisSettings(size=32, spacing=3.0, masked=1.0, tight=tight, tight_mm=6.0, artefacts=calm)
+        samples = [synthesise(subject, cut, seed) for seed in range(8)]
+        dark = [float((s.image[0][s.labels > 0] == 0).float().mean()) for s in samples]
+        assert all((s.labels > 0).any() for s in samples)
+        shares[tight] = max(dark)
+    assert shares[0.0] < 0.02 < 0.1 < shares[1.0]
 
 
 def test_random_rotations_are_rotations() -> None:

@@ -86,9 +86,12 @@ class Individual:
         labels = np.empty(points.shape[:3], np.uint8)
         signal = np.empty(points.shape[:3], np.float32)
         origin = lattice.origin.astype(np.float32)
+        last = np.array(table.shape[2::-1], np.float32) - 1
         for z, plane in enumerate(points.numpy()):
             index = (plane.reshape(-1, 3) - origin) / np.float32(lattice.spacing)
             labels[z], signal[z] = self.template.sampled_index(interpolate(table, index), plane.shape[:2])
+            # The table's border would go on for ever: where it meets the brain, as a second one beside the head.
+            labels[z][~((index >= 0) & (index <= last)).all(axis=1).reshape(plane.shape[:2])] = 0
         return labels, signal
 
 

@@ -163,12 +163,22 @@ def paint(head: Head, box: Points, site: Site, settings: CohortSettings, rng: np
     x, y, z = (int(n) for n in np.ceil((box[1] - box[0]) / spacing) + 1)
     lattice = Lattice(box[0], spacing, (z, y, x))
     labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_head()), (x, y, z), slice(0, z)))
+    labels = largest_piece(labels)
     image = brain_image(labels, signal, spacing, site.contrast, settings.appearance, rng)
     from_brain, from_vault, coarse = head_distances(labels > 0, lattice, settings.surroundings)
     paint_surroundings(image, labels, from_brain, from_vault, lattice, head.box, settings.surroundings, rng)
     blur = _IN_PLANE_SPREAD * site.in_plane * FWHM / spacing
     image = ndimage.gaussian_filter(image, blur, truncate=3.0)
     return Object(image, from_brain, lattice.from_head(), coarse.from_head())
+
+
+def largest_piece(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Labels (z, y, x) without all but their largest piece: a learned template may have a second in a corner."""
+    pieces, count = ndimage.label(labels > 0)
+    if count < 2:
+        return labels
+    sizes = np.bincount(pieces.ravel())
+    return np.where(pieces == 1 + int(sizes[1:].argmax()), labels, np.uint8(0))
 
 
 def draw_pose(box: Points, grid: Grid, turn: float, rng: np.random.Generator) -> Points:

@@ -15,6 +15,7 @@ from feta.errors import FetaError
 from feta.labels import LABEL_COUNT, TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.frames import Matrix, index_to_ras
+from training.partial_labels import COMPLETE, Groups, LabelSet, read_groups
 
 #: The distance to the brain is smooth: kept on a coarse grid that reaches far outside.
 DISTANCE_SPACING = 2.5
@@ -34,6 +35,8 @@ class Subject:
         to_index: 4×4 matrix from canonical mm to voxel index (x, y, z) of ``tissues``.
         distance: (1, D, D, D) float32 mm, distance outside the brain (0 inside), centred box.
         size_mm: cube root of the brain's volume.
+        groups: labels that the label map doesn't tell apart; what stands above of tissues and labels is then of
+            groups, in this order.
     """
 
     name: str
@@ -42,29 +45,44 @@ class Subject:
     to_index: Matrix
     distance: Tensor
     size_mm: float
+    groups: Groups = COMPLETE
 
 
 def pairs(root: Path) -> dict[str, tuple[Path, Path]]:
-    """Find (T2w, label map) of every labelled volume of a BIDS folder, by the T2w file's name without ending.
+    """Find (T2w, label map) of every labelled volume, by the T2w file's name without ending.
+
+    A label map is called ``…_T2w_dseg.nii.gz`` or, as in the challenge's own data, ``…_dseg.nii.gz``. It lies beside
+    its image or, in a simulated cohort, under ``truth`` as the image does under ``input``.
 
     Raises:
         FetaError: where there is none.
     """
     found = {}
-    for labels in sorted(root.glob("**/anat/*_T2w_dseg.nii.gz")):
-        image = labels.with_name(labels.name.replace("_dseg", ""))
-        if "desc-" not in labels.name and image.exists():
-            found[image.name.removesuffix(".nii.gz")] = (image, labels)
+    cohort = (root / "input").is_dir() and (root / "truth").is_dir()
+    for image in sorted((root / "input" if cohort else root).glob("**/anat/*_T2w.nii.gz")):
+        folder = root / "truth" / image.parent.relative_to(root / "input") if cohort else image.parent
+        stem = image.name.removesuffix(".nii.gz")
+        for name in (stem, stem.removesuffix("_T2w")):
+            labels = folder / f"{name}_dseg.nii.gz"
+            if labels.exists() and stem not in found and "desc-" not in stem:
+                found[stem] = (image, labels)
     if not found:
-        problem = "holds no sub-*/anat/*_T2w.nii.gz with its *_T2w_dseg.nii.gz"
+        problem = "holds no sub-*/anat/*_T2w.nii.gz with its *_T2w_dseg.nii.gz or *_dseg.nii.gz"
         raise FetaError(root, problem, "name a labelled BIDS folder")
     return found
 
 
-def read_subject(name: str, image_path: Path, label_path: Path) -> Subject:
-    """Read one pair and bring it into the canonical frame: RAS by its header, origin at the brain's centre."""
+def read_subject(name: str, image_path: Path, label_path: Path, labelled: LabelSet | None = None) -> Subject:
+    """Read one pair and bring it into the canonical frame: RAS by its header, origin at the brain's centre.
+
+    Args:
+        name: of the subject.
+        image_path: the T2w volume.
+        label_path: its label map.
+        labelled: what the label map's values mean; None: FeTA's labels.
+    """
     image = read_volume(image_path)
-    labels = read_label_map(label_path, image.grid)
+    labels = read_groups(label_path, image.grid, labelled) if labelled else read_label_map(label_path, image.grid)
     brain = labels.array > 0
     values = image.array[brain]
     standard = (image.array - values.mean()) / max(float(values.std()), 1e-6)
@@ -83,7 +101,8 @@ def read_subject(name: str, image_path: Path, label_path: Path) -> Subject:
     volume_mm3 = float(brain.sum() * np.prod(image.grid.spacing))
     to_index = np.linalg.inv(ras)
     to_index[:3, 3] -= start
-    return Subject(name, tissues, means, to_index, _outside(brain, ras), volume_mm3 ** (1 / 3))
+    groups = labelled.groups if labelled else COMPLETE
+    return Subject(name, tissues, means, to_index, _outside(brain, ras), volume_mm3 ** (1 / 3), groups)
 
 
 def _brain_box(brain: npt.NDArray[np.bool_]) -> tuple[tuple[slice, ...], npt.NDArray[np.int64]]:

@@ -53,7 +53,8 @@ class SynthesisSettings:
         coarse: largest spacing of the simulated acquisition.
         noise: largest standard deviation of the noise, in units of the brain's.
         bias: largest log gain of the bias field.
-        contrasts: shares of the atlas's own contrast and of the T2w prior; the rest is any contrast at all.
+        real: share of the samples whose brain is the subject's own image, before the scan.
+        contrasts: of the others, shares of the atlas's own contrast and of the T2w prior; the rest is any at all.
         regions: share of the samples whose tissues consist of regions with intensities of their own.
         region: largest standard deviation of a region's offset.
         gin: share of the samples that pass through a random network.
@@ -77,6 +78,7 @@ class SynthesisSettings:
     coarse: float = 1.5
     noise: float = 0.35
     bias: float = 0.5
+    real: float = 0.0
     contrasts: tuple[float, float] = (0.35, 0.5)
     regions: float = 0.6
     region: float = 0.5
@@ -184,6 +186,8 @@ def brain(
     draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
 ) -> Tensor:
     """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
+    if s.real and draw.chance(s.real):
+        return torch.einsum("c,czyx->zyx", subject.means, fractions) + residual
     means = _contrast(draw, s, subject)
     image = torch.einsum("c,czyx->zyx", means, fractions)
     detail = draw.uniform(0.0, 1.3) if draw.chance(0.7) else draw.uniform(-1.0, 1.0)

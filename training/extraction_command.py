@@ -1,0 +1,67 @@
+"""``feta-train extraction`` and ``export-extraction``: the network that tells the brain from its surroundings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feta.errors import FetaError
+from training.networks import (
+    CONFIGS,
+    Also,
+    Atlases,
+    Everything,
+    Minutes,
+    Run,
+    Start,
+    Steps,
+    Threads,
+    _export,
+    _loop,
+    _prepare,
+    _say,
+)
+
+Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
+Painted = Annotated[Path | None, typer.Option(help="Folder of painted heads, of `feta-train heads`.")]
+
+
+def extraction(
+    atlases: Atlases,
+    run: Run,
+    config: Config = CONFIGS / "extraction.yaml",
+    heads: Painted = None,
+    also: Also = None,
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = os.cpu_count() or 1,
+    everything: Everything = False,
+    start: Start = None,
+) -> None:
+    """Train the network that tells the brain from what lies around it."""
+    from evaluation.settings import read_settings
+    from training.extraction import ExtractionSettings, train_extraction
+    from training.heads import read_heads
+
+    settings = read_settings(ExtractionSettings, config, _loop(minutes, steps))
+    if heads is not None and not heads.is_dir():
+        raise FetaError(heads, "is not a folder", "make it with `feta-train heads`")
+    painted = [] if heads is None else read_heads(heads)
+    train_extraction(_prepare(atlases, threads, everything, also or ()), painted, settings, run, _say, start)
+
+
+def export_extraction(
+    weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")],
+    run: Run,
+    config: Config = CONFIGS / "extraction.yaml",
+) -> None:
+    """Turn a run's averaged weights into the float16 file that the submission ships."""
+    from evaluation.settings import read_settings
+    from inference.weights import describe
+    from training.extraction import ExtractionSettings
+
+    settings = read_settings(ExtractionSettings, config)
+    describe(weights, {"extraction": _export(run, weights / "extraction.safetensors", settings)})

@@ -1,0 +1,49 @@
+"""``feta-train heads``: painted heads, as labelled volumes to train the networks on that look for the brain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from feta.errors import FetaError
+from training.anatomy_command import HELD_OUT
+from training.cohort import OLDEST, YOUNGEST
+from training.networks import _say
+
+
+def heads(
+    out: Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")],
+    count: Annotated[int, typer.Option(min=1, help="Heads.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same heads.")] = 1,
+    anatomy: Annotated[Path, typer.Option(help="Weights of the learned anatomy.")] = HELD_OUT,
+    spacing: Annotated[float, typer.Option(min=0.8, max=4.0, help="Voxel size, mm.")] = 2.0,
+    pathological: Annotated[float, typer.Option(min=0, max=1, help="Share of them.")] = 0.5,
+) -> None:
+    """Draw heads with everything around them from the learned anatomy, to train extraction and locator on."""
+    if not anatomy.exists():
+        raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
+    # Imported here: `feta-train --help` must answer at once.
+    from feta.volumes import write_label_map, write_volume
+    from training.anatomy import Anatomy
+    from training.cohort_settings import read_cohort_settings
+    from training.heads import paint_head
+
+    known, settings = Anatomy.load(anatomy), read_cohort_settings()
+    for number in range(1, count + 1):
+        folder = out / f"sub-head{number:04d}" / "anat"
+        labels = folder / f"sub-head{number:04d}_T2w_dseg.nii.gz"
+        if labels.exists():
+            continue
+        # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
+        age = YOUNGEST - 1 + (OLDEST + 2 - YOUNGEST) * ((number * 0.6180339887 + seed * 0.3819660113) % 1.0)
+        rng = np.random.default_rng([seed, number])
+        image, label_map = paint_head(rng, age, bool(rng.random() < pathological), known, settings, spacing)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_volume(folder / f"sub-head{number:04d}_T2w.nii.gz", image)
+        # Last: a head with a label map is finished.
+        write_label_map(labels, label_map)
+        _say(f"[{number}/{count}] {labels.name}, {age:.1f} weeks")
+    typer.echo(f"Labelled heads: {out}")

@@ -14,7 +14,7 @@ from feta.labels import LABEL_COUNT
 from inference.device import Compute
 from inference.network import NetworkSettings
 from inference.sliding_window import predict
-from inference.weights import REMEDY, WeightFile, load_network
+from inference.weights import REMEDY, Model, WeightFile, load_network
 
 #: Probabilities below this count as this; training keeps them in units of 1/255.
 LEAST = 1 / 510
@@ -65,6 +65,17 @@ class Autoencoder:
             raise FetaError(weights.path, problem, "train it for these networks, or use --no-autoencoder")
         self.network = load_network(weights).to(compute.device)
         self.compute = compute
+
+    @classmethod
+    def of(cls, model: Model, compute: Compute) -> Autoencoder:
+        """The one that a folder of weights has for its segmentation networks.
+
+        Raises:
+            FetaError: it has none, or one that does not go with them.
+        """
+        if model.autoencoder is None:
+            raise FetaError("--autoencoder", "the folder of weights has none", "leave it out, or name another folder")
+        return cls(model.autoencoder, model.segmentation[0].spacing, compute)
 
     def __call__(self, probabilities: Tensor) -> Tensor:
         """Mend a map (8, Z, Y, X) float32, each side at least ``PATCH``; the same shape, on the CPU."""

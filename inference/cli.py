@@ -34,6 +34,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Weights = Annotated[Path | None, typer.Option(help="Folder of weights with model.yaml.", show_default="FETA_WEIGHTS")]
 NoFlips = Annotated[bool, typer.Option("--no-flips", help="Don't average over mirrored copies: faster, a bit worse.")]
 Topology = Annotated[bool, typer.Option(help="Construct label maps with the topology that tissues have.")]
+Mend = Annotated[
+    bool, typer.Option("--autoencoder/--no-autoencoder", help="Mend probability maps by what brains look like.")
+]
 Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now the same as --no-flips --no-qc.")]
 Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
 Baseline = Annotated[Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]} for lengths from the age.")]
@@ -54,11 +57,14 @@ def infer(
     overwrite: Overwrite = False,
     no_flips: NoFlips = False,
     topology: Topology = True,
+    autoencoder: Mend = False,
     fast: Fast = False,
     no_qc: NoQc = False,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
-    settings = Settings(weights or default_weights(), device, not (no_flips or fast), overwrite, ga_baseline, topology)
+    settings = Settings(
+        weights or default_weights(), device, not (no_flips or fast), overwrite, ga_baseline, topology, autoencoder
+    )
     single = not input_path.is_dir()
     if output is None and not single:
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
@@ -88,12 +94,13 @@ def one_case(
     weights: Weights = None,
     no_flips: NoFlips = False,
     topology: Topology = True,
+    autoencoder: Mend = False,
     ga_baseline: Baseline = None,
 ) -> None:
     """One volume to named files, as the 2024 challenge calls a submission. Always does the work anew."""
     if seg is None and biom is None and landm is None:
         raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
-    settings = Settings(weights or default_weights(), device, not no_flips, True, ga_baseline, topology)
+    settings = Settings(weights or default_weights(), device, not no_flips, True, ga_baseline, topology, autoencoder)
     found = find_cases(image, participants)
     raise typer.Exit(_run(found, [Job(case, seg, biom, landm) for case in found.cases], settings, None)[0])
 
@@ -108,12 +115,15 @@ def challenge_2024(
     overwrite: Overwrite = False,
     no_flips: NoFlips = False,
     topology: Topology = True,
+    autoencoder: Mend = False,
     ga_baseline: Baseline = None,
 ) -> None:
     """A BIDS tree to DIR/derivatives/predictions/TEAM, the layout of the challenge of 2024."""
     if not team or team in (".", "..") or "/" in team:
         raise FetaError("--team", f"'{team}' can't name a folder")
-    settings = Settings(weights or default_weights(), device, not no_flips, overwrite, ga_baseline, topology)
+    settings = Settings(
+        weights or default_weights(), device, not no_flips, overwrite, ga_baseline, topology, autoencoder
+    )
     found = find_cases(bids, participants)
     root = bids / "derivatives" / "predictions" / team
     jobs = folder_jobs(found.cases, root, picture=False, landmarks=True)
@@ -130,9 +140,10 @@ def challenge_2021(
     overwrite: Overwrite = False,
     no_flips: NoFlips = False,
     topology: Topology = True,
+    autoencoder: Mend = False,
 ) -> None:
     """The layout of the challenge of 2021: label maps only."""
-    settings = Settings(weights or default_weights(), device, not no_flips, overwrite, topology=topology)
+    settings = Settings(weights or default_weights(), device, not no_flips, overwrite, None, topology, autoencoder)
     found = find_cases_2021(images, meta)
     raise typer.Exit(_run(found, jobs_2021(found.cases, output), settings, output)[0])
 

@@ -37,7 +37,13 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
         from inference.segmenter import Segmenter
 
     compute = choose(settings.device)
-    segmenter = Segmenter(settings.weights, compute, flips=settings.flips, topology=settings.topology)
+    segmenter = Segmenter(
+        settings.weights,
+        compute,
+        flips=settings.flips,
+        topology=settings.topology,
+        autoencoder=settings.autoencoder,
+    )
     return segmenter, f"{compute.name}, {str(compute.dtype).removeprefix('torch.')}", compute.warnings
 
 

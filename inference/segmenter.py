@@ -5,6 +5,7 @@ Find the brain and its pose, resample it upright, predict, and bring the probabi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,15 +17,19 @@ import torch
 from torch import Tensor
 
 from feta.labels import LABEL_COUNT
+from feta.measurements import Measurement
 from feta.volumes import Volume
+from inference.autoencoder import Autoencoder
 from inference.device import Compute
 from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
+from inference.heatmaps import LandmarkNetwork, LandmarkPair
 from inference.locator import Locator, Pose
 from inference.network import ResidualUNet
 from inference.ongrid import OnGrid, back_to_grid
 from inference.orientation import Reorientation
 from inference.preprocessing import standardise, to_box
 from inference.sliding_window import predict
+from inference.upright import Upright
 from inference.weights import Model, load_network, read_model
 
 #: Room around the brain, mm.
@@ -64,39 +69,61 @@ class Segmenter:
         compute: where, and in which precision.
         flips: average over the image and its left-right mirror.
         topology: construct label maps with the topology that tissues have.
+        autoencoder: mend probability maps before.
 
     Raises:
         FetaError: where the weights cannot be used.
     """
 
-    def __init__(self, weights: Path, compute: Compute, *, flips: bool = True, topology: bool = True) -> None:
+    def __init__(
+        self, weights: Path, compute: Compute, *, flips: bool = True, topology: bool = True, autoencoder: bool = False
+    ) -> None:
         self.model: Model = read_model(weights)
         self.compute = compute
         self.flips = flips
         self.topology = topology
         self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
         self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
+        self.autoencoder = Autoencoder.of(self.model, self.compute) if autoencoder else None
+        named = self.model.landmarks
+        self.landmark_network = None if named is None else LandmarkNetwork(load_network(named), compute, flips=flips)
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
         reorientation = Reorientation.of(volume.grid)
         ordered = reorientation.apply(volume)
-        pose = self._surest(ordered, self.locator(ordered))
+        pose = self.pose(ordered)
         labels = reorientation.undo(self._labels(ordered, pose))
         to_canonical = np.linalg.inv(pose.to_ras) @ LPS_TO_RAS
         return Segmentation(Volume(labels, volume.grid), to_canonical, _warnings(pose, labels))
 
+    def landmarks(
+        self, volume: Volume, segmented: Segmentation, upright: Upright
+    ) -> Mapping[Measurement, LandmarkPair] | None:
+        """Both ends of each length by the landmark network; None where the weights have none."""
+        return None if self.landmark_network is None else self.landmark_network(volume, segmented, upright)
+
+    def pose(self, volume: Volume) -> Pose:
+        """How the brain lies in a volume whose axes are in order."""
+        return self._surest(volume, self.locator(volume))
+
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""
-        box, size = _upright_box(pose, self.model.segmentation[0].spacing)
-        image = to_box(volume, pose.to_ras, box, size)
-        probabilities = self._probabilities(standardise(image, _inside(pose, box, image)))
-        to_box_index = np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
+        probabilities, to_box_index = self.seen(volume, pose)
+        if self.autoencoder is not None:
+            probabilities = self.autoencoder(probabilities)
         found = back_to_grid(probabilities, to_box_index, volume.grid.size, scores=self.topology)
         labels = largest_component(found.labels)
         if self.topology:
-            labels[found.part] = _constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
+            labels[found.part] = constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
         return labels
+
+    def seen(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
+        """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
+        box, size = _upright_box(pose, self.model.segmentation[0].spacing)
+        image = to_box(volume, pose.to_ras, box, size)
+        probabilities = self._probabilities(standardise(image, _inside(pose, box, image)))
+        return probabilities, np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
 
     def _surest(self, volume: Volume, poses: list[Pose]) -> Pose:
         """The pose from which the first network is surest of the tissues that it sees, coarsely."""
@@ -150,7 +177,7 @@ def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
     return inside & (image > 0)
 
 
-def _constructed(found: OnGrid, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
+def constructed(found: OnGrid, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
     """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
     # numba takes a while to import, which runs without it needn't pay.
     from inference.topology import construct

@@ -33,6 +33,7 @@ class Settings:
         overwrite: do finished cases again.
         ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
         topology: construct label maps with the topology that tissues have.
+        autoencoder: mend probability maps by the network that the folder of weights has for it.
     """
 
     weights: Path
@@ -41,6 +42,7 @@ class Settings:
     overwrite: bool = False
     ga_baseline: Path | None = None
     topology: bool = True
+    autoencoder: bool = False
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -57,6 +59,7 @@ class Settings:
             "model": _model_identity(self.weights),
             "flips": self.flips,
             "topology": self.topology,
+            "autoencoder": self.autoencoder,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

@@ -78,15 +78,23 @@ class AgeModel:
         intercept: mm at age 0, by measurement.
         slope: mm a week, by measurement.
         curves: published mean and standard deviation, for centiles.
+        fitted: lengths whose line was fitted to measured ones rather than to the published curve.
     """
 
     intercept: Mapping[Measurement, float]
     slope: Mapping[Measurement, float]
     curves: Mapping[Measurement, Curve] = field(default_factory=lambda: PUBLISHED_CURVES)
+    fitted: frozenset[Measurement] = frozenset()
 
     def length(self, measurement: Measurement, age_weeks: float) -> float:
         """Predicted length, mm."""
         return self.intercept[measurement] + self.slope[measurement] * age_weeks
+
+    def mean(self, measurement: Measurement, age_weeks: float) -> float:
+        """The best guess at that age, mm: the line where it was fitted, else the published curve itself."""
+        if measurement in self.fitted:
+            return self.length(measurement, age_weeks)
+        return self.curves[measurement].mean(age_weeks)
 
     def sd(self, measurement: Measurement, age_weeks: float) -> float:
         """Standard deviation between healthy fetuses of that age, mm."""
@@ -133,7 +141,7 @@ def fit_age_model(ages: npt.ArrayLike, lengths: npt.ArrayLike) -> tuple[AgeModel
         line = np.polynomial.Polynomial.fit(weeks[known], column[known], 1).convert().coef
         intercept[measurement], slope[measurement] = (float(v) for v in line)
         fitted.append(measurement)
-    return AgeModel(intercept, slope), tuple(fitted)
+    return AgeModel(intercept, slope, fitted=frozenset(fitted)), tuple(fitted)
 
 
 def write_age_model(path: Path, model: AgeModel) -> None:
@@ -168,7 +176,7 @@ def read_age_model(path: Path) -> AgeModel:
         if not isinstance(line, list) or len(line) != 2 or not all(_is_number(v) for v in line):
             raise FetaError(path, f"{name} is not [intercept, slope]", "give two numbers (mm, mm a week)")
         intercept[Measurement(name)], slope[Measurement(name)] = (float(v) for v in line)
-    return AgeModel(intercept, slope)
+    return AgeModel(intercept, slope, fitted=frozenset(map(Measurement, lines)))
 
 
 def _is_number(value: object) -> bool:

@@ -1,16 +1,50 @@
-"""The five lengths by geometry on a predicted label map, as long as they are in proportion to each other."""
+"""The five lengths as a segmented image shows them: by geometry on the label map, as long as they are in proportion to
+each other, from the tissues' volumes, and by the landmark network where there is one."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
 from inference.biometry_definitions import landmark_lines
+from inference.evidence import Evidence, with_heatmaps
 from inference.landmarks import Line
+from inference.regression import tissue_volumes
 from inference.upright import Matrix, Upright, turn_upright
+
+if TYPE_CHECKING:
+    from inference.heatmaps import LandmarkPair
+    from inference.process import Segmented
 
 #: What a length can be of the brain's width, in any patient; beyond that, the label map is at fault. The published
 #: means lie at 0.42–0.52, 0.19–0.25 and 0.43–0.58, those of the spina bifida atlas at 0.42–0.64, 0.24–0.34, 0.36–0.49.
 SHARE_OF_WIDTH = {Measurement.LCC: (0.28, 0.80), Measurement.HV: (0.10, 0.45), Measurement.TCD: (0.20, 0.85)}
+
+
+@runtime_checkable
+class FindsLandmarks(Protocol):
+    """A segmenter that comes with a landmark network."""
+
+    def landmarks(self, volume: Volume, segmented: Any, upright: Upright) -> Mapping[Measurement, LandmarkPair] | None:
+        """Both ends of each length; None where there is no network."""
+
+
+def look(volume: Volume, segmented: Segmented, upright: Upright | None, segmenter: object) -> Evidence:
+    """All that an image says about the lengths.
+
+    Args:
+        volume: the image, float32 (z, y, x).
+        segmented: its label map and frame.
+        upright: what ``turn_upright`` makes of them; None where the map is empty.
+        segmenter: may find landmarks too.
+    """
+    volumes = tissue_volumes(segmented.labels)
+    if upright is None:
+        return Evidence({}, volumes)
+    found = segmenter.landmarks(volume, segmented, upright) if isinstance(segmenter, FindsLandmarks) else None
+    return with_heatmaps(measure_upright(upright), volumes, found or {})
 
 
 def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | None]:

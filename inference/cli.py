@@ -14,6 +14,7 @@ from feta.cases import CaseList, find_cases, find_cases_2021
 from feta.errors import FetaError
 from feta.participants import parse_age
 from inference.jobs import Job, folder_jobs, jobs_2021
+from inference.lengths import Method
 from inference.pipeline import UNUSABLE, run
 from inference.settings import Settings, default_weights
 from inference.stopping import MESSAGE, Stopped, exit_status, stop_on_sigterm
@@ -40,6 +41,7 @@ Mend = Annotated[
 Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now the same as --no-flips --no-qc.")]
 Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
 Baseline = Annotated[Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]} for lengths from the age.")]
+Biometry = Annotated[Method, typer.Option(help="What lengths rest on; where it shows none, on the age.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
 
 
@@ -52,6 +54,7 @@ def infer(
     ga: Annotated[str | None, typer.Option(help="Gestational age of a single volume, weeks, such as 28.3.")] = None,
     participants: Participants = None,
     ga_baseline: Baseline = None,
+    biometry: Biometry = Method.FUSION,
     device: Device = "auto",
     weights: Weights = None,
     overwrite: Overwrite = False,
@@ -62,8 +65,9 @@ def infer(
     no_qc: NoQc = False,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
+    flips = not (no_flips or fast)
     settings = Settings(
-        weights or default_weights(), device, not (no_flips or fast), overwrite, ga_baseline, topology, autoencoder
+        weights or default_weights(), device, flips, overwrite, ga_baseline, topology, autoencoder, biometry
     )
     single = not input_path.is_dir()
     if output is None and not single:
@@ -96,11 +100,14 @@ def one_case(
     topology: Topology = True,
     autoencoder: Mend = False,
     ga_baseline: Baseline = None,
+    biometry: Biometry = Method.FUSION,
 ) -> None:
     """One volume to named files, as the 2024 challenge calls a submission. Always does the work anew."""
     if seg is None and biom is None and landm is None:
         raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
-    settings = Settings(weights or default_weights(), device, not no_flips, True, ga_baseline, topology, autoencoder)
+    settings = Settings(
+        weights or default_weights(), device, not no_flips, True, ga_baseline, topology, autoencoder, biometry
+    )
     found = find_cases(image, participants)
     raise typer.Exit(_run(found, [Job(case, seg, biom, landm) for case in found.cases], settings, None)[0])
 
@@ -117,16 +124,17 @@ def challenge_2024(
     topology: Topology = True,
     autoencoder: Mend = False,
     ga_baseline: Baseline = None,
+    biometry: Biometry = Method.FUSION,
 ) -> None:
     """A BIDS tree to DIR/derivatives/predictions/TEAM, the layout of the challenge of 2024."""
     if not team or team in (".", "..") or "/" in team:
         raise FetaError("--team", f"'{team}' can't name a folder")
     settings = Settings(
-        weights or default_weights(), device, not no_flips, overwrite, ga_baseline, topology, autoencoder
+        weights or default_weights(), device, not no_flips, overwrite, ga_baseline, topology, autoencoder, biometry
     )
     found = find_cases(bids, participants)
     root = bids / "derivatives" / "predictions" / team
-    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True)
+    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
     raise typer.Exit(_run(found, jobs, settings, root)[0])
 
 

@@ -21,6 +21,7 @@ class Job:
         landmarks: image with two voxels a length.
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
+        sidecar: JSON with each length's interval, centile and sources.
     """
 
     case: Case
@@ -29,11 +30,13 @@ class Job:
     landmarks: Path | None = None
     picture: Path | None = None
     record: Path | None = None
+    sidecar: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        return tuple(p for p in (self.label_map, self.biometry, self.landmarks, self.picture) if p is not None)
+        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture)
+        return tuple(path for path in files if path is not None)
 
     @property
     def title(self) -> str:
@@ -42,7 +45,9 @@ class Job:
         return self.case.name if folder == "." else f"{folder}/{self.case.name}"
 
 
-def folder_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False) -> list[Job]:
+def folder_jobs(
+    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, sidecar: bool = True
+) -> list[Job]:
     """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
 
     Args:
@@ -50,6 +55,7 @@ def folder_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, land
         root: the output folder.
         picture: also ``…_qc.png``.
         landmarks: also ``…_meas.nii.gz``.
+        sidecar: also ``…_biom.json``.
     """
     jobs = []
     for case in cases:
@@ -62,6 +68,7 @@ def folder_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, land
                 label_map.with_name(f"{case.name}_meas.nii.gz") if landmarks else None,
                 label_map.with_name(f"{case.name}_qc.png") if picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
+                label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
             )
         )
     return jobs

@@ -42,6 +42,13 @@ class Line:
         )
         return Line(start, end)  # type: ignore[arg-type]
 
+    def stretched(self, length: float) -> Line:
+        """The line about the same middle and in the same direction, of another length (mm)."""
+        start, end = np.asarray(self.start), np.asarray(self.end)
+        middle, half = (start + end) / 2, (end - start) / 2 * (length / self.length)
+        (ax, ay, az), (bx, by, bz) = (middle - half).tolist(), (middle + half).tolist()
+        return Line((ax, ay, az), (bx, by, bz))
+
 
 def landmark_image(lines: Mapping[Measurement, Line], grid: Grid) -> npt.NDArray[np.uint8]:
     """Mark both ends of every line with the value of its measurement.

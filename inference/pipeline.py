@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from feta.age_model import AgeModel
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.jobs import Job
 from inference.lengths import Length
-from inference.process import Result, SegmenterLike, process
+from inference.process import Measuring, Result, SegmenterLike, process
 from inference.progress import Reporter, reporter
 from inference.records import Record, checksums, finished, write_record
 from inference.runlog import NAME, RunLog
@@ -58,7 +57,7 @@ class Run:
     log: RunLog
     report: Reporter
     load: Loader
-    age_model: AgeModel
+    measuring: Measuring
     key: dict[str, Any]
     lengths: dict[str, dict[Measurement, Length]] = field(default_factory=dict)
     status: int = ALL_FINE
@@ -113,11 +112,11 @@ def run(
     Raises:
         FetaError: no usable model, device or output folder.
     """
-    age_model, key = settings.age_model(), settings.result_key()
+    measuring, key = settings.measuring(), settings.result_key()
     log = RunLog(None if root is None else root / NAME, settings.described())
     log.write()
     with reporter(len(jobs)) as report:
-        state = Run(settings, log, report, load or load_segmenter, age_model, key)
+        state = Run(settings, log, report, load or load_segmenter, measuring, key)
         state.warn(warnings)
         for problem in problems:
             state.fail(problem.subject, problem)
@@ -193,7 +192,7 @@ def _work(state: Run, job: Job, key: dict[str, Any], began: float) -> Record:
         segmenter = state.segmenter()
     except Exception as error:
         raise ModelError(error) from error
-    result = process(job, segmenter, state.age_model)
+    result = process(job, segmenter, state.measuring)
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:

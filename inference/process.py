@@ -12,10 +12,12 @@ from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.predictions import write_biometry
 from feta.volumes import Volume, read_volume, write_label_map
-from inference.biometry import measure_upright
+from inference.biometry import look
+from inference.calibration import Calibration
 from inference.jobs import Job
 from inference.landmarks import landmark_image
-from inference.lengths import Length, complete
+from inference.lengths import Length, Method, complete
+from inference.sidecar import write_sidecar
 from inference.upright import Matrix, turn_upright
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
@@ -46,6 +48,21 @@ class SegmenterLike(Protocol):
 
 
 @dataclass(frozen=True)
+class Measuring:
+    """How lengths are found.
+
+    Attributes:
+        model: what an age lets expect.
+        calibration: how far measurements are off.
+        method: which of them count.
+    """
+
+    model: AgeModel
+    calibration: Calibration
+    method: Method = Method.FUSION
+
+
+@dataclass(frozen=True)
 class Result:
     """What came out of a case, beside its files."""
 
@@ -53,13 +70,13 @@ class Result:
     warnings: tuple[str, ...]
 
 
-def process(job: Job, segmenter: SegmenterLike, model: AgeModel) -> Result:
+def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
     """Segment a case, measure it, and write its files, the label map first.
 
     Args:
         job: the case and what to write.
         segmenter: makes the label map.
-        model: lengths from the age, where the label map gives none.
+        measuring: how lengths are found.
 
     Raises:
         FetaError: the volume can't be used, or a file can't be written.
@@ -72,11 +89,14 @@ def process(job: Job, segmenter: SegmenterLike, model: AgeModel) -> Result:
         write_label_map(job.label_map, segmented.labels)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
-    if not (job.biometry or job.landmarks or job.picture):
+    if not (job.biometry or job.sidecar or job.landmarks or job.picture):
         return Result({}, warnings)
     upright = turn_upright(segmented.labels, segmented.to_canonical)
-    lengths, notes = complete(measure_upright(upright) if upright else {}, job.case.age, model)
+    evidence = look(volume, segmented, upright, segmenter)
+    lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
     _write_lengths(job, volume, lengths)
+    if job.sidecar:
+        write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
     if job.picture:
         # matplotlib takes a second to import, which runs without pictures needn't pay.
         from inference.qc import write_picture

@@ -31,7 +31,7 @@ class Record:
         files: sha256 of each file that was written, by name.
         seconds: wall time.
         lengths: mm; a length that is unknown is not in it.
-        sources: 'image' or 'age' for each length.
+        sources: of each length, as in ``Length``.
         warnings: one line each.
     """
 

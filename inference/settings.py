@@ -11,6 +11,10 @@ import feta
 from feta.age_model import AgeModel, published_model, read_age_model
 from feta.errors import FetaError
 from feta.volumes import fingerprint
+from inference.calibration import NAME as CALIBRATION
+from inference.calibration import read_calibration
+from inference.lengths import Method
+from inference.process import Measuring
 
 #: Names the folder of weights where --weights doesn't; the image sets it.
 WEIGHTS_VARIABLE = "FETA_WEIGHTS"
@@ -34,6 +38,7 @@ class Settings:
         ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
         topology: construct label maps with the topology that tissues have.
         autoencoder: mend probability maps by the network that the folder of weights has for it.
+        biometry: what lengths rest on.
     """
 
     weights: Path
@@ -43,6 +48,15 @@ class Settings:
     ga_baseline: Path | None = None
     topology: bool = True
     autoencoder: bool = False
+    biometry: Method = Method.FUSION
+
+    def measuring(self) -> Measuring:
+        """How lengths are found.
+
+        Raises:
+            FetaError: the lines or the calibration can't be used.
+        """
+        return Measuring(self.age_model(), read_calibration(self.weights), self.biometry)
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -60,6 +74,8 @@ class Settings:
             "flips": self.flips,
             "topology": self.topology,
             "autoencoder": self.autoencoder,
+            "biometry": str(self.biometry),
+            "calibration": fingerprint(self.weights / CALIBRATION) if (self.weights / CALIBRATION).exists() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

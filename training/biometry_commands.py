@@ -1,13 +1,19 @@
-"""The commands that look at lengths: landmarks of labelled volumes, and the line in gestational age."""
+"""The commands that look at lengths: landmarks of labelled volumes, the line in gestational age, the calibration."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from feta.errors import FetaError
+
+if TYPE_CHECKING:
+    from inference.calibration import Calibration
+    from training.biometry_evidence import Seen
 
 
 def landmarks(
@@ -63,3 +69,75 @@ def _ages_of(biometry: Path) -> Path:
     if found is None:
         raise FetaError(biometry, "has no participants.tsv beside or above it", "name it: --participants TABLE")
     return found
+
+
+Cohorts = Annotated[list[Path], typer.Argument(help="Folders of cohorts whose lengths are known, simulated or not.")]
+Weights = Annotated[Path | None, typer.Option(help="Folder of weights with model.yaml.", show_default="FETA_WEIGHTS")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one a core")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure again on the label maps that are kept.")]
+
+
+def biometry_fit(
+    cohorts: Cohorts,
+    out: Annotated[Path, typer.Option(help="The calibration, biometry.json of a folder of weights.")],
+    weights: Weights = None,
+    jobs: Jobs = None,
+    fresh: Fresh = False,
+) -> None:
+    """Learn how far each way of measuring is off, and lengths from volumes, on cohorts whose lengths are known."""
+    from inference.calibration import write_calibration
+    from training.biometry_fit import fit_calibration
+
+    calibration = fit_calibration(_seen(cohorts, weights, jobs, fresh))
+    write_calibration(out, calibration)
+    for line in _errors_in_words(calibration):
+        typer.echo(line)
+    typer.echo(f"{calibration.cases} cases; wrote {out}")
+
+
+def biometry_report(
+    cohorts: Cohorts,
+    out: Annotated[Path, typer.Option(help="CSV with a row a length and way of measuring.")],
+    calibration: Annotated[
+        Path | None, typer.Option(help="Folder that holds biometry.json.", show_default="the folder of weights")
+    ] = None,
+    weights: Weights = None,
+    jobs: Jobs = None,
+    fresh: Fresh = False,
+) -> None:
+    """Hold every way of measuring against the truth and against a straight line in age."""
+    from inference.calibration import read_calibration
+    from inference.settings import default_weights
+    from training.biometry_report import age_lines, report
+    from training.cohort_settings import COHORT, read_cohort_settings
+
+    fitted = read_calibration(calibration or weights or default_weights())
+    lines = age_lines(read_cohort_settings(COHORT).individuals)
+    for line in report(_seen(cohorts, weights, jobs, fresh), fitted, lines, out):
+        typer.echo(line)
+
+
+def _seen(cohorts: list[Path], weights: Path | None, jobs: int | None, fresh: bool) -> list[Seen]:
+    """Every case of some cohorts, with progress."""
+    from inference.settings import default_weights
+    from training.biometry_evidence import cohort_cases, see
+
+    count = sum(len(cohort_cases(cohort)) for cohort in cohorts)
+    cases = []
+    workers = jobs or len(os.sched_getaffinity(0))
+    for done, (case, new) in enumerate(see(cohorts, weights or default_weights(), jobs=workers, fresh=fresh), start=1):
+        typer.echo(f"[{done}/{count}] {case.name}: {'measured' if new else 'was there'}", err=True)
+        cases.append(case)
+    return cases
+
+
+def _errors_in_words(calibration: Calibration) -> Iterator[str]:
+    from feta.measurements import MEASUREMENTS
+    from inference.calibration import SOURCES
+
+    for row, measurement in enumerate(MEASUREMENTS):
+        parts = (
+            f"{source} {100 * calibration.bias[row, k]:+.1f} ± {100 * calibration.sd[row, k]:.1f} %"
+            for k, source in enumerate(SOURCES)
+        )
+        yield f"{measurement:>5}: " + ", ".join(parts)

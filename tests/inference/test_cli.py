@@ -55,7 +55,7 @@ def test_one_scan_gets_its_files_beside_it_and_centiles(
     tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(scan(tmp_path / "a b"), "--ga", "28.3") == 0
-    made = {f"my scan_{end}" for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "qc.png")}
+    made = {f"my scan_{end}" for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "qc.png")}
     assert names(tmp_path / "a b") == {"my scan.nii.gz"} | made
     said = capsys.readouterr()
     assert "centile at 28.3 weeks" in said.out
@@ -100,14 +100,15 @@ def test_a_tree_is_mirrored(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 1)
     assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
     stem = "sub-001/anat/sub-001_rec-mial_T2w_"
-    assert names(tmp_path / "out") == {"run.json", stem + "dseg.nii.gz", stem + "dseg.json", stem + "biom.csv"}
+    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json"}
+    assert names(tmp_path / "out") == {"run.json"} | {stem + ending for ending in endings}
 
 
 def test_lengths_from_another_age_model(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     make_tree(tmp_path / "in", 1)
     baseline = tmp_path / "ga.json"
     baseline.write_text("{" + ", ".join(f'"{m}": [10.0, 1.0]' for m in MEASUREMENTS) + "}")
-    monkeypatch.setattr("inference.process.measure_upright", lambda *_: {})
+    monkeypatch.setattr("inference.biometry.measure_upright", lambda *_: {})
     assert call(tmp_path / "in", tmp_path / "out", "--no-qc", "--ga-baseline", baseline) == 0
     lengths = read_biometry(tmp_path / "out/sub-001/anat/sub-001_rec-mial_T2w_biom.csv").values
     assert set(lengths.values()) == {36.0}

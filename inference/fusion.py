@@ -1,0 +1,80 @@
+"""Several estimates of one quantity, some of which may be wrong, made into one with an interval.
+
+Estimates of the same image err together, so they are combined with their covariance (generalised least squares).
+Each is either as good as usual or off by several times as much, which is where a patient differs from the age's
+mean, or where a landmark was set on the wrong structure. The answer is the mixture over all such possibilities,
+each weighed by how well the estimates then agree: what contradicts the others loses its weight, and of two that
+contradict each other the more certain one is believed. (A mixture of two normals for outliers: Box and Tiao,
+"A Bayesian approach to some outlier problems", Biometrika 1968;55:119.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import ndtr
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Weighted normal distributions: ``weights`` (K,) that add up to 1, ``means`` (K,) and ``sds`` (K,)."""
+
+    weights: Array
+    means: Array
+    sds: Array
+
+    def cdf(self, value: float) -> float:
+        """Chance of a quantity no greater than a value."""
+        return float(self.weights @ ndtr((value - self.means) / self.sds))
+
+    def quantile(self, chance: float) -> float:
+        """The value that the quantity does not exceed with this chance."""
+        low, high = (float(f(self.means + side * 9 * self.sds)) for f, side in ((np.min, -1), (np.max, 1)))
+        return float(brentq(lambda value: self.cdf(value) - chance, low, high, xtol=1e-9))
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The quantity's distribution, and ``shares`` (N,): the weight that each estimate has in its mean."""
+
+    distribution: Mixture
+    shares: Array
+
+
+def combine(estimates: Array, covariance: Array, wrong: Array, widening: Array) -> Combined:
+    """Combine estimates of one quantity about which nothing else is known.
+
+    Args:
+        estimates: (N,), N of at least 1.
+        covariance: (N, N) of their errors while none is wrong.
+        wrong: (N,) chance of each to be wrong.
+        widening: (N,) factor on its standard deviation if it is; its error is then independent of the others'.
+
+    Returns:
+        the mixture over the 2^N possibilities.
+    """
+    count = len(estimates)
+    logs, means, sds, shares = [], [], [], []
+    for pattern in product((False, True), repeat=count):
+        off = np.array(pattern)
+        kept = np.where(off[:, None] | off, 0.0, covariance)
+        np.fill_diagonal(kept, np.diag(covariance) * np.where(off, widening, 1.0) ** 2)
+        precision = np.linalg.inv(kept)
+        total = precision.sum()
+        weights = precision.sum(axis=0) / total
+        mean = float(weights @ estimates)
+        misfit = (estimates - mean) @ precision @ (estimates - mean)
+        chance = np.log(np.where(off, wrong, 1 - wrong)).sum()
+        logs.append(chance - 0.5 * (np.linalg.slogdet(kept)[1] + np.log(total) + misfit))
+        means.append(mean)
+        sds.append(total**-0.5)
+        shares.append(weights)
+    likely = np.exp(np.array(logs) - max(logs))
+    likely /= likely.sum()
+    return Combined(Mixture(likely, np.array(means), np.array(sds)), likely @ np.array(shares))

@@ -11,9 +11,12 @@ from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
 from training.appearance_check import appearance_check
 from training.autoencoder_command import autoencoder, export_autoencoder
-from training.biometry_commands import ga_baseline, landmarks
+from training.biometry_commands import biometry_fit, biometry_report, ga_baseline, landmarks
 from training.cohort_picture import picture
 from training.degrade import degrade
+from training.extraction_command import export_extraction, extraction
+from training.heads_command import heads
+from training.heatmaps_command import export_heatmaps, heatmaps
 from training.individuals_command import individuals
 from training.networks import COMMANDS
 from training.simulate import simulate
@@ -39,8 +42,15 @@ app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)
 app.command("autoencoder")(autoencoder)
 app.command("export-autoencoder")(export_autoencoder)
+app.command("heatmaps")(heatmaps)
+app.command("export-heatmaps")(export_heatmaps)
+app.command("heads")(heads)
+app.command("extraction")(extraction)
+app.command("export-extraction")(export_extraction)
 app.command("landmarks")(landmarks)
 app.command("ga-baseline")(ga_baseline)
+app.command("biometry-fit")(biometry_fit)
+app.command("biometry-report")(biometry_report)
 for _command in COMMANDS:
     app.command(_command.__name__)(_command)
 

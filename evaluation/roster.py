@@ -15,6 +15,8 @@ from feta.errors import FetaError
 _NAME = re.compile(r"(?!sub-)[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}(?<![ .])")
 _RESERVED = frozenset({"runs.json", "derivatives"})
 _PATH = re.compile(r"/[A-Za-z0-9._/-]+")
+#: MB, KB, processes or files: beyond what any machine has, and still a number for the engine.
+_MOST = 1 << 30
 #: Mounted by the runner or the engine itself.
 _TAKEN = ("/input", "/output", "/input_img", "/input_meta", "/proc", "/sys", "/dev")
 
@@ -60,8 +62,12 @@ class Limits:
         for field in fields(self):
             if not getattr(self, field.name) > 0:
                 raise ValueError(f"{field.name} must be more than 0")
+            if isinstance(getattr(self, field.name), int) and getattr(self, field.name) > _MOST:
+                raise ValueError(f"{field.name} must be at most {_MOST}")
         if self.memory_mb < 8:
             raise ValueError("memory_mb must be at least 8")
+        if not 0.01 <= self.cpus <= _MOST:
+            raise ValueError("cpus must be at least 0.01")
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,8 @@ class Exceptions:
     why: str = ""
 
     def __post_init__(self) -> None:
-        if self.shm_mb is not None and self.shm_mb <= 0:
-            raise ValueError("shm_mb must be more than 0")
+        if self.shm_mb is not None and not 0 < self.shm_mb <= _MOST:
+            raise ValueError(f"shm_mb must be more than 0 and at most {_MOST}")
         for path in self.scratch:
             inside = path == "/" or ".." in path.split("/") or any(f"{path}/".startswith(f"{t}/") for t in _TAKEN)
             if not _PATH.fullmatch(path) or inside:
@@ -111,7 +117,7 @@ class Team:
     exceptions: Exceptions = Exceptions()
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+        if not _NAME.fullmatch(self.name) or self.name.casefold() in _RESERVED:
             raise ValueError(f"{self.name!r} is no name for a team; use letters, digits, blanks, dots, _ and -")
         if not self.image or self.image.startswith("-"):
             raise ValueError(f"{self.image!r} is no image")

@@ -17,7 +17,7 @@ from types import FrameType
 from evaluation.roster import Limits, Roster, Team
 from evaluation.runner_arguments import helper_arguments
 from evaluation.runner_calls import Job, case_id, make_jobs
-from evaluation.runner_engine import Engine, RefusedError
+from evaluation.runner_engine import Engine, GoneError, RefusedError
 from evaluation.runner_holder import Holder
 from evaluation.runner_job import StoppedError, Worker, run_job
 from evaluation.runner_lock import locked
@@ -53,7 +53,7 @@ def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]
     cases = cases_to_run(input_, roster)
     folders = RunFolders(output)
     with locked(folders), closing(Engine()) as engine:
-        images = {team.name: engine.image_id(team.image) for team in roster.teams}
+        images = _images(engine, roster, folders)
         state = _open_state(folders, roster, images, cases)
         limits = replace(roster.limits, cpus=min(roster.limits.cpus, engine.cpus()))
         helper = engine.image_id(roster.helper_image)
@@ -70,6 +70,24 @@ def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]
         write_record(folders.submissions, roster, state)
         shutil.rmtree(folders.staged.parent, ignore_errors=True)
         return state.rows()
+
+
+def _images(engine: Engine, roster: Roster, folders: RunFolders) -> dict[str, str]:
+    """Team → local id of its image; a team that is finished needs none any more."""
+    done: dict[str, str] = {}
+    if folders.state.exists():
+        state = RunState(folders.state)
+        open_ = {row.team for row in state.rows() if not row.state.final}
+        done = {entry["team"]: entry["image_id"] for entry in state.teams() if entry["team"] not in open_}
+    images = {}
+    for team in roster.teams:
+        try:
+            images[team.name] = engine.image_id(team.image)
+        except GoneError:
+            if team.name not in done:
+                raise
+            images[team.name] = done[team.name]
+    return images
 
 
 def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cases: Sequence[Case]) -> RunState:
@@ -92,24 +110,28 @@ def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cas
 
 def _usable_gpus(engine: Engine, roster: Roster, helper: str, run_id: str) -> tuple[str | None, ...]:
     """A worker's GPU each; None is the CPU, for all where the engine has no GPU to give."""
+    workers = min(roster.parallel, len(roster.teams))
     for gpu in roster.gpus:
         arguments = helper_arguments(helper, (), {RUN_LABEL: run_id}, gpu=gpu)
         try:
             engine.remove(engine.start(arguments))
         except RefusedError as error:
             _LOG.warning("the engine gives no GPU %s (%s): all teams run on the CPU", gpu, error)
-            return (None,) * roster.parallel
-    return roster.gpus or (None,) * roster.parallel
+            return (None,) * workers
+    return roster.gpus or (None,) * workers
 
 
 def _run_all(
     roster: Roster, setting: Setting, state: RunState, gpus: Sequence[str | None], engine: Engine, said: Said
 ) -> None:
-    """A thread for each GPU takes team after team; the first error that is ours, or a signal, ends them all."""
+    """A thread for each GPU takes team after team; the first error that is ours, or a signal, ends them all.
+
+    A team whose image is gone is left, for the error at the end.
+    """
     teams: SimpleQueue[Team] = SimpleQueue()
     for team in roster.teams:
         teams.put(team)
-    stop, errors = threading.Event(), SimpleQueue[BaseException]()
+    stop, errors, gone = threading.Event(), SimpleQueue[BaseException](), SimpleQueue[GoneError]()
 
     def work(gpu: str | None) -> None:
         try:
@@ -117,8 +139,12 @@ def _run_all(
                 while not stop.is_set():
                     team = teams.get_nowait()
                     jobs = _unfinished(state, team, setting.cases)
-                    with Holder(own, setting, team, len(jobs)) as holder:
-                        _run_team(Worker(own, setting, holder, gpu, stop), state, team, jobs, said)
+                    try:
+                        with Holder(own, setting, team, len(jobs)) as holder:
+                            _run_team(Worker(own, setting, holder, gpu, stop), state, team, jobs, said)
+                    except GoneError:
+                        remedy = "put the very same back (docker load, or pull); the same command goes on where it was"
+                        gone.put(GoneError(team.name, f"its image {team.image} is gone", remedy))
         except (Empty, StoppedError):
             return
         except BaseException as error:
@@ -137,8 +163,9 @@ def _run_all(
             stop.set()
             _end_all(threads, engine, setting.run_id)
             engine.remove_labelled(f"{RUN_LABEL}={setting.run_id}")
-    if not errors.empty():
-        raise errors.get()
+    for found in (errors, gone):
+        if not found.empty():
+            raise found.get()
 
 
 def _end_all(threads: Sequence[threading.Thread], engine: Engine, run_id: str) -> None:
@@ -151,7 +178,7 @@ def _end_all(threads: Sequence[threading.Thread], engine: Engine, run_id: str) -
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM and SIGINT end a run in order, wherever it was started."""
+    """SIGTERM, SIGINT and a closed terminal end a run in order, wherever it was started."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -159,8 +186,10 @@ def _terminated_as_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # SIGINT, too: a shell has its background jobs ignore it.
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    # SIGINT, too: a shell has its background jobs ignore it. SIGHUP is ignored under `nohup`, and stays so.
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

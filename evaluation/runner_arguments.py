@@ -5,6 +5,7 @@ The keys are those of docker SDK's ``containers.create`` and ``volumes.create``.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,9 @@ def container_arguments(
     """
     user = 0 if team.exceptions.root else NOBODY
     taken = {place.target for place in places}
-    writable = ["/tmp", *team.exceptions.scratch, *(path for path in declared if path not in taken)]
+    # An image may write its folders as "/output/" or "data": the engine would not know them for those that are mounted.
+    own = [posixpath.normpath(f"/{path.lstrip('/')}") for path in declared]
+    writable = ["/tmp", *team.exceptions.scratch, *(path for path in own if path not in taken)]
     return {
         **_isolation(user),
         "image": image_id,

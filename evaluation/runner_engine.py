@@ -19,11 +19,17 @@ from feta.errors import FetaError
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 120
 _TRIES, _SECONDS_BETWEEN_TRIES = 20, 0.2
+#: A socket can't be told to wait longer than 24 days.
+_LONGEST_WAIT = 1e6
 _NO_ENGINE = "start the engine, or see that you may use it; `docker info` must answer"
 
 
 class RefusedError(Exception):
     """The engine won't do this. Its words can hold a submission's own: for the organizer's log alone."""
+
+
+class GoneError(FetaError):
+    """There is no such image here."""
 
 
 class SlowError(FetaError):
@@ -69,13 +75,13 @@ class Engine:
         """The local id that a name stands for now.
 
         Raises:
-            FetaError: there is no such image here.
+            GoneError: there is no such image here.
         """
         try:
             with _answering():
                 return self._client.images.get(name).id
         except RefusedError as error:
-            raise FetaError(
+            raise GoneError(
                 name, "no such image here", f"docker pull {name}, docker load, or docker build it"
             ) from error
 
@@ -112,12 +118,24 @@ class Engine:
 
     def wait(self, container: str, seconds: float) -> bool:
         """Wait until a container has ended; False where it runs on after ``seconds``."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            try:
+                with _answering():
+                    self._api.wait(container, timeout=min(max(left, 0.01), _LONGEST_WAIT))
+                return True
+            except SlowError:
+                if left <= _LONGEST_WAIT:
+                    return False
+
+    def runs(self, container: str) -> bool:
+        """Whether a container is there and has not ended."""
         try:
             with _answering():
-                self._api.wait(container, timeout=max(seconds, 0.01))
-        except SlowError:
+                return bool(self._api.inspect_container(container)["State"]["Running"])
+        except RefusedError:
             return False
-        return True
 
     def kill(self, container: str) -> None:
         """End every process of a container. One that has ended is left as it is."""

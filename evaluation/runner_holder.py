@@ -92,6 +92,10 @@ class Holder:
         """The results of a job, as a tar archive."""
         return self._engine.fetch(held.helper, held.folder)
 
+    def keeps(self, held: Held) -> bool:
+        """Whether a job's volumes are still there: with the container that holds them, the results are gone."""
+        return self._engine.runs(held.helper)
+
     def used(self, size: int) -> None:
         """A job's results were fetched: that many bytes."""
         if size > _KEPT_BYTES:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from evaluation.runner_arguments import container_arguments
+from evaluation.runner_arguments import container_arguments, helper_arguments
 from evaluation.runner_calls import Call, Job, case_id, make_call
 from evaluation.runner_collect import collect, unpack
 from evaluation.runner_engine import Ended, Engine, RefusedError
@@ -19,11 +19,13 @@ from evaluation.runner_holder import Held, Holder
 from evaluation.runner_setting import RUN_LABEL, Setting, log_path
 from evaluation.runner_state import CaseRow, CaseState
 from feta.cases import Case
+from feta.errors import FetaError
 from feta.files import write_atomically
 
 _JOB_LABEL = "feta.job"
 _UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u2027\u2030-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
 _KILLED_SECONDS = 60.0
+_GOES_ON = "the same command goes on where it was"
 
 
 class StoppedError(Exception):
@@ -74,6 +76,7 @@ def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
         seconds: wall clock that it may take.
 
     Raises:
+        GoneError: the team's image is gone.
         FetaError: the engine is gone, or a folder of ours can't be written. Nothing is recorded then.
         StoppedError: ``stop`` was set.
     """
@@ -91,6 +94,8 @@ def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
         worker.engine.remove_labelled(f"{_JOB_LABEL}={name}")
     if worker.stop.is_set():
         raise StoppedError
+    if course.ended is None:
+        _see_that_others_start(worker, job)
     rows = [_row(job, case, course) for case in job.cases]
     _write_log(worker.setting, job, call, course, rows[0].state if len(rows) == 1 else None)
     return rows
@@ -118,6 +123,32 @@ def _watch(
     engine.remove(container)
 
 
+def _see_that_others_start(worker: Worker, job: Job) -> None:
+    """What hinders every container (a full disk, say) is not recorded as a team's: the job is to be done again.
+
+    Raises:
+        GoneError: the team's image is gone.
+        FetaError: the engine starts no container of ours either.
+    """
+    engine, labels = worker.engine, {RUN_LABEL: worker.setting.run_id}
+    engine.image_id(worker.setting.images[job.team.name])
+    try:
+        engine.remove(engine.start(helper_arguments(worker.setting.helper_id, (), labels)))
+    except RefusedError as error:
+        raise FetaError("container engine", f"starts no container of ours ({error})", _GOES_ON) from error
+
+
+def _see_that_they_were_held(worker: Worker, job: Job, held: Held) -> None:
+    """With the container that holds them results are gone: an engine that ends, say, ended both.
+
+    Raises:
+        FetaError: it is gone.
+    """
+    if not worker.stop.is_set() and not worker.holder.keeps(held):
+        said = "the container that held results has ended"
+        raise FetaError(job.team.name, said, f"see that helper_image has `sleep`, and the engine runs; {_GOES_ON}")
+
+
 def _fetch(worker: Worker, job: Job, call: Call, held: Held, course: _Course) -> None:
     """Results out of the volume, which the holder keeps: the submission's container is gone already."""
     folders = worker.setting.folders
@@ -125,8 +156,11 @@ def _fetch(worker: Worker, job: Job, call: Call, held: Held, course: _Course) ->
     with tempfile.TemporaryDirectory(dir=folders.unpacked) as private:
         folder = Path(private) / "team" / call.prefix
         folder.mkdir(parents=True)
-        with closing(worker.holder.fetch(held)) as blocks:
-            fetched = unpack(blocks, folder, worker.setting.limits)
+        try:
+            with closing(worker.holder.fetch(held)) as blocks:
+                fetched = unpack(blocks, folder, worker.setting.limits)
+        finally:
+            _see_that_they_were_held(worker, job, held)
         worker.holder.used(fetched.size)
         team = folders.submissions / job.team.name
         course.mapped, notes = collect(Path(private) / "team", job.cases, worker.setting.cases, team)

@@ -95,8 +95,8 @@ def test_only_the_results_can_be_written(of: Team) -> None:
 
 
 def test_volumes_that_the_image_declares_have_a_size() -> None:
-    made = arguments(declared=["/bottomless", "/output", "/input"])
-    assert set(made["tmpfs"]) == {"/tmp", "/bottomless"}
+    made = arguments(declared=["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b"])
+    assert set(made["tmpfs"]) == {"/tmp", "/bottomless", "/data", "/b"}
 
 
 def test_a_gpu_by_its_id() -> None:

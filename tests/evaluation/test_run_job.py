@@ -13,7 +13,7 @@ import pytest
 from runner_made_up import first_job
 
 from evaluation.roster import Limits
-from evaluation.runner_engine import Ended, Engine, RefusedError
+from evaluation.runner_engine import Ended, Engine, GoneError, RefusedError
 from evaluation.runner_holder import Holder
 from evaluation.runner_job import StoppedError, Worker, run_job
 from evaluation.runner_setting import RunFolders, Setting, log_path
@@ -27,6 +27,7 @@ class MadeUpEngine:
 
     def __init__(self, error: Exception | None = None, slow: bool = False, results: int = 0) -> None:
         self.error, self.slow, self.results = error, slow, results
+        self.refuses_ours = self.image_gone = self.holder_ended = False
         self.containers: dict[str, dict[str, Any]] = {}
         self.volumes: dict[str, dict[str, Any]] = {}
         self.started: list[dict[str, Any]] = []
@@ -41,9 +42,19 @@ class MadeUpEngine:
     def start(self, arguments: dict[str, Any]) -> str:
         if self.error and arguments["image"] == "image":
             raise self.error
+        if self.refuses_ours and arguments["image"] == "helper" and not arguments["mounts"]:
+            raise RefusedError("no space left on device")
         self.started.append(arguments)
         self.containers[str(len(self.started))] = arguments
         return str(len(self.started))
+
+    def image_id(self, name: str) -> str:
+        if self.image_gone:
+            raise GoneError(name, "is gone")
+        return name
+
+    def runs(self, container: str) -> bool:
+        return not self.holder_ended and container in self.containers
 
     def wait(self, container: str, seconds: float) -> bool:
         return self.killed or not self.slow
@@ -112,6 +123,26 @@ def test_an_engine_that_is_gone_is_nobodys_fault(tmp_path: Path) -> None:
     with pytest.raises(FetaError, match="gone"):
         run(tmp_path, MadeUpEngine(FetaError("engine", "is gone")))
     assert not (tmp_path / "out" / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal", "said"),
+    [
+        ("image_gone", RefusedError("no such image"), "is gone"),
+        ("refuses_ours", RefusedError("no space"), "starts no container of ours"),
+        ("holder_ended", None, "held results has ended"),
+    ],
+)
+def test_what_the_engine_did_is_not_recorded(
+    tmp_path: Path, fault: str, refusal: RefusedError | None, said: str
+) -> None:
+    """An image that was removed, a full disk, an engine that was restarted: the case is to be done again."""
+    engine = MadeUpEngine(refusal)
+    setattr(engine, fault, True)
+    with pytest.raises(FetaError, match=said):
+        run(tmp_path, engine)
+    assert not (tmp_path / "out" / "logs").exists()
+    assert (engine.containers, engine.volumes) == ({}, {})
 
 
 def test_what_runs_too_long_is_killed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from feta.grid import transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
+from inference.brain_mask import BrainMask
 from inference.device import Compute
 from inference.frames import Matrix, box_to_frame, index_to_ras, resample, rotation_degrees
 from inference.network import ResidualUNet
@@ -55,6 +56,7 @@ class Pose:
         residual: root mean square misfit of the places, in units of the brain's size.
         low, high: (3,) the brain's extent along the canonical axes, mm.
         found: whether a brain was found; otherwise the header's orientation and the signal's centre.
+        brain: its mask, where there is a network that finds it.
     """
 
     to_ras: Matrix
@@ -63,6 +65,7 @@ class Pose:
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     found: bool
+    brain: BrainMask | None = None
 
     def centre(self) -> Points:
         """Middle of the brain's extent, RAS mm."""
@@ -129,10 +132,15 @@ class Locator:
         self.spacing = spacing
         self.compute = compute
 
-    def __call__(self, volume: Volume) -> list[Pose]:
-        """Find the brain in a volume of any size: poses that it may have, the likeliest first, at least one."""
-        coarse = self._coarse(volume)
-        centre = self._centre(coarse)
+    def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
+        """Find the brain in a volume of any size: poses that it may have, the likeliest first, at least one.
+
+        Args:
+            volume: (z, y, x) float32.
+            brain: where the brain is, where that is known: nothing else is looked at.
+        """
+        coarse = self._coarse(volume, brain)
+        centre = self._centre(coarse) if brain is None else brain.centre()
         if centre is None:
             return [_by_header(volume)]
         looks = [look for turn in ICOSAHEDRON if (look := self._look(coarse, turn, centre)) is not None]
@@ -144,13 +152,14 @@ class Locator:
         settled = sorted(settled, key=_sureness, reverse=True)[:CONTENDERS]
         return [look.pose for look in settled] or [_by_header(volume)]
 
-    def _coarse(self, volume: Volume) -> tuple[Tensor, Matrix]:
-        """The whole volume at the network's spacing, and the matrix from RAS mm to its index."""
+    def _coarse(self, volume: Volume, brain: BrainMask | None) -> tuple[Tensor, Matrix]:
+        """The whole volume at the network's spacing (or its brain), and the matrix from RAS mm to its index."""
         ends = volume.grid.corners() * [-1, -1, 1]
         low, high = ends.min(0), ends.max(0)
         x, y, z = (int(n) for n in np.ceil(np.maximum(high - low, 1.0) / self.spacing).astype(int) + 1)
         box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
-        return to_box(volume, np.eye(4), box, (x, y, z)), np.linalg.inv(box)
+        image = to_box(volume, np.eye(4), box, (x, y, z))
+        return image if brain is None else image * brain.around(box, (x, y, z))[1], np.linalg.inv(box)
 
     def _centre(self, coarse: tuple[Tensor, Matrix]) -> Points | None:
         """Middle of the brain (RAS mm), from looks at the whole volume four ways up; None without a brain."""

@@ -6,7 +6,7 @@ Find the brain and its pose, resample it upright, predict, and bring the probabi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.autoencoder import Autoencoder
 from inference.device import Compute
+from inference.extraction import Extractor
 from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
 from inference.heatmaps import LandmarkNetwork, LandmarkPair
 from inference.locator import Locator, Pose
@@ -70,13 +71,21 @@ class Segmenter:
         flips: average over the image and its left-right mirror.
         topology: construct label maps with the topology that tissues have.
         autoencoder: mend probability maps before.
+        extraction: take the brain out of its surroundings first, where the weights have a network for it.
 
     Raises:
         FetaError: where the weights cannot be used.
     """
 
     def __init__(
-        self, weights: Path, compute: Compute, *, flips: bool = True, topology: bool = True, autoencoder: bool = False
+        self,
+        weights: Path,
+        compute: Compute,
+        *,
+        flips: bool = True,
+        topology: bool = True,
+        autoencoder: bool = False,
+        extraction: bool = True,
     ) -> None:
         self.model: Model = read_model(weights)
         self.compute = compute
@@ -85,6 +94,7 @@ class Segmenter:
         self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
         self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
         self.autoencoder = Autoencoder.of(self.model, self.compute) if autoencoder else None
+        self.extractor = Extractor.of(self.model, compute) if extraction else None
         named = self.model.landmarks
         self.landmark_network = None if named is None else LandmarkNetwork(load_network(named), compute, flips=flips)
 
@@ -105,7 +115,11 @@ class Segmenter:
 
     def pose(self, volume: Volume) -> Pose:
         """How the brain lies in a volume whose axes are in order."""
-        return self._surest(volume, self.locator(volume))
+        brain = None if self.extractor is None else self.extractor.first(volume)
+        pose = self._surest(volume, [replace(p, brain=brain) for p in self.locator(volume, brain)])
+        if brain is None or self.extractor is None:
+            return pose
+        return replace(pose, brain=self.extractor.upright(volume, pose) or brain)
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""
@@ -122,7 +136,7 @@ class Segmenter:
         """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
         box, size = _upright_box(pose, self.model.segmentation[0].spacing)
         image = to_box(volume, pose.to_ras, box, size)
-        probabilities = self._probabilities(standardise(image, _inside(pose, box, image)))
+        probabilities = self._probabilities(_normalised(pose, box, image))
         return probabilities, np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
 
     def _surest(self, volume: Volume, poses: list[Pose]) -> Pose:
@@ -137,7 +151,7 @@ class Segmenter:
         """Mean probability of the likeliest tissue where the network sees any."""
         box = box_to_frame((VERDICT_SIDE,) * 3, VERDICT_SPACING, (pose.low + pose.high) / 2)
         image = resample(coarse, to_index @ pose.to_ras @ box, (VERDICT_SIDE,) * 3)
-        image = standardise(image, _inside(pose, box, image))
+        image = _normalised(pose, box, image)
         probabilities = self._softmax(self.networks[0], image[None].to(self.compute.device))[0]
         tissue = probabilities[0] < 0.5
         return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
@@ -165,6 +179,15 @@ def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, in
     extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, PATCH * spacing, LARGEST_BOX_MM)
     x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
     return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
+
+
+def _normalised(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
+    """The image (1, Z, Y, X) of the upright box, standardised by the brain; alone with it where its mask is known."""
+    if pose.brain is None:
+        return standardise(image, _inside(pose, box, image))
+    brain, near = pose.brain.around(pose.to_ras @ box, (image.shape[3], image.shape[2], image.shape[1]))
+    image = image * near
+    return standardise(image, brain & (image > 0))
 
 
 def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:

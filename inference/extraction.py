@@ -1,0 +1,80 @@
+"""Which voxels are brain: a coarse network that tells it from skull, fluid and mother.
+
+It looks twice. First at the whole volume, however the fetus lies: what it finds is all that the locator gets to see.
+Then at the upright box around the brain, once the pose is known: that mask, widened a little, is all that the
+segmentation gets to see, and the brain alone says what is bright and what is dark.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+from feta.volumes import Volume
+from inference.brain_mask import BrainMask
+from inference.device import Compute
+from inference.frames import Matrix, box_to_frame
+from inference.locator import SMALLEST_BRAIN_ML, Pose
+from inference.network import ResidualUNet
+from inference.preprocessing import signal, standardise, to_box
+from inference.weights import Model, load_network
+
+#: Room (mm) around the brain's extent at the second look.
+ROOM_MM = 24.0
+
+
+class Extractor:
+    """Finds the brain's mask with a trained network.
+
+    Args:
+        network: 1 channel in, background and brain out.
+        spacing: mm at which the network was trained.
+        compute: where and how precisely it runs.
+    """
+
+    def __init__(self, network: ResidualUNet, spacing: float, compute: Compute) -> None:
+        self.network = network.eval().to(compute.device)
+        self.spacing = spacing
+        self.compute = compute
+
+    @staticmethod
+    def of(model: Model, compute: Compute) -> Extractor | None:
+        """With the network that a folder of weights names; None where it names none."""
+        named = model.extraction
+        return None if named is None else Extractor(load_network(named), named.spacing, compute)
+
+    def first(self, volume: Volume) -> BrainMask | None:
+        """The brain's mask in a volume of any size, however it lies; None where there is no brain."""
+        ends = volume.grid.corners() * [-1, -1, 1]
+        return self._mask(volume, np.eye(4), ends.min(0), ends.max(0))
+
+    def upright(self, volume: Volume, pose: Pose) -> BrainMask | None:
+        """The same in the upright box of a pose."""
+        return self._mask(volume, pose.to_ras, pose.low - ROOM_MM, pose.high + ROOM_MM)
+
+    def _mask(self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray) -> BrainMask | None:
+        """Look at a box (its least and greatest x, y, z, mm) of a frame."""
+        multiple = self.network.settings.multiple
+        x, y, z = (int(n) for n in np.ceil((high - low) / self.spacing / multiple).astype(int) * multiple)
+        box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
+        image = to_box(volume, frame, box, (x, y, z))
+        image = standardise(image, signal(image))[None]
+        with torch.inference_mode(), self.compute.precision():
+            probability = self.network(image.to(self.compute.device)).float().softmax(1)[0, 1:].cpu()
+        brain = _likeliest_piece(probability[0].numpy())
+        if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000:
+            return None
+        # Other pieces must not come back where the probability is interpolated.
+        kept = ndimage.binary_dilation(brain, iterations=2)
+        return BrainMask(probability * torch.from_numpy(kept)[None], np.linalg.inv(frame @ box))
+
+
+def _likeliest_piece(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """The piece (Z, Y, X) of likely brain that holds most probability, its holes filled."""
+    pieces, count = ndimage.label(probability > 0.5)
+    if count == 0:
+        return np.zeros(probability.shape, bool)
+    totals = np.bincount(pieces.ravel(), probability.ravel())
+    return np.asarray(pieces == 1 + int(totals[1:].argmax()))

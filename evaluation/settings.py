@@ -15,7 +15,9 @@ from feta.errors import FetaError
 T = TypeVar("T")
 
 
-def read_settings(kind: type[T], path: Path, changes: dict[str, dict[str, Any]] | None = None) -> T:
+def read_settings(
+    kind: type[T], path: Path, changes: dict[str, dict[str, Any]] | None = None, over: Path | None = None
+) -> T:
     """Read a YAML file into a frozen dataclass; what it does not name keeps its default.
 
     Fields may be dataclasses, plain values, words of a StrEnum, and tuples of any of these.
@@ -23,20 +25,35 @@ def read_settings(kind: type[T], path: Path, changes: dict[str, dict[str, Any]] 
     Args:
         kind: the dataclass.
         path: of the YAML file.
-        changes: sections and keys given on the command line, which win over the file.
+        changes: sections and keys given on the command line, which win over the files.
+        over: another file, which wins over the first where it names something.
 
     Raises:
         FetaError: unreadable file, unknown or missing key, or a value of another type.
     """
+    content = _load(path)
+    if over is not None:
+        _build(kind, content, path, "")  # an error must name the file that it stands in
+        content = _laid_over(content, _load(over))
+    if isinstance(content, dict) and changes:
+        content = _laid_over(content, changes)
+    return _build(kind, content, over or path, "")
+
+
+def _load(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text()) or {}
+        return yaml.safe_load(path.read_text()) or {}
     except OSError as error:
         raise FetaError(path, f"cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValueError) as error:
         raise FetaError(path, f"is not YAML ({error})") from error
-    for section, values in (changes or {}).items():
-        content[section] = {**content.get(section, {}), **values}
-    return _build(kind, content, path, "")
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    """Mappings key by key, whatever else as it stands above."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: _laid_over(below.get(key), value) for key, value in above.items()}
 
 
 def _build(kind: type[T], content: Any, path: Path, where: str) -> T:

@@ -2,46 +2,93 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from training.distributed import summed
+from training.partial_labels import COMPLETE, Groups, marginal
+from training.topology_losses import cl_dice_loss, euler_loss
 
 #: Weight of each resolution in deep supervision, the finest first.
 DEEP_WEIGHTS = (1.0, 0.5, 0.25, 0.125)
 
 
-def dice_and_cross_entropy(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
+@dataclass(frozen=True)
+class LossSettings:
+    """What is added to soft Dice and cross-entropy, at the finest resolution.
+
+    Attributes:
+        cl_dice: weight of 1 − clDice of ``thin`` tissues.
+        thin: labels of sheets and tubes.
+        erosions: half the thickness of those, in voxels.
+        euler: weight of the error of the Euler characteristic, all tissues.
+        window: side in voxels of the windows in which that is counted.
+    """
+
+    cl_dice: float = 0.0
+    thin: tuple[int, ...] = (1, 2)
+    erosions: int = 3
+    euler: float = 0.0
+    window: int = 16
+
+
+def dice_and_cross_entropy(logits: Tensor, target: Tensor, groups: Groups = COMPLETE, smooth: float = 1.0) -> Tensor:
     """1 − mean soft Dice over the labels other than background, plus the mean cross-entropy.
 
-    Both come from one softmax, and no one-hot map is made: at 96³ this is a third of a step's time saved.
+    Both come from one softmax, and no one-hot map is made: at 96³ this is a third of a step's time saved. Where
+    several processes share a batch, Dice is that of the whole batch.
 
     Args:
         logits: (N, L, Z, Y, X).
-        target: (N, Z, Y, X) int64.
+        target: (N, Z, Y, X) int64, numbers of groups.
+        groups: labels that the target does not tell apart; with eight groups they are the labels themselves.
         smooth: added to numerator and denominator, so that an absent label that is not predicted costs nothing.
     """
-    labels = logits.shape[1]
-    log_probability = logits.float().log_softmax(1)
+    log_probability = marginal(logits.float().log_softmax(1), groups)
+    labels = log_probability.shape[1]
     of_target = log_probability.gather(1, target[:, None]).flatten()
     where = target.flatten()
     overlap = torch.zeros(labels, device=logits.device).index_add(0, where, of_target.exp())
     total = log_probability.exp().sum((0, 2, 3, 4)) + torch.bincount(where, minlength=labels)
+    overlap, total = summed(torch.stack((overlap, total)))
     dice = (2 * overlap + smooth) / (total + smooth)
     return 1 - dice[1:].mean() - of_target.mean()
 
 
-def segmentation_loss(outputs: list[Tensor], target: Tensor) -> Tensor:
-    """Soft Dice + cross-entropy, at every resolution that has logits.
+def segmentation_loss(
+    outputs: list[Tensor], target: Tensor, settings: LossSettings | None = None, groups: Groups = COMPLETE
+) -> Tensor:
+    """Soft Dice + cross-entropy at every resolution that has logits, and what the settings add.
 
     Args:
-        outputs: logits (N, L, Z/2ⁱ, Y/2ⁱ, X/2ⁱ), the finest first.
-        target: (N, Z, Y, X) int64.
+        outputs: logits (N, L, Z/2ⁱ, Y/2ⁱ, X/2ⁱ), the finest first; an axis may stay as fine as the target's.
+        target: (N, Z, Y, X) int64, numbers of groups.
+        settings: of the terms about topology, which hold for complete label sets alone; None: without them.
+        groups: labels that the target does not tell apart.
     """
     total = torch.zeros(())
     for weight, logits in zip(DEEP_WEIGHTS, outputs, strict=False):
-        step = target.shape[1] // logits.shape[2]
-        total = total + weight * dice_and_cross_entropy(logits, target[:, ::step, ::step, ::step])
-    return total / sum(DEEP_WEIGHTS[: len(outputs)])
+        z, y, x = (n // m for n, m in zip(target.shape[1:], logits.shape[2:], strict=True))
+        total = total + weight * dice_and_cross_entropy(logits, target[:, ::z, ::y, ::x], groups)
+    total = total / sum(DEEP_WEIGHTS[: len(outputs)])
+    return total + _topology(outputs[0], target, settings) if settings and groups == COMPLETE else total
+
+
+def _topology(logits: Tensor, target: Tensor, s: LossSettings) -> Tensor | float:
+    if not (s.cl_dice or s.euler):
+        return 0.0
+    probability = logits.float().softmax(1)
+    truth = F.one_hot(target, logits.shape[1]).movedim(-1, 1).float()
+    total = torch.zeros((), device=logits.device)
+    if s.cl_dice:
+        thin = list(s.thin)
+        total = total + s.cl_dice * cl_dice_loss(probability[:, thin], truth[:, thin], s.erosions)
+    if s.euler:
+        total = total + s.euler * euler_loss(probability[:, 1:], truth[:, 1:], s.window)
+    return total
 
 
 def place_loss(output: Tensor, labels: Tensor, places: Tensor, upright: Tensor) -> Tensor:

@@ -47,17 +47,30 @@ def _loop(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]
     return {"loop": {name: value for name, value in given.items() if value is not None}}
 
 
-def _prepare(atlases: Path, threads: int, everything: bool, also: Sequence[Path] = (), only: str | None = None) -> Any:
+def _prepare(
+    atlases: Path,
+    threads: int,
+    everything: bool,
+    also: Sequence[Path] = (),
+    only: str | None = None,
+    fold: tuple[int, int] | None = None,
+    partial_labels: bool = False,
+) -> Any:
+    """Read subjects; those of a fold (its number, and how many there are) take the place of the validation atlases."""
     import torch
 
     from training.cohorts import read_subjects
+    from training.folds import validation_fold
 
     for folder in (atlases, *also):
         if not folder.is_dir():
             raise FetaError(folder, "is not a folder", "name a labelled BIDS folder of T2w volumes")
     torch.set_num_threads(threads)
     keep = partial(fnmatchcase, pat=only) if only else lambda name: True
-    return read_subjects(atlases, () if everything else VALIDATION, keep, also)
+    if everything and fold:
+        raise FetaError("--everything", "leaves nothing for a fold to validate on", "leave out --fold")
+    validation = validation_fold(atlases, *fold) if fold else () if everything else VALIDATION
+    return read_subjects(atlases, validation, keep, also, partial_labels)
 
 
 def segmentation(
@@ -71,13 +84,20 @@ def segmentation(
     start: Start = None,
     also: Also = None,
     only: Only = None,
+    over: Annotated[Path | None, typer.Option(help="More settings (YAML), which win over --config's.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Validate on this fold, 0 to 4, and train on the others.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="How many folds there are.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train the segmentation network."""
+    """Train the segmentation network; `torchrun -m training segmentation …` trains it on several GPUs or machines."""
     from evaluation.settings import read_settings
+    from inference.device import choose
     from training.segmentation import SegmentationSettings, train_segmentation
 
-    settings = read_settings(SegmentationSettings, config, _loop(minutes, steps))
-    train_segmentation(_prepare(atlases, threads, everything, also or (), only), settings, run, _say, start)
+    settings = read_settings(SegmentationSettings, config, _loop(minutes, steps), over)
+    which = None if fold is None else (fold, folds)
+    subjects = _prepare(atlases, threads, everything, also or (), only, which, partial_labels=True)
+    train_segmentation(subjects, settings, run, _say, start, choose(device))
 
 
 def locator(
@@ -126,14 +146,16 @@ def _export(run: Path, path: Path, settings: Any) -> dict[str, Any]:
 
     from inference.network import ResidualUNet
     from inference.weights import save_network
+    from training.architectures import shipped
 
     checkpoint = run / "checkpoint.pt"
     if not checkpoint.exists():
         raise FetaError(checkpoint, "does not exist", "train first")
-    network = ResidualUNet(settings.network)
-    state = torch.load(checkpoint, weights_only=True)
+    shape = shipped(settings.network)
+    network = ResidualUNet(shape)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
-    entry = save_network(network, path, settings.synthesis.spacing, settings.network)
+    entry = save_network(network, path, settings.synthesis.spacing, shape)
     return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}
 
 

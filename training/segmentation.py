@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from feta.labels import LABEL_COUNT, TISSUES
-from inference.network import NetworkSettings, ResidualUNet
+from evaluation.table import SEGMENTATION_METRICS
+from feta.grid import Grid
+from feta.labels import TISSUES
+from feta.volumes import Volume
+from inference.device import Compute, choose
 from inference.preprocessing import standardise
+from training import distributed
+from training.architectures import ArchitectureSettings, make_network
+from training.atlas import Subject
 from training.cohorts import Subjects
 from training.loop import LoopSettings, train
-from training.losses import segmentation_loss
+from training.losses import LossSettings, segmentation_loss
+from training.partial_labels import COMPLETE, Groups
 from training.randomness import Draw
 from training.synthesis import Sample, SynthesisSettings, synthesise
+from training.validation import scores
+
+#: Metrics of the evaluator that a run logs.
+_LOGGED = ("dice", "hd95", "ed")
 
 
 @dataclass(frozen=True)
@@ -24,51 +37,97 @@ class SegmentationSettings:
     """Everything that a run of ``feta-train segmentation`` depends on.
 
     Attributes:
-        network: its shape.
+        network: its shape and kind.
         synthesis: of samples.
+        losses: beside soft Dice and cross-entropy.
         loop: how long and how fast.
         more: share of the samples that are made of the subjects of ``--also`` folders, where there are any.
     """
 
-    network: NetworkSettings = field(default_factory=NetworkSettings)
+    network: ArchitectureSettings = field(default_factory=ArchitectureSettings)
     synthesis: SynthesisSettings = field(default_factory=SynthesisSettings)
+    losses: LossSettings = field(default_factory=LossSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
     more: float = 0.6
 
 
-class SegmentationTask:
-    """Synthetic brains, roughly upright as the locator leaves them; the target is the label map."""
+@dataclass(frozen=True)
+class _Batch:
+    """Images (N, 1, Z, Y, X), labels (N, Z, Y, X) as numbers of groups, and the groups of each sample."""
 
-    def __init__(self, subjects: Subjects, settings: SegmentationSettings) -> None:
+    images: Tensor
+    labels: Tensor
+    groups: list[Groups]
+
+
+class SegmentationTask:
+    """Synthetic brains, roughly upright as the locator leaves them; the target is the label map.
+
+    Args:
+        subjects: to make samples of. Those whose labels merge tissues are seen in their own contrast alone.
+        settings: of the run.
+        compute: device and precision of the network; samples are made on the CPU.
+    """
+
+    def __init__(self, subjects: Subjects, settings: SegmentationSettings, compute: Compute) -> None:
         self.subjects = subjects
         self.settings = settings
+        self.compute = compute
+        self._last: tuple[list[int], _Batch] | None = None
 
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
         del done  # no curriculum here
-        chosen = [self.subjects.draw(Draw(seed ^ 0x5EED), self.settings.more) for seed in seeds]
-        samples = [
-            synthesise(subject, self.settings.synthesis, seed) for subject, seed in zip(chosen, seeds, strict=True)
-        ]
-        images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs = network.levels(images, self.settings.network.heads)  # type: ignore[operator]
-        return segmentation_loss(outputs, torch.stack([sample.labels for sample in samples]))
+        batch = self._batch(seeds)
+        with self.compute.precision():
+            outputs = network.levels(batch.images, self.settings.network.heads)  # type: ignore[operator]
+        total = torch.zeros((), device=self.compute.device)
+        for groups in dict.fromkeys(batch.groups):
+            among = [i for i, each in enumerate(batch.groups) if each == groups]
+            part = [output[among] if len(among) < len(seeds) else output for output in outputs]
+            loss = segmentation_loss(part, batch.labels[among], self.settings.losses, groups)
+            total = total + loss * (len(among) / len(seeds))
+        return total
+
+    def _batch(self, seeds: list[int]) -> _Batch:
+        """The samples of these seeds, made once though a step may ask twice."""
+        if self._last is None or self._last[0] != seeds:
+            chosen = [self.subjects.draw(Draw(seed ^ 0x5EED), self.settings.more) for seed in seeds]
+            samples = [self._sample(subject, seed) for subject, seed in zip(chosen, seeds, strict=True)]
+            images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
+            labels = torch.stack([sample.labels for sample in samples])
+            device = self.compute.device
+            self._last = seeds, _Batch(images.to(device), labels.to(device), [subject.groups for subject in chosen])
+        return self._last[1]
+
+    def _sample(self, subject: Subject, seed: int) -> Sample:
+        synthesis = self.settings.synthesis
+        return synthesise(subject, synthesis if subject.groups == COMPLETE else replace(synthesis, real=1.0), seed)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Dice of each tissue on synthetic scans of the validation subjects, two of each."""
-        overlap, total = torch.zeros(LABEL_COUNT), torch.zeros(LABEL_COUNT)
-        validation = self.subjects.validation
+        """The evaluator's metrics on synthetic scans of the validation subjects, two of each.
+
+        Mean Dice, HD95 (mm) and Euler difference (against the table), and the Dice of each tissue.
+        """
+        validation = [subject for subject in self.subjects.validation if subject.groups == COMPLETE]
+        found = []
         for seed in range(2 * len(validation)):
             sample = synthesise(validation[seed % len(validation)], self.settings.synthesis, 10**9 + seed)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                predicted = network(normalised(sample, seed)[None])[0].argmax(0)
-            a = F.one_hot(predicted, LABEL_COUNT).bool().flatten(0, 2)
-            b = F.one_hot(sample.labels, LABEL_COUNT).bool().flatten(0, 2)
-            overlap += (a & b).sum(0)
-            total += a.sum(0) + b.sum(0)
-        dice = (2 * overlap / total.clamp_min(1)).tolist()
-        return {"dice": sum(dice[1:]) / len(TISSUES)} | {t.name.lower(): dice[t] for t in TISSUES}
+            image = normalised(sample, seed)[None].to(self.compute.device)
+            with torch.inference_mode(), self.compute.precision():
+                predicted = network(image)[0].argmax(0).cpu()
+            found.append(scores(self._volume(sample.labels), self._volume(predicted)))
+        if not found:
+            return {}
+        mean = dict(zip(SEGMENTATION_METRICS, np.mean(found, axis=0).T, strict=True))
+        figures = {name: float(mean[name].mean()) for name in _LOGGED}
+        return figures | {t.name.lower(): float(v) for t, v in zip(TISSUES, mean["dice"], strict=True)}
+
+    def _volume(self, labels: Tensor) -> Volume:
+        z, y, x = labels.shape
+        spacing = (self.settings.synthesis.spacing,) * 3
+        grid = Grid((x, y, z), spacing, (0.0,) * 3, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+        return Volume(labels.to(torch.uint8).numpy(), grid)
 
 
 def normalised(sample: Sample, seed: int) -> Tensor:
@@ -83,9 +142,28 @@ def normalised(sample: Sample, seed: int) -> Tensor:
 
 
 def train_segmentation(
-    subjects: Subjects, settings: SegmentationSettings, folder: Path, say: object = print, start: Path | None = None
+    subjects: Subjects,
+    settings: SegmentationSettings,
+    folder: Path,
+    say: Callable[[str], None] = print,
+    start: Path | None = None,
+    compute: Compute | None = None,
 ) -> nn.Module:
-    """Train the segmentation network in a run folder, from another run's weights if asked; returns the average."""
+    """Train the segmentation network in a run folder; returns the average.
+
+    Args:
+        subjects: to learn from and to validate on.
+        settings: of the run.
+        folder: of the run.
+        say: takes a line of progress.
+        start: folder of another run of the same network, from whose weights to start.
+        compute: where and in which precision; None: the CPU.
+    """
+    compute = compute or choose("cpu")
+    if compute.dtype is torch.float16:  # too narrow a range for gradients
+        compute = replace(compute, dtype=torch.float32)
     torch.manual_seed(settings.loop.seed)
-    network = ResidualUNet(settings.network)
-    return train(network, SegmentationTask(subjects, settings), settings.loop, folder, say, start)  # type: ignore[arg-type]
+    network = make_network(settings.network)
+    with distributed.joined(compute.device):
+        network = network.to(compute.device)
+        return train(network, SegmentationTask(subjects, settings, compute), settings.loop, folder, say, start)

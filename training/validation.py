@@ -89,7 +89,7 @@ def _measured(
                 image_path, label_path = found[subject]
                 pair = read_volume(image_path), read_label_map(label_path)
                 image, labels = change(pair, np.random.default_rng(seed))
-                values = _scores(labels, segmenter(image).labels)
+                values = scores(labels, segmenter(image).labels)
                 for tissue, line in zip(TISSUES, values, strict=True):
                     for metric, value in zip(SEGMENTATION_METRICS, line, strict=True):
                         writer.writerow([condition, subject, tissue.name, metric, f"{value:.4f}"])
@@ -101,7 +101,7 @@ def _line(condition: str, subject: str, values: npt.NDArray[np.float64]) -> str:
     return f"{condition}, {subject}: mean Dice {values[:, 0].mean():.3f}"
 
 
-def _scores(truth: Volume, prediction: Volume) -> npt.NDArray[np.float64]:
+def scores(truth: Volume, prediction: Volume) -> npt.NDArray[np.float64]:
     """Every metric of every tissue, (7, 7), under the evaluator's own policy; ED against the table."""
     values, _ = score_pair(measure(truth, prediction), default_policy(), "table")
     fill_topology(values[None, None], default_policy())

@@ -21,6 +21,8 @@ Array = npt.NDArray[np.float64]
 #: A length beyond these multiples of the age's mean is a failed measurement rather than a patient: the smallest
 #: cerebella that the literature calls hypoplastic are half of the mean.
 PLAUSIBLE_RATIO = (0.45, 1.7)
+#: This many impossible lengths are no patient's either.
+IMPOSSIBLE_LENGTHS = 2
 #: Chances of a length to lie below and above the interval that is told.
 TAILS = (0.05, 0.95)
 #: The user is told where the age has more weight than this.
@@ -79,6 +81,9 @@ def complete(
         all five lengths, and warning lines about those that don't, or hardly, rest on the image.
     """
     estimates = evidence.estimates(calibration, age if method is Method.REGRESSION else None)
+    if age is not None and _is_no_brain(estimates, np.array([model.mean(m, age) for m in MEASUREMENTS])):
+        # Where much is impossible, what looks possible is so by chance.
+        evidence, estimates = Evidence({}, evidence.volumes), np.full_like(estimates, np.nan)
     lengths: dict[Measurement, Length] = {}
     problems: dict[Measurement, str] = {}
     for row, measurement in enumerate(MEASUREMENTS):
@@ -89,6 +94,13 @@ def complete(
         prior = None if age is None or (used and method is not Method.FUSION) else age_prior(model, measurement, age)
         lengths[measurement] = _length(evidence, calibration, row, estimates[row], used, prior)
     return lengths, (*_missing(problems, age), *_unclear(lengths))
+
+
+def _is_no_brain(estimates: Array, expected: Array) -> bool:
+    """Whether so many lengths (5, 3) are impossible at an age, their means (5,), that no brain was measured."""
+    ratio = estimates[:, [i for i, s in enumerate(SOURCES) if s is not Source.REGRESSION]] / expected[:, None]
+    beyond = (ratio < PLAUSIBLE_RATIO[0]) | (ratio > PLAUSIBLE_RATIO[1])
+    return int(beyond.any(axis=1).sum()) >= IMPOSSIBLE_LENGTHS
 
 
 def _usable(found: Array, expected: float | None, method: Method) -> tuple[list[int], str]:

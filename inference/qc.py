@@ -1,4 +1,8 @@
-"""A picture a case to judge the result by eye: three planes, tissue outlines, the lengths drawn in."""
+"""A picture a case to judge the result by eye: the planes in which a radiologist measures, with tissue and lengths.
+
+Mid-sagittal (callosum and vermis), coronal through the widest cerebellum, axial through the atria (both biparietal
+diameters): each plane lies where the case's own line does.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ PLANES = (
     ("coronal", 1, (0, 2), (Measurement.TCD,)),
     ("axial", 2, (0, 1), (Measurement.BBIP, Measurement.SBIP)),
 )
-LENGTH_COLOURS = ("#ffffff", "#ff4dff")
+LENGTH_COLOURS, UNSEEN = ("#ffffff", "#ff4dff"), "#a0a0a0"
 Box = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
@@ -90,13 +94,23 @@ def write_picture(
         drawn = {m: lines[m] for m in measurements if m in lines}
         view = _view(volume, labels, to_index, box, across, directions, _position(drawn, box, across))
         _draw(axes, view, name)
-        heights = [line.start[directions[1]] + line.end[directions[1]] for line in drawn.values()]
-        for colour, (measurement, line), height in zip(LENGTH_COLOURS, drawn.items(), heights, strict=False):
-            _draw_line(axes, view, line, f"{measurement} {line.length:.1f} mm", colour, height == max(heights))
+        colours = {m: c if m in drawn else UNSEEN for m, c in zip(measurements, LENGTH_COLOURS, strict=False)}
+        for measurement, line in drawn.items():
+            _draw_line(axes, view, line, colours[measurement])
+        _write(axes, [(_words(m, lengths[m]), c) for m, c in colours.items() if m in lengths])
     figure.suptitle(title, color="white", fontsize=11, parse_math=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="black")
     write_atomically(path, buffer.getvalue())
+
+
+def _words(measurement: Measurement, length: Length) -> str:
+    """Such as 'TCD 33.1 mm (31.8–34.5)', with where it comes from if it isn't drawn."""
+    if length.value is None:
+        return f"{measurement} unknown"
+    interval = "" if length.interval is None else f" ({length.interval[0]:.1f}–{length.interval[1]:.1f})"
+    origin = "" if length.line is not None else f", from the {length.source}"
+    return f"{measurement} {length.value:.1f} mm{interval}{origin}"
 
 
 def _figure(box: Box) -> tuple[Figure, list[Axes]]:
@@ -172,12 +186,14 @@ def _draw(axes: Axes, view: View, name: str) -> None:
     axes.axis("off")
 
 
-def _draw_line(axes: Axes, view: View, line: Line, text: str, colour: str, above: bool) -> None:
-    """A line with its text above or below, so that neighbouring lines' texts keep apart."""
+def _draw_line(axes: Axes, view: View, line: Line, colour: str) -> None:
     (x0, y0), (x1, y1) = ((p[view.axes[0]], p[view.axes[1]]) for p in (line.start, line.end))
-    axes.plot([x0, x1], [y0, y1], color=colour, linewidth=1.6, marker="|", markersize=7)
-    axes.annotate(
-        text, ((x0 + x1) / 2, max(y0, y1) if above else min(y0, y1)), color=colour, fontsize=9, ha="center",
-        va="bottom" if above else "top", xytext=(0, 5 if above else -5), textcoords="offset points",
-        bbox={"facecolor": "black", "alpha": 0.55, "pad": 1.5, "edgecolor": "none"},
-    )  # fmt: skip
+    axes.plot([x0, x1], [y0, y1], color=colour, linewidth=1.2, marker="+", markersize=8)
+
+
+def _write(axes: Axes, lines: list[tuple[str, str]]) -> None:
+    """Texts with their colours, below a panel: over the image they would hide what is to be checked."""
+    for row, (text, colour) in enumerate(lines):
+        axes.text(
+            0.5, -0.02 - 0.055 * row, text, color=colour, fontsize=10, ha="center", va="top", transform=axes.transAxes
+        )

@@ -75,6 +75,13 @@ def test_an_impossible_length_gives_way_to_the_age(length: float) -> None:
     assert f"{length:.1f} mm" in warnings[0]
 
 
+def test_where_much_is_impossible_nothing_is_believed() -> None:
+    """The network saw a brain where there is none: a cerebellum that fits is so by chance."""
+    lengths, warnings = complete(seen(bBIP=140.0, sBIP=150.0), WEEKS, MODEL, usual())
+    assert {n.source for n in lengths.values()} == {AGE}
+    assert len(warnings) == 1
+
+
 def test_without_an_age_nothing_can_be_called_impossible() -> None:
     lengths, warnings = complete(seen(LCC=90.0), None, MODEL, usual())
     assert lengths[Measurement.LCC].value == pytest.approx(90.0)

@@ -10,7 +10,7 @@ from feta.errors import FetaError
 from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
 from training.appearance_check import appearance_check
-from training.autoencoder_command import autoencoder, export_autoencoder
+from training.autoencoder_command import autoencoder, export_autoencoder, topology_report
 from training.biometry_commands import biometry_fit, biometry_report, ga_baseline, landmarks
 from training.cohort_picture import picture
 from training.degrade import degrade
@@ -20,6 +20,7 @@ from training.heatmaps_command import export_heatmaps, heatmaps
 from training.individuals_command import individuals
 from training.networks import COMMANDS
 from training.simulate import simulate
+from training.variants_command import variants
 
 UNUSABLE = 2
 
@@ -38,10 +39,12 @@ app.command("picture")(picture)
 app.command("appearance-check")(appearance_check)
 app.command("age-line")(age_line)
 app.command("individuals")(individuals)
+app.command("variants")(variants)
 app.command("anatomy")(anatomy)
 app.command("reproduce")(reproduce)
 app.command("autoencoder")(autoencoder)
 app.command("export-autoencoder")(export_autoencoder)
+app.command("topology-report")(topology_report)
 app.command("heatmaps")(heatmaps)
 app.command("export-heatmaps")(export_heatmaps)
 app.command("heads")(heads)

@@ -1,0 +1,149 @@
+"""``feta-train variants``: a labelled folder of brains on the way from healthy to ill and beyond, to train on."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from feta.errors import FetaError
+from training.networks import CONFIGS, VALIDATION, Atlases, Everything, _say
+
+if TYPE_CHECKING:
+    from training.deformation import Deformation
+    from training.registration import RegistrationSettings
+    from training.variants import Source, VariantPlan, VariantSettings
+
+#: Registrations are kept here in the output folder: each pair of brains is needed several times.
+_FLOWS = ".flows"
+
+
+def variants(
+    atlases: Atlases,
+    out: Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")],
+    count: Annotated[int, typer.Option(min=1, help="Variants.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same variants.")] = 1,
+    config: Annotated[Path, typer.Option(help="Settings (YAML).")] = CONFIGS / "variants.yaml",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    everything: Everything = False,
+) -> None:
+    """Bend labelled brains towards others of near age and the other kind, dilate ventricles, deform at random."""
+    if not atlases.is_dir():
+        raise FetaError(atlases, "is not a folder", "name a labelled BIDS folder of T2w volumes")
+    # Imported here: `feta-train --help` must answer at once.
+    import torch
+
+    from evaluation.settings import read_settings
+    from training.atlas import pairs
+    from training.variants import VariantSettings, draw_plan
+
+    torch.set_num_threads(threads)
+    settings = read_settings(VariantSettings, config)
+    files = {name.split("_")[0]: found for name, found in pairs(atlases).items()}
+    sources = _sources(atlases, files, () if everything else VALIDATION)
+    began, made = time.monotonic(), 0
+    for number in range(1, count + 1):
+        name = f"sub-var{number:04d}"
+        if (out / name / "anat" / f"{name}_T2w_dseg.nii.gz").exists():
+            continue
+        rng = np.random.default_rng([seed, number])
+        plan = draw_plan(rng, sources, settings)
+        told = _write(out, name, plan, rng, files, settings)
+        made += 1
+        left = (time.monotonic() - began) / made * (count - number)
+        _say(f"[{number}/{count}] {name}: {told}, {left / 60:.0f} min left")
+    _list(out)
+    typer.echo(f"Labelled volumes: {out}")
+
+
+def _sources(atlases: Path, files: dict[str, tuple[Path, Path]], left_out: tuple[str, ...]) -> list[Source]:
+    """The brains that variants may come from, in the order of their names."""
+    from feta.participants import read_participants
+    from training.variants import Source
+
+    table = atlases / "participants.tsv"
+    known = read_participants(table)
+    told = [known[name] for name in sorted(files) if name not in left_out and name in known]
+    sources = [Source(p.subject, p.age, p.pathology) for p in told if p.age is not None and p.pathology is not None]
+    if not sources:
+        raise FetaError(table, "gives no labelled brain an age and a pathology", "add both columns")
+    return sources
+
+
+def _write(
+    out: Path,
+    name: str,
+    plan: VariantPlan,
+    rng: np.random.Generator,
+    files: dict[str, tuple[Path, Path]],
+    settings: VariantSettings,
+) -> str:
+    """Write one variant, its label map last: a subject that has one is finished. Returns what it is."""
+    from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
+    from training.variants import bent
+
+    flow = None
+    if plan.partner is not None:
+        flow = _flow(out / _FLOWS, (plan.base.name, plan.partner.name), files, settings.registration)
+    image = read_volume(files[plan.base.name][0])
+    labels = read_label_map(files[plan.base.name][1], image.grid)
+    seen, found, share = bent(image, labels, flow, plan, rng, settings)
+    folder = out / name / "anat"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_volume(folder / f"{name}_T2w.nii.gz", Volume(np.round(seen.array), seen.grid))
+    told = {
+        "base": plan.base.name,
+        "partner": plan.partner.name if plan.partner else None,
+        "way": round(share * plan.way, 3),
+        "dilation": round(plan.dilation**share, 3),
+        "age": plan.base.age,
+        "pathology": _kind(plan, share),
+    }
+    (folder / f"{name}_T2w.json").write_text(json.dumps(told, indent=1) + "\n")
+    write_label_map(folder / f"{name}_T2w_dseg.nii.gz", found)
+    return f"{told['base']} towards {told['partner']} by {told['way']}, ventricles × {told['dilation']}"
+
+
+def _kind(plan: VariantPlan, share: float) -> str:
+    """Pathology of the brain that the variant is nearer to."""
+    return plan.partner.pathology if plan.partner and share * plan.way > 0.5 else plan.base.pathology
+
+
+def _flow(
+    folder: Path,
+    names: tuple[str, str],
+    files: dict[str, tuple[Path, Path]],
+    settings: RegistrationSettings,
+) -> Deformation:
+    """The flow from the first brain to the second, searched for once: the way back is the flow backwards."""
+    from training.atlas import read_subject
+    from training.deformation import Deformation, Lattice
+    from training.registration import register
+
+    first, second = sorted(names)
+    path = folder / f"{first}_{second}.npz"
+    if not path.exists():
+        moving, fixed = (read_subject(name, *files[name]) for name in (first, second))
+        found = register(moving, fixed, settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / "part.npz"  # a file that a killed run began must not be taken for a whole one
+        np.savez_compressed(part, origin=found.lattice.origin, velocity=found.velocity, spacing=found.lattice.spacing)
+        part.replace(path)
+    with np.load(path) as kept:
+        velocity, origin, spacing = kept["velocity"], kept["origin"], float(kept["spacing"])
+    z, y, x = velocity.shape[:3]
+    return Deformation(Lattice(origin, spacing, (z, y, x)), velocity if names[0] == first else -velocity)
+
+
+def _list(out: Path) -> None:
+    """participants.tsv of all that is there."""
+    rows = ["participant_id\tPathology\tGestational age\tBase\tPartner\tWay\tDilation"]
+    for path in sorted(out.glob("sub-var*/anat/*_T2w.json")):
+        told = json.loads(path.read_text())
+        cells = [told[key] for key in ("pathology", "age", "base", "partner", "way", "dilation")]
+        rows.append("\t".join([path.name.split("_")[0], *("n/a" if c is None else str(c) for c in cells)]))
+    (out / "participants.tsv").write_text("\n".join(rows) + "\n")

@@ -32,7 +32,9 @@ forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Weights = Annotated[Path | None, typer.Option(help="Folder of weights with model.yaml.", show_default="FETA_WEIGHTS")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Folder of weights, or of a trained nnU-Net v2.", show_default="FETA_WEIGHTS")
+]
 NoFlips = Annotated[bool, typer.Option("--no-flips", help="Don't average over mirrored copies: faster, a bit worse.")]
 Topology = Annotated[bool, typer.Option(help="Construct label maps with the topology that tissues have.")]
 Mend = Annotated[

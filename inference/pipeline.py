@@ -14,11 +14,12 @@ from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.jobs import Job
 from inference.lengths import Length
+from inference.nnunet.folder import find_results
 from inference.process import Measuring, Result, SegmenterLike, process
 from inference.progress import Reporter, reporter
 from inference.records import Record, checksums, finished, write_record
 from inference.runlog import NAME, RunLog
-from inference.settings import Settings
+from inference.settings import Settings, frame_weights
 from inference.stopping import deferred
 
 ALL_FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
@@ -36,6 +37,13 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
         from inference.segmenter import Segmenter
 
     compute = choose(settings.device)
+    name = f"{compute.name}, {str(compute.dtype).removeprefix('torch.')}"
+    if (results := find_results(settings.weights)) is not None:
+        from inference.nnunet.segmenter import NnunetSegmenter
+
+        frame = frame_weights(settings.weights)
+        nnunet = NnunetSegmenter(results, frame, compute, flips=settings.flips, topology=settings.topology)
+        return nnunet, name, (*compute.warnings, *results.warnings)
     segmenter = Segmenter(
         settings.weights,
         compute,
@@ -43,7 +51,7 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
         topology=settings.topology,
         autoencoder=settings.autoencoder,
     )
-    return segmenter, f"{compute.name}, {str(compute.dtype).removeprefix('torch.')}", compute.warnings
+    return segmenter, name, compute.warnings
 
 
 Loader = Callable[[Settings], tuple[SegmenterLike, str, tuple[str, ...]]]

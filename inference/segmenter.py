@@ -105,7 +105,7 @@ class Segmenter:
         pose = self.pose(ordered)
         labels = reorientation.undo(self._labels(ordered, pose))
         to_canonical = np.linalg.inv(pose.to_ras) @ LPS_TO_RAS
-        return Segmentation(Volume(labels, volume.grid), to_canonical, _warnings(pose, labels))
+        return Segmentation(Volume(labels, volume.grid), to_canonical, doubts(pose, labels))
 
     def landmarks(
         self, volume: Volume, segmented: Segmentation, upright: Upright
@@ -221,7 +221,8 @@ def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
 
 
-def _warnings(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+def doubts(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+    """What the user should check, one line each."""
     lines = []
     if not pose.found:
         lines.append("no brain was recognised; the header's orientation was taken, check the label map")

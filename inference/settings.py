@@ -14,6 +14,7 @@ from feta.volumes import fingerprint
 from inference.calibration import NAME as CALIBRATION
 from inference.calibration import read_calibration
 from inference.lengths import Method
+from inference.nnunet.folder import find_results
 from inference.process import Measuring
 
 #: Names the folder of weights where --weights doesn't; the image sets it.
@@ -31,7 +32,7 @@ class Settings:
     """Settings of a run.
 
     Attributes:
-        weights: folder with ``model.yaml``.
+        weights: folder with ``model.yaml``, or a results folder of nnU-Net v2.
         device: 'auto', 'cpu' or 'cuda'.
         flips: average over mirrored copies, slower and a little better.
         overwrite: do finished cases again.
@@ -84,11 +85,18 @@ class Settings:
         return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
 
+def frame_weights(weights: Path) -> Path:
+    """The folder whose networks find the brain's pose: this one, or the default one where it is a bare nnU-Net."""
+    return weights if (weights / "model.yaml").is_file() or find_results(weights) is None else default_weights()
+
+
 def _model_identity(weights: Path) -> str:
-    """sha256 of ``model.yaml``, which itself holds the sha256 of each file of weights."""
-    description = weights / "model.yaml"
+    """sha256 of ``model.yaml``, which itself holds the sha256 of each file of weights; and of an nnU-Net's files."""
+    results = find_results(weights)
+    nnunet = "" if results is None else f"+{results.identity()}"
+    description = frame_weights(weights) / "model.yaml"
     if not description.is_file():
         raise FetaError(
             weights, "holds no model.yaml", f"name the folder of weights by --weights or {WEIGHTS_VARIABLE}"
         )
-    return fingerprint(description)
+    return fingerprint(description) + nnunet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -19,7 +20,7 @@ def starts(length: int, patch: int, overlap: float) -> list[int]:
         patch: side of a patch.
         overlap: share of a patch that neighbours have in common, at least.
     """
-    steps = 1 + max(0, -(-(length - patch) // max(1, int(patch * (1 - overlap)))))
+    steps = 1 + math.ceil((length - patch) / max(1.0, patch * (1 - overlap)))
     if steps == 1:
         return [0]
     return [round(i * (length - patch) / (steps - 1)) for i in range(steps)]
@@ -35,9 +36,14 @@ def gaussian(shape: tuple[int, ...]) -> Tensor:
 
 
 def predict(
-    image: Tensor, network: Callable[[Tensor], Tensor], channels: int, patch: tuple[int, int, int], overlap: float = 0.5
+    image: Tensor,
+    network: Callable[[Tensor], Tensor],
+    channels: int,
+    patch: tuple[int, int, int],
+    overlap: float = 0.5,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Blend the network's probabilities over overlapping patches.
+    """Blend the network's probabilities (or logits) over overlapping patches.
 
     Args:
         image: (C, Z, Y, X) float32, each side at least the patch's.
@@ -45,11 +51,12 @@ def predict(
         channels: of the output.
         patch: (z, y, x).
         overlap: share of a patch that neighbours have in common.
+        weights: (z, y, x) of a patch's voxels, above 0; ``gaussian`` where None.
 
     Returns:
         (channels, Z, Y, X) float32, probabilities that sum to 1.
     """
-    weights = gaussian(patch).to(image.device)
+    weights = (gaussian(patch) if weights is None else weights).to(image.device)
     total = torch.zeros((channels, *image.shape[1:]), device=image.device)
     norm = torch.zeros(image.shape[1:], device=image.device)
     for z in starts(image.shape[1], patch[0], overlap):
@@ -59,4 +66,4 @@ def predict(
                 output = network(image[(slice(None), *box)][None])[0].float()
                 total[(slice(None), *box)] += output * weights
                 norm[box] += weights
-    return total / norm
+    return total.div_(norm)

@@ -1,0 +1,182 @@
+"""A prediction as nnU-Net v2 makes it (``predict_from_raw_data.py``, ``export_prediction.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain, combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from feta.errors import FetaError
+from feta.labels import LABEL_COUNT
+from feta.volumes import Volume
+from inference.device import Compute
+from inference.nnunet.checkpoint import Checkpoint, read_checkpoint
+from inference.nnunet.folder import DATASET, PLANS, Results
+from inference.nnunet.network import UNet
+from inference.nnunet.plans import Plans, check_dataset, read_plans
+from inference.nnunet.resampling import new_shape, resample, resampled_slabs
+from inference.ongrid import OnGrid
+from inference.sliding_window import predict
+
+#: Standard deviation of the weights of a patch, as a share of its side.
+SIGMA_SHARE = 1 / 8
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network sees of a volume.
+
+    Attributes:
+        image: (1, a, b, c) float32, at the plans' spacing.
+        box: the part of the volume, in permuted axes, that is not 0.
+        spacing: of the volume, mm, permuted axes.
+        shape: of the volume, permuted axes.
+    """
+
+    image: Tensor
+    box: Box
+    spacing: tuple[float, float, float]
+    shape: tuple[int, int, int]
+
+    @property
+    def cropped(self) -> tuple[int, int, int]:
+        """Shape of the box."""
+        a, b, c = (side.stop - side.start for side in self.box)
+        return a, b, c
+
+
+class Predictor:
+    """A trained nnU-Net, its folds averaged.
+
+    Args:
+        results: its files.
+        compute: where to run. On a CPU it computes in float32, as nnU-Net does.
+        flips: average over the mirrored copies that its training allows.
+
+    Raises:
+        FetaError: a file that can't be used, or doesn't fit the others.
+    """
+
+    def __init__(self, results: Results, compute: Compute, *, flips: bool = True) -> None:
+        check_dataset(results.folder / DATASET)
+        checkpoints = [read_checkpoint(path) for path in results.checkpoints]
+        names = {checkpoint.configuration for checkpoint in checkpoints}
+        if len(names) > 1:
+            raise FetaError(results.folder, f"has folds of different configurations ({', '.join(sorted(names))})")
+        self.plans = read_plans(results.folder / PLANS, checkpoints[0].configuration)
+        self.compute = compute
+        self.mirroring = checkpoints[0].mirroring if flips else ()
+        self.networks = [
+            build(self.plans, checkpoint, path).to(compute.device)
+            for checkpoint, path in zip(checkpoints, results.checkpoints, strict=True)
+        ]
+
+    def __call__(self, volume: Volume, *, scores: bool = False) -> OnGrid:
+        """Labels of a volume of float32 intensities (z, y, x), its axes in the order that training had.
+
+        Args:
+            volume: the image.
+            scores: whether to keep the probabilities within the part that is not 0.
+        """
+        prepared = prepare(volume, self.plans)
+        return self.on_grid(self.logits(prepared.image), prepared, scores=scores)
+
+    @torch.inference_mode()
+    def logits(self, image: Tensor) -> Tensor:
+        """Mean logits (8, a, b, c) float32 on the CPU of a prepared image (1, a, b, c), patch by patch."""
+        short = [max(0, side - size) for side, size in zip(self.plans.patch, image.shape[1:], strict=True)]
+        low = [n // 2 for n in short]
+        sides = [
+            n for before, lack in zip(reversed(low), reversed(short), strict=True) for n in (before, lack - before)
+        ]
+        padded = F.pad(image, sides).to(self.compute.device)
+        total = torch.zeros(())
+        weights = patch_weights(self.plans.patch)
+        for network in self.networks:
+            mean = partial(self._mean, network)
+            found = predict(padded, mean, LABEL_COUNT, self.plans.patch, weights=weights).cpu()
+            total = found if not total.ndim else total.add_(found)
+        inner = [slice(start, start + size) for start, size in zip(low, image.shape[1:], strict=True)]
+        return total[(slice(None), *inner)].div_(len(self.networks))
+
+    def on_grid(self, logits: Tensor, prepared: Prepared, *, scores: bool) -> OnGrid:
+        """Resample logits to the volume's own voxels and take the likeliest label there, slab by slab."""
+        labels = np.zeros(prepared.shape, np.uint8)
+        kept = np.empty((LABEL_COUNT, *prepared.cropped), np.uint8) if scores else None
+        plans = self.plans
+        for where, values in resampled_slabs(logits, prepared.cropped, plans.spacing, prepared.spacing, plans.logits):
+            labels[prepared.box][where] = values.argmax(0).numpy()
+            if kept is not None:
+                kept[:, where] = values.softmax(0).mul_(255).round_().to(torch.uint8).numpy()
+        back = np.argsort(plans.forward)
+        z, y, x = (prepared.box[i] for i in back)
+        turned = None if kept is None else np.ascontiguousarray(kept.transpose(0, *(back + 1)))
+        return OnGrid(np.ascontiguousarray(labels.transpose(back)), (z, y, x), turned)
+
+    def _mean(self, network: UNet, patch: Tensor) -> Tensor:
+        """Mean logits of a patch (1, 1, a, b, c) and its mirrored copies."""
+        half = patch.device.type == "cuda" and self.compute.autocast
+        with torch.autocast(patch.device.type, torch.float16, enabled=half):
+            total = network(patch).float()
+            mirrored = chain.from_iterable(combinations(self.mirroring, n + 1) for n in range(len(self.mirroring)))
+            for axes in mirrored:
+                dims = [axis + 2 for axis in axes]
+                total += network(patch.flip(dims)).float().flip(dims)
+        return total.div_(2 ** len(self.mirroring))
+
+
+def prepare(volume: Volume, plans: Plans) -> Prepared:
+    """Permute the axes, crop to what is not 0, normalise and resample."""
+    array = volume.array.astype(np.float32, copy=False).transpose(plans.forward)
+    a, b, c = (volume.grid.spacing[::-1][i] for i in plans.forward)
+    box = bounding_box(array)
+    image = torch.from_numpy(plans.normalisation(np.ascontiguousarray(array[box])))[None]
+    shape = new_shape(image.shape[1:], (a, b, c), plans.spacing)
+    resampled = resample(image, shape, (a, b, c), plans.spacing, plans.image)
+    return Prepared(resampled.contiguous(), box, (a, b, c), array.shape)
+
+
+def bounding_box(array: npt.NDArray[np.float32]) -> Box:
+    """The smallest box that holds all voxels that are not 0; the whole array where all are."""
+    found = ndimage.find_objects((array != 0).astype(np.uint8))
+    a, b, c = found[0] if found else (slice(0, size) for size in array.shape)
+    return a, b, c
+
+
+@cache
+def patch_weights(patch: tuple[int, int, int]) -> Tensor:
+    """nnU-Net's Gaussian weights of a patch, float32: scipy's filter of a unit impulse, its zeros lifted."""
+    impulse = np.zeros(patch)
+    impulse[tuple(side // 2 for side in patch)] = 1
+    weights = ndimage.gaussian_filter(impulse, [side * SIGMA_SHARE for side in patch], mode="constant")
+    weights = (weights / weights.max() * 10).astype(np.float16)
+    weights[weights == 0] = weights[weights > 0].min()
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def build(plans: Plans, checkpoint: Checkpoint, path: Path) -> UNet:
+    """The network of the plans with a fold's weights, float32.
+
+    Raises:
+        FetaError: they don't fit each other.
+    """
+    try:
+        # Without memory of its own: it takes that of the weights.
+        with torch.device("meta"):
+            network = UNet(plans.architecture, 1, LABEL_COUNT)
+        weights = {name: tensor.float().clone() for name, tensor in checkpoint.weights.items()}
+        network.load_state_dict(weights, assign=True)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise FetaError(
+            path, f"does not fit the network that {PLANS} describes", "copy both from one training"
+        ) from error
+    return network.eval()

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy.ndimage import affine_transform
 
 from feta.files import write_atomically
@@ -34,7 +35,7 @@ from inference.upright import Matrix
 PIXEL_MM = 0.5
 #: Around the label map, mm.
 MARGIN_MM = 12.0
-WIDTH_INCHES = 13.5
+WIDTH_INCHES, WORDS_INCHES = 13.5, 0.55
 DPI = 80
 #: What the sides of a panel are, by the axis that goes to the right.
 SIDES = {0: "LR", 1: "PA"}
@@ -119,7 +120,10 @@ def _figure(box: Box) -> tuple[Figure, list[Axes]]:
     widths = [float(extent[right]) for _, _, (right, _), _ in PLANES]
     height = max(float(extent[up]) for _, _, (_, up), _ in PLANES)
     inches = WIDTH_INCHES / sum(widths)
-    figure = Figure((WIDTH_INCHES, height * inches + 0.8), dpi=DPI, facecolor="black", layout="constrained")
+    tall = height * inches + 0.6 + WORDS_INCHES
+    # Room for the lengths below the panels.
+    layout = ConstrainedLayoutEngine(rect=(0, WORDS_INCHES / tall, 1, 1 - WORDS_INCHES / tall))
+    figure = Figure((WIDTH_INCHES, tall), dpi=DPI, facecolor="black", layout=layout)
     return figure, list(figure.subplots(1, len(PLANES), width_ratios=widths))
 
 
@@ -194,6 +198,8 @@ def _draw_line(axes: Axes, view: View, line: Line, colour: str) -> None:
 def _write(axes: Axes, lines: list[tuple[str, str]]) -> None:
     """Texts with their colours, below a panel: over the image they would hide what is to be checked."""
     for row, (text, colour) in enumerate(lines):
-        axes.text(
-            0.5, -0.02 - 0.055 * row, text, color=colour, fontsize=10, ha="center", va="top", transform=axes.transAxes
-        )
+        below = axes.annotate(
+            text, (0.5, 0), (0, -4 - 16 * row), color=colour, fontsize=10, ha="center", va="top",
+            xycoords="axes fraction", textcoords="offset points",
+        )  # fmt: skip
+        below.set_in_layout(False)

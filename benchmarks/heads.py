@@ -53,8 +53,8 @@ class Case:
     rotation: npt.NDArray[np.float64]
 
 
-def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: float) -> None:
-    """Draw the simulated heads that are not there yet: for each site some individuals and some phantoms."""
+def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: float, only: str) -> None:
+    """Draw the simulated heads that are not there yet: for each site (or only some) some individuals and phantoms."""
     settings = read_cohort_settings()
     anatomy = Anatomy.load(HELD_OUT)
 
@@ -64,7 +64,8 @@ def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: floa
     def phantom(rng: np.random.Generator, plan: CasePlan) -> Head:
         return PhantomHead(draw_phantom(rng, plan.age, plan.pathological, plan.site.voxel))
 
-    sites = draw_sites(settings.sites, len(settings.sites), voxel)
+    chosen = [site for site in settings.sites if only in site.name]
+    sites = draw_sites(chosen, len(chosen), voxel)
     for kind, draw, count, offset in (("individual", individual, cases, 0), ("phantom", phantom, phantoms, 50_000)):
         for plan in plan_cases(sites, count, seed + offset) if count else ():
             state = "unmasked" if not plan.site.masked else "masked"
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--phantoms", type=int, default=1)
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--voxel", type=float, default=1.2)
+    parser.add_argument("--only", default="", help="sites whose names hold this")
     parser.add_argument("--atlases", type=Path)
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--no-extraction", action="store_true")
@@ -150,7 +152,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    draw_missing(arguments.folder, arguments.cases, arguments.phantoms, arguments.seed, arguments.voxel)
+    draw_missing(arguments.folder, arguments.cases, arguments.phantoms, arguments.seed, arguments.voxel, arguments.only)
     if arguments.draw_only:
         return
     segmenter = Segmenter(arguments.weights, choose("cpu"), extraction=not arguments.no_extraction)

@@ -40,6 +40,7 @@ Topology = Annotated[bool, typer.Option(help="Construct label maps with the topo
 Mend = Annotated[
     bool, typer.Option("--autoencoder/--no-autoencoder", help="Mend probability maps by what brains look like.")
 ]
+Extraction = Annotated[bool, typer.Option(help="Take the brain out of its surroundings first.")]
 Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now the same as --no-flips --no-qc.")]
 Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
 Baseline = Annotated[Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]} for lengths from the age.")]
@@ -63,13 +64,14 @@ def infer(
     no_flips: NoFlips = False,
     topology: Topology = True,
     autoencoder: Mend = False,
+    extraction: Extraction = True,
     fast: Fast = False,
     no_qc: NoQc = False,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
     flips = not (no_flips or fast)
     settings = Settings(
-        weights or default_weights(), device, flips, overwrite, ga_baseline, topology, autoencoder, biometry
+        weights or default_weights(), device, flips, overwrite, ga_baseline, topology, autoencoder, biometry, extraction
     )
     single = not input_path.is_dir()
     if output is None and not single:
@@ -101,6 +103,7 @@ def one_case(
     no_flips: NoFlips = False,
     topology: Topology = True,
     autoencoder: Mend = False,
+    extraction: Extraction = True,
     ga_baseline: Baseline = None,
     biometry: Biometry = Method.FUSION,
 ) -> None:
@@ -108,7 +111,15 @@ def one_case(
     if seg is None and biom is None and landm is None:
         raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
     settings = Settings(
-        weights or default_weights(), device, not no_flips, True, ga_baseline, topology, autoencoder, biometry
+        weights or default_weights(),
+        device,
+        not no_flips,
+        True,
+        ga_baseline,
+        topology,
+        autoencoder,
+        biometry,
+        extraction,
     )
     found = find_cases(image, participants)
     raise typer.Exit(_run(found, [Job(case, seg, biom, landm) for case in found.cases], settings, None)[0])
@@ -125,6 +136,7 @@ def challenge_2024(
     no_flips: NoFlips = False,
     topology: Topology = True,
     autoencoder: Mend = False,
+    extraction: Extraction = True,
     ga_baseline: Baseline = None,
     biometry: Biometry = Method.FUSION,
 ) -> None:
@@ -132,7 +144,15 @@ def challenge_2024(
     if not team or team in (".", "..") or "/" in team:
         raise FetaError("--team", f"'{team}' can't name a folder")
     settings = Settings(
-        weights or default_weights(), device, not no_flips, overwrite, ga_baseline, topology, autoencoder, biometry
+        weights or default_weights(),
+        device,
+        not no_flips,
+        overwrite,
+        ga_baseline,
+        topology,
+        autoencoder,
+        biometry,
+        extraction,
     )
     found = find_cases(bids, participants)
     root = bids / "derivatives" / "predictions" / team
@@ -151,9 +171,19 @@ def challenge_2021(
     no_flips: NoFlips = False,
     topology: Topology = True,
     autoencoder: Mend = False,
+    extraction: Extraction = True,
 ) -> None:
     """The layout of the challenge of 2021: label maps only."""
-    settings = Settings(weights or default_weights(), device, not no_flips, overwrite, None, topology, autoencoder)
+    settings = Settings(
+        weights or default_weights(),
+        device,
+        not no_flips,
+        overwrite,
+        None,
+        topology,
+        autoencoder,
+        extraction=extraction,
+    )
     found = find_cases_2021(images, meta)
     raise typer.Exit(_run(found, jobs_2021(found.cases, output), settings, output)[0])
 

@@ -50,6 +50,7 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
         flips=settings.flips,
         topology=settings.topology,
         autoencoder=settings.autoencoder,
+        extraction=settings.extraction,
     )
     return segmenter, name, compute.warnings
 

@@ -40,6 +40,7 @@ class Settings:
         topology: construct label maps with the topology that tissues have.
         autoencoder: mend probability maps by the network that the folder of weights has for it.
         biometry: what lengths rest on.
+        extraction: take the brain out of its surroundings first, where the folder of weights has a network for it.
     """
 
     weights: Path
@@ -50,6 +51,7 @@ class Settings:
     topology: bool = True
     autoencoder: bool = False
     biometry: Method = Method.FUSION
+    extraction: bool = True
 
     def measuring(self) -> Measuring:
         """How lengths are found.
@@ -75,6 +77,7 @@ class Settings:
             "flips": self.flips,
             "topology": self.topology,
             "autoencoder": self.autoencoder,
+            "extraction": self.extraction,
             "biometry": str(self.biometry),
             "calibration": fingerprint(self.weights / CALIBRATION) if (self.weights / CALIBRATION).exists() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),

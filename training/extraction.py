@@ -29,14 +29,14 @@ def _shape() -> NetworkSettings:
 
 def _volumes() -> SynthesisSettings:
     return SynthesisSettings(
-        size=56,
-        spacing=2.5,
+        size=48,
+        spacing=3.0,
         any_turn=0.6,
         turn=30.0,
-        shift=24.0,
+        shift=20.0,
         masked=0.3,
         blur=1.0,
-        coarse=3.0,
+        coarse=3.5,
         noise=0.15,
         contrasts=(0.5, 0.45),
     )
@@ -65,10 +65,13 @@ class ExtractionSettings:
             raise ValueError("network must have 2 outputs (background and brain) and a stem of 1")
 
 
-def seen(sample: Sample, seed: int, spacing: float) -> Tensor:
-    """The volume (1, Z, Y, X) of a sample as a network sees it: it may end, and is standardised by its signal."""
+def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, Tensor]:
+    """The volume (1, Z, Y, X) of a sample as the network sees it, and its brain (Z, Y, X) int64, 0 or 1.
+
+    The volume may end, and is standardised by its signal. What is cut off from the brain can't be found.
+    """
     image = viewed(Draw(seed ^ 0xF0F), sample.image, spacing)
-    return standardise(image, signal(image))
+    return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
 
 
 class ExtractionTask:
@@ -94,16 +97,16 @@ class ExtractionTask:
             made = synthesise_head(self.heads[draw.integer(len(self.heads))], synthesis, seed)
         else:
             made = synthesise(self.subjects.draw(draw, self.settings.more), synthesis, seed)
-        return seen(made, seed, synthesis.spacing), (made.labels > 0).long()
+        return seen_and_brain(made, seed, synthesis.spacing)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Dice of the brain in synthetic volumes of the validation subjects: its mean and the worst."""
         synthesis, dices = self.settings.synthesis, []
         for i, subject in enumerate(self.subjects.validation * VALIDATION_VIEWS):
-            made = synthesise(subject, synthesis, 10**9 + i)
+            image, brain = seen_and_brain(synthesise(subject, synthesis, 10**9 + i), 10**9 + i, synthesis.spacing)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                logits = network(seen(made, 10**9 + i, synthesis.spacing)[None])[0]
-            found, brain = logits[1] > logits[0], made.labels > 0
+                logits = network(image[None])[0]
+            found = logits[1] > logits[0]
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
         return {"brain_dice": float(np.mean(dices)), "worst": float(np.min(dices))} if dices else {}
 

@@ -116,7 +116,7 @@ def _weights(folder: Path) -> Path:
         settings = NetworkSettings(outputs=outputs, widths=(2, 2), blocks=(1, 1), heads=1)
         network = ResidualUNet(settings)
         with torch.no_grad():
-            network.heads[0].bias[0] += 100 if outputs == 12 else 0  # no brain: the header's pose  # type: ignore[index,operator]
+            network.heads[0].bias[0] += 100 if outputs == 12 else 0  # type: ignore[index,operator]
         entries[name] = save_network(network, folder / f"{name}.safetensors", spacing, settings)
     describe(folder, {n: [e] if n == "segmentation" else e for n, e in entries.items()})
     return folder

@@ -1,4 +1,4 @@
-"""``feta-train autoencoder`` and ``export-autoencoder``: the network that mends probability maps."""
+"""``feta-train autoencoder``, ``export-autoencoder``, ``topology-report``: a network that mends maps, and its worth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from feta.errors import FetaError
-from training.networks import CONFIGS, Atlases, Everything, Minutes, Run, Steps, Threads, _loop, _prepare, _say
+from training.networks import (
+    CONFIGS,
+    VALIDATION,
+    Atlases,
+    Everything,
+    Minutes,
+    Run,
+    Steps,
+    Threads,
+    _loop,
+    _prepare,
+    _say,
+)
 
 if TYPE_CHECKING:
     from inference.network import ResidualUNet
@@ -92,3 +104,22 @@ def export_autoencoder(
 
     settings = read_settings(AutoencoderSettings, config)
     describe(weights, {"autoencoder": _export(run, weights / "autoencoder.safetensors", settings)})
+
+
+def topology_report(
+    atlases: Atlases,
+    output: Annotated[Path, typer.Argument(help="CSV to write: step, subject, label, metric, value.")],
+    weights: Annotated[Path, typer.Option(help="Folder with model.yaml.")] = Path("weights"),
+    threads: Threads = os.cpu_count() or 1,
+    every: Annotated[
+        bool, typer.Option("--every", help="Measure all volumes of the folder, such as a simulated cohort's.")
+    ] = False,
+) -> None:
+    """Measure what each step towards the right topology gains and costs, on the six validation subjects."""
+    import torch
+
+    from training.topology_report import measure_topology
+
+    torch.set_num_threads(threads)
+    for line in measure_topology(atlases, weights, None if every else VALIDATION, output):
+        print(line, flush=True)

@@ -1,0 +1,143 @@
+"""What each step towards the right topology gains and costs: network, autoencoder, largest component, construction."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from evaluation.table import SEGMENTATION_METRICS
+from feta.errors import FetaError
+from feta.labels import TISSUES
+from feta.volumes import Volume, read_label_map, read_volume
+from inference.autoencoder import Autoencoder
+from inference.device import choose
+from inference.frames import Matrix, index_to_ras
+from inference.locator import Pose
+from inference.ongrid import back_to_grid
+from inference.orientation import Reorientation
+from inference.segmenter import Segmenter, constructed, largest_component
+from inference.topology import warm_up
+from training.atlas import pairs
+from training.validation import scores
+
+#: Metrics of the table, and their headings.
+COLUMNS = {"dice": "Dice", "hd95": "HD95 mm", "ed": "ED", "b0": "Δb0", "b1": "Δb1", "b2": "Δb2"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A label map after some of the steps.
+
+    Attributes:
+        name: which steps.
+        labels: uint8, on the volume's grid.
+        seconds: of all steps up to here.
+    """
+
+    name: str
+    labels: Volume
+    seconds: float
+
+
+def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | None, path: Path) -> Iterator[str]:
+    """Segment and score after each step; writes one CSV row a figure and yields lines, a Markdown table last.
+
+    Args:
+        root: labelled BIDS folder.
+        weights: folder with ``model.yaml``; without an autoencoder in it, there are no steps with one.
+        subjects: which to measure (``sub-crl24``); None: all.
+        path: of the CSV: step, subject, label, metric, value.
+
+    Raises:
+        FetaError: a subject is missing, or weights or CSV can't be used.
+    """
+    files = _chosen(root, subjects)
+    warm_up()  # the first case's seconds are not the compiler's
+    segmenter = Segmenter(weights, choose())
+    mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
+    found: dict[str, list[npt.NDArray[np.float64]]] = {}
+    seconds: dict[str, list[float]] = {}
+    try:
+        stream = path.open("w", newline="")
+    except OSError as error:
+        raise FetaError(path, f"cannot be written ({error.strerror})") from error
+    with stream:
+        writer = csv.writer(stream)
+        writer.writerow(["step", "subject", "label", "metric", "value"])
+        for subject, (image, labels) in files.items():
+            truth = read_label_map(labels)
+            for step in steps(segmenter, mender, read_volume(image)):
+                values = scores(truth, step.labels)
+                found.setdefault(step.name, []).append(values)
+                seconds.setdefault(step.name, []).append(step.seconds)
+                writer.writerows(_rows(step, subject, values))
+                yield f"{subject}, {step.name}: mean Dice {values[:, 0].mean():.4f}, {step.seconds:.1f} s"
+            stream.flush()
+    yield from _table(found, seconds)
+
+
+def _chosen(root: Path, subjects: Sequence[str] | None) -> dict[str, tuple[Path, Path]]:
+    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
+    if subjects is None:
+        return found
+    missing = sorted(set(subjects) - set(found))
+    if missing:
+        raise FetaError(root, f"holds no labelled volume of {missing[0]}", "name another folder, or measure all of it")
+    return {name: found[name] for name in subjects}
+
+
+def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> list[Step]:
+    """A volume's label map after each step, first without the autoencoder, then with it."""
+    reorientation = Reorientation.of(volume.grid)
+    ordered = reorientation.apply(volume)
+    began = time.monotonic()
+    pose = segmenter.pose(ordered)
+    probabilities, to_box = segmenter.seen(ordered, pose)
+    spent = time.monotonic() - began
+    done = _finished("network", spent, ordered, pose, probabilities, to_box)
+    if mender is not None:
+        began = time.monotonic()
+        mended = mender(probabilities)
+        spent += time.monotonic() - began
+        done += _finished("network + autoencoder", spent, ordered, pose, mended, to_box)
+    return [Step(s.name, Volume(reorientation.undo(s.labels.array), volume.grid), s.seconds) for s in done]
+
+
+def _finished(name: str, spent: float, volume: Volume, pose: Pose, probabilities: Tensor, to_box: Matrix) -> list[Step]:
+    """Back on the grid; its largest component; what is constructed of it. ``spent``: seconds before."""
+    began = time.monotonic() - spent
+    found = back_to_grid(probabilities, to_box, volume.grid.size, scores=True)
+    done = [Step(name, Volume(found.labels, volume.grid), time.monotonic() - began)]
+    labels = largest_component(found.labels)
+    done.append(Step(f"{name} + largest component", Volume(labels, volume.grid), time.monotonic() - began))
+    whole = labels.copy()
+    whole[found.part] = constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
+    name += " + largest component + construction"
+    return [*done, Step(name, Volume(whole, volume.grid), time.monotonic() - began)]
+
+
+def _rows(step: Step, subject: str, values: npt.NDArray[np.float64]) -> Iterator[list[str]]:
+    for tissue, line in zip(TISSUES, values, strict=True):
+        for metric, value in zip(SEGMENTATION_METRICS, line, strict=True):
+            yield [step.name, subject, tissue.name, metric, f"{value:.4f}"]
+    yield [step.name, subject, "", "seconds", f"{step.seconds:.2f}"]
+
+
+def _table(found: dict[str, list[npt.NDArray[np.float64]]], seconds: dict[str, list[float]]) -> Iterator[str]:
+    """Means over subjects and tissues, as Markdown."""
+    count = len(next(iter(found.values())))
+    yield f"\nmean over {count} subjects and all tissues; of Betti numbers, the absolute difference from the table's\n"
+    yield "| steps | " + " | ".join(COLUMNS.values()) + " | their sum | seconds |"
+    yield "|---|" + "---|" * (len(COLUMNS) + 2)
+    at = [SEGMENTATION_METRICS.index(name) for name in COLUMNS]
+    for name, values in found.items():
+        means = np.mean(values, axis=(0, 1))[at]
+        cells = [f"{v:.4f}" if i == 0 else f"{v:.2f}" for i, v in enumerate([*means, means[3:].sum()])]
+        yield f"| {name} | " + " | ".join([*cells, f"{np.mean(seconds[name]):.1f}"]) + " |"

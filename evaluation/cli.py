@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -16,6 +15,7 @@ import typer
 
 from evaluation.analysis import commands as analysis
 from feta.errors import FetaError
+from feta.files import make_writable
 
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
 
@@ -227,12 +227,7 @@ def _check_output(output: Path, truth: Path, submissions: Path) -> None:
     for place in (truth, submissions):
         if output.resolve().is_relative_to(place.resolve()) and place.is_dir():
             raise FetaError(output, f"lies in {place}", "choose a folder of its own")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FetaError(output, f"can't be made ({error.strerror})", "choose a folder you can write to") from error
-    if not os.access(output, os.W_OK | os.X_OK):
-        raise FetaError(output, "can't be written", "choose a folder you can write to")
+    make_writable(output)
 
 
 def _say_notes(notes: ScoringNotes, output: Path) -> None:

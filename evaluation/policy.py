@@ -69,13 +69,22 @@ class Policy:
     @property
     def limits(self) -> Limits:
         """The most that a value counts: what a missing label or length is penalised at least."""
-        if not self.count_no_worse_than_missing:
-            return Limits()
-        return Limits(self.ed_at_least, self.betti_at_least, self.length_error_at_least)
+        return limits_of(self.as_dict())
 
     def as_dict(self) -> dict[str, object]:
         """Plain JSON values, for results.json."""
         return asdict(self)
+
+
+def limits_of(policy: Mapping[str, Any]) -> Limits:
+    """The limits of ``Policy.as_dict``, as results.json has it; none where it is empty.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is another thing.
+    """
+    if not policy or not policy[_COUNTING]:
+        return Limits()
+    return Limits(*(float(policy[key]) for key in ("ed_at_least", "betti_at_least", "length_error_at_least")))
 
 
 def default_policy() -> Policy:

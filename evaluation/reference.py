@@ -6,7 +6,6 @@ Both come from files made elsewhere; nothing here is ever fitted on the scored t
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from feta.age_model import AgeModel, read_age_model
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.measurements import MEASUREMENTS
-from feta.tables import parse_number, read_table
+from feta.predictions import parse_length
+from feta.tables import is_absent, read_table
 
 Floats = npt.NDArray[np.float64]
 GA_BASELINE = "GA baseline"
@@ -133,9 +133,11 @@ def _second_rater(path: Path, cases: tuple[CaseInfo, ...]) -> Floats:
         names = (case.name, case.name.removesuffix("_T2w"), case.subject)
         row = next((rows[name] for name in names if name in rows), ())
         for measurement, column in columns.items():
-            value = parse_number(row[column]) if column < len(row) else None
-            if value is not None and 0 < value < math.inf:
-                lengths[i, MEASUREMENTS.index(measurement)] = value
+            cell = row[column] if column < len(row) else ""
+            value, problem = parse_length(cell)
+            if problem and not is_absent(cell):
+                raise FetaError(path, f"{row[0]}: {measurement} {problem}", "give mm; leave what is unknown empty")
+            lengths[i, MEASUREMENTS.index(measurement)] = np.nan if value is None else value
     if not np.isfinite(lengths).any():
         raise FetaError(path, "holds no length of any scored case", "start each row with a subject or a case's name")
     return lengths

@@ -6,7 +6,8 @@ import json
 import re
 import tempfile
 import uuid
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -152,9 +153,8 @@ def _see_that_they_were_held(worker: Worker, job: Job, held: Held) -> None:
 def _fetch(worker: Worker, job: Job, call: Call, held: Held, course: _Course) -> None:
     """Results out of the volume, which the holder keeps: the submission's container is gone already."""
     folders = worker.setting.folders
-    folders.unpacked.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folders.unpacked) as private:
-        folder = Path(private) / "team" / call.prefix
+    with _private(folders.unpacked) as private:
+        folder = private / "team" / call.prefix
         folder.mkdir(parents=True)
         try:
             with closing(worker.holder.fetch(held)) as blocks:
@@ -163,9 +163,26 @@ def _fetch(worker: Worker, job: Job, call: Call, held: Held, course: _Course) ->
             _see_that_they_were_held(worker, job, held)
         worker.holder.used(fetched.size)
         team = folders.submissions / job.team.name
-        course.mapped, notes = collect(Path(private) / "team", job.cases, worker.setting.cases, team)
+        course.mapped, notes = collect(private / "team", job.cases, worker.setting.cases, team)
     course.full = fetched.full
     course.notes += [*fetched.notes, *notes]
+
+
+@contextmanager
+def _private(parent: Path) -> Iterator[Path]:
+    """A folder for as long as it is needed.
+
+    Raises:
+        FetaError: it can't be made, or made use of.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise FetaError(
+            parent, f"can't be written ({error.strerror})", f"see that there is room; {_GOES_ON}"
+        ) from error
 
 
 def _row(job: Job, case: Case, course: _Course) -> CaseRow:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import IO
 
 from rich.box import SIMPLE_HEAD
@@ -108,7 +108,12 @@ def shown_live(state: RunState, limits: Limits) -> Iterator[Callable[[Sequence[C
 
 
 def print_status(rows: Sequence[CaseRow], limits: Limits, *, running: bool, as_json: bool, file: IO[str]) -> None:
-    """How far a run is: a table on a terminal, tabs elsewhere, or JSON."""
+    """How far a run is: a table on a terminal, tabs elsewhere, or JSON.
+
+    What a killed harness left as running is pending: it is done again.
+    """
+    if not running:
+        rows = [replace(row, state=CaseState.PENDING) if row.state is CaseState.RUNNING else row for row in rows]
     if as_json:
         json.dump({"running": running, "cases": [asdict(row) for row in rows]}, file, indent=1)
         file.write("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 import types
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,9 @@ import yaml
 from feta.errors import FetaError
 
 T = TypeVar("T")
+#: What aliases can make of a few lines of YAML would fill the memory when written out.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
 
 def read_settings(
@@ -40,12 +44,24 @@ def read_settings(
     return _build(kind, content, over or path, "")
 
 
+class _Loader(yaml.SafeLoader):
+    """A name that stands twice in a mapping is an error: the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is named twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _load(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text()) or {}
+        return yaml.load(path.read_text(), _Loader) or {}
     except OSError as error:
         raise FetaError(path, f"cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FetaError(path, f"is not YAML ({error})") from error
 
 
@@ -90,12 +106,12 @@ def _value(hint: Any, value: Any, path: Path, where: str) -> Any:
         return tuple(_value(element, v, path, f"{where}[{i}]") for i, v in enumerate(value, start=1))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         if value not in list(hint):
-            raise FetaError(path, f"{where} is {value!r}", f"it must be one of {', '.join(hint)}")
+            raise FetaError(path, f"{where} is {_SHORT.repr(value)}", f"it must be one of {', '.join(hint)}")
         return hint(value)
     options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if float in options and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) not in options:
         wanted = getattr(hint, "__name__", str(hint))
-        raise FetaError(path, f"{where} is {value!r}", f"it must be of type {wanted}")
+        raise FetaError(path, f"{where} is {_SHORT.repr(value)}", f"it must be of type {wanted}")
     return value

@@ -56,6 +56,14 @@ class Limits:
         """The limit of a segmentation metric; infinite where it has none."""
         return {"ed": self.ed, "b0": self.betti, "b1": self.betti, "b2": self.betti}.get(metric, math.inf)
 
+    def counted(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(…, 7) values of the segmentation metrics as they count."""
+        return np.minimum(values, [self.of(metric) for metric in SEGMENTATION_METRICS])
+
+    def counted_errors(self, errors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Errors of lengths, percent, as they count."""
+        return np.minimum(errors, self.length)
+
 
 @dataclass(frozen=True)
 class ScoreTable:
@@ -104,12 +112,12 @@ class ScoreTable:
     @cached_property
     def counted(self) -> npt.NDArray[np.float64]:
         """``values`` as they count in means, ranks and tests, (T, C, 7, 7)."""
-        return np.minimum(self.values, [self.limits.of(metric) for metric in SEGMENTATION_METRICS])
+        return self.limits.counted(self.values)
 
     @cached_property
     def counted_errors(self) -> npt.NDArray[np.float64]:
         """``length_errors`` as they count, (T, C, 5) percent."""
-        return np.minimum(self.length_errors, self.limits.length)
+        return self.limits.counted_errors(self.length_errors)
 
     @cached_property
     def mapped(self) -> npt.NDArray[np.bool_]:

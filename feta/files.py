@@ -88,6 +88,20 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
         return data.decode("latin-1")
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder for results where there is none, before minutes or hours of work.
+
+    Raises:
+        FetaError: it can't be made, or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FetaError(folder, f"can't be made ({_reason(error)})", "choose a folder you can write to") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FetaError(folder, "can't be written", "choose a folder you can write to")
+
+
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Write a file under a hidden temporary name beside it, then rename: it is whole or absent.
 

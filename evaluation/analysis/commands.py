@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from feta.errors import FetaError
+from feta.files import make_writable
 
 # What only one command needs is imported in it, as in evaluation/cli.py.
 
@@ -50,7 +49,7 @@ def analyse(
     from evaluation.analysis.study import study_of, with_participants, with_quality
     from evaluation.progress import progress_bar
 
-    _check_output(output)
+    make_writable(output)
     scores = read_results(results)
     cases = with_participants(scores.cases, participants) if participants else scores.cases
     cases, remarks = with_quality(cases, read_estimates(quality) if quality else {})
@@ -64,16 +63,6 @@ def analyse(
     for line in effect_lines(analysis):
         print(line)
     _say(analysis.warnings, output / "analysis.html")
-
-
-def _check_output(output: Path) -> None:
-    """Before minutes of work."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FetaError(output, f"can't be made ({error.strerror})", "choose a folder you can write to") from error
-    if not os.access(output, os.W_OK | os.X_OK):
-        raise FetaError(output, "can't be written", "choose a folder you can write to")
 
 
 def _say(warnings: tuple[str, ...], page: Path) -> None:
@@ -134,7 +123,7 @@ def compare(
     from evaluation.analysis.editions import compare_editions
     from evaluation.analysis.results_folder import read_results
 
-    _check_output(output)
+    make_writable(output)
     names = (first.resolve().name, second.resolve().name)
     editions = compare_editions(read_results(first), read_results(second), names, site=site, seed=seed)
     write_editions(output, editions, command=shlex.join(["feta-evaluate", *sys.argv[1:]]))

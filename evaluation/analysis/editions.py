@@ -89,6 +89,10 @@ def compare_editions(
         )
     if first.euler != second.euler:
         warnings.append(f"ED: {names[0]} against the {first.euler}, {names[1]} against the {second.euler}: left out")
+    if first.policy != second.policy:
+        warnings.append(
+            "the penalties of the two were not the same: a gain can come from them; score one of them again"
+        )
     teams = tuple(team for team in first.teams if team in second.teams)
     a, b = (np.array(index) for index in zip(*pairs, strict=True))
     rows = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.outputs import LENGTH_COLUMNS, SCORE_COLUMNS
-from evaluation.policy import NOT_A_FAULT
+from evaluation.policy import NOT_A_FAULT, limits_of
 from evaluation.results import FORMAT
 from evaluation.table import SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
@@ -31,15 +32,16 @@ MAX_BYTES = 1 << 29
 
 @dataclass(frozen=True)
 class Scores:
-    """T teams, C cases, 7 labels, 7 metrics, 5 lengths, as in ScoreTable; penalties are in and marked.
+    """T teams, C cases, 7 labels, 7 metrics, 5 lengths, as they count on the leaderboards; penalties are in and marked.
 
     Attributes:
-        values: (T, C, 7, 7) float64.
-        measured: (T, C, 7, 7) bool, False where the value is a penalty.
+        values: (T, C, 7, 7) float64; NaN where the true map could not be read.
+        measured: (T, C, 7, 7) bool, False where the value is a penalty or NaN.
         length_errors: (T, C, 5) float64 percent; NaN where the truth has no length.
         lengths_measured: (T, C, 5) bool.
         places: task → team → rank, as on the cohort's leaderboards.
         euler: what ED was measured against.
+        policy: the penalties that were in force, as results.json has them.
     """
 
     teams: tuple[str, ...]
@@ -50,6 +52,7 @@ class Scores:
     lengths_measured: npt.NDArray[np.bool_]
     places: dict[str, dict[str, int]]
     euler: str
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_results(folder: Path) -> Scores:
@@ -63,15 +66,19 @@ def read_results(folder: Path) -> Scores:
         results = json.loads(read_text(path, MAX_BYTES))
         if results["format"] != FORMAT:
             raise FetaError(path, f"has format {results['format']!r}, not {FORMAT!r}", "score the submissions again")
-        known = {field.name for field in fields(CaseInfo)}
+        known = {column.name for column in fields(CaseInfo)}
         cases = tuple(CaseInfo(**{k: v for k, v in case.items() if k in known}) for case in results["cases"])
         teams = tuple(str(team) for team in results["teams"])
         places = {task: _places(results[task]) for task in ("segmentation", "biometry")}
-        euler = str(results["euler"])
+        euler, policy = str(results["euler"]), results["policy"]
+        limits = limits_of(policy)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"is no results.json of feta-evaluate score ({error!r})"
         raise FetaError(path, problem, "give the folder that it wrote") from error
-    return Scores(teams, cases, **_arrays(folder, teams, cases), places=places, euler=euler)
+    arrays = _arrays(folder, teams, cases)
+    arrays["values"] = limits.counted(arrays["values"])
+    arrays["length_errors"] = limits.counted_errors(arrays["length_errors"])
+    return Scores(teams, cases, **arrays, places=places, euler=euler, policy=policy)
 
 
 class _Arrays(TypedDict):
@@ -84,14 +91,15 @@ class _Arrays(TypedDict):
 def _arrays(folder: Path, teams: tuple[str, ...], cases: tuple[CaseInfo, ...]) -> _Arrays:
     shape = (len(teams), len(cases), len(TISSUES), len(SEGMENTATION_METRICS))
     place = {(team, case.name): (t, c) for t, team in enumerate(teams) for c, case in enumerate(cases)}
-    values, measured = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    values, measured, seen = np.full(shape, np.nan), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     label_at = {str(int(tissue)): i for i, tissue in enumerate(TISSUES)}
     metric_at = {metric: k for k, metric in enumerate(SEGMENTATION_METRICS)}
     path = folder / "scores.csv"
     for row in _rows(path, SCORE_COLUMNS):
         at = (*_at(place, row, path), _key(label_at, row["label"], path), _key(metric_at, row["metric"], path))
-        values[at], measured[at] = _number(row["value"], path), row["reason"] in NOT_A_FAULT
-    if np.isnan(values).any():
+        seen[at], measured[at] = True, bool(row["value"]) and row["reason"] in NOT_A_FAULT
+        values[at] = _number(row["value"], path) if row["value"] else np.nan
+    if not seen.all():
         raise FetaError(path, "does not hold every score that results.json speaks of", "score the submissions again")
     errors, lengths_measured = np.full((*shape[:2], len(MEASUREMENTS)), np.nan), np.zeros((*shape[:2], 5), dtype=bool)
     length_at = {str(measurement): k for k, measurement in enumerate(MEASUREMENTS)}
@@ -129,9 +137,12 @@ def _unquoted(cell: str) -> str:
 
 def _number(cell: str, path: Path) -> float:
     try:
-        return float(cell)
-    except ValueError as error:
-        raise FetaError(path, f"holds {cell[:40]!r} in place of a number", "score the submissions again") from error
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise FetaError(path, f"holds {cell[:40]!r} in place of a number", "score the submissions again")
+    return number
 
 
 def _places(boards: list[dict[str, Any]]) -> dict[str, int]:

@@ -47,7 +47,7 @@ def study_of(scores: Scores, team: str | None = None) -> Study:
     members = np.array([team is None or name == team for name in scores.teams])
     factors, known, warnings = _usable_factors(scores.cases)
     measured = scores.measured[members]
-    penalties = int((~measured).any(axis=3).sum())
+    penalties = int((~measured & np.isfinite(scores.values[members])).any(axis=3).sum())
     if penalties:
         warnings.append(f"{penalties} labels of a case were not measured and carry a penalty: left out")
     targets = {

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from made_up import made_up_cases, made_up_table, replaced
 
+from evaluation.analysis.editions import compare_editions
 from evaluation.analysis.factors import PATHOLOGY, QUALITY, SITE
 from evaluation.analysis.results_folder import Scores, read_results
 from evaluation.analysis.study import study_of, with_participants, with_quality
 from evaluation.notes import ScoringNotes
 from evaluation.outputs import write_outputs
+from evaluation.policy import NO_TRUTH, default_policy
 from evaluation.table import CaseInfo, ScoreTable
 from feta.errors import FetaError
 
@@ -45,6 +47,45 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scores.measured, reasons == "")
     np.testing.assert_array_equal(scores.length_errors, errors)
     assert scores.places == {"segmentation": {"a": 1, FORMULA: 2}, "biometry": scores.places["biometry"]}
+
+
+def test_nothing_counts_more_than_on_the_leaderboards(tmp_path: Path) -> None:
+    table = made_up_table(2, 5)
+    values, errors = table.values.copy(), table.length_errors.copy()
+    values[0, 2, 3, 3:5], errors[1, 4, 0] = (4000, 5000), 700
+    table = ScoreTable(
+        **{**vars(replaced(table, values=values, length_errors=errors)), "limits": default_policy().limits}
+    )
+    write_outputs(tmp_path, table, ScoringNotes(policy=default_policy().as_dict()))
+    scores = read_results(tmp_path)
+    np.testing.assert_array_equal(scores.values, table.counted)
+    np.testing.assert_array_equal(scores.length_errors, table.counted_errors)
+    assert (scores.values[0, 2, 3, 3], scores.values[0, 2, 3, 4], scores.length_errors[1, 4, 0]) == (1000, 1000, 100)
+
+
+def test_a_case_without_a_true_map_has_no_scores(tmp_path: Path) -> None:
+    table = made_up_table(2, 36)
+    values, reasons, floor = table.values.copy(), table.reasons.copy(), table.ed_floor.copy()
+    values[:, 4], reasons[:, 4], floor[4] = np.nan, NO_TRUTH, np.nan
+    scores = written(replaced(table, values=values, reasons=reasons, ed_floor=floor), tmp_path)
+    np.testing.assert_array_equal(scores.values, values)
+    study = study_of(scores)
+    assert np.flatnonzero(np.isnan(study.targets["dice"])).tolist() == [4]
+    assert not any("penalty" in line for line in study.warnings)
+    editions = compare_editions(scores, scores, ("a", "b"))
+    assert {len(c.gain) for c in editions.comparisons} == {35, 36}  # 36 have lengths
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1e999", "x"])
+def test_a_score_that_is_no_number_is_refused(tmp_path: Path, cell: str) -> None:
+    written(made_up_table(1, 2), tmp_path)
+    path = tmp_path / "scores.csv"
+    lines = path.read_text().splitlines()
+    cells = lines[5].split(",")
+    lines[5] = ",".join([*cells[:6], cell, *cells[7:]])
+    path.write_text("\n".join(lines))
+    with pytest.raises(FetaError, match="in place of a number"):
+        read_results(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,13 @@ def test_different_readings_of_the_euler_characteristic_are_not_compared() -> No
     assert editions.warnings
 
 
+def test_other_penalties_are_warned_of() -> None:
+    same = compare_editions(edition(), edition(gain=0.01), NAMES)
+    other = compare_editions(edition(), replace(edition(), policy={"missing": {"dice": 0.5}}), NAMES)
+    assert not same.warnings
+    assert any("penalties of the two were not the same" in line for line in other.warnings)
+
+
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=12))
 def test_rank_biserial_is_the_difference_of_favourable_and_unfavourable_pairs(gains: list[int]) -> None:
     """Of all pairs (i ≤ j) of cases that differ: share with a positive sum minus share with a negative sum."""

@@ -242,6 +242,8 @@ def test_inter_rater_reads_lengths_or_published_errors(tmp_path: Path) -> None:
         "",
         "participant_id\tx\n",
         "participant_id\tTCD\nsub-9\t3\n",
+        "participant_id\tTCD\nsub-000\t1e308\n",
+        "participant_id\tTCD\nsub-000\t-3\n",
         '{"TCD": 3}',
         '{"mape": -1}',
         "{",
@@ -249,7 +251,7 @@ def test_inter_rater_reads_lengths_or_published_errors(tmp_path: Path) -> None:
         '{"mape": 1' + 400 * "0" + "}",
         '{"mape": ' + 100000 * "[",
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_an_unusable_inter_rater_file_is_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "rater"

@@ -36,12 +36,33 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         "network:\n  heads: 9",
         "a: [",
         "3",
+        "loop: {steps: 3}\nloop: {steps: 4}",
+        "loop: {steps: 3, steps: 4}",
+        "a: &a [x, x]\nloop: {steps: *a}",
+        "b: " + "[" * 5000,
+        "loop:\n  steps: &a [*a]",
+        "loop:\n  steps: " + "".join(f"&a{i} [" for i in range(3)) + "1]]]",
     ],
 )
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(FetaError, match=r"s\.yaml") as caught:
         read_settings(SegmentationSettings, _write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_aliases_of_aliases_are_told_in_a_short_line(tmp_path: Path) -> None:
+    """Nine to the tenth values, written out."""
+    bomb = "\n".join(f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, 11))
+    text = f"x0: &x0 [a]\n{bomb}\nloop:\n  steps: *x10\n"
+    text = "loop:\n  steps:\n" + "".join(f"    {line}\n" for line in text.splitlines()[:-2])
+    with pytest.raises(FetaError) as caught:
+        read_settings(SegmentationSettings, _write(tmp_path, text))
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_mapping_may_be_merged_into_another(tmp_path: Path) -> None:
+    path = _write(tmp_path, "loop: &l {steps: 7}\nnetwork: {<<: {heads: 1}}\n")
+    assert read_settings(SegmentationSettings, path).loop.steps == 7
 
 
 def test_the_shipped_settings_are_valid() -> None:

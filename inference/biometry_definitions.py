@@ -30,7 +30,7 @@ from feta.measurements import Measurement
 from inference.landmarks import Line
 from inference.midsagittal import find_callosum
 from inference.outline import SMOOTH_MM, Plane, crossings, plane, smoothed
-from inference.shapes import SMALLEST_AREA_MM2, SMALLEST_VOLUME_MM3, Mask, largest
+from inference.shapes import SMALLEST_AREA_MM2, SMALLEST_VOLUME_MM3, Mask, largest, solid
 from inference.upright import Upright
 
 CEREBRUM = (Tissue.GM, Tissue.WM, Tissue.VM, Tissue.SGM)
@@ -41,6 +41,10 @@ CALLOSUM_SMOOTH_MM = 0.5
 ATRIA_BAND_MM = 3.0
 ATRIA_FROM_MIDLINE_MM = 6.0
 SMALLEST_ATRIA_MM3 = 10.0
+#: No part of brain or skull is thinner than twice this in an axial plane, nor of a cerebellum (mm); what is thinner, or
+#: a small part (as a share of the largest) that only this ties to the rest, is a network's mistake.
+THIN_MM, THIN_CEREBELLUM_MM = 2.0, 1.0
+SMALL_PART = 0.15
 #: Coronal planes whose width comes within this (mm) of the greatest are as wide as the widest.
 WIDEST_MM = 0.25
 
@@ -128,7 +132,8 @@ def _biparietal(upright: Upright) -> tuple[Line | None, Line | None]:
         return None, None
     z = _atria_height(upright)
     sections = [_section(upright, mask, 2, z) for mask in (brain, head)]
-    widths = [None if s is None else _line(2, z, s.chords((1.0, 0.0)).longest()) for s in sections]
+    whole = [None if s is None else s.without_thin(THIN_MM, SMALL_PART) for s in sections]
+    widths = [None if s is None else _line(2, z, s.chords((1.0, 0.0)).longest()) for s in whole]
     return (widths[0], widths[1]) if widths[0] is not None else (None, None)
 
 
@@ -151,6 +156,7 @@ def _cerebellum(upright: Upright, cerebellum: Mask | None) -> Line | None:
     """Between the outermost points of both hemispheres, in the coronal plane where the cerebellum is widest."""
     if cerebellum is None:
         return None
+    cerebellum = solid(cerebellum, upright.spacing, THIN_CEREBELLUM_MM, SMALL_PART)
     y = _widest_coronal(upright, cerebellum)
     section = _section(upright, cerebellum, 1, y)
     return None if section is None else _line(1, y, section.chords((1.0, 0.0)).extremes())

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 HEAT_SD = 1.5
 #: A peak reaches this far (voxels) from the greatest value.
 PEAK = 5
+#: Ends closer to each other than this (voxels) are no length.
+SHORTEST = 2.0
 #: No end is known better than this, mm.
 LEAST_SD_MM = 0.2
 #: Which coordinate (x, y, z) tells the two ends of a length apart: the end with the smaller value comes first.
@@ -116,7 +118,8 @@ class LandmarkNetwork:
         to_physical = upright.to_physical @ box
         voxel = float(box[0, 0])
         there = [m for m in MEASUREMENTS if _is_there(m, labels, voxel)]
-        return {m: _pair(logits[[2 * k, 2 * k + 1]], to_physical) for k, m in enumerate(MEASUREMENTS) if m in there}
+        pairs = {m: _pair(logits[[2 * k, 2 * k + 1]], to_physical) for k, m in enumerate(MEASUREMENTS) if m in there}
+        return {m: pair for m, pair in pairs.items() if pair.length >= SHORTEST * voxel}
 
     @torch.inference_mode()
     def _logits(self, channels: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from inference.shapes import Mask, largest
+from inference.shapes import Mask, largest, solid
 
 Array = npt.NDArray[np.float64]
 
@@ -58,6 +58,12 @@ class Plane:
         inside = self.field >= LEVEL
         part = largest(inside)
         return self if part is None else Plane(np.where(inside & ~part, 0.0, self.field), self.origin, self.spacing)
+
+    def without_thin(self, radius_mm: float, share: float) -> Plane:
+        """The same without sheets and threads, and without small parts that only these tie to it: see ``solid``."""
+        inside = self.field >= LEVEL
+        kept = solid(inside, self.spacing, radius_mm, share)
+        return Plane(np.where(inside & ~kept, 0.0, self.field), self.origin, self.spacing)
 
     def principal_axis(self) -> tuple[float, float]:
         """Unit vector along which the structure spreads most, its second coordinate positive."""

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.outline import Plane, crossings, plane, smoothed
+from inference.shapes import solid
 
 SPACING = 0.8
 A, B = 14.0, 9.0
@@ -100,3 +101,26 @@ def test_crossings_of_a_ramp(rise: float, fall: float) -> None:
 def test_a_structure_at_the_border_ends_there() -> None:
     first, last = crossings(np.ones((1, 5)))
     assert [first[0], last[0]] == [0, 4]
+
+
+def test_what_only_a_sheet_ties_to_a_structure_goes() -> None:
+    """A network lays brain along the skull; a width must not reach there."""
+    x, y = np.meshgrid(np.arange(90) * 0.6, np.arange(80) * 0.6)
+    brain = np.hypot((x - 25) / 18, (y - 24) / 20) < 1
+    island = np.hypot(x - 50, (y - 24) / 2) < 2.5
+    bridge = (np.abs(y - 24) < 0.7) & (x > 40) & (x < 52)
+    kept = solid(brain | island | bridge, 0.6, 2.0, 0.15)
+    assert kept[brain].mean() > 0.99
+    assert not kept[:, 77:].any()
+
+
+def test_a_second_part_of_some_size_stays() -> None:
+    mask = np.zeros((40, 60), bool)
+    mask[5:35, 5:25] = mask[5:35, 35:50] = True
+    assert (solid(mask, 0.6, 2.0, 0.15) == mask).mean() > 0.99
+
+
+def test_a_structure_thinner_than_the_ball_is_left_alone() -> None:
+    mask = np.zeros((20, 20), bool)
+    mask[10:12, 3:17] = True
+    assert np.array_equal(solid(mask, 0.6, 2.0, 0.15), mask)

@@ -59,22 +59,18 @@ def combine(estimates: Array, covariance: Array, wrong: Array, widening: Array) 
     Returns:
         the mixture over the 2^N possibilities.
     """
-    count = len(estimates)
-    logs, means, sds, shares = [], [], [], []
-    for pattern in product((False, True), repeat=count):
-        off = np.array(pattern)
-        kept = np.where(off[:, None] | off, 0.0, covariance)
-        np.fill_diagonal(kept, np.diag(covariance) * np.where(off, widening, 1.0) ** 2)
-        precision = np.linalg.inv(kept)
-        total = precision.sum()
-        weights = precision.sum(axis=0) / total
-        mean = float(weights @ estimates)
-        misfit = (estimates - mean) @ precision @ (estimates - mean)
-        chance = np.log(np.where(off, wrong, 1 - wrong)).sum()
-        logs.append(chance - 0.5 * (np.linalg.slogdet(kept)[1] + np.log(total) + misfit))
-        means.append(mean)
-        sds.append(total**-0.5)
-        shares.append(weights)
-    likely = np.exp(np.array(logs) - max(logs))
-    likely /= likely.sum()
-    return Combined(Mixture(likely, np.array(means), np.array(sds)), likely @ np.array(shares))
+    off = np.array(list(product((False, True), repeat=len(estimates))))
+    kept = np.where(off[:, :, None] | off[:, None, :], 0.0, covariance)
+    own = np.arange(len(estimates))
+    kept[:, own, own] = np.diag(covariance) * np.where(off, widening, 1.0) ** 2
+    precision = np.linalg.inv(kept)
+    total = precision.sum(axis=(1, 2))
+    shares = precision.sum(axis=1) / total[:, None]
+    means = shares @ estimates
+    away = estimates - means[:, None]
+    misfit = np.einsum("pi,pij,pj->p", away, precision, away)
+    chances = np.log(np.where(off, wrong, 1 - wrong)).sum(axis=1)
+    logs = chances - 0.5 * (np.linalg.slogdet(kept)[1] + np.log(total) + misfit)
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    return Combined(Mixture(weights, means, total**-0.5), weights @ shares)

@@ -28,8 +28,8 @@ LEAST_SD = 0.005
 ROUNDS, PRIOR_CASES = 50, 10
 #: Correlations seen in few cases are drawn towards none by this part.
 SHRINKAGE = 0.15
-#: Factors on all errors among which the one is sought with which the intervals hold what they say.
-SCALES = np.geomspace(0.6, 2.5, 30)
+#: Factors on all errors between which the one is sought with which the intervals hold what they say.
+SCALES, HALVINGS = (0.5, 3.0), 6
 CHANCE = 0.9
 
 
@@ -169,11 +169,13 @@ def _correlation(errors: Array, otherwise: Array) -> Array:
 
 def _scaled(fitted: Calibration, cases: Sequence[Seen], model: AgeModel) -> Calibration:
     """The same with all spreads times the factor with which intervals hold the truth as often as they say."""
-    held = []
-    for scale in SCALES:
+    low, high = SCALES
+    for _ in range(HALVINGS):
+        scale = (low * high) ** 0.5
         tried = dataclasses.replace(fitted, sd=fitted.sd * scale)
-        held.append(abs(np.mean([_holds(tried, case, model) for case in cases]) - CHANCE))
-    return dataclasses.replace(fitted, sd=fitted.sd * SCALES[int(np.argmin(held))])
+        enough = np.mean([_holds(tried, case, model) for case in cases]) >= CHANCE
+        low, high = (low, scale) if enough else (scale, high)
+    return dataclasses.replace(fitted, sd=fitted.sd * high)
 
 
 def _holds(calibration: Calibration, case: Seen, model: AgeModel) -> list[bool]:

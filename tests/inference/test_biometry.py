@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from heads import LENGTHS, TO_CANONICAL, make_head
+from heads import LENGTHS, TO_CANONICAL, Head, make_head
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from feta.grid import Grid
 from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
 from inference.biometry import measure
 
 UPRIGHT = make_head()
+COARSE, ANISOTROPIC = make_head((1.6, 1.6, 1.6)), make_head((1.2, 2.4, 1.0))
 
 
 def errors(found: dict, expected: dict = LENGTHS) -> dict[Measurement, float]:
@@ -45,6 +47,27 @@ def test_a_frame_some_degrees_off_does_no_harm(angles: tuple[float, float, float
     off[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
     off[:3, 3] = (4, -3, 2)
     assert max(errors(measure(UPRIGHT.labels, off @ TO_CANONICAL)).values()) < 2.0
+
+
+@settings(max_examples=6, deadline=None)
+@given(angles=st.tuples(*[st.floats(-180, 180)] * 3), shift=st.tuples(*[st.floats(-200, 200)] * 3))
+@pytest.mark.parametrize("head", [COARSE, ANISOTROPIC])
+def test_a_turned_header_changes_no_length(head: Head, angles: tuple, shift: tuple) -> None:
+    """The same voxels in another pose: what is measured in physical space stays."""
+    rigid = np.eye(4)
+    rigid[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    rigid[:3, 3] = shift
+    matrix = rigid @ head.labels.grid.affine()
+    direction = matrix[:3, :3] / head.labels.grid.spacing
+    grid = Grid(head.labels.grid.size, head.labels.grid.spacing, tuple(matrix[:3, 3]), tuple(direction.ravel()))
+    before = measure(head.labels, TO_CANONICAL)
+    after = measure(Volume(head.labels.array, grid), TO_CANONICAL @ np.linalg.inv(rigid))
+    for measurement, line in before.items():
+        moved = after[measurement]
+        assert line is not None
+        assert moved is not None
+        assert moved.length == pytest.approx(line.length, rel=1e-3)
+        assert np.subtract(moved.start, line.moved(rigid).start) == pytest.approx(np.zeros(3), abs=0.1)
 
 
 def test_ends_lie_where_the_structures_end() -> None:

@@ -113,7 +113,7 @@ def test_a_second_peak_makes_an_end_uncertain() -> None:
 def test_without_a_cerebellum_its_lengths_are_missing() -> None:
     image, labels = a_head()
     array = np.where(labels.array == Tissue.CBM, Tissue.ECSF, labels.array).astype(np.uint8)
-    found = found_by(Sides(), (image, Volume(array, labels.grid)))
+    found = found_by(Sides(), (image, Volume(array, labels.grid)), flips=False)
     assert set(MEASUREMENTS) - set(found) == {Measurement.HV, Measurement.TCD}
 
 

@@ -30,7 +30,7 @@ class LossSettings:
 
     cl_dice: float = 0.0
     thin: tuple[int, ...] = (1, 2)
-    erosions: int = 3
+    erosions: int = 2
     euler: float = 0.0
     window: int = 16
 

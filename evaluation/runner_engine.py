@@ -18,7 +18,7 @@ from feta.errors import FetaError
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 120
-_TRIES, _SECONDS_BETWEEN_TRIES = 20, 0.2
+_TRIES, _SECONDS_BETWEEN_TRIES = 60, 0.2
 #: A socket can't be told to wait longer than 24 days.
 _LONGEST_WAIT = 1e6
 _NO_ENGINE = "start the engine, or see that you may use it; `docker info` must answer"
@@ -218,6 +218,8 @@ class Engine:
             containers, volumes = self.labelled(label)
             if not containers and not volumes:
                 break
+            if tries_left < _TRIES - 1:  # what is found again is being removed elsewhere, or resists
+                time.sleep(_SECONDS_BETWEEN_TRIES)
             count = max(count, len(containers))
             try:
                 for container in containers:
@@ -227,7 +229,6 @@ class Engine:
             except RefusedError as error:
                 if not tries_left:
                     _LOG.warning("what carries the label %s can't be removed (%s); look at `docker ps`", label, error)
-                time.sleep(_SECONDS_BETWEEN_TRIES)
         return count
 
     def close(self) -> None:

@@ -6,12 +6,14 @@ import json
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import images
 import pytest
 import rivals
+import yaml
 from rivals import Rival
 
 #: Four good ones in the order of their worth, and two that must not matter to them.
@@ -147,7 +149,7 @@ def test_two_at_once_are_refused(at_work: tuple[Path, subprocess.Popen[str]], ch
     assert (second.returncode, "another run is at work" in second.stderr) == (2, True), second.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_leaves_no_container(at_work: tuple[Path, subprocess.Popen[str]], number: signal.Signals) -> None:
     output, harness = at_work
     harness.send_signal(number)
@@ -155,6 +157,52 @@ def test_a_signal_leaves_no_container(at_work: tuple[Path, subprocess.Popen[str]
     assert harness.returncode == 130, said
     assert "goes on where it was" in said
     assert rivals.left_behind(output) == []
+
+
+@pytest.fixture
+def own_image(tmp_path: Path) -> str:
+    """An image that nobody else uses, and that can be put back from ``tmp_path/image.tar``."""
+    tag = f"feta-rival-own:{uuid.uuid4().hex}"
+    (tmp_path / "Dockerfile").write_text(f"FROM {Rival('own').build()}\nLABEL feta.own={tag}\n")
+    images.docker("build", "--quiet", "--tag", tag, str(tmp_path), environment={"DOCKER_BUILDKIT": "1"})
+    images.docker("save", "--output", str(tmp_path / "image.tar"), tag)
+    return tag
+
+
+def test_an_image_that_vanishes_is_no_team_s_fault(tmp_path: Path, own_image: str) -> None:
+    """The others go on to their end; the same command goes on when it is back; a finished team needs none."""
+    rivals.write_cohort(tmp_path, 2)
+    text = yaml.safe_load(rivals.write_roster(tmp_path / "r.yaml", [Rival("slow", "slow"), Rival("last")]).read_text())
+    text["teams"].insert(1, {"name": "own", "image": own_image})
+    (tmp_path / "roster.yaml").write_text(yaml.safe_dump(text))
+    harness = start(tmp_path, "out")
+    wait_until(
+        lambda: (tmp_path / "out" / "state.sqlite").exists() and "running" in str(rivals.states(tmp_path / "out"))
+    )
+    images.docker("rmi", own_image)
+    said = harness.communicate(timeout=300)[1]
+    assert (harness.returncode, f"own: its image {own_image} is gone" in said) == (2, True), said
+    states = rivals.counted(tmp_path / "out")
+    assert states["slow"] == states["last"] == {"done": 2}
+    assert set(states["own"]) <= {"pending", "running"}
+    images.docker("load", "--input", str(tmp_path / "image.tar"))
+    assert rivals.evaluate(*arguments(tmp_path, "out")).returncode == 0
+    images.docker("rmi", own_image)
+    again = rivals.evaluate(*arguments(tmp_path, "out"))
+    assert again.returncode == 0, again.stderr
+    assert rivals.counted(tmp_path / "out")["own"] == {"done": 2}
+
+
+def test_a_helper_that_does_not_stay_ends_the_run(tmp_path: Path) -> None:
+    """Nothing is held against a team where its results were lost with what held them."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {Rival('own').build()}\nRUN ln -sf true /usr/bin/sleep\n")
+    images.docker("build", "--quiet", "--tag", "feta-rival-restless:0", str(tmp_path))
+    rivals.write_cohort(tmp_path, 1)
+    rivals.write_roster(tmp_path / "roster.yaml", [Rival("own")], helper_image="feta-rival-restless:0")
+    done = rivals.evaluate(*arguments(tmp_path, "out"))
+    assert (done.returncode, "held results has ended" in done.stderr) == (2, True), done.stderr
+    assert "done" not in rivals.counted(tmp_path / "out")["own"]
+    assert rivals.left_behind(tmp_path / "out") == []
 
 
 def test_status_of_a_folder_without_a_run(tmp_path: Path) -> None:

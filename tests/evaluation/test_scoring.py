@@ -104,6 +104,17 @@ def test_tables_of_lengths(cohort: tuple[Path, Path], name: str) -> None:
     assert bool(notes.teams["team"]) == (survive < 5 or bool(remark))
 
 
+@pytest.mark.parametrize("cell", ["SECRET", "-7654321", "7654321", "1e7654321", "=7654321"])
+def test_what_a_submission_writes_is_not_quoted(cohort: tuple[Path, Path], cell: str) -> None:
+    """It can tell of test data, and the lines stand on the report."""
+    truth, submissions = cohort
+    path = write_team(submissions / "bad", 2) / f"sub-001/anat/{NAME}_T2w_biom.csv"
+    path.write_text(f"SECRET\tLCC\tSECRET\nSECRET\t{cell}\tSECRET\n")
+    _, notes = score(truth, submissions, jobs=1)
+    assert any("LCC" in line for line in notes.teams["bad"])
+    assert not any(word in line for line in notes.teams["bad"] for word in ("SECRET", "7654321"))
+
+
 def test_a_link_in_place_of_a_team(cohort: tuple[Path, Path]) -> None:
     truth, submissions = cohort
     (submissions / "linked").symlink_to(truth)

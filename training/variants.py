@@ -23,7 +23,7 @@ from training.registration import RegistrationSettings
 
 Range = tuple[float, float]
 #: Random and swelling fields are sampled this finely; places are tabled this finely, and are linear in between, mm.
-_FIELD_MM, _TABLE_MM = 3.0, 1.5
+_FIELD_MM, _TABLE_MM = 2.0, 1.5
 #: No cell of the table keeps less than this share of its volume.
 LEAST_VOLUME = 0.05
 #: Flows that fold a cell are followed for this much less time, and tried again.
@@ -40,7 +40,7 @@ class VariantSettings:
         weeks: largest difference in age to the brain of the other kind.
         way: how far towards it: 0 is the brain itself, 1 the other one's anatomy.
         dilated: share of variants whose ventricles swell.
-        dilation: factor on the volume of a small piece of ventricle.
+        dilation: factor on the volume of a small piece of ventricle that stays within; of the whole, about its root.
         widths: of the random flow's two parts, mm.
         amplitudes: standard deviation of these, mm along each axis.
         registration: of the search for the flow between two brains.
@@ -49,7 +49,7 @@ class VariantSettings:
     weeks: float = 1.5
     way: Range = (-0.5, 1.5)
     dilated: float = 0.4
-    dilation: Range = (0.7, 4.0)
+    dilation: Range = (0.6, 8.0)
     widths: Range = (18.0, 7.0)
     amplitudes: Range = (1.2, 0.5)
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)

@@ -16,6 +16,7 @@ from feta.volumes import read_label_map, read_volume
 from inference.frames import coordinates, sample
 from training.atlas import pairs, read_subject
 from training.cli import app
+from training.curves import read_rows
 from training.randomness import Draw
 from training.synthesis import SynthesisSettings, brain
 
@@ -54,6 +55,7 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
         call = ["segmentation", cohort / "data", cohort / f"fold{fold}", "--config", cohort / "segmentation.yaml"]
         _run(*call, "--fold", fold, "--folds", 2, "--device", "cpu", *common)
         assert (cohort / f"fold{fold}" / "curves.png").exists()
+        assert {"dice", "hd95", "ed"} < set(read_rows(cohort / f"fold{fold}" / "log.csv")[-1])
     call = ["export", cohort / "weights", "--locator-run", cohort / "locator"]
     call += ["--segmentation-run", cohort / "fold0", "--segmentation-run", cohort / "fold1"]
     call += ["--locator-config", cohort / "locator.yaml", "--segmentation-config", cohort / "segmentation.yaml"]

@@ -21,6 +21,8 @@ from inference.network import ResidualUNet
 from inference.preprocessing import signal, standardise, to_box
 from inference.weights import Model, load_network
 
+#: A volume whose signal fills less than so many times the brain's mask has been masked before: nothing is taken away.
+SURROUNDED = 2.0
 #: Room (mm) around the brain's extent at the second look.
 ROOM_MM = 24.0
 
@@ -46,25 +48,29 @@ class Extractor:
         return None if named is None else Extractor(load_network(named), named.spacing, compute)
 
     def first(self, volume: Volume) -> BrainMask | None:
-        """The brain's mask in a volume of any size, however it lies; None where there is no brain."""
+        """The brain's mask in a volume of any size, however it lies; None where there is no brain, or nothing else."""
         ends = volume.grid.corners() * [-1, -1, 1]
-        return self._mask(volume, np.eye(4), ends.min(0), ends.max(0))
+        return self._mask(volume, np.eye(4), ends.min(0), ends.max(0), SURROUNDED)
 
     def upright(self, volume: Volume, pose: Pose) -> BrainMask | None:
         """The same in the upright box of a pose."""
         return self._mask(volume, pose.to_ras, pose.low - ROOM_MM, pose.high + ROOM_MM)
 
-    def _mask(self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray) -> BrainMask | None:
-        """Look at a box (its least and greatest x, y, z, mm) of a frame."""
+    def _mask(
+        self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray, surrounded: float = 0.0
+    ) -> BrainMask | None:
+        """Look at a box (its least and greatest x, y, z, mm) of a frame. Signal must fill its brain ``surrounded`` times."""
         multiple = self.network.settings.multiple
         x, y, z = (int(n) for n in np.ceil((high - low) / self.spacing / multiple).astype(int) * multiple)
         box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
         image = to_box(volume, frame, box, (x, y, z))
-        image = standardise(image, signal(image))[None]
+        bright = signal(image)
         with torch.inference_mode(), self.compute.precision():
-            probability = self.network(image.to(self.compute.device)).float().softmax(1)[0, 1:].cpu()
+            probability = (
+                self.network(standardise(image, bright)[None].to(self.compute.device)).float().softmax(1)[0, 1:].cpu()
+            )
         brain = _likeliest_piece(probability[0].numpy())
-        if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000:
+        if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000 or bright.sum() < surrounded * brain.sum():
             return None
         # Other pieces must not come back where the probability is interpolated.
         kept = ndimage.binary_dilation(brain, iterations=2)

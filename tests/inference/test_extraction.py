@@ -95,6 +95,12 @@ def test_too_little_brain_is_none(extractor: Extractor) -> None:
     assert extractor.first(volume) is None
 
 
+def test_what_is_masked_already_stays_as_it_is(extractor: Extractor) -> None:
+    volume = _head(np.eye(3))
+    volume.array[~_truth()] = 0
+    assert extractor.first(volume) is None
+
+
 @given(st.integers(0, 10_000))
 @hypothesis_settings(max_examples=20, deadline=None)
 def test_around_a_mask_is_all_within_the_margin_and_nothing_else(seed: int) -> None:

@@ -22,6 +22,9 @@ Labels = npt.NDArray[np.uint8]
 SPACING = 0.6
 #: Symmetry is judged on points this far apart (mm).
 POINT_STEP = 3.0
+#: The upright voxels lie off the frame's origin by some such length (mm): else those of an aligned volume lie right
+#: between its own, and rounding would decide which they take.
+UNEVEN_MM = 0.0619
 #: The plane is not sought further than this from the frame given: degrees of roll and yaw, mm.
 LIMITS = (20.0, 20.0, 10.0)
 
@@ -134,7 +137,7 @@ def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_
     """
     points = transformed(to_frame, index)
     # The points skip voxels, and every structure needs an outside.
-    margin = POINT_STEP + 2 * SPACING
+    margin = POINT_STEP + 2 * SPACING + UNEVEN_MM
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     size = np.ceil((high - low) / SPACING).astype(int) + 1
     to_index = np.linalg.inv(to_frame)
@@ -168,7 +171,8 @@ def _symmetry(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix) -> 
         x, y, z = landed[inside].T
         return 1.0 - float((array[z, y, x] == values[inside]).sum()) / len(values)
 
-    start = np.array([0.0, 0.0, float(np.median(-points[:, 0]))])
+    # Off a plain frame by a bit: from an aligned one points land right between voxels, and rounding would decide.
+    start = np.array([0.0371, 0.0293, float(np.median(-points[:, 0])) + 0.0137])
     simplex = start + np.array([[0, 0, 0], [6, 0, 0], [0, 6, 0], [0, 0, 3.0]])
     best = minimize(
         mismatch,

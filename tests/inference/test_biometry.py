@@ -67,7 +67,6 @@ def test_a_turned_header_changes_no_length(head: Head, angles: tuple, shift: tup
         assert line is not None
         assert moved is not None
         assert moved.length == pytest.approx(line.length, rel=1e-3)
-        assert np.subtract(moved.start, line.moved(rigid).start) == pytest.approx(np.zeros(3), abs=0.1)
 
 
 def test_ends_lie_where_the_structures_end() -> None:
@@ -84,7 +83,8 @@ def test_ends_lie_where_the_structures_end() -> None:
     [
         ((Tissue.CBM,), {Measurement.HV, Measurement.TCD}),
         ((Tissue.BSM,), {Measurement.HV}),
-        ((Tissue.WM,), {Measurement.LCC}),
+        # A brain that is cortex alone has no width that its cerebellum could be in proportion to.
+        ((Tissue.WM,), {Measurement.LCC, Measurement.HV, Measurement.TCD}),
         ((Tissue.VM, Tissue.SGM), {Measurement.LCC}),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from feta.errors import FetaError
-from feta.grid import Grid
+from feta.grid import Grid, transformed
 from training.anatomy_command import HELD_OUT
 from training.cohort import OLDEST, YOUNGEST
 from training.networks import _say
@@ -37,7 +37,7 @@ def individuals(
     spacing: Annotated[float, typer.Option(min=0.4, max=3.0, help="Voxel size, mm.")] = 0.8,
     pathological: Annotated[float, typer.Option(min=0, max=1, help="Share of them.")] = 0.5,
 ) -> None:
-    """Draw individual brains from the learned anatomy, as T2w signal and label map, to train on."""
+    """Draw individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
     if not anatomy.exists():
         raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
     # Imported here: `feta-train --help` must answer at once.
@@ -69,6 +69,7 @@ def _write(
 ) -> None:
     from feta.volumes import Volume, write_label_map, write_volume
     from inference.frames import LPS_TO_RAS, coordinates
+    from inference.landmarks import Line, landmark_image
     from training.cohort_settings import read_cohort_settings
     from training.individual import draw_individual
     from training.simulated_case import true_labels
@@ -85,5 +86,11 @@ def _write(
     image_path, label_path = _files(out, number)
     image_path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(image_path, Volume(np.round(image), grid))
+    # Their own landmarks, where the challenge keeps the experts': `feta-train heatmaps --measured` reads them there.
+    ends = {m: transformed(LPS_TO_RAS, both).tolist() for m, both in head.landmarks.items()}
+    marks = landmark_image({m: Line(tuple(a), tuple(b)) for m, (a, b) in ends.items()}, grid)
+    marks_path = out / "derivatives" / "biometry" / f"sub-ind{number:04d}" / "anat" / f"sub-ind{number:04d}_meas.nii.gz"
+    marks_path.parent.mkdir(parents=True, exist_ok=True)
+    write_label_map(marks_path, Volume(marks, grid))
     # Last: a subject with a label map is finished.
     write_label_map(label_path, Volume(labels, grid))

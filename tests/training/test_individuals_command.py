@@ -9,10 +9,13 @@ import pytest
 
 from evaluation.measure import measure
 from feta.errors import FetaError
+from feta.measurements import Measurement
 from feta.volumes import read_label_map, read_volume
 from training.atlas import pairs
 from training.cohorts import Subjects, read_subjects
+from training.feta_biometry import read_feta_biometry
 from training.individuals_command import individuals
+from training.landmarks import read_landmarks
 from training.randomness import Draw
 
 
@@ -35,6 +38,18 @@ def test_the_same_seed_gives_the_same_bytes(written: Path, tmp_path: Path) -> No
     individuals(tmp_path, count=1, seed=3, spacing=2.0)
     for mine, theirs in zip(pairs(tmp_path)["sub-ind0001_T2w"], pairs(written)["sub-ind0001_T2w"], strict=True):
         assert mine.read_bytes() == theirs.read_bytes()
+
+
+def test_landmarks_are_those_of_the_label_map(written: Path) -> None:
+    """Oracle: the definitions on the label map, which give a width to a voxel."""
+    for case in read_feta_biometry(written):
+        assert case.labels is not None
+        _, found = read_landmarks(case.labels)
+        assert found is not None
+        for measurement in (Measurement.BBIP, Measurement.SBIP, Measurement.TCD):
+            line = found.lines[measurement]
+            assert line is not None
+            assert case.lines[measurement].length == pytest.approx(line.length, abs=3.0)
 
 
 def test_what_is_there_is_kept(written: Path, capsys: pytest.CaptureFixture[str]) -> None:

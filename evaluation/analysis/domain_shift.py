@@ -14,6 +14,7 @@ from evaluation.analysis.forest import ForestSettings, cross_validated_r2
 from evaluation.analysis.study import FEWEST_CASES, Study
 from evaluation.drawing import METRIC_TITLES
 from evaluation.groups import EVERYWHERE
+from feta.errors import FetaError
 
 #: At or below this share of explained variance, the forest explains nothing.
 NOTHING_EXPLAINED = 0.05
@@ -84,8 +85,14 @@ def analyse(
         permutations: forests of each null.
         visible: also find the smallest effects that would be seen (about as long again).
         progress: called with the number of factors done, over all metrics, and of all.
+
+    Raises:
+        FetaError: there is no metric to explain.
     """
     metrics = [m for m, values in study.targets.items() if _enough(values)]
+    if not metrics:
+        said = f"no metric differs and was measured on {FEWEST_CASES} cases or more"
+        raise FetaError("feta-evaluate analyse", said, "there is nothing to explain")
     total, done = len(metrics) * len(study.factors), 0
 
     def tick() -> None:

@@ -55,7 +55,9 @@ class Effect:
     visible: float | None = None
 
     def extremes(self) -> tuple[str, str]:
-        """Names of the lowest and the highest level."""
+        """Names of the lowest and the highest level; dashes where none has enough of the cases that were explained."""
+        if not np.isfinite(self.means).any():
+            return "–", "–"
         return self.levels.names[int(np.nanargmin(self.means))], self.levels.names[int(np.nanargmax(self.means))]
 
 

@@ -97,7 +97,12 @@ def out_of_bag(design: Design, target: Floats, settings: ForestSettings) -> Floa
 
 
 def cross_validated_r2(design: Design, target: Floats, subjects: Sequence[str], settings: ForestSettings) -> float:
-    """1 − (squared error of unseen cases) / (squared error of the mean), a subject's cases in one fold."""
+    """1 − (squared error of unseen cases) / (squared error of the mean), a subject's cases in one fold.
+
+    0 where there is but one subject: nothing of it is unseen.
+    """
+    if len(set(subjects)) < 2:
+        return 0.0
     from sklearn.model_selection import GroupKFold
 
     predicted = np.empty(len(target))

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.analysis.factors import QUALITY, Factor, factors_of
+from evaluation.analysis.effects import FEWEST_IN_LEVEL
+from evaluation.analysis.factors import QUALITY, Factor, factors_of, levels_of
 from evaluation.analysis.results_folder import Floats, Scores
 from evaluation.table import RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
@@ -105,8 +106,11 @@ def _usable_factors(cases: tuple[CaseInfo, ...]) -> tuple[list[Factor], npt.NDAr
     known = np.array([all(f.known[i] for f in usable) for i in range(len(cases))], dtype=bool) & bool(usable)
     if not known.all() and usable:
         warnings.append(f"{int((~known).sum())} of {len(cases)} cases: some factor isn't known, left out")
-    varied = [factor for factor in usable if len(np.unique(factor.values[known])) > 1]
-    warnings += [f"{f.name}: the same for all cases, left out" for f in usable if f not in varied]
+    differing = [factor for factor in usable if len(np.unique(factor.values[known])) > 1]
+    warnings += [f"{f.name}: the same for all cases, left out" for f in usable if f not in differing]
+    varied = [factor for factor in differing if _has_two_levels(factor.at(known))]
+    few = f"fewer than two of its values stand for {FEWEST_IN_LEVEL} cases or more, left out"
+    warnings += [f"{f.name}: {few}" for f in differing if f not in varied]
     if known.sum() < FEWEST_CASES or not varied:
         raise FetaError(
             "feta-evaluate analyse",
@@ -114,6 +118,11 @@ def _usable_factors(cases: tuple[CaseInfo, ...]) -> tuple[list[Factor], npt.NDAr
             f"at least {FEWEST_CASES} cases with a column of participants.tsv that differs are needed",
         )
     return varied, known, warnings
+
+
+def _has_two_levels(factor: Factor) -> bool:
+    """Whether there are two levels to tell apart."""
+    return int((np.bincount(levels_of(factor).member) >= FEWEST_IN_LEVEL).sum()) >= 2
 
 
 def _mean(values: Floats, measured: npt.NDArray[np.bool_]) -> Floats:

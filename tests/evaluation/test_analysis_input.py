@@ -165,6 +165,14 @@ def test_a_factor_without_a_difference_is_left_out() -> None:
     assert PATHOLOGY not in {f.name for f in study.factors}
 
 
+@pytest.mark.parametrize("sites", [[f"S{i}" for i in range(40)], ["Z", "Z", *["A"] * 38]], ids=["one a case", "few"])
+def test_a_factor_without_two_levels_to_tell_apart_is_left_out(sites: list[str]) -> None:
+    cases = tuple(replace(c, site=site) for c, site in zip(made_up_cases(40), sites, strict=True))
+    study = study_of(with_cases(made_up_table(1, 40), cases))
+    assert SITE not in {f.name for f in study.factors}
+    assert any(line.startswith(f"{SITE}: fewer than two") for line in study.warnings)
+
+
 def test_names_of_cases_that_are_left_out_are_no_levels() -> None:
     cases = tuple(replace(c, site="Nowhere", age=None) if i == 5 else c for i, c in enumerate(made_up_cases(40)))
     factor = next(f for f in study_of(with_cases(made_up_table(1, 40), cases)).factors if f.name == SITE)

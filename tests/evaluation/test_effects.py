@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from evaluation.analysis.forest import ForestSettings, cross_validated_r2, desig
 from evaluation.analysis.simulated import SetEffects, simulated_study
 from evaluation.analysis.study import Study
 from evaluation.groups import EVERYWHERE
+from feta.errors import FetaError
 
 NOTHING = SetEffects(0.0, 0.0, 0.0, 0.0)
 
@@ -124,6 +127,7 @@ def test_r2_of_a_straight_line_and_of_nothing() -> None:
     design = design_of([Factor("x", x)])
     assert cross_validated_r2(design, 3 * x, subjects, ForestSettings()) > 0.9
     assert cross_validated_r2(design, np.ones(100), subjects, ForestSettings()) == 0.0
+    assert cross_validated_r2(design, 3 * x, ["sub-1"] * 100, ForestSettings()) == 0.0
 
 
 def test_level_means_leave_small_levels_out() -> None:
@@ -133,6 +137,14 @@ def test_level_means_leave_small_levels_out() -> None:
     assert np.isnan(means[2])
     assert spread(means) == 3
     assert spread(np.array([np.nan])) == 0
+
+
+def test_levels_that_are_all_small_have_no_extremes() -> None:
+    study = simulated_study(40, NOTHING, 0)
+    tools = measurement([category("a", [str(i // 2) for i in range(40)])], ForestSettings())
+    dice = study.targets["dice"]
+    effect = effect_of(tools, dice, tools.shap(dice), 0, permutations=1, visible=True)
+    assert (effect.size, effect.extremes(), effect.seen) == (0, ("–", "–"), False)
 
 
 def test_levels_of_many_numbers_are_ten_groups_of_like_size() -> None:
@@ -167,6 +179,13 @@ def test_a_table_of_noise_is_said_to_explain_nothing() -> None:
     analysis = analyse(study, ForestSettings(), permutations=1, visible=False)
     assert analysis.shifts[0].explains_nothing
     assert any("explains nothing" in line for line in analysis.warnings)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.5])
+def test_nothing_to_explain_is_one_line(value: float) -> None:
+    study = replace(simulated_study(60, NOTHING, 1), targets={"dice": np.full(60, value)})
+    with pytest.raises(FetaError, match="nothing to explain"):
+        analyse(study, ForestSettings(), permutations=1)
 
 
 def test_quality_correlates_by_site() -> None:

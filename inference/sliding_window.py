@@ -18,7 +18,7 @@ def starts(length: int, patch: int, overlap: float) -> list[int]:
     Args:
         length: at least ``patch``.
         patch: side of a patch.
-        overlap: share of a patch that neighbours have in common, at least.
+        overlap: share of a patch that neighbours have in common, at least, rounded to voxels as nnU-Net does.
     """
     steps = 1 + math.ceil((length - patch) / max(1.0, patch * (1 - overlap)))
     if steps == 1:

@@ -28,6 +28,9 @@ from inference.sliding_window import predict
 
 #: Standard deviation of the weights of a patch, as a share of its side.
 SIGMA_SHARE = 1 / 8
+#: Mirrored copies of a patch of up to so many voxels are shown to the network in pairs: for one small image torch
+#: chooses a convolution that takes six times as long. Large ones gain nothing and would take twice the memory.
+PAIRED_VOXELS = 64**3
 Box = tuple[slice, slice, slice]
 
 
@@ -124,14 +127,18 @@ class Predictor:
 
     def _mean(self, network: UNet, patch: Tensor) -> Tensor:
         """Mean logits of a patch (1, 1, a, b, c) and its mirrored copies."""
+        subsets = [combinations([axis + 2 for axis in self.mirroring], n) for n in range(len(self.mirroring) + 1)]
+        views = list(chain.from_iterable(subsets))
+        together = 2 if patch.numel() <= PAIRED_VOXELS else 1
+        total = torch.zeros((), device=patch.device)
         half = patch.device.type == "cuda" and self.compute.autocast
         with torch.autocast(patch.device.type, torch.float16, enabled=half):
-            total = network(patch).float()
-            mirrored = chain.from_iterable(combinations(self.mirroring, n + 1) for n in range(len(self.mirroring)))
-            for axes in mirrored:
-                dims = [axis + 2 for axis in axes]
-                total += network(patch.flip(dims)).float().flip(dims)
-        return total.div_(2 ** len(self.mirroring))
+            for start in range(0, len(views), together):
+                some = views[start : start + together]
+                found = network(torch.cat([patch.flip(dims) for dims in some])).float()
+                for dims, output in zip(some, found, strict=True):
+                    total = total + output[None].flip(dims)
+        return total.div_(len(views))
 
 
 def prepare(volume: Volume, plans: Plans) -> Prepared:

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import torch
 from hypothesis import given
@@ -14,7 +15,7 @@ def test_patches_cover_every_voxel_and_overlap_enough(length: int, patch: int, o
     first = starts(length, patch, overlap)
     assert first[0] == 0
     assert first[-1] == length - patch
-    step = max(1, int(patch * (1 - overlap)))
+    step = max(1, math.ceil(patch * (1 - overlap)))
     assert all(0 < b - a <= step for a, b in itertools.pairwise(first))
 
 

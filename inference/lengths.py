@@ -81,7 +81,7 @@ def complete(
         all five lengths, and warning lines about those that don't, or hardly, rest on the image.
     """
     estimates = evidence.estimates(calibration, age if method is Method.REGRESSION else None)
-    if age is not None and _is_no_brain(estimates, np.array([model.mean(m, age) for m in MEASUREMENTS])):
+    if age is not None and is_no_brain(estimates, np.array([model.mean(m, age) for m in MEASUREMENTS])):
         # Where much is impossible, what looks possible is so by chance.
         evidence, estimates = Evidence({}, evidence.volumes), np.full_like(estimates, np.nan)
     lengths: dict[Measurement, Length] = {}
@@ -96,7 +96,7 @@ def complete(
     return lengths, (*_missing(problems, age), *_unclear(lengths))
 
 
-def _is_no_brain(estimates: Array, expected: Array) -> bool:
+def is_no_brain(estimates: Array, expected: Array) -> bool:
     """Whether so many lengths (5, 3) are impossible at an age, their means (5,), that no brain was measured."""
     ratio = estimates[:, [i for i, s in enumerate(SOURCES) if s is not Source.REGRESSION]] / expected[:, None]
     beyond = (ratio < PLAUSIBLE_RATIO[0]) | (ratio > PLAUSIBLE_RATIO[1])

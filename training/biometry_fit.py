@@ -12,7 +12,7 @@ from feta.age_model import AgeModel, published_model
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from inference.calibration import SOURCES, USUALLY_WRONG, WRONG_SPREAD, Calibration, Source, usual
-from inference.lengths import complete
+from inference.lengths import complete, is_no_brain
 from inference.regression import Regression, regressors
 from training.biometry_evidence import Seen
 
@@ -46,6 +46,8 @@ def fit_calibration(cases: Sequence[Seen], model: AgeModel | None = None) -> Cal
     cases = [c for c in cases if c.age is not None and np.isfinite(c.truth).all() and c.evidence.volumes.any()]
     if len(cases) < FEWEST:
         raise FetaError("biometry-fit", f"{len(cases)} usable cases are too few for a calibration", f"give {FEWEST}")
+    # What the submission itself takes for no brain tells nothing of errors on one.
+    cases = [c for c in cases if not is_no_brain(c.evidence.estimates(usual()), c.truth)]
     truth = np.log([c.truth for c in cases])
     regression, left_out = fit_regression(cases, truth)
     plain = dataclasses.replace(usual(), regression=regression, cases=len(cases))

@@ -1,6 +1,6 @@
 """Small nnU-Nets made by nnU-Net v2's own trainer class: its network, its loss, its optimiser, its checkpoint.
 
-Only the loop is ours, a hundred steps on one simulated case, since nnU-Net's own starts processes, and epochs of 250
+Only the loop is ours, some hundred steps on one simulated case, since nnU-Net's own starts processes, and epochs of 250
 steps. What it leaves behind is a results folder as any training leaves one.
 """
 
@@ -117,7 +117,7 @@ def train(
         labels: 0–7, the same shape.
         spacing: mm along (z, y, x).
         root: stands for ``nnUNet_results``.
-        steps: of the optimiser.
+        steps: of the optimiser, at least.
 
     Returns:
         the results folder, which holds ``fold_0``.
@@ -142,10 +142,12 @@ def train(
     )  # fmt: skip
     data, truth = torch.from_numpy(case[0]), torch.from_numpy(case[1].astype(np.int16)).clamp_min(0)
     rng = np.random.default_rng(0)
-    for step in range(steps):
-        _step(trainer, *_patches(data, truth, kind.patch, rng))
-        if step % 25 == 24:
-            trainer.logger.log("train_losses", np.float32(step), step // 25)
+    seen: list[set[int]] = []
+    # Until all eight labels are predicted of late, and for so many steps at least.
+    while len(seen) < steps or (len(set().union(*seen[-20:])) < len(NAMES) and len(seen) < 20 * steps):
+        seen.append(_step(trainer, *_patches(data, truth, kind.patch, rng)))
+        if len(seen) % 25 == 0:
+            trainer.logger.log("train_losses", np.float32(len(seen)), len(seen) // 25 - 1)
     trainer._best_ema = np.float64(0.5)
     folder = Path(trainer.output_folder).parent
     trainer.save_checkpoint(str(Path(trainer.output_folder) / "checkpoint_final.pth"))
@@ -154,14 +156,15 @@ def train(
     return folder
 
 
-def _step(trainer: Any, data: Tensor, truth: Tensor) -> None:
-    """One step as in ``nnUNetTrainer.train_step``, the truth made small for each depth of supervision."""
+def _step(trainer: Any, data: Tensor, truth: Tensor) -> set[int]:
+    """One step as in ``nnUNetTrainer.train_step``, the truth made small for each depth; the labels predicted."""
     trainer.optimizer.zero_grad(set_to_none=True)
     outputs = trainer.network(data)
     targets = [torch.nn.functional.interpolate(truth.float(), size=o.shape[2:], mode="nearest-exact") for o in outputs]
     trainer.loss(outputs, targets).backward()
     torch.nn.utils.clip_grad_norm_(trainer.network.parameters(), 12)
     trainer.optimizer.step()
+    return set(outputs[0].argmax(1).unique().tolist())
 
 
 def _patches(

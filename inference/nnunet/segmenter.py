@@ -51,7 +51,7 @@ class NnunetSegmenter:
         """Segment one volume of float32 intensities (z, y, x)."""
         pose = self.frame.pose(Reorientation.of(volume.grid).apply(volume))
         to_canonical = np.linalg.inv(pose.to_ras)
-        order = self._order(volume.grid)
+        order = training_order(volume.grid, reorient=self.predictor.plans.reorient)
         seen = order.apply(volume)
         found = self.predictor(seen, scores=self.topology)
         labels = largest_component(found.labels)
@@ -66,10 +66,11 @@ class NnunetSegmenter:
         """Both ends of each length by our landmark network; None where the weights have none."""
         return self.frame.landmarks(volume, segmented, upright)
 
-    def _order(self, grid: Grid) -> Reorientation:
-        """The order of axes that the network was trained with: as stored, or RAS."""
-        if not self.predictor.plans.reorient:
-            return AS_STORED
-        lps = Reorientation.of(grid)
-        left, posterior, superior = lps.mirrored
-        return replace(lps, mirrored=(not left, not posterior, superior))
+
+def training_order(grid: Grid, *, reorient: bool) -> Reorientation:
+    """How a volume is turned to the order of axes that training had: as stored, or RAS by the header."""
+    if not reorient:
+        return AS_STORED
+    lps = Reorientation.of(grid)
+    left, posterior, superior = lps.mirrored
+    return replace(lps, mirrored=(not left, not posterior, superior))

@@ -59,7 +59,7 @@ class Extractor:
     def _mask(
         self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray, surrounded: float = 0.0
     ) -> BrainMask | None:
-        """Look at a box (its least and greatest x, y, z, mm) of a frame. Signal must fill its brain ``surrounded`` times."""
+        """Look at a box (least, greatest x, y, z in mm) of a frame; signal must fill its brain ``surrounded`` times."""
         multiple = self.network.settings.multiple
         x, y, z = (int(n) for n in np.ceil((high - low) / self.spacing / multiple).astype(int) * multiple)
         box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)

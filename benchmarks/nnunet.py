@@ -46,6 +46,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--patch", type=int, default=64)
+    parser.add_argument("--features", type=int, nargs="+", default=[8, 16, 32], help="channels of each stage")
     parser.add_argument("--only", type=int, help="number of a model, from 0")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -67,7 +68,7 @@ def _one(kind: Kind, arguments: argparse.Namespace) -> bool:
     side = arguments.patch
     patch = (side // 4 if thick_axis is not None else side, side, side)
     a, b, c = (factor * min(volume.grid.spacing) for factor in kind.spacing)
-    kind = replace(kind, patch=patch, spacing=(a, b, c))
+    kind = replace(kind, patch=patch, spacing=(a, b, c), features=tuple(arguments.features))
     with tempfile.TemporaryDirectory(prefix="feta-nnunet-") as root:
         with _quiet():
             folder = train(kind, volume.array, labels, volume.grid.spacing[::-1], Path(root), arguments.steps)

@@ -24,6 +24,8 @@ DATASET = {
     "numTraining": 1,
     "file_ending": ".nii.gz",
 }
+#: Residual blocks of each stage, as in nnU-Net's presets.
+BLOCKS = [1, 3, 4, 6, 6, 6]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Kind:
         spacing: of the network's voxels, mm, permuted axes.
         forward: permutation of the axes.
         patch: voxels, permuted axes.
+        features: channels of each stage.
     """
 
     name: str
@@ -43,20 +46,21 @@ class Kind:
     spacing: tuple[float, float, float]
     forward: tuple[int, int, int] = (0, 1, 2)
     patch: tuple[int, int, int] = (32, 32, 32)
+    features: tuple[int, ...] = (8, 16, 32)
 
 
-def plans(kind: Kind, features: tuple[int, ...] = (8, 16, 32)) -> dict[str, Any]:
+def plans(kind: Kind) -> dict[str, Any]:
     """``plans.json`` in today's style."""
     network = "ResidualEncoderUNet" if kind.residual else "PlainConvUNet"
-    stages = len(features)
+    stages = len(kind.features)
     thick = kind.spacing[0] > 2 * kind.spacing[2]
     arguments = {
         "n_stages": stages,
-        "features_per_stage": list(features),
+        "features_per_stage": list(kind.features),
         "conv_op": "torch.nn.modules.conv.Conv3d",
         "kernel_sizes": [[1, 3, 3] if thick else [3, 3, 3], *[[3, 3, 3]] * (stages - 1)],
         "strides": [[1, 1, 1], [1, 2, 2] if thick else [2, 2, 2], *[[2, 2, 2]] * (stages - 2)],
-        "n_blocks_per_stage" if kind.residual else "n_conv_per_stage": [1, 3, 2][:stages] if kind.residual else 2,
+        **({"n_blocks_per_stage": BLOCKS[:stages]} if kind.residual else {"n_conv_per_stage": [2] * stages}),
         "n_conv_per_stage_decoder": [1 if kind.residual else 2] * (stages - 1),
         "conv_bias": True,
         "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
@@ -66,8 +70,6 @@ def plans(kind: Kind, features: tuple[int, ...] = (8, 16, 32)) -> dict[str, Any]
         "nonlin": "torch.nn.LeakyReLU",
         "nonlin_kwargs": {"inplace": True},
     }
-    if not kind.residual:
-        arguments["n_conv_per_stage"] = [2] * stages
     configuration = {
         "data_identifier": "nnUNetPlans_3d_fullres",
         "preprocessor_name": "DefaultPreprocessor",

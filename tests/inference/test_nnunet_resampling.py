@@ -32,7 +32,9 @@ def test_cubes_are_resized_as_scikit_image_does(shape: tuple, new: tuple, order:
 
 @settings(max_examples=15, deadline=None)
 @given(SHAPES, SHAPES, st.sampled_from([0, 1, 2]), st.sampled_from([1, 3]))
-def test_slices_are_resized_one_by_one_then_the_nearest_is_taken(shape: tuple, new: tuple, axis: int, order: int) -> None:
+def test_slices_are_resized_one_by_one_then_the_nearest_is_taken(
+    shape: tuple, new: tuple, axis: int, order: int
+) -> None:
     array = noise(shape)
     spacing = tuple(5.0 if i == axis else 1.0 for i in range(3))
     found = resample(array, new, spacing, spacing, Scheme(order))

@@ -10,7 +10,6 @@ import typer
 
 from feta.errors import FetaError
 from training.anatomy_command import HELD_OUT
-from training.cohort import OLDEST, YOUNGEST
 from training.networks import _say
 
 
@@ -28,6 +27,7 @@ def heads(
     # Imported here: `feta-train --help` must answer at once.
     from feta.volumes import write_label_map, write_volume
     from training.anatomy import Anatomy
+    from training.cohort import OLDEST, YOUNGEST
     from training.cohort_settings import read_cohort_settings
     from training.heads import paint_head
 

@@ -15,7 +15,6 @@ import typer
 from feta.errors import FetaError
 from feta.grid import Grid, transformed
 from training.anatomy_command import HELD_OUT
-from training.cohort import OLDEST, YOUNGEST
 from training.networks import _say
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ def individuals(
         raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
     # Imported here: `feta-train --help` must answer at once.
     from training.anatomy import Anatomy
+    from training.cohort import OLDEST, YOUNGEST
 
     out.mkdir(parents=True, exist_ok=True)
     known = Anatomy.load(anatomy)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
+from torch import Tensor
 
 from feta.volumes import Volume
 from inference.brain_mask import BrainMask
@@ -19,10 +20,13 @@ from inference.frames import Matrix, box_to_frame
 from inference.locator import SMALLEST_BRAIN_ML, Pose
 from inference.network import ResidualUNet
 from inference.preprocessing import signal, standardise, to_box
+from inference.sliding_window import predict
 from inference.weights import Model, load_network
 
 #: A volume whose signal fills less than so many times the brain's mask has been masked before: nothing is taken away.
 SURROUNDED = 2.0
+#: Side of a patch in voxels, as in training: a network that sees more at once takes the mother for the brain.
+PATCH = 48
 #: Room (mm) around the brain's extent at the second look.
 ROOM_MM = 24.0
 
@@ -60,21 +64,24 @@ class Extractor:
         self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray, surrounded: float = 0.0
     ) -> BrainMask | None:
         """Look at a box (least, greatest x, y, z in mm) of a frame; signal must fill its brain ``surrounded`` times."""
-        multiple = self.network.settings.multiple
-        x, y, z = (int(n) for n in np.ceil((high - low) / self.spacing / multiple).astype(int) * multiple)
+        size = np.maximum(np.ceil((high - low) / self.spacing).astype(int), PATCH)
+        x, y, z = (int(n) for n in size)
         box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
         image = to_box(volume, frame, box, (x, y, z))
         bright = signal(image)
-        with torch.inference_mode(), self.compute.precision():
-            probability = (
-                self.network(standardise(image, bright)[None].to(self.compute.device)).float().softmax(1)[0, 1:].cpu()
-            )
+        probability = predict(image.to(self.compute.device), self._softmax, 2, (PATCH,) * 3)[1:].cpu()
         brain = _likeliest_piece(probability[0].numpy())
         if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000 or bright.sum() < surrounded * brain.sum():
             return None
         # Other pieces must not come back where the probability is interpolated.
         kept = ndimage.binary_dilation(brain, iterations=2)
         return BrainMask(probability * torch.from_numpy(kept)[None], np.linalg.inv(frame @ box))
+
+    @torch.inference_mode()
+    def _softmax(self, patch: Tensor) -> Tensor:
+        """Probabilities (1, 2, Z, Y, X) of a patch, standardised by its own signal."""
+        with self.compute.precision():
+            return self.network(standardise(patch, signal(patch))).float().softmax(1)
 
 
 def _likeliest_piece(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.brain_mask import MARGIN_MM, BrainMask
 from inference.device import choose
-from inference.extraction import Extractor
+from inference.extraction import PATCH, Extractor
 from inference.frames import index_to_ras
 from inference.locator import Pose
 from inference.network import NetworkSettings, ResidualUNet
@@ -33,7 +33,7 @@ class Bright(nn.Module):
     settings = NetworkSettings(outputs=2, widths=(2, 2), blocks=(1, 1), heads=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((10 - 20 * x, 20 * x - 10), 1)
+        return torch.cat((20 - 20 * x, 20 * x - 20), 1)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_second_look_stays_within_its_box(extractor: Extractor) -> None:
     brain = extractor.upright(volume, pose)
     assert brain is not None
     assert _dice(brain.on(index_to_ras(volume.grid), volume.grid.size)[0].numpy(), _truth()) > 0.93
-    assert max(brain.probability.shape) * SPACING < 56 + 2 * 24 + 2 * SPACING
+    assert max(brain.probability.shape) == PATCH  # its 104 mm and more
 
 
 def test_the_middle_is_that_of_the_block(extractor: Extractor) -> None:
@@ -93,6 +93,17 @@ def test_too_little_brain_is_none(extractor: Extractor) -> None:
     volume.array[10:38] = 300.0
     volume.array[1:9, 1:9, 1:9] = 1000.0  # 4 ml
     assert extractor.first(volume) is None
+
+
+def test_a_brain_far_from_the_middle_of_a_large_volume_is_found(extractor: Extractor) -> None:
+    small = _head(np.eye(3))
+    array = np.pad(small.array, ((0, 0), (70, 0), (60, 0)), constant_values=300.0)
+    volume = Volume(array, Grid((100, 114, 48), (2.0,) * 3, (0.0, 0.0, 0.0), small.grid.direction))
+    brain = extractor.first(volume)
+    assert brain is not None
+    found = brain.on(index_to_ras(volume.grid), volume.grid.size)[0].numpy()
+    assert _dice(found[:, 70:, 60:], _truth()) > 0.93
+    assert not found[:, :70].any()
 
 
 def test_what_is_masked_already_stays_as_it_is(extractor: Extractor) -> None:
@@ -150,10 +161,9 @@ def test_the_segmentation_sees_surroundings_only_without_extraction(tmp_path: Pa
     segmenter.networks = [seen]  # type: ignore[list-item]
     segmenter(_head(np.eye(3)))
     image = seen.images[-1]
-    # What lies beyond the volume, what surrounds the block, the block: three even levels, rising.
+    # What lies beyond the volume, what surrounds the block, the block: even levels, apart from a few voxels of borders.
     _, counts = torch.unique(image.round(decimals=2), return_counts=True)
-    assert len(counts) == 3
-    assert (counts[1] > counts[2]) == (not extraction)
+    assert (counts > 10_000).sum() == (2 if extraction else 3)
 
 
 def test_weights_without_the_network_need_none(tmp_path: Path) -> None:

@@ -129,9 +129,11 @@ def run_killed(roster: Path, input_: Path, output: Path, kills: int, seconds: fl
 
 
 def states(output: Path) -> dict[str, dict[str, str]]:
-    """Team → case → state, read past the runner."""
+    """Team → case → state, read past the runner; empty while it has made no table yet."""
     found: dict[str, dict[str, str]] = {}
     with closing(sqlite3.connect(output / "state.sqlite")) as database:
+        if not database.execute("SELECT name FROM sqlite_master WHERE name = 'cases'").fetchone():
+            return {}
         for team, case, state in database.execute("SELECT team, case_id, state FROM cases ORDER BY team, case_id"):
             found.setdefault(team, {})[case] = state
     return found

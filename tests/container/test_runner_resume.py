@@ -195,8 +195,12 @@ def test_an_image_that_vanishes_is_no_team_s_fault(tmp_path: Path, own_image: st
 
 def test_a_helper_that_does_not_stay_ends_the_run(tmp_path: Path) -> None:
     """Nothing is held against a team where its results were lost with what held them."""
-    (tmp_path / "Dockerfile").write_text(f"FROM {Rival('own').build()}\nRUN ln -sf true /usr/bin/sleep\n")
-    images.docker("build", "--quiet", "--tag", "feta-rival-restless:0", str(tmp_path))
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    copied = "COPY --chmod=755 sleep /usr/local/bin/sleep"
+    (tmp_path / "Dockerfile").write_text(f"FROM {Rival('own').build()}\n{copied}\n")
+    images.docker(
+        "build", "--quiet", "--tag", "feta-rival-restless:0", str(tmp_path), environment={"DOCKER_BUILDKIT": "1"}
+    )
     rivals.write_cohort(tmp_path, 1)
     rivals.write_roster(tmp_path / "roster.yaml", [Rival("own")], helper_image="feta-rival-restless:0")
     done = rivals.evaluate(*arguments(tmp_path, "out"))

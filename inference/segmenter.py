@@ -42,8 +42,8 @@ PATCH = 96
 #: The box in which poses are compared: coarse and small, since several are looked at.
 VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
-#: What a verdict loses for each time that its tissue is more than the least, and what the locator's favourite gains.
-LARGER, FAVOURITE = 0.1, 0.005
+#: What a verdict on a brain taken out of its surroundings loses for each brain size by which the places don't fit.
+MISFIT = 0.3
 #: A pose that fits worse than this (in brain sizes) is reported.
 DOUBTFUL_RESIDUAL = 0.1
 
@@ -119,10 +119,11 @@ class Segmenter:
         """How the brain lies in a volume whose axes are in order."""
         extractor = self.extractor
         brain = None if extractor is None else extractor.first(volume)
-        poses = self.locator(volume, brain)
-        if extractor is not None and brain is not None:
-            poses = [replace(pose, brain=extractor.upright(volume, pose) or brain) for pose in poses]
-        return self._surest(volume, poses)
+        if extractor is None or brain is None:
+            return self._surest(volume, self.locator(volume))
+        # A mask that is wrong misleads the locator, and so do surroundings: poses from both are judged.
+        poses = [*self.locator(volume, brain), *self.locator(volume)]
+        return self._surest(volume, [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses])
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""
@@ -149,23 +150,18 @@ class Segmenter:
         around = box_to_frame((VERDICT_SIDE * 2,) * 3, VERDICT_SPACING, poses[0].centre())
         coarse = to_box(volume, np.eye(4), around, (VERDICT_SIDE * 2,) * 3)
         verdicts = [self._verdict(coarse, np.linalg.inv(around), pose) for pose in poses]
-        if poses[0].brain is None:
-            return poses[int(np.argmax([sure for sure, _ in verdicts]))]
-        # What a wrong pose takes for brain makes it larger; and the locator's own favourite is mostly right.
-        least = max(min(found for _, found in verdicts), 1)
-        scores = [sure - LARGER * (found / least - 1) for sure, found in verdicts]
-        scores[0] += FAVOURITE
-        return poses[int(np.argmax(scores))]
+        if poses[0].brain is not None:
+            verdicts = [v - MISFIT * (p.residual if p.found else 1.0) for v, p in zip(verdicts, poses, strict=True)]
+        return poses[int(np.argmax(verdicts))]
 
-    def _verdict(self, coarse: Tensor, to_index: Matrix, pose: Pose) -> tuple[float, int]:
-        """Mean probability of the likeliest tissue where the network sees any, and in how many voxels it does."""
+    def _verdict(self, coarse: Tensor, to_index: Matrix, pose: Pose) -> float:
+        """Mean probability of the likeliest tissue where the network sees any."""
         box = box_to_frame((VERDICT_SIDE,) * 3, VERDICT_SPACING, (pose.low + pose.high) / 2)
         image = resample(coarse, to_index @ pose.to_ras @ box, (VERDICT_SIDE,) * 3)
         image = _normalised(pose, box, image)
         probabilities = self._softmax(self.networks[0], image[None].to(self.compute.device))[0]
         tissue = probabilities[0] < 0.5
-        sure = float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
-        return sure, int(tissue.sum())
+        return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
 
     def _probabilities(self, image: Tensor) -> Tensor:
         """Mean of networks and mirrors, (8, Z, Y, X) float32 on the CPU."""

@@ -43,11 +43,14 @@ def arguments(root: Path, output: str) -> tuple[str, Path, Path, Path]:
 
 def start(root: Path, output: str) -> subprocess.Popen[str]:
     """Start a run that heeds a closed terminal, even if these tests run under ``nohup``."""
-    return subprocess.Popen(
-        rivals.command(*arguments(root, output)), cwd=images.ROOT, env=rivals.quiet(), text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    )  # fmt: skip
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            rivals.command(*arguments(root, output)), cwd=images.ROOT, env=rivals.quiet(), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from feta.errors import FetaError
-from training.networks import CONFIGS, VALIDATION, Atlases, Everything, Minutes, Run, Steps, Threads, _loop, _say
+from training.networks import (
+    CONFIGS,
+    VALIDATION,
+    Atlases,
+    Everything,
+    Minutes,
+    Run,
+    Steps,
+    Threads,
+    _export,
+    _loop,
+    _say,
+)
 
 if TYPE_CHECKING:
     from feta.volumes import Volume
@@ -90,19 +102,9 @@ def export_heatmaps(
     config: Config = CONFIGS / "landmarks.yaml",
 ) -> None:
     """Turn the averaged weights of a run into the float16 file that the submission ships."""
-    import torch
-
     from evaluation.settings import read_settings
-    from inference.network import ResidualUNet
-    from inference.weights import describe, save_network
+    from inference.weights import describe
     from training.heatmaps import NOMINAL_MM, LandmarkSettings
 
     settings = read_settings(LandmarkSettings, config)
-    checkpoint = run / "checkpoint.pt"
-    if not checkpoint.exists():
-        raise FetaError(checkpoint, "does not exist", "train first")
-    network = ResidualUNet(settings.network)
-    state = torch.load(checkpoint, weights_only=True)
-    network.load_state_dict(state["average"])
-    entry = save_network(network, weights / "landmarks.safetensors", NOMINAL_MM, settings.network)
-    describe(weights, {"landmarks": entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}})
+    describe(weights, {"landmarks": _export(run, weights / "landmarks.safetensors", settings, NOMINAL_MM)})

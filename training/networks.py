@@ -141,7 +141,8 @@ def export(
     describe(weights, index)
 
 
-def _export(run: Path, path: Path, settings: Any) -> dict[str, Any]:
+def _export(run: Path, path: Path, settings: Any, spacing: float | None = None) -> dict[str, Any]:
+    """Write a run's averaged weights, of the synthesis's spacing (mm) or another; the entry for model.yaml."""
     import torch
 
     from inference.network import ResidualUNet
@@ -155,7 +156,7 @@ def _export(run: Path, path: Path, settings: Any) -> dict[str, Any]:
     network = ResidualUNet(shape)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
-    entry = save_network(network, path, settings.synthesis.spacing, shape)
+    entry = save_network(network, path, spacing or settings.synthesis.spacing, shape)
     return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}
 
 

@@ -49,6 +49,7 @@ class SynthesisSettings:
         masked: share of brain-masked samples; the others have a head and a mother around.
         tight: share of the masks that cut into the brain; what they cut away keeps its label.
         tight_mm: how deep they cut at most.
+        exact: share of the masks that end where the labels do, or one voxel beyond, as those of atlases.
         blur: largest standard deviation of the point spread.
         coarse: largest spacing of the simulated acquisition.
         noise: largest standard deviation of the noise, in units of the brain's.
@@ -74,6 +75,7 @@ class SynthesisSettings:
     masked: float = 0.5
     tight: float = 0.3
     tight_mm: float = 2.5
+    exact: float = 0.3
     blur: float = 0.9
     coarse: float = 1.5
     noise: float = 0.35
@@ -233,8 +235,11 @@ def _mask(draw: Draw, s: SynthesisSettings, distance: Tensor, labels: Tensor) ->
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
     wide = draw.uniform(-0.5, 4.0) if draw.chance(0.8) else draw.uniform(3.0, 12.0)
     ragged = draw.uniform(0.0, 1.5) * draw.smooth(shape, knots=8)[0]
-    if draw.chance(s.tight):
+    kind = draw.uniform(0, 1)
+    if kind < s.tight:
         mask = _cut(labels, draw.uniform(0, s.tight_mm) + (0.5 * ragged).clamp(-1, 1), s.spacing)
+    elif kind < s.tight + s.exact:
+        mask = _grown((labels > 0).float(), draw.integer(2))
     else:
         mask = ((labels > 0) | (distance < wide + ragged)).float()
     if draw.chance(0.4):  # stray islands, rounded or blocky, some of them touching the brain
@@ -243,6 +248,11 @@ def _mask(draw: Draw, s: SynthesisSettings, distance: Tensor, labels: Tensor) ->
         islands = field > draw.uniform(1.4, 2.6)
         mask = torch.maximum(mask, (islands & (distance > draw.uniform(0.5, 8))).float())
     return mask
+
+
+def _grown(mask: Tensor, voxels: int) -> Tensor:
+    """A mask (Z, Y, X) wider by some voxels all around."""
+    return F.max_pool3d(mask[None, None], 2 * voxels + 1, stride=1, padding=voxels)[0, 0]
 
 
 def _cut(labels: Tensor, depth: Tensor, spacing: float) -> Tensor:

@@ -31,8 +31,8 @@ from training.anatomy_command import HELD_OUT
 from training.atlas import pairs
 from training.cohort import CasePlan, plan_cases
 from training.cohort_settings import CohortSettings, read_cohort_settings
+from training.commands import VALIDATION
 from training.individual import draw_individual
-from training.networks import VALIDATION
 from training.phantom import draw_phantom
 from training.phantom_case import PhantomHead
 from training.simulated_case import DrawHead, Head, scan_case

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from feta.errors import FetaError
-from training.networks import CONFIGS, VALIDATION, Atlases, Everything, Minutes, Run, Start, Steps, Threads, _loop, _say
+from training.commands import (
+    CONFIGS,
+    VALIDATION,
+    Atlases,
+    Everything,
+    Minutes,
+    Run,
+    Start,
+    Steps,
+    Threads,
+    loop_settings,
+    say,
+)
 
 #: The one that never saw the validation subjects.
 HELD_OUT = Path(__file__).parent.parent / "weights" / "anatomy-held-out.safetensors"
@@ -33,9 +45,9 @@ def anatomy(
     from inference.weights import describe
     from training.anatomy_training import AnatomyRunSettings, train_anatomy
 
-    settings = read_settings(AnatomyRunSettings, config, _loop(minutes, steps))
+    settings = read_settings(AnatomyRunSettings, config, loop_settings(minutes, steps))
     torch.set_num_threads(threads)
-    model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, _say, start)
+    model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, say, start)
     path = out or run / "anatomy.safetensors"
     entry = model.save(path, settings.network)
     describe(path.parent, {path.stem: entry | {"brains": sorted(model.latents)}})

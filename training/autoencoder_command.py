@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from feta.errors import FetaError
-from training.networks import (
+from training.commands import (
     CONFIGS,
     VALIDATION,
     Atlases,
@@ -18,10 +18,11 @@ from training.networks import (
     Minutes,
     Run,
     Steps,
+    Subjects,
     Threads,
-    _loop,
-    _prepare,
-    _say,
+    loop_settings,
+    prepare,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def autoencoder(
     from evaluation.settings import read_settings
     from training.autoencoder import AutoencoderSettings, train_autoencoder
 
-    settings = read_settings(AutoencoderSettings, config, _loop(minutes, steps))
+    settings = read_settings(AutoencoderSettings, config, loop_settings(minutes, steps))
     networks, spacing = answering(network, network_config)
     if abs(spacing - settings.synthesis.spacing) > 1e-6:
         problem = f"synthesis.spacing is {settings.synthesis.spacing:g} mm, and {network} works at {spacing:g} mm"
         raise FetaError(config, problem, "make them equal")
-    train_autoencoder(_prepare(atlases, threads, everything), networks, settings, run, _say)
+    train_autoencoder(prepare(atlases, threads, everything), networks, settings, run, say)
 
 
 def answering(folder: Path, config: Path) -> tuple[Sequence[ResidualUNet], float]:
@@ -100,10 +101,10 @@ def export_autoencoder(
     from evaluation.settings import read_settings
     from inference.weights import describe
     from training.autoencoder import AutoencoderSettings
-    from training.networks import _export
+    from training.commands import export_run
 
     settings = read_settings(AutoencoderSettings, config)
-    describe(weights, {"autoencoder": _export(run, weights / "autoencoder.safetensors", settings)})
+    describe(weights, {"autoencoder": export_run(run, weights / "autoencoder.safetensors", settings)})
 
 
 def topology_report(
@@ -111,15 +112,13 @@ def topology_report(
     output: Annotated[Path, typer.Argument(help="CSV to write: step, subject, label, metric, value.")],
     weights: Annotated[Path, typer.Option(help="Folder with model.yaml.")] = Path("weights"),
     threads: Threads = os.cpu_count() or 1,
-    every: Annotated[
-        bool, typer.Option("--every", help="Measure all volumes of the folder, such as a simulated cohort's.")
-    ] = False,
+    subjects: Subjects = None,
 ) -> None:
-    """Measure what each step towards the right topology gains and costs, on the six validation subjects."""
+    """Measure what each step towards the right topology gains and costs, on the six validation subjects or others."""
     import torch
 
     from training.topology_report import measure_topology
 
     torch.set_num_threads(threads)
-    for line in measure_topology(atlases, weights, None if every else VALIDATION, output):
+    for line in measure_topology(atlases, weights, subjects or VALIDATION, output):
         print(line, flush=True)

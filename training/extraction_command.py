@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from feta.errors import FetaError
-from training.networks import (
+from training.commands import (
     CONFIGS,
     Also,
     Atlases,
@@ -19,10 +19,10 @@ from training.networks import (
     Start,
     Steps,
     Threads,
-    _export,
-    _loop,
-    _prepare,
-    _say,
+    export_run,
+    loop_settings,
+    prepare,
+    say,
 )
 
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
@@ -46,11 +46,11 @@ def extraction(
     from training.extraction import ExtractionSettings, train_extraction
     from training.heads import read_heads
 
-    settings = read_settings(ExtractionSettings, config, _loop(minutes, steps))
+    settings = read_settings(ExtractionSettings, config, loop_settings(minutes, steps))
     if heads is not None and not heads.is_dir():
         raise FetaError(heads, "is not a folder", "make it with `feta-train heads`")
     painted = [] if heads is None else read_heads(heads)
-    train_extraction(_prepare(atlases, threads, everything, also or ()), painted, settings, run, _say, start)
+    train_extraction(prepare(atlases, threads, everything, also or ()), painted, settings, run, say, start)
 
 
 def export_extraction(
@@ -64,4 +64,4 @@ def export_extraction(
     from training.extraction import ExtractionSettings
 
     settings = read_settings(ExtractionSettings, config)
-    describe(weights, {"extraction": _export(run, weights / "extraction.safetensors", settings)})
+    describe(weights, {"extraction": export_run(run, weights / "extraction.safetensors", settings)})

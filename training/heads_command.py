@@ -10,7 +10,7 @@ import typer
 
 from feta.errors import FetaError
 from training.anatomy_command import HELD_OUT
-from training.networks import _say
+from training.commands import say
 
 
 def heads(
@@ -45,5 +45,5 @@ def heads(
         write_volume(folder / f"sub-head{number:04d}_T2w.nii.gz", image)
         # Last: a head with a label map is finished.
         write_label_map(labels, label_map)
-        _say(f"[{number}/{count}] {labels.name}, {age:.1f} weeks")
+        say(f"[{number}/{count}] {labels.name}, {age:.1f} weeks")
     typer.echo(f"Labelled heads: {out}")

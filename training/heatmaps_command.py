@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from feta.errors import FetaError
-from training.networks import (
+from training.commands import (
     CONFIGS,
     VALIDATION,
     Atlases,
@@ -19,9 +19,9 @@ from training.networks import (
     Run,
     Steps,
     Threads,
-    _export,
-    _loop,
-    _say,
+    export_run,
+    loop_settings,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def heatmaps(
     from evaluation.settings import read_settings
     from training.heatmaps import LandmarkSettings, train_heatmaps
 
-    settings = read_settings(LandmarkSettings, config, _loop(minutes, steps))
+    settings = read_settings(LandmarkSettings, config, loop_settings(minutes, steps))
     for folder in (atlases, *(measured or ())):
         if not folder.is_dir():
             raise FetaError(folder, "is not a folder", "name a BIDS folder of T2w volumes")
     torch.set_num_threads(threads)
-    train_heatmaps(_heads(atlases, measured or (), weights, () if everything else VALIDATION), settings, run, _say)
+    train_heatmaps(_heads(atlases, measured or (), weights, () if everything else VALIDATION), settings, run, say)
 
 
 def _heads(atlases: Path, measured: Sequence[Path], weights: Path | None, validation: tuple[str, ...]) -> Heads:
@@ -79,7 +79,7 @@ def _heads(atlases: Path, measured: Sequence[Path], weights: Path | None, valida
     for folder in measured:
         for number, head in enumerate(measured_heads(folder, segment)):
             (kept if validation and number % _HELD_OUT == _HELD_OUT - 1 else known).append(head)
-        _say(f"{folder}: {len(known)} heads to train on so far")
+        say(f"{folder}: {len(known)} heads to train on so far")
     return Heads(defined, known, kept)
 
 
@@ -107,4 +107,4 @@ def export_heatmaps(
     from training.heatmaps import NOMINAL_MM, LandmarkSettings
 
     settings = read_settings(LandmarkSettings, config)
-    describe(weights, {"landmarks": _export(run, weights / "landmarks.safetensors", settings, NOMINAL_MM)})
+    describe(weights, {"landmarks": export_run(run, weights / "landmarks.safetensors", settings, NOMINAL_MM)})

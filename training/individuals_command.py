@@ -15,7 +15,7 @@ import typer
 from feta.errors import FetaError
 from feta.grid import Grid, transformed
 from training.anatomy_command import HELD_OUT
-from training.networks import _say
+from training.commands import say
 
 if TYPE_CHECKING:
     from training.anatomy import Anatomy
@@ -55,7 +55,7 @@ def individuals(
         _write(out, number, YOUNGEST + (OLDEST + 1 - YOUNGEST) * share, seed, known, spacing, pathological)
         drawn += 1
         left = (time.monotonic() - began) / drawn * (count - number)
-        _say(f"[{number}/{count}] {labels.name}, {left / 60:.0f} min left")
+        say(f"[{number}/{count}] {labels.name}, {left / 60:.0f} min left")
     typer.echo(f"Labelled volumes: {out}")
 
 

@@ -3,74 +3,30 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from feta.errors import FetaError
-
-CONFIGS = Path(__file__).parent / "configs"
-#: Seen by no model behind a reported figure.
-VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
-
-Atlases = Annotated[Path, typer.Argument(help="Labelled BIDS folder: sub-*/anat/*_T2w.nii.gz with *_T2w_dseg.nii.gz.")]
-Run = Annotated[Path, typer.Argument(help="Folder of the run; a run that was killed goes on from here.")]
-Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
-Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
-Threads = Annotated[int, typer.Option(help="CPU threads.")]
-Start = Annotated[Path | None, typer.Option(help="Run folder of the same network, from whose weights to start.")]
-Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
-
-
-Also = Annotated[
-    list[Path] | None,
-    typer.Option(help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated."),
-]
-
-Only = Annotated[
-    str | None,
-    typer.Option(help="Train on those subjects only whose names fit, such as 'sub-crl*'."),
-]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _loop(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]:
-    given = {"minutes": minutes, "steps": steps}
-    return {"loop": {name: value for name, value in given.items() if value is not None}}
-
-
-def _prepare(
-    atlases: Path,
-    threads: int,
-    everything: bool,
-    also: Sequence[Path] = (),
-    only: str | None = None,
-    fold: tuple[int, int] | None = None,
-    partial_labels: bool = False,
-) -> Any:
-    """Read subjects; those of a fold (its number, and how many there are) take the place of the validation atlases."""
-    import torch
-
-    from training.cohorts import read_subjects
-    from training.folds import validation_fold
-
-    for folder in (atlases, *also):
-        if not folder.is_dir():
-            raise FetaError(folder, "is not a folder", "name a labelled BIDS folder of T2w volumes")
-    torch.set_num_threads(threads)
-    keep = partial(fnmatchcase, pat=only) if only else lambda name: True
-    if everything and fold:
-        raise FetaError("--everything", "leaves nothing for a fold to validate on", "leave out --fold")
-    validation = validation_fold(atlases, *fold) if fold else () if everything else VALIDATION
-    return read_subjects(atlases, validation, keep, also, partial_labels)
+from training.commands import (
+    CONFIGS,
+    VALIDATION,
+    Also,
+    Atlases,
+    Everything,
+    Minutes,
+    Only,
+    Run,
+    Start,
+    Steps,
+    Subjects,
+    Threads,
+    export_run,
+    loop_settings,
+    prepare,
+    say,
+)
 
 
 def segmentation(
@@ -94,10 +50,10 @@ def segmentation(
     from inference.device import choose
     from training.segmentation import SegmentationSettings, train_segmentation
 
-    settings = read_settings(SegmentationSettings, config, _loop(minutes, steps), over)
+    settings = read_settings(SegmentationSettings, config, loop_settings(minutes, steps), over)
     which = None if fold is None else (fold, folds)
-    subjects = _prepare(atlases, threads, everything, also or (), only, which, partial_labels=True)
-    train_segmentation(subjects, settings, run, _say, start, choose(device))
+    subjects = prepare(atlases, threads, everything, also or (), only, which, partial_labels=True)
+    train_segmentation(subjects, settings, run, say, start, choose(device))
 
 
 def locator(
@@ -113,8 +69,8 @@ def locator(
     from evaluation.settings import read_settings
     from training.locator import LocatorSettings, train_locator
 
-    settings = read_settings(LocatorSettings, config, _loop(minutes, steps))
-    train_locator(_prepare(atlases, threads, everything), settings, run, _say)
+    settings = read_settings(LocatorSettings, config, loop_settings(minutes, steps))
+    train_locator(prepare(atlases, threads, everything), settings, run, say)
 
 
 def export(
@@ -130,34 +86,14 @@ def export(
     from training.locator import LocatorSettings
     from training.segmentation import SegmentationSettings
 
-    weights.mkdir(parents=True, exist_ok=True)
     where = read_settings(LocatorSettings, locator_config)
     what = read_settings(SegmentationSettings, segmentation_config)
     entries = []
     for i, run in enumerate(segmentation_run):
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
-        entries.append(_export(run, weights / f"{name}.safetensors", what))
-    index = {"locator": _export(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
+        entries.append(export_run(run, weights / f"{name}.safetensors", what))
+    index = {"locator": export_run(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
     describe(weights, index)
-
-
-def _export(run: Path, path: Path, settings: Any, spacing: float | None = None) -> dict[str, Any]:
-    """Write a run's averaged weights, of the synthesis's spacing (mm) or another; the entry for model.yaml."""
-    import torch
-
-    from inference.network import ResidualUNet
-    from inference.weights import save_network
-    from training.architectures import shipped
-
-    checkpoint = run / "checkpoint.pt"
-    if not checkpoint.exists():
-        raise FetaError(checkpoint, "does not exist", "train first")
-    shape = shipped(settings.network)
-    network = ResidualUNet(shape)
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network.load_state_dict(state["average"])
-    entry = save_network(network, path, spacing or settings.synthesis.spacing, shape)
-    return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}
 
 
 def validate(
@@ -165,14 +101,15 @@ def validate(
     output: Annotated[Path, typer.Argument(help="CSV to write: condition, subject, label, metric, value.")],
     weights: Annotated[Path, typer.Option(help="Folder with model.yaml.")] = Path("weights"),
     threads: Threads = os.cpu_count() or 1,
+    subjects: Subjects = None,
 ) -> None:
-    """Measure the shipped weights on the six validation subjects, as they are and turned, noisy and biased."""
+    """Measure weights on the six validation subjects or others, as they are and turned, noisy and biased."""
     import torch
 
     from training.validation import CONDITIONS, measure_validation
 
     torch.set_num_threads(threads)
-    for line in measure_validation(atlases, weights, VALIDATION, CONDITIONS, output):
+    for line in measure_validation(atlases, weights, subjects or VALIDATION, CONDITIONS, output):
         print(line, flush=True)
 
 
@@ -184,14 +121,15 @@ def stress(
     only: Annotated[
         list[str] | None, typer.Option(help="One condition, such as 'tight mask'; may be repeated.")
     ] = None,
+    subjects: Subjects = None,
 ) -> None:
-    """Measure weights on the six validation subjects, turned, at other spacings, with noise, bias, motion, unmasked…"""
+    """Measure weights on the six validation subjects or others under each condition: turned, noise, motion, unmasked…"""
     import torch
 
     from training.validation import measure_stress
 
     torch.set_num_threads(threads)
-    for line in measure_stress(atlases, weights, VALIDATION, output, only or ()):
+    for line in measure_stress(atlases, weights, subjects or VALIDATION, output, only or ()):
         print(line, flush=True)
 
 

@@ -24,8 +24,7 @@ from inference.ongrid import back_to_grid
 from inference.orientation import Reorientation
 from inference.segmenter import Segmenter, constructed, largest_component
 from inference.topology import warm_up
-from training.atlas import pairs
-from training.validation import scores
+from training.validation import labelled, scores, sites
 
 #: Metrics of the table, and their headings.
 COLUMNS = {"dice": "Dice", "hd95": "HD95 mm", "ed": "ED", "b0": "Δb0", "b1": "Δb1", "b2": "Δb2"}
@@ -46,19 +45,19 @@ class Step:
     seconds: float
 
 
-def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | None, path: Path) -> Iterator[str]:
+def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, path: Path) -> Iterator[str]:
     """Segment and score after each step; writes one CSV row a figure and yields lines, a Markdown table last.
 
     Args:
         root: labelled BIDS folder.
         weights: folder with ``model.yaml``; without an autoencoder in it, there are no steps with one.
-        subjects: which to measure (``sub-crl24``); None: all.
+        subjects: which to measure (``sub-crl24``), or what their names fit (``*``).
         path: of the CSV: step, subject, label, metric, value.
 
     Raises:
         FetaError: a subject is missing, or weights or CSV can't be used.
     """
-    files = _chosen(root, subjects)
+    files = labelled(root, subjects)
     warm_up()  # the first case's seconds are not the compiler's
     segmenter = Segmenter(weights, choose())
     mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
@@ -81,16 +80,8 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | None, 
                 yield f"{subject}, {step.name}: mean Dice {values[:, 0].mean():.4f}, {step.seconds:.1f} s"
             stream.flush()
     yield from _table(found, seconds)
-
-
-def _chosen(root: Path, subjects: Sequence[str] | None) -> dict[str, tuple[Path, Path]]:
-    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
-    if subjects is None:
-        return found
-    missing = sorted(set(subjects) - set(found))
-    if missing:
-        raise FetaError(root, f"holds no labelled volume of {missing[0]}", "name another folder, or measure all of it")
-    return {name: found[name] for name in subjects}
+    for name, each in found.items():
+        yield from (f"{name}: {line}" for line in sites(root, list(files), each))
 
 
 def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> list[Step]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from evaluation.policy import default_policy, fill_topology, score_pair
 from evaluation.table import SEGMENTATION_METRICS
 from feta.errors import FetaError
 from feta.labels import TISSUES
+from feta.tables import plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.device import choose
 from inference.segmenter import Segmenter
@@ -29,42 +31,45 @@ CONDITIONS: dict[str, Condition] = {"as is": as_is, "turned, noise, bias": turne
 
 
 def measure_validation(
-    root: Path, weights: Path, subjects: tuple[str, ...], conditions: dict[str, Condition], path: Path
+    root: Path, weights: Path, subjects: tuple[str, ...] | str, conditions: dict[str, Condition], path: Path
 ) -> Iterator[str]:
     """Segment and score; writes one CSV row a figure and yields lines for people, with one table a condition.
 
     Args:
         root: labelled BIDS folder.
         weights: folder with ``model.yaml``.
-        subjects: which to measure.
+        subjects: which to measure, or what their names fit (``sub-sb*``).
         conditions: by name.
         path: of the CSV.
 
     Raises:
         FetaError: a subject is missing, or weights or CSV can't be used.
     """
+    files = labelled(root, subjects)
     rows = []
-    for condition, subject, values in _measured(root, weights, subjects, conditions, path):
+    for condition, subject, values in _measured(files, weights, conditions, path):
         rows.append(values)
         yield _line(condition, subject, values)
-        if len(rows) == len(subjects):
+        if len(rows) == len(files):
             yield from _table(condition, np.stack(rows))
+            yield from sites(root, list(files), rows)
             rows = []
 
 
 def measure_stress(
-    root: Path, weights: Path, subjects: tuple[str, ...], path: Path, only: Sequence[str] = ()
+    root: Path, weights: Path, subjects: tuple[str, ...] | str, path: Path, only: Sequence[str] = ()
 ) -> Iterator[str]:
     """The same under every condition of the stress suite (or only some), with one table of all at the end."""
     unknown = sorted(set(only) - set(STRESS))
     if unknown:
         raise FetaError("--only", f"'{unknown[0]}' is no condition", f"known are {', '.join(STRESS)}")
     chosen = {name: change for name, change in STRESS.items() if not only or name in only}
+    files = labelled(root, subjects)
     rows: dict[str, list[npt.NDArray[np.float64]]] = {}
-    for condition, subject, values in _measured(root, weights, subjects, chosen, path):
+    for condition, subject, values in _measured(files, weights, chosen, path):
         rows.setdefault(condition, []).append(values)
         yield _line(condition, subject, values)
-    yield f"\nmean over {len(subjects)} subjects and all tissues\n"
+    yield f"\nmean over {len(files)} subjects and all tissues\n"
     yield "| condition | Dice | HD95 mm | ED |\n|---|---|---|---|"
     columns = [SEGMENTATION_METRICS.index(name) for name in ("dice", "hd95", "ed")]
     for condition, values_of in rows.items():
@@ -73,20 +78,15 @@ def measure_stress(
 
 
 def _measured(
-    root: Path, weights: Path, subjects: tuple[str, ...], conditions: dict[str, Condition], path: Path
+    files: dict[str, tuple[Path, Path]], weights: Path, conditions: dict[str, Condition], path: Path
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
     """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
     segmenter = Segmenter(weights, choose())
-    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
-    missing = sorted(set(subjects) - set(found))
-    if missing:
-        raise FetaError(root, f"holds no labelled volume of {missing[0]}", "name the folder of the validation subjects")
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():
-            for seed, subject in enumerate(subjects):
-                image_path, label_path = found[subject]
+            for seed, (subject, (image_path, label_path)) in enumerate(files.items()):
                 pair = read_volume(image_path), read_label_map(label_path)
                 image, labels = change(pair, np.random.default_rng(seed))
                 values = scores(labels, segmenter(image).labels)
@@ -95,6 +95,50 @@ def _measured(
                         writer.writerow([condition, subject, tissue.name, metric, f"{value:.4f}"])
                 stream.flush()
                 yield condition, subject, values
+
+
+def labelled(root: Path, subjects: Sequence[str] | str) -> dict[str, tuple[Path, Path]]:
+    """(T2w, label map) of some subjects of a labelled BIDS folder, by subject.
+
+    Args:
+        root: the folder.
+        subjects: their names (``sub-crl24``), or what they fit (``sub-crl*``).
+
+    Raises:
+        FetaError: one is missing, or none fits.
+    """
+    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
+    if isinstance(subjects, str):
+        chosen = {name: files for name, files in found.items() if fnmatchcase(name, subjects)}
+        if not chosen:
+            raise FetaError(root, f"holds no labelled volume whose subject fits '{subjects}'", f"such as {min(found)}")
+        return chosen
+    missing = sorted(set(subjects) - set(found))
+    if missing:
+        raise FetaError(root, f"holds no labelled volume of {missing[0]}", "name another folder, or --subjects")
+    return {name: found[name] for name in subjects}
+
+
+def sites(root: Path, subjects: Sequence[str], values: Sequence[npt.NDArray[np.float64]]) -> Iterator[str]:
+    """Mean Dice by hospital, where the folder's table tells of several; values (7 tissues, 7 metrics) by subject."""
+    of = _sites(root)
+    dice: dict[str, list[float]] = {}
+    for subject, found in zip(subjects, values, strict=True):
+        dice.setdefault(of.get(subject, ""), []).append(float(found[:, 0].mean()))
+    if len(dice) > 1:
+        means = {site: float(np.mean(each)) for site, each in sorted(dice.items())}
+        yield "mean Dice by site: " + ", ".join(f"{site} {mean:.3f}" for site, mean in means.items())
+        yield f"between sites: {max(means.values()) - min(means.values()):.3f}"
+
+
+def _sites(root: Path) -> dict[str, str]:
+    """The hospital of each subject, by the folder's table; empty where it tells of none."""
+    path = next((p for p in (root / "input" / "participants.tsv", root / "participants.tsv") if p.exists()), None)
+    table = read_table(path) if path else None
+    names = [plain_name(name) for name in table.header] if table else []
+    if table is None or "site" not in names:
+        return {}
+    return {row[0]: row[names.index("site")] for row in table.rows if len(row) > names.index("site")}
 
 
 def _line(condition: str, subject: str, values: npt.NDArray[np.float64]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from feta.errors import FetaError
-from training.networks import CONFIGS, VALIDATION, Atlases, Everything, _say
+from training.commands import CONFIGS, VALIDATION, Atlases, Everything, say
 
 if TYPE_CHECKING:
     from training.deformation import Deformation
@@ -55,7 +55,7 @@ def variants(
         told = _write(out, name, plan, rng, files, settings)
         made += 1
         left = (time.monotonic() - began) / made * (count - number)
-        _say(f"[{number}/{count}] {name}: {told}, {left / 60:.0f} min left")
+        say(f"[{number}/{count}] {name}: {told}, {left / 60:.0f} min left")
     _list(out)
     typer.echo(f"Labelled volumes: {out}")
 

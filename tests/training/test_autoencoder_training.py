@@ -18,8 +18,8 @@ from training.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.autoencoder_command import answering
 from training.cli import app
 from training.cohorts import read_subjects
+from training.commands import VALIDATION
 from training.corruption import CorruptionSettings
-from training.networks import VALIDATION
 from training.synthesis import SynthesisSettings
 
 SHAPE = NetworkSettings(inputs=8, outputs=64, widths=(2, 2), blocks=(1, 1), heads=1, stem=2)
@@ -140,7 +140,8 @@ def test_a_run_answers_by_its_averaged_weights(tmp_path: Path) -> None:
 def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) -> None:
     _invoke(["export-autoencoder", str(root / "weights"), str(root / "run"), "--config", str(root / "tiny.yaml")])
     assert read_model(root / "weights").autoencoder is not None
-    call = ["topology-report", str(root / "one"), str(root / "t.csv"), "--weights", str(root / "weights"), "--every"]
+    call = ["topology-report", str(root / "one"), str(root / "t.csv"), "--weights", str(root / "weights")]
+    call += ["--subjects", "*"]
     output = _invoke([*call, "--threads", "1"])
     rows = list(csv.DictReader((root / "t.csv").open()))
     steps = list(dict.fromkeys(row["step"] for row in rows))

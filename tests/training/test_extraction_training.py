@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from inference.weights import load_network, read_model
 from training.cli import app
+from training.commands import VALIDATION
 from training.heads import VIEW_MM, Head, read_heads, synthesise_head, viewed
-from training.networks import VALIDATION
 from training.randomness import Draw
 from training.simulated_case import largest_piece
 from training.surroundings import SurroundingsSettings

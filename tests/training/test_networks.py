@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from inference.weights import load_network, read_model
 from training.cli import app
-from training.networks import VALIDATION
+from training.commands import VALIDATION
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},

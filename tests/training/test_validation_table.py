@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from feta.errors import FetaError
 from feta.grid import Grid
 from feta.volumes import Volume
 from training.stress import rotate, turned
+from training.validation import labelled, sites
 
 SIDE = 24
 GRID = Grid((SIDE,) * 3, (2.0,) * 3, (0.0,) * 3, (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
@@ -43,3 +47,33 @@ def test_turning_keeps_volume_and_pairs_image_with_labels() -> None:
     assert image.array[labels.array == 3].mean() > 4 * image.array[labels.array == 0].mean()
     # Rician noise of an eighth of the mean: no voxel of the background stays zero
     assert (image.array > 0).all()
+
+
+def _cohort(root: Path, site: str = "Site") -> None:
+    """Three empty pairs of files, and a table that tells their hospitals."""
+    for name in ("sub-a1", "sub-a2", "sub-b1"):
+        (root / name / "anat").mkdir(parents=True)
+        for ending in ("T2w", "T2w_dseg"):
+            (root / name / "anat" / f"{name}_{ending}.nii.gz").touch()
+    rows = ["participant_id\t" + site, "sub-a1\tNorth", "sub-a2\tSouth", "sub-b1\tSouth"]
+    (root / "participants.tsv").write_text("\n".join(rows))
+
+
+def test_subjects_are_chosen_by_what_their_names_fit(tmp_path: Path) -> None:
+    _cohort(tmp_path)
+    assert list(labelled(tmp_path, "sub-a*")) == ["sub-a1", "sub-a2"]
+    assert list(labelled(tmp_path, ["sub-b1"])) == ["sub-b1"]
+    with pytest.raises(FetaError, match="whose subject fits 'crl"):
+        labelled(tmp_path, "crl*")
+
+
+def test_sites_are_told_apart_by_the_table(tmp_path: Path) -> None:
+    _cohort(tmp_path)
+    values = [np.full((7, 7), dice) for dice in (0.9, 0.8, 0.7)]
+    lines = list(sites(tmp_path, ["sub-a1", "sub-a2", "sub-b1"], values))
+    assert lines == ["mean Dice by site: North 0.900, South 0.750", "between sites: 0.150"]
+
+
+def test_without_a_column_of_sites_none_are_told_apart(tmp_path: Path) -> None:
+    _cohort(tmp_path, site="Scanner")
+    assert not list(sites(tmp_path, ["sub-a1", "sub-b1"], [np.ones((7, 7))] * 2))

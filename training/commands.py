@@ -1,0 +1,101 @@
+"""What training's commands share: their arguments, the subjects that are held out, the way to shipped weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from feta.errors import FetaError
+
+CONFIGS = Path(__file__).parent / "configs"
+#: Seen by no model behind a reported figure.
+VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
+
+Atlases = Annotated[Path, typer.Argument(help="Labelled BIDS folder: sub-*/anat/*_T2w.nii.gz with *_T2w_dseg.nii.gz.")]
+Run = Annotated[Path, typer.Argument(help="Folder of the run; a run that was killed goes on from here.")]
+Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
+Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
+Threads = Annotated[int, typer.Option(help="CPU threads.")]
+Start = Annotated[Path | None, typer.Option(help="Run folder of the same network, from whose weights to start.")]
+Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
+
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated."),
+]
+
+Only = Annotated[
+    str | None,
+    typer.Option(help="Train on those subjects only whose names fit, such as 'sub-crl*'."),
+]
+
+
+Subjects = Annotated[
+    str | None,
+    typer.Option(
+        help="Measure all whose names fit, such as 'sub-sb*' or '*'.", show_default="the six validation subjects"
+    ),
+]
+
+
+def say(line: str) -> None:
+    """Tell a person at the terminal, or a log."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def loop_settings(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]:
+    """What was given of the loop's settings, as it stands in a settings file."""
+    given = {"minutes": minutes, "steps": steps}
+    return {"loop": {name: value for name, value in given.items() if value is not None}}
+
+
+def prepare(
+    atlases: Path,
+    threads: int,
+    everything: bool,
+    also: Sequence[Path] = (),
+    only: str | None = None,
+    fold: tuple[int, int] | None = None,
+    partial_labels: bool = False,
+) -> Any:
+    """Read subjects; those of a fold (its number, and how many there are) take the place of the validation atlases."""
+    import torch
+
+    from training.cohorts import read_subjects
+    from training.folds import validation_fold
+
+    for folder in (atlases, *also):
+        if not folder.is_dir():
+            raise FetaError(folder, "is not a folder", "name a labelled BIDS folder of T2w volumes")
+    torch.set_num_threads(threads)
+    keep = partial(fnmatchcase, pat=only) if only else lambda name: True
+    if everything and fold:
+        raise FetaError("--everything", "leaves nothing for a fold to validate on", "leave out --fold")
+    validation = validation_fold(atlases, *fold) if fold else () if everything else VALIDATION
+    return read_subjects(atlases, validation, keep, also, partial_labels)
+
+
+def export_run(run: Path, path: Path, settings: Any, spacing: float | None = None) -> dict[str, Any]:
+    """Write a run's averaged weights, of the synthesis's spacing (mm) or another; the entry for model.yaml."""
+    import torch
+
+    from inference.network import ResidualUNet
+    from inference.weights import save_network
+    from training.architectures import shipped
+
+    checkpoint = run / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise FetaError(checkpoint, "does not exist", "train first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = shipped(settings.network)
+    network = ResidualUNet(shape)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    network.load_state_dict(state["average"])
+    entry = save_network(network, path, spacing or settings.synthesis.spacing, shape)
+    return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}

@@ -100,7 +100,7 @@ def main() -> None:
     print(f"\nheader turned: largest change {np.nanmax(header):.3f} %")
     low, high = np.nanpercentile(turned, [50, 95])
     print(f"voxels resampled, turned: change {low:.2f} % (median), {high:.2f} % (95th percentile)")
-    print(f"on top of the segmentation: {np.median(seconds[1:]):.2f} s (median), {max(seconds):.2f} s (largest)")
+    print(f"on top of the segmentation: {np.median(seconds[1:] or seconds):.2f} s (median), {max(seconds):.2f} s (largest)")
 
 
 if __name__ == "__main__":

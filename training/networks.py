@@ -123,7 +123,7 @@ def stress(
     ] = None,
     subjects: Subjects = None,
 ) -> None:
-    """Measure weights on the six validation subjects or others under each condition: turned, noise, motion, unmasked…"""
+    """Measure weights on the six validation subjects or others under stress: turned, noise, motion, unmasked…"""
     import torch
 
     from training.validation import measure_stress

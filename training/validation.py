@@ -18,7 +18,7 @@ from evaluation.policy import default_policy, fill_topology, score_pair
 from evaluation.table import SEGMENTATION_METRICS
 from feta.errors import FetaError
 from feta.labels import TISSUES
-from feta.tables import plain_name, read_table
+from feta.participants import read_participants
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.device import choose
 from inference.segmenter import Segmenter
@@ -134,11 +134,8 @@ def sites(root: Path, subjects: Sequence[str], values: Sequence[npt.NDArray[np.f
 def _sites(root: Path) -> dict[str, str]:
     """The hospital of each subject, by the folder's table; empty where it tells of none."""
     path = next((p for p in (root / "input" / "participants.tsv", root / "participants.tsv") if p.exists()), None)
-    table = read_table(path) if path else None
-    names = [plain_name(name) for name in table.header] if table else []
-    if table is None or "site" not in names:
-        return {}
-    return {row[0]: row[names.index("site")] for row in table.rows if len(row) > names.index("site")}
+    people = read_participants(path) if path else {}
+    return {name: person.site for name, person in people.items() if person.site}
 
 
 def _line(condition: str, subject: str, values: npt.NDArray[np.float64]) -> str:

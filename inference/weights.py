@@ -26,6 +26,7 @@ from torch import nn
 
 from feta.errors import FetaError
 from inference.network import NetworkSettings, ResidualUNet
+from inference.quantised import quantised, restored
 
 INDEX = "model.yaml"
 #: Networks that a folder may do without, in the order of ``Model``.
@@ -125,16 +126,19 @@ def load_network(weight_file: WeightFile) -> ResidualUNet:
         raise FetaError(weight_file.path, "is damaged or another version: its sha256 differs from model.yaml's", REMEDY)
     network = ResidualUNet(weight_file.network)
     try:
-        network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()})
+        network.load_state_dict(restored(load(data)))
     except RuntimeError as error:
         raise FetaError(weight_file.path, "does not fit the network that model.yaml describes", REMEDY) from error
     return network.eval()
 
 
-def save_network(network: nn.Module, path: Path, spacing: float, settings: NetworkSettings) -> dict[str, Any]:
-    """Write float16 weights; returns the file's entry for ``model.yaml``."""
-    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in network.state_dict().items()}
-    data = save(tensors)
+def save_network(
+    network: nn.Module, path: Path, spacing: float, settings: NetworkSettings, int8: bool = False
+) -> dict[str, Any]:
+    """Write float16 weights, or kernels in a byte a number; returns the file's entry for ``model.yaml``."""
+    state = network.state_dict()
+    halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in state.items()}
+    data = save(quantised(state) if int8 else halves)
     path.write_bytes(data)
     described = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
     return {

@@ -81,7 +81,9 @@ def prepare(
     return read_subjects(atlases, validation, keep, also, partial_labels)
 
 
-def export_run(run: Path, path: Path, settings: Any, spacing: float | None = None) -> dict[str, Any]:
+def export_run(
+    run: Path, path: Path, settings: Any, spacing: float | None = None, int8: bool = False
+) -> dict[str, Any]:
     """Write a run's averaged weights, of the synthesis's spacing (mm) or another; the entry for model.yaml."""
     import torch
 
@@ -97,5 +99,5 @@ def export_run(run: Path, path: Path, settings: Any, spacing: float | None = Non
     network = ResidualUNet(shape)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
-    entry = save_network(network, path, spacing or settings.synthesis.spacing, shape)
+    entry = save_network(network, path, spacing or settings.synthesis.spacing, shape, int8)
     return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}

@@ -79,6 +79,7 @@ def export(
     segmentation_run: Annotated[list[Path], typer.Option(help="Run folder of a network; several: ensemble.")],
     locator_config: Annotated[Path, typer.Option(help="Its settings.")] = CONFIGS / "locator.yaml",
     segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
+    int8: Annotated[bool, typer.Option("--int8", help="Segmentation weights in a byte each: half the size.")] = False,
 ) -> None:
     """Turn the averaged weights of training runs into the float16 files that the submission ships."""
     from evaluation.settings import read_settings
@@ -91,7 +92,7 @@ def export(
     entries = []
     for i, run in enumerate(segmentation_run):
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
-        entries.append(export_run(run, weights / f"{name}.safetensors", what))
+        entries.append(export_run(run, weights / f"{name}.safetensors", what, int8=int8))
     index = {"locator": export_run(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
     describe(weights, index)
 

@@ -6,6 +6,7 @@ import yaml
 
 from feta.errors import FetaError
 from inference.network import NetworkSettings, ResidualUNet
+from inference.quantised import quantised, restored
 from inference.weights import load_network, read_model, save_network
 
 SETTINGS = NetworkSettings(widths=(2, 4), blocks=(1, 1), heads=1)
@@ -27,6 +28,29 @@ def test_weights_come_back_to_float16_precision(folder: Path) -> None:
     assert len(model.segmentation) == 2
     assert loaded.keys() == original.keys()
     assert all(torch.allclose(loaded[k], original[k], rtol=1e-3, atol=1e-6) for k in original)
+
+
+def test_weights_in_bytes_come_back_to_half_a_step_of_their_channel(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = ResidualUNet(SETTINGS)
+    entry = save_network(network, tmp_path / "a.safetensors", 1.0, SETTINGS, int8=True)
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump({"locator": entry, "segmentation": [entry]}))
+    loaded = load_network(read_model(tmp_path).locator).state_dict()
+    for name, tensor in network.state_dict().items():
+        channels = tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None]
+        half_a_step = channels.abs().amax(1) / 127 / 2 if tensor.ndim > 1 else 1e-3 * channels.abs().amax(1) + 1e-6
+        assert ((loaded[name] - tensor).reshape(channels.shape).abs().amax(1) <= half_a_step * 1.001 + 1e-7).all()
+
+
+def test_weights_in_bytes_take_half_the_room(tmp_path: Path) -> None:
+    settings = NetworkSettings(widths=(16, 32), blocks=(1, 1), heads=1)
+    for name, int8 in (("half", False), ("byte", True)):
+        save_network(ResidualUNet(settings), tmp_path / name, 1.0, settings, int8)
+    assert (tmp_path / "byte").stat().st_size < 0.6 * (tmp_path / "half").stat().st_size
+
+
+def test_a_channel_of_zeros_stays_zero() -> None:
+    assert torch.equal(restored(quantised({"w": torch.zeros(2, 3)}))["w"], torch.zeros(2, 3))
 
 
 def test_one_changed_byte_is_noticed(folder: Path) -> None:

@@ -37,8 +37,8 @@ from inference.weights import Model, load_network, read_model
 MARGIN_MM = 14.0
 #: Largest side of the upright box, mm: a term brain and its margins fit.
 LARGEST_BOX_MM = 192.0
-#: Side of a patch in voxels.
-PATCH = 96
+#: Least side of the upright box, voxels.
+SMALLEST_BOX = 96
 #: The box in which poses are compared: coarse and small, since several are looked at.
 VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
@@ -168,10 +168,10 @@ class Segmenter:
         total = torch.zeros((LABEL_COUNT, *image.shape[1:]))
         image = image.to(self.compute.device)
         views = [False, True] if self.flips else [False]
-        for network in self.networks:
+        for network, file in zip(self.networks, self.model.segmentation, strict=True):
             for mirrored in views:
                 seen = image.flip(3) if mirrored else image
-                output = predict(seen, partial(self._softmax, network), LABEL_COUNT, (PATCH,) * 3).cpu()
+                output = predict(seen, partial(self._softmax, network), LABEL_COUNT, (file.patch,) * 3).cpu()
                 total += output.flip(3) if mirrored else output
         return total / (len(self.networks) * len(views))
 
@@ -183,7 +183,7 @@ class Segmenter:
 
 def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:
     """The box that holds the brain in the canonical frame: index → mm, and its size (x, y, z) in voxels."""
-    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, PATCH * spacing, LARGEST_BOX_MM)
+    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
     x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
     return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
 

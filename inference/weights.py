@@ -4,7 +4,7 @@
 
     locator: {file, sha256, spacing, network: {...}}
     segmentation:                # an ensemble: any number of files
-      - {file, sha256, spacing, network: {...}}
+      - {file, sha256, spacing, network: {...}, patch}
     extraction: {file, sha256, spacing, network: {...}}    # this one and the next two may be absent
     autoencoder: {file, sha256, spacing, network: {...}}
     landmarks: {file, sha256, spacing, network: {...}}
@@ -36,12 +36,21 @@ REMEDY = "restore the weights folder from the repository, or name another with -
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of ``model.yaml``."""
+    """One entry of ``model.yaml``.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes.
+        spacing: voxel size that the network works at, mm.
+        network: its shape.
+        patch: side of the cubes that it was trained on, voxels: larger ones shift what its layers normalise by.
+    """
 
     path: Path
     sha256: str
     spacing: float
     network: NetworkSettings
+    patch: int = 96
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,8 @@ def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:
     path = folder / entry["file"]
     if path.parent != folder:
         raise ValueError(f"{entry['file']} lies outside the folder")
-    return WeightFile(path, entry["sha256"], float(entry["spacing"]), NetworkSettings(**network))
+    patch = int(entry.get("patch", WeightFile.patch))
+    return WeightFile(path, entry["sha256"], float(entry["spacing"]), NetworkSettings(**network), patch)
 
 
 def load_network(weight_file: WeightFile) -> ResidualUNet:

@@ -92,7 +92,8 @@ def export(
     entries = []
     for i, run in enumerate(segmentation_run):
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
-        entries.append(export_run(run, weights / f"{name}.safetensors", what, int8=int8))
+        entry = export_run(run, weights / f"{name}.safetensors", what, int8=int8)
+        entries.append(entry | {"patch": what.synthesis.size})
     index = {"locator": export_run(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
     describe(weights, index)
 

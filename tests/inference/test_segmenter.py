@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,25 @@ def test_the_largest_piece_of_tissue_stays_whatever_its_labels() -> None:
     assert cleaned[3, 2, 2] == 7
     assert cleaned[5, 5, 5] == 0
     assert (cleaned > 0).sum() == 13
+
+
+class Recorder(Threshold):
+    """Remembers how large its patches were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides: set[int] = set()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.sides |= set(x.shape[2:])
+        return super().forward(x)
+
+
+def test_patches_are_as_large_as_those_that_the_network_was_trained_on(segmenter: Segmenter) -> None:
+    """Instance normalisation makes a network's answer depend on how much there is around."""
+    network, before = Recorder(), segmenter.model
+    segmenter.networks = [network]  # type: ignore[list-item]
+    segmenter.model = replace(before, segmentation=(replace(before.segmentation[0], patch=64),))
+    segmenter(_block(np.eye(3)))
+    segmenter.model = before
+    assert network.sides == {64}

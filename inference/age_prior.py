@@ -13,9 +13,9 @@ DATING_WEEKS = 0.5
 #: Publications differ on how callosa spread: 1.2 mm at 28 weeks (King's College London, whose curve is used), 3.4 mm
 #: (Harreld et al., AJNR 2011;32:490). Twice the former lies between.
 SPREAD = {Measurement.LCC: 2.0}
-#: A fetus may be no healthy one: about a third of the challenge's were pathological, not every finding changes every
-#: length, and then its spread is this many times as great. Small cerebella of 0.6 of the mean lie within twice that.
-PATHOLOGICAL, PATHOLOGICAL_SPREAD = 0.2, 4.0
+#: A fetus may be no healthy one: about a third of the challenge's were pathological, and then the spread is this many
+#: times as great. Small cerebella of 0.6 of the mean lie within twice that.
+PATHOLOGICAL, PATHOLOGICAL_SPREAD = 0.35, 4.0
 
 
 def age_prior(model: AgeModel, measurement: Measurement, age: float) -> tuple[float, float]:

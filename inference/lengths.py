@@ -26,7 +26,7 @@ IMPOSSIBLE_LENGTHS = 2
 #: Chances of a length to lie below and above the interval that is told.
 TAILS = (0.05, 0.95)
 #: The user is told where the age has more weight than this.
-MOSTLY_AGE = 0.8
+MOSTLY_AGE = 0.75
 IMAGE, AGE, BOTH, UNKNOWN = "image", "age", "image and age", ""
 
 

@@ -48,14 +48,21 @@ def fit_calibration(cases: Sequence[Seen], model: AgeModel | None = None) -> Cal
         raise FetaError("biometry-fit", f"{len(cases)} usable cases are too few for a calibration", f"give {FEWEST}")
     # What the submission itself takes for no brain tells nothing of errors on one.
     cases = [c for c in cases if not is_no_brain(c.evidence.estimates(usual()), c.truth)]
+    fitted, expected = _unscaled(cases), model or published_model()
+    # Each case is judged by what the others teach: a calibration is surer of the cases that it was fitted on.
+    others = [_unscaled([*cases[:i], *cases[i + 1 :]]) for i in range(len(cases))]
+    return dataclasses.replace(fitted, sd=fitted.sd * _scale(others, cases, expected))
+
+
+def _unscaled(cases: Sequence[Seen]) -> Calibration:
+    """Regression, errors and correlations as the cases show them."""
     truth = np.log([c.truth for c in cases])
     regression, left_out = fit_regression(cases, truth)
     plain = dataclasses.replace(usual(), regression=regression, cases=len(cases))
     errors = np.log([c.evidence.estimates(plain) for c in cases]) - truth[..., None]
     errors[..., SOURCES.index(Source.REGRESSION)] = left_out - truth
     blur = np.array([[c.evidence.blur.get(m, np.nan) for m in MEASUREMENTS] for c in cases])
-    fitted = _errors(plain, errors, blur)
-    return _scaled(fitted, cases, model or published_model())
+    return _errors(plain, errors, blur)
 
 
 def fit_regression(cases: Sequence[Seen], truth: Array) -> tuple[Regression, Array]:
@@ -169,15 +176,19 @@ def _correlation(errors: Array, otherwise: Array) -> Array:
     return np.asarray(result / np.outer(size, size))
 
 
-def _scaled(fitted: Calibration, cases: Sequence[Seen], model: AgeModel) -> Calibration:
-    """The same with all spreads times the factor with which intervals hold the truth as often as they say."""
+def _scale(others: Sequence[Calibration], cases: Sequence[Seen], model: AgeModel) -> float:
+    """The factor on all spreads with which intervals hold the truth of cases left out as often as they say.
+
+    A little oftener, as in conformal prediction (Vovk et al., 2005): of N cases, the next one may be the worst.
+    """
     low, high = SCALES
+    chance = min(1.0, CHANCE * (len(cases) + 1) / len(cases))
     for _ in range(HALVINGS):
         scale = (low * high) ** 0.5
-        tried = dataclasses.replace(fitted, sd=fitted.sd * scale)
-        enough = np.mean([_holds(tried, case, model) for case in cases]) >= CHANCE
-        low, high = (low, scale) if enough else (scale, high)
-    return dataclasses.replace(fitted, sd=fitted.sd * high)
+        tried = [dataclasses.replace(other, sd=other.sd * scale) for other in others]
+        held = np.mean([_holds(each, case, model) for each, case in zip(tried, cases, strict=True)])
+        low, high = (low, scale) if held >= chance else (scale, high)
+    return high
 
 
 def _holds(calibration: Calibration, case: Seen, model: AgeModel) -> list[bool]:

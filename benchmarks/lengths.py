@@ -27,13 +27,13 @@ from inference.device import choose
 from inference.lengths import Method, complete
 from inference.segmenter import Segmenter
 from inference.upright import turn_upright
+from training.biometry_report import NO_AGE
 from training.commands import VALIDATION
 from training.landmarks import read_landmarks
 from training.stress import random_rotation, rotated
 from training.validation import labelled
 
 Array = npt.NDArray[np.float64]
-NO_AGE = "fusion without age"
 WAYS = (NO_AGE, *(str(m) for m in Method))
 
 

@@ -20,6 +20,7 @@ from training.commands import (
     Steps,
     Subjects,
     Threads,
+    export_run,
     loop_settings,
     prepare,
     say,
@@ -101,7 +102,6 @@ def export_autoencoder(
     from evaluation.settings import read_settings
     from inference.weights import describe
     from training.autoencoder import AutoencoderSettings
-    from training.commands import export_run
 
     settings = read_settings(AutoencoderSettings, config)
     describe(weights, {"autoencoder": export_run(run, weights / "autoencoder.safetensors", settings)})

@@ -35,7 +35,6 @@ Only = Annotated[
     typer.Option(help="Train on those subjects only whose names fit, such as 'sub-crl*'."),
 ]
 
-
 Subjects = Annotated[
     str | None,
     typer.Option(

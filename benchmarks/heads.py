@@ -24,7 +24,7 @@ import torch
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
 from inference.device import choose
 from inference.frames import LPS_TO_RAS, index_to_ras, rotation_degrees
-from inference.orientation import Reorientation
+from inference.orientation import Bare
 from inference.segmenter import Segmenter
 from training.anatomy import Anatomy
 from training.anatomy_command import HELD_OUT
@@ -124,15 +124,16 @@ def atlases(root: Path, seed: int) -> Iterator[Case]:
 
 def measure(segmenter: Segmenter, case: Case) -> tuple[float, float, float]:
     """Degrees that the pose is off by, Dice of the brain's mask (NaN where none is looked for), seconds."""
-    reorientation = Reorientation.of(case.image.grid)
     began = time.monotonic()
-    pose = segmenter.pose(reorientation.apply(case.image))
+    bare = Bare.of(case.image)
+    pose = segmenter.pose(bare)
     seconds = time.monotonic() - began
-    off = rotation_degrees(pose.to_ras[:3, :3].T @ case.rotation)
+    off = rotation_degrees((bare.to_ras @ pose.to_ras)[:3, :3].T @ case.rotation)
     if pose.brain is None:
         return off, float("nan"), seconds
     brain = case.labels.array > 0
-    mask = pose.brain.on(index_to_ras(case.image.grid), case.image.grid.size)[0].numpy()
+    to_bare = np.linalg.inv(bare.to_ras) @ index_to_ras(case.image.grid)
+    mask = pose.brain.on(to_bare, case.image.grid.size)[0].numpy()
     return off, float(2 * (mask & brain).sum() / max(1, mask.sum() + brain.sum())), seconds
 
 

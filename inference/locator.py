@@ -34,8 +34,10 @@ SMALLEST_BRAIN_ML = 8.0
 LARGEST_BRAIN_MM = 140.0
 #: Side (mm) of the box around a brain's centre: as in training.
 BOX_MM = 168.0
-#: The rotations that are tried, (60, 3, 3): any rotation is within 45° of one of them.
-ICOSAHEDRON = Rotation.create_group("I").as_matrix()
+#: The rotations that are tried, (72, 3, 3): those of a cube, so that a brain that lies straight in its volume is seen
+#: upright however the axes are ordered, and the same in two ways in between: any rotation is within 48° of one.
+BETWEEN = Rotation.from_rotvec([[0, 0, 0], [-44, 8, -40], [42, -1, 47]], degrees=True)
+LOOKS = np.stack([(cube * turn).as_matrix() for cube in Rotation.create_group("O") for turn in BETWEEN])
 #: Four ways up, for the first look at the whole volume.
 HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
 #: So many of the rotations tried are followed further, and so often at most.
@@ -55,7 +57,7 @@ class Pose:
         size_mm: cube root of the brain's volume, as the fitted scale tells.
         residual: root mean square misfit of the places, in units of the brain's size.
         low, high: (3,) the brain's extent along the canonical axes, mm.
-        found: whether a brain was found; otherwise the header's orientation and the signal's centre.
+        found: whether a brain was found; otherwise the header's directions and the signal's centre.
         brain: its mask, where there is a network that finds it.
     """
 
@@ -118,8 +120,8 @@ class Locator:
     """Finds the brain's pose with a trained network.
 
     The network knows brains within some 50° of upright, and tells them from others. So the brain is shown
-    to it in the 60 rotations of an icosahedron, one of which is within 45° of upright; what it is surest
-    of is taken, and looked at again, upright by then, until the pose settles.
+    to it in 72 rotations, one of which is within 48° of upright; what it is surest of is taken, and looked
+    at again, upright by then, until the pose settles.
 
     Args:
         network: 1 channel in; out: ``OUTPUTS``.
@@ -133,7 +135,7 @@ class Locator:
         self.compute = compute
 
     def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
-        """Find the brain in a volume of any size: poses that it may have, the likeliest first, at least one.
+        """Find the brain in a volume of any size: poses that it may have, the likeliest first; none without a brain.
 
         Args:
             volume: (z, y, x) float32.
@@ -142,15 +144,15 @@ class Locator:
         coarse = self._coarse(volume, brain)
         centre = self._centre(coarse) if brain is None else brain.centre()
         if centre is None:
-            return [_by_header(volume)]
-        looks = [look for turn in ICOSAHEDRON if (look := self._look(coarse, turn, centre)) is not None]
+            return []
+        looks = [look for turn in LOOKS if (look := self._look(coarse, turn, centre)) is not None]
         settled: list[_Look] = []
         for first in sorted(looks, key=_sureness, reverse=True)[:FOLLOWED]:
             look = self._settle(coarse, first)
             if all(angle_between(look.pose, other.pose) > SAME_POSE_DEGREES for other in settled):
                 settled.append(look)
         settled = sorted(settled, key=_sureness, reverse=True)[:CONTENDERS]
-        return [look.pose for look in settled] or [_by_header(volume)]
+        return [look.pose for look in settled]
 
     def _coarse(self, volume: Volume, brain: BrainMask | None) -> tuple[Tensor, Matrix]:
         """The whole volume at the network's spacing (or its brain), and the matrix from RAS mm to its index."""
@@ -212,15 +214,20 @@ class Locator:
         return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
 
 
-def _by_header(volume: Volume) -> Pose:
-    """The header's orientation around the centre of the signal's bounding box."""
+def by_directions(volume: Volume, directions: Points) -> Pose:
+    """The pose of a brain that wasn't found: given directions, about the centre of the signal's bounding box.
+
+    Args:
+        volume: (z, y, x) float32.
+        directions: 3×3, right, anterior and superior as columns in the volume's RAS space.
+    """
     where = np.argwhere(volume.array != 0)[:, ::-1]
-    matrix = index_to_ras(volume.grid)
     corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
-    ends = transformed(matrix, corners)
+    ends = transformed(index_to_ras(volume.grid), corners) @ directions
+    low, high = ends.min(0), ends.max(0)
     to_ras = np.eye(4)
-    to_ras[:3, 3] = (ends.min(0) + ends.max(0)) / 2
-    half = np.minimum((ends.max(0) - ends.min(0)) / 2, LARGEST_BRAIN_MM / 2)
+    to_ras[:3, :3], to_ras[:3, 3] = directions, directions @ ((low + high) / 2)
+    half = np.minimum((high - low) / 2, LARGEST_BRAIN_MM / 2)
     return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
 
 

@@ -1,12 +1,13 @@
-"""Reorientation by the header: the same anatomy in the same order of axes, however a file stores it.
+"""The same anatomy in the same order of axes, however a file stores it and whatever its header calls the directions.
 
-A permutation and mirroring of axes, exact and free of interpolation, so that the 48 ways of storing one
-volume give the same result to the voxel.
+A permutation and mirroring of axes, exact and free of interpolation: in the order that the header tells, or in one
+that the voxels tell. The latter gives the same result to the voxel for the 48 ways of storing one volume, and for
+one volume under headers that turn it: a fetus lies anyhow, so the header's directions say nothing about its brain.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from feta.grid import Grid
 from feta.volumes import Volume
+from inference.frames import index_to_ras
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,21 @@ class Reorientation:
         x, y, z = (int(axis) for axis in order)
         signs = [bool(direction[physical, axis] < 0) for physical, axis in enumerate((x, y, z))]
         return cls((x, y, z), (signs[0], signs[1], signs[2]))
+
+    @classmethod
+    def by_content(cls, volume: Volume) -> Reorientation:
+        """The reorientation that the voxels tell, whichever way they are stored.
+
+        Signal extends least along x and most along z (its variance in mm²) and thins out towards higher y and z (its
+        skewness); x runs such that the axes are right-handed in physical space, so that nothing is mirrored.
+        """
+        signal = np.maximum(volume.array, 0)
+        profiles = [signal.sum(tuple(a for a in range(3) if a != 2 - i), dtype=np.float64) for i in range(3)]
+        moments = [_spread(profile, step) for profile, step in zip(profiles, volume.grid.spacing, strict=True)]
+        x, y, z = sorted(range(3), key=lambda i: moments[i][0])
+        mirrored = [False, moments[y][1] < 0, moments[z][1] < 0]
+        turned = np.reshape(volume.grid.direction, (3, 3))[:, [x, y, z]] * np.where(mirrored, -1.0, 1.0)
+        return cls((x, y, z), (bool(np.linalg.det(turned) < 0), mirrored[1], mirrored[2]))
 
     def apply(self, volume: Volume) -> Volume:
         """The volume with its axes in order; physical positions stay where they are."""
@@ -63,3 +80,38 @@ class Reorientation:
         array = np.flip(array, tuple(2 - i for i in range(3) if self.mirrored[i]))
         forward = [2 - axis for axis in reversed(self.order)]
         return np.ascontiguousarray(array.transpose(np.argsort(forward)))
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A volume without its header's directions.
+
+    Attributes:
+        volume: the same voxels in the order that their content tells; axes run along its physical ones, and the
+            middle of the grid is its origin.
+        order: how the voxels were put in order.
+        to_ras: 4×4 from this volume's RAS mm to the original's; a rigid motion.
+    """
+
+    volume: Volume
+    order: Reorientation
+    to_ras: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, volume: Volume) -> Bare:
+        """What is left of a volume (z, y, x) once its header only tells the size and the handedness of its voxels."""
+        order = Reorientation.by_content(volume)
+        ordered = order.apply(volume)
+        middle = np.multiply(ordered.grid.spacing, np.subtract(ordered.grid.size, 1)) / 2
+        x, y, z = (-float(m) for m in middle)
+        bare = replace(ordered.grid, origin=(x, y, z), direction=tuple(np.eye(3).ravel().tolist()))
+        to_ras = index_to_ras(ordered.grid) @ np.linalg.inv(index_to_ras(bare))
+        return cls(Volume(ordered.array, bare), order, to_ras)
+
+
+def _spread(profile: npt.NDArray[np.float64], step: float) -> tuple[float, float]:
+    """Variance (mm²) and third central moment (mm³) of signal along an axis with voxels ``step`` mm apart."""
+    share = profile / max(float(profile.sum()), 1e-30)
+    place = step * np.arange(len(profile))
+    off = place - share @ place
+    return float(share @ off**2), float(share @ off**3)

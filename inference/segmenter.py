@@ -24,10 +24,10 @@ from inference.device import Compute
 from inference.extraction import Extractor
 from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
 from inference.heatmaps import LandmarkNetwork, LandmarkPair
-from inference.locator import Locator, Pose
+from inference.locator import Locator, Pose, by_directions
 from inference.network import ResidualUNet
 from inference.ongrid import OnGrid, back_to_grid
-from inference.orientation import Reorientation
+from inference.orientation import Bare
 from inference.preprocessing import standardise, to_box
 from inference.sliding_window import predict
 from inference.upright import Upright
@@ -102,11 +102,10 @@ class Segmenter:
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
-        reorientation = Reorientation.of(volume.grid)
-        ordered = reorientation.apply(volume)
-        pose = self.pose(ordered)
-        labels = reorientation.undo(self._labels(ordered, pose))
-        to_canonical = np.linalg.inv(pose.to_ras) @ LPS_TO_RAS
+        bare = Bare.of(volume)
+        pose = self.pose(bare)
+        labels = bare.order.undo(self._labels(bare.volume, pose))
+        to_canonical = np.linalg.inv(bare.to_ras @ pose.to_ras) @ LPS_TO_RAS
         return Segmentation(Volume(labels, volume.grid), to_canonical, doubts(pose, labels))
 
     def landmarks(
@@ -115,15 +114,16 @@ class Segmenter:
         """Both ends of each length by the landmark network; None where the weights have none."""
         return None if self.landmark_network is None else self.landmark_network(volume, segmented, upright)
 
-    def pose(self, volume: Volume) -> Pose:
-        """How the brain lies in a volume whose axes are in order."""
-        extractor = self.extractor
+    def pose(self, bare: Bare) -> Pose:
+        """How the brain lies in a volume without directions; the header's are taken where none is found."""
+        volume, extractor = bare.volume, self.extractor
         brain = None if extractor is None else extractor.first(volume)
-        if extractor is None or brain is None:
-            return self._surest(volume, self.locator(volume))
         # A mask that is wrong misleads the locator, and so do surroundings: poses from both are judged.
-        poses = [*self.locator(volume, brain), *self.locator(volume)]
-        return self._surest(volume, [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses])
+        poses = [*([] if brain is None else self.locator(volume, brain)), *self.locator(volume)]
+        poses = poses or [by_directions(volume, bare.to_ras[:3, :3].T)]
+        if extractor is not None and brain is not None:
+            poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
+        return self._surest(volume, poses)
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from feta.labels import LABEL_COUNT
+from feta.labels import LABEL_COUNT, Tissue
 from inference.frames import box_to_frame, coordinates, rotation_degrees, sample
 from training.artefacts import ArtefactSettings, blur, degraded
 from training.atlas import Subject, distance_matrix
@@ -50,6 +50,11 @@ class SynthesisSettings:
         tight: share of the masks that cut into the brain; what they cut away keeps its label.
         tight_mm: how deep they cut at most.
         exact: share of the masks that end where the labels do, or one voxel beyond, as those of atlases.
+        soft: share of the masks whose edge is blurred, by up to ``soft_mm``, so that outer CSF is dim.
+        soft_mm: standard deviation of that blur.
+        crowded: share of the samples whose external CSF ends within ``crowded_mm`` of the brain proper, as in open
+            spina bifida, where it is all but absent.
+        crowded_mm: range of what is left of it.
         blur: largest standard deviation of the point spread.
         coarse: largest spacing of the simulated acquisition.
         noise: largest standard deviation of the noise, in units of the brain's.
@@ -76,6 +81,10 @@ class SynthesisSettings:
     tight: float = 0.3
     tight_mm: float = 2.5
     exact: float = 0.3
+    soft: float = 0.0
+    soft_mm: float = 2.5
+    crowded: float = 0.0
+    crowded_mm: tuple[float, float] = (0.0, 4.0)
     blur: float = 0.9
     coarse: float = 1.5
     noise: float = 0.35
@@ -112,8 +121,10 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
     atlas, turn = deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
-    image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
     distance = sample(subject.distance, at(distance_matrix(), atlas), padding="border")[0]
+    if draw.chance(settings.crowded):
+        labels, fractions, distance = _crowded(draw, settings, labels, fractions, distance)
+    image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
     image = scanned(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
     return Sample(image[None], labels, atlas, turn)
 
@@ -184,6 +195,24 @@ def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     return labels.long(), fractions
 
 
+def _crowded(
+    draw: Draw, s: SynthesisSettings, labels: Tensor, fractions: Tensor, distance: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels, fractions and distance of a head whose skull lies close to the brain: external CSF ends early.
+
+    The brain proper is blurred; how far a voxel lies from its surface is read from the blurred value.
+    """
+    width = draw.uniform(2.0, 3.0)
+    proper = blur((labels > Tissue.ECSF).float(), [width / s.spacing] * 3).clamp(1e-6, 1 - 1e-6)
+    shape = (labels.shape[0], labels.shape[1], labels.shape[2])
+    room = draw.uniform(*s.crowded_mm) + draw.uniform(0, 1) * draw.smooth(shape, knots=4)[0]
+    beyond = -width * torch.special.ndtri(proper) - room
+    lost = (beyond > 0) & (labels == Tissue.ECSF)
+    fractions = fractions.masked_fill(lost, 0)
+    fractions[0].masked_fill_(lost, 1)
+    return labels.masked_fill(lost, 0), fractions, torch.where(labels > Tissue.ECSF, distance, distance.maximum(beyond))
+
+
 def brain(
     draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
 ) -> Tensor:
@@ -247,7 +276,7 @@ def _mask(draw: Draw, s: SynthesisSettings, distance: Tensor, labels: Tensor) ->
         field = draw.smooth(shape, knots)[0] if draw.chance(0.5) else draw.blocks(shape, knots)
         islands = field > draw.uniform(1.4, 2.6)
         mask = torch.maximum(mask, (islands & (distance > draw.uniform(0.5, 8))).float())
-    return mask
+    return blur(mask, [draw.uniform(0.5, s.soft_mm) / s.spacing] * 3) if draw.chance(s.soft) else mask
 
 
 def _grown(mask: Tensor, voxels: int) -> Tensor:

@@ -21,7 +21,7 @@ from inference.device import choose
 from inference.frames import Matrix, index_to_ras
 from inference.locator import Pose
 from inference.ongrid import back_to_grid
-from inference.orientation import Reorientation
+from inference.orientation import Bare
 from inference.segmenter import Segmenter, constructed, largest_component
 from inference.topology import warm_up
 from training.validation import labelled, scores, sites
@@ -86,10 +86,9 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
 
 def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> list[Step]:
     """A volume's label map after each step, first without the autoencoder, then with it."""
-    reorientation = Reorientation.of(volume.grid)
-    ordered = reorientation.apply(volume)
     began = time.monotonic()
-    pose = segmenter.pose(ordered)
+    bare = Bare.of(volume)
+    ordered, pose = bare.volume, segmenter.pose(bare)
     probabilities, to_box = segmenter.seen(ordered, pose)
     spent = time.monotonic() - began
     done = _finished("network", spent, ordered, pose, probabilities, to_box)
@@ -98,7 +97,7 @@ def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> l
         mended = mender(probabilities)
         spent += time.monotonic() - began
         done += _finished("network + autoencoder", spent, ordered, pose, mended, to_box)
-    return [Step(s.name, Volume(reorientation.undo(s.labels.array), volume.grid), s.seconds) for s in done]
+    return [Step(s.name, Volume(bare.order.undo(s.labels.array), volume.grid), s.seconds) for s in done]
 
 
 def _finished(name: str, spent: float, volume: Volume, pose: Pose, probabilities: Tensor, to_box: Matrix) -> list[Step]:

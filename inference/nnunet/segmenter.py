@@ -19,7 +19,7 @@ from inference.frames import LPS_TO_RAS, index_to_ras
 from inference.heatmaps import LandmarkPair
 from inference.nnunet.folder import Results
 from inference.nnunet.predictor import Predictor
-from inference.orientation import Reorientation
+from inference.orientation import Bare, Reorientation
 from inference.segmenter import Segmentation, Segmenter, constructed, doubts, largest_component
 from inference.upright import Upright
 
@@ -49,8 +49,9 @@ class NnunetSegmenter:
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
-        pose = self.frame.pose(Reorientation.of(volume.grid).apply(volume))
-        to_canonical = np.linalg.inv(pose.to_ras)
+        bare = Bare.of(volume)
+        pose = self.frame.pose(bare)
+        to_canonical = np.linalg.inv(bare.to_ras @ pose.to_ras)
         order = training_order(volume.grid, reorient=self.predictor.plans.reorient)
         seen = order.apply(volume)
         found = self.predictor(seen, scores=self.topology)

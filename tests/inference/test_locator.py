@@ -2,11 +2,12 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.device import choose
-from inference.locator import Locator, fit_similarity
+from inference.locator import LOOKS, Locator, by_directions, fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
 
 IDENTITY = (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)
@@ -48,15 +49,32 @@ def test_the_fit_never_mirrors() -> None:
     assert np.isclose(np.linalg.det(rigid[:3, :3]), 1)
 
 
-def test_without_a_brain_the_header_and_the_signals_centre_are_taken() -> None:
+def test_without_a_brain_there_is_no_pose() -> None:
     network = ResidualUNet(NetworkSettings(outputs=12, widths=(2, 2), blocks=(1, 1), heads=1))
     with torch.no_grad():
         network.heads[0].bias[0] = 1e6  # type: ignore[index,union-attr]
-    array = np.zeros((40, 40, 40), np.float32)
-    array[10:20, 12:30, 5:9] = 1
-    volume = Volume(array, Grid((40, 40, 40), (2.0,) * 3, (-40.0, -40.0, -40.0), IDENTITY))
-    (pose,) = Locator(network, 4.0, choose("cpu"))(volume)
+    assert Locator(network, 4.0, choose("cpu"))(_block()) == []
+
+
+def test_directions_are_taken_about_the_middle_of_the_signal() -> None:
+    pose = by_directions(_block(), np.eye(3))
     assert not pose.found
     assert np.allclose(pose.to_ras[:3, :3], np.eye(3))
     # middle of the block in LPS is (-27, 1, -11)
     assert np.allclose(pose.to_ras[:3, 3], (27, -1, -11))
+    turn = _rotation(np.random.default_rng(0))
+    other = by_directions(_block(), turn)
+    assert np.allclose(other.to_ras[:3, :3], turn)
+    assert np.allclose(other.centre(), pose.centre())
+
+
+def test_any_rotation_is_near_one_that_is_looked_at() -> None:
+    turns = Rotation.random(20000, random_state=0).as_matrix()
+    cosine = (np.einsum("nij,mij->nm", turns, LOOKS).max(1) - 1) / 2
+    assert np.degrees(np.arccos(cosine.min())) < 48
+
+
+def _block() -> Volume:
+    array = np.zeros((40, 40, 40), np.float32)
+    array[10:20, 12:30, 5:9] = 1
+    return Volume(array, Grid((40, 40, 40), (2.0,) * 3, (-40.0, -40.0, -40.0), IDENTITY))

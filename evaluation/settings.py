@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import reprlib
 import types
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -20,7 +21,7 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
 
 
 def read_settings(
-    kind: type[T], path: Path, changes: dict[str, dict[str, Any]] | None = None, over: Path | None = None
+    kind: type[T], path: Path, changes: dict[str, dict[str, Any]] | None = None, over: Sequence[Path] = ()
 ) -> T:
     """Read a YAML file into a frozen dataclass; what it does not name keeps its default.
 
@@ -30,18 +31,18 @@ def read_settings(
         kind: the dataclass.
         path: of the YAML file.
         changes: sections and keys given on the command line, which win over the files.
-        over: another file, which wins over the first where it names something.
+        over: other files, each of which wins over those before it where it names something.
 
     Raises:
         FetaError: unreadable file, unknown or missing key, or a value of another type.
     """
     content = _load(path)
-    if over is not None:
+    for above in over:
         _build(kind, content, path, "")  # an error must name the file that it stands in
-        content = _laid_over(content, _load(over))
+        content, path = _laid_over(content, _load(above)), above
     if isinstance(content, dict) and changes:
         content = _laid_over(content, changes)
-    return _build(kind, content, over or path, "")
+    return _build(kind, content, path, "")
 
 
 class _Loader(yaml.SafeLoader):

@@ -25,6 +25,9 @@ Threads = Annotated[int, typer.Option(help="CPU threads.")]
 Start = Annotated[Path | None, typer.Option(help="Run folder of the same network, from whose weights to start.")]
 Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
 
+Over = Annotated[
+    list[Path] | None, typer.Option(help="More settings (YAML), which win over --config's; may be repeated.")
+]
 Also = Annotated[
     list[Path] | None,
     typer.Option(help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from training.commands import (
     Everything,
     Minutes,
     Only,
+    Over,
     Run,
     Start,
     Steps,
@@ -40,7 +41,7 @@ def segmentation(
     start: Start = None,
     also: Also = None,
     only: Only = None,
-    over: Annotated[Path | None, typer.Option(help="More settings (YAML), which win over --config's.")] = None,
+    over: Over = None,
     fold: Annotated[int | None, typer.Option(help="Validate on this fold, 0 to 4, and train on the others.")] = None,
     folds: Annotated[int, typer.Option(min=2, help="How many folds there are.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -50,7 +51,7 @@ def segmentation(
     from inference.device import choose
     from training.segmentation import SegmentationSettings, train_segmentation
 
-    settings = read_settings(SegmentationSettings, config, loop_settings(minutes, steps), over)
+    settings = read_settings(SegmentationSettings, config, loop_settings(minutes, steps), over or ())
     which = None if fold is None else (fold, folds)
     subjects = prepare(atlases, threads, everything, also or (), only, which, partial_labels=True)
     train_segmentation(subjects, settings, run, say, start, choose(device))
@@ -75,10 +76,11 @@ def locator(
 
 def export(
     weights: Annotated[Path, typer.Argument(help="Folder to write model.yaml and the weights into.")],
-    locator_run: Annotated[Path, typer.Option(help="Run folder of the locator.")],
     segmentation_run: Annotated[list[Path], typer.Option(help="Run folder of a network; several: ensemble.")],
+    locator_run: Annotated[Path | None, typer.Option(help="Of the locator; the folder's own stays without.")] = None,
     locator_config: Annotated[Path, typer.Option(help="Its settings.")] = CONFIGS / "locator.yaml",
     segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
+    over: Over = None,
     int8: Annotated[bool, typer.Option("--int8", help="Segmentation weights in a byte each: half the size.")] = False,
 ) -> None:
     """Turn the averaged weights of training runs into the float16 files that the submission ships."""
@@ -87,14 +89,16 @@ def export(
     from training.locator import LocatorSettings
     from training.segmentation import SegmentationSettings
 
-    where = read_settings(LocatorSettings, locator_config)
-    what = read_settings(SegmentationSettings, segmentation_config)
+    what = read_settings(SegmentationSettings, segmentation_config, over=over or ())
     entries = []
     for i, run in enumerate(segmentation_run):
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
         entry = export_run(run, weights / f"{name}.safetensors", what, int8=int8)
         entries.append(entry | {"patch": what.synthesis.size})
-    index = {"locator": export_run(locator_run, weights / "locator.safetensors", where), "segmentation": entries}
+    index: dict[str, Any] = {"segmentation": entries}
+    if locator_run is not None:
+        where = read_settings(LocatorSettings, locator_config)
+        index["locator"] = export_run(locator_run, weights / "locator.safetensors", where)
     describe(weights, index)
 
 

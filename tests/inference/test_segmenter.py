@@ -17,6 +17,7 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.device import choose
 from inference.frames import box_to_frame
+from inference.locator import Pose, by_directions
 from inference.network import NetworkSettings, ResidualUNet
 from inference.ongrid import back_to_grid
 from inference.segmenter import Segmenter, largest_component
@@ -106,6 +107,28 @@ def test_axis_orders_change_no_voxel(segmenter: Segmenter, order: tuple[int, ...
     back = np.flip(other, [2 - i for i in range(3) if mirrored[i]])
     back = back.transpose(np.argsort([2 - axis for axis in reversed(order)]))
     assert np.array_equal(back, expected)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_header_that_turns_a_volume_changes_no_voxel(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    def askew(volume: Volume) -> list[Pose]:
+        """A locator to which every volume lies 30° off its axes."""
+        pose = by_directions(volume, Rotation.from_rotvec([20, -10, 20], degrees=True).as_matrix())
+        return [replace(pose, residual=0.01, found=True)]
+
+    monkeypatch.setattr(segmenter, "networks", [Threshold()])
+    monkeypatch.setattr(segmenter, "locator", askew)
+    volume = _drilled()
+    turn = Rotation.random(random_state=seed).as_matrix()
+    grid = replace(volume.grid, direction=tuple(turn.ravel().tolist()), origin=(1.0, 2.0, 3.0))
+    plain, turned = segmenter(volume), segmenter(Volume(volume.array, grid))
+    assert plain.labels.array.any()
+    assert np.array_equal(turned.labels.array, plain.labels.array)
+    assert turned.labels.grid == grid
+    # The same voxel lies at the same place of the brain.
+    assert np.allclose(turned.to_canonical @ grid.affine(), plain.to_canonical @ volume.grid.affine())
 
 
 def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:

@@ -85,19 +85,21 @@ def moved(pair: Pair, draw: np.random.Generator) -> Pair:
     """Motion between four segments of k-space, along an axis of the grid drawn at random.
 
     Three of the segments see the head shifted by up to ±3 mm and turned by up to ±5° along and about every
-    axis; the one that holds the centre of k-space sees it in place, so that the label map still fits.
+    axis; the one in whose middle the centre of k-space lies sees it in place, so that the label map still fits.
+    (Were the centre a border of two segments, the image would show the head halfway between their places.)
     """
     image, labels = pair
     axis = int(draw.integers(3))
     count = image.array.shape[axis]
     spectrum = np.zeros(image.array.shape, np.complex64)
-    bounds = np.linspace(0, count, SEGMENTS + 1).round().astype(int)
+    # Counted from half a segment before the first line, so that the first segment holds both ends of k-space.
+    segment_of = np.arange(count) * SEGMENTS + count // 2
+    segment_of = segment_of // count % SEGMENTS
     for segment in range(SEGMENTS):
         shift, turn = draw.uniform(-SHIFT_MM, SHIFT_MM, 3), draw.uniform(-TURN_DEGREES, TURN_DEGREES, 3)
-        here = bounds[segment] <= count // 2 < bounds[segment + 1]
-        seen = image.array if here else _rigidly(image, shift, turn)
-        lines: list[slice] = [slice(None)] * 3
-        lines[axis] = slice(bounds[segment], bounds[segment + 1])
+        seen = image.array if segment == segment_of[count // 2] else _rigidly(image, shift, turn)
+        lines: list[slice | np.ndarray] = [slice(None)] * 3
+        lines[axis] = np.flatnonzero(segment_of == segment)
         spectrum[tuple(lines)] = fft.fftshift(fft.fftn(seen.astype(np.float32)), axes=axis)[tuple(lines)]
     ghosted = np.abs(fft.ifftn(fft.ifftshift(spectrum, axes=axis))).astype(np.float32)
     return Volume(ghosted, image.grid), labels

@@ -110,6 +110,15 @@ def test_motion_leaves_ghosts_and_keeps_the_brain_in_place() -> None:
     assert np.allclose(ndimage.center_of_mass(ghosted**2), ndimage.center_of_mass(still), atol=1)
 
 
+def test_motion_leaves_the_brain_where_the_label_map_has_it() -> None:
+    away = []
+    for seed in range(12):
+        seen = stress.moved(_pair(), _drawn(seed))[0].array > 50
+        away.append(np.array(ndimage.center_of_mass(seen)) - ndimage.center_of_mass(_ball()))
+    # A jump in the very centre of k-space would leave it halfway, some 1.5 mm off.
+    assert np.linalg.norm(away, axis=1).mean() < 0.3
+
+
 def test_no_motion_is_the_same_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stress, "SHIFT_MM", 0.0)
     monkeypatch.setattr(stress, "TURN_DEGREES", 0.0)

@@ -7,7 +7,7 @@ gives the pose, however the fetus lay: the segmentation network then sees uprigh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +34,10 @@ SMALLEST_BRAIN_ML = 8.0
 LARGEST_BRAIN_MM = 140.0
 #: Side (mm) of the box around a brain's centre: as in training.
 BOX_MM = 168.0
-#: The rotations that are tried, (72, 3, 3): those of a cube, so that a brain that lies straight in its volume is seen
-#: upright however the axes are ordered, and the same in two ways in between: any rotation is within 48° of one.
-BETWEEN = Rotation.from_rotvec([[0, 0, 0], [-44, 8, -40], [42, -1, 47]], degrees=True)
-LOOKS = np.stack([(cube * turn).as_matrix() for cube in Rotation.create_group("O") for turn in BETWEEN])
+#: The rotations that are tried, (72, 3, 3): the 60 of an icosahedron, one of which is within 45° of any rotation, and
+#: those 12 of a cube that are not among them, so that a brain that lies straight is seen upright in any order of axes.
+_QUARTERS = Rotation.from_euler("z", 90, degrees=True) * Rotation.create_group("T")
+LOOKS = np.concatenate([Rotation.create_group("I").as_matrix(), _QUARTERS.as_matrix()])
 #: Four ways up, for the first look at the whole volume.
 HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
 #: So many of the rotations tried are followed further, and so often at most.
@@ -120,7 +120,7 @@ class Locator:
     """Finds the brain's pose with a trained network.
 
     The network knows brains within some 50° of upright, and tells them from others. So the brain is shown
-    to it in 72 rotations, one of which is within 48° of upright; what it is surest of is taken, and looked
+    to it in 72 rotations, one of which is within 45° of upright; what it is surest of is taken, and looked
     at again, upright by then, until the pose settles.
 
     Args:
@@ -153,6 +153,12 @@ class Locator:
                 settled.append(look)
         settled = sorted(settled, key=_sureness, reverse=True)[:CONTENDERS]
         return [look.pose for look in settled]
+
+    def again(self, volume: Volume, pose: Pose) -> Pose | None:
+        """Where a pose settles when only the mask that was found with it is looked at; None where it finds no brain."""
+        coarse = self._coarse(volume, pose.brain)
+        look = self._look(coarse, pose.to_ras[:3, :3], pose.centre())
+        return None if look is None else replace(self._settle(coarse, look).pose, brain=pose.brain)
 
     def _coarse(self, volume: Volume, brain: BrainMask | None) -> tuple[Tensor, Matrix]:
         """The whole volume at the network's spacing (or its brain), and the matrix from RAS mm to its index."""

@@ -123,7 +123,12 @@ class Segmenter:
         poses = poses or [by_directions(volume, bare.to_ras[:3, :3].T)]
         if extractor is not None and brain is not None:
             poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
-        return self._surest(volume, poses)
+        surest = self._surest(volume, poses)
+        if surest.brain is None or not surest.found:
+            return surest
+        # The mask of the upright brain is better than the first one, by which the pose was found.
+        settled = self.locator.again(volume, surest)
+        return surest if settled is None else self._surest(volume, [surest, settled])
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""

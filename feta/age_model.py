@@ -21,6 +21,8 @@ from feta.measurements import MEASUREMENTS, Measurement
 
 #: Weeks over which the straight lines are fitted to the curves.
 FIT_WEEKS = (20.0, 38.0)
+#: Weeks over which the curves are read; beyond, their parabolas turn, and the nearest of these weeks is taken.
+CURVE_WEEKS = (18.0, 40.0)
 #: A line is fitted to no fewer lengths, and to none whose ages span less.
 FEWEST_LENGTHS, SHORTEST_SPAN_WEEKS = 3, 1.0
 
@@ -91,19 +93,24 @@ class AgeModel:
         return self.intercept[measurement] + self.slope[measurement] * age_weeks
 
     def mean(self, measurement: Measurement, age_weeks: float) -> float:
-        """The best guess at that age, mm: the line where it was fitted, else the published curve itself."""
+        """The best guess at that age within CURVE_WEEKS, mm: the line where it was fitted, else the published curve."""
+        age_weeks = _within(age_weeks)
         if measurement in self.fitted:
             return self.length(measurement, age_weeks)
         return self.curves[measurement].mean(age_weeks)
 
     def sd(self, measurement: Measurement, age_weeks: float) -> float:
         """Standard deviation between healthy fetuses of that age, mm."""
-        return self.curves[measurement].sd(age_weeks)
+        return self.curves[measurement].sd(_within(age_weeks))
 
     def centile(self, measurement: Measurement, value_mm: float, age_weeks: float) -> float:
         """Centile (0–100) of a length among healthy fetuses of that age: normal around the published curve."""
-        curve = self.curves[measurement]
+        curve, age_weeks = self.curves[measurement], _within(age_weeks)
         return 100 * NormalDist(curve.mean(age_weeks), curve.sd(age_weeks)).cdf(value_mm)
+
+
+def _within(age_weeks: float) -> float:
+    return min(max(age_weeks, CURVE_WEEKS[0]), CURVE_WEEKS[1])
 
 
 def published_model() -> AgeModel:
@@ -145,12 +152,14 @@ def fit_age_model(ages: npt.ArrayLike, lengths: npt.ArrayLike) -> tuple[AgeModel
 
 
 def write_age_model(path: Path, model: AgeModel) -> None:
-    """Write the lines as ``read_age_model`` reads them. Atomic.
+    """Write the fitted lines as ``read_age_model`` reads them, which keeps the published ones of the others. Atomic.
 
     Raises:
         FetaError: the file can't be written.
     """
-    lines = {str(m): [round(model.intercept[m], 6), round(model.slope[m], 6)] for m in MEASUREMENTS}
+    lines = {
+        str(m): [round(model.intercept[m], 6), round(model.slope[m], 6)] for m in MEASUREMENTS if m in model.fitted
+    }
     write_atomically(path, json.dumps(lines, indent=1) + "\n")
 
 
@@ -160,7 +169,7 @@ def read_age_model(path: Path) -> AgeModel:
     A measure that is left out keeps its published line.
 
     Raises:
-        FetaError: the file can't be read, or a line isn't two plain numbers.
+        FetaError: the file can't be read, or a line isn't two plain numbers, or not positive over CURVE_WEEKS.
     """
     try:
         lines = json.loads(read_text(path))
@@ -175,6 +184,10 @@ def read_age_model(path: Path) -> AgeModel:
             raise FetaError(path, f"does not know {name!r}", f"measures are {', '.join(MEASUREMENTS)}")
         if not isinstance(line, list) or len(line) != 2 or not all(_is_number(v) for v in line):
             raise FetaError(path, f"{name} is not [intercept, slope]", "give two numbers (mm, mm a week)")
+        if min(line[0] + line[1] * week for week in CURVE_WEEKS) <= 0:
+            raise FetaError(
+                path, f"{name} is not positive from week {CURVE_WEEKS[0]:g} to {CURVE_WEEKS[1]:g}", "check it"
+            )
         intercept[Measurement(name)], slope[Measurement(name)] = (float(v) for v in line)
     return AgeModel(intercept, slope, fitted=frozenset(map(Measurement, lines)))
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from feta.age_model import AgeModel
+from feta.age_model import CURVE_WEEKS, AgeModel
 from feta.measurements import MEASUREMENTS, Measurement
 from inference.age_prior import PATHOLOGICAL, PATHOLOGICAL_SPREAD, age_prior
 from inference.calibration import SOURCES, WRONG_SPREAD, Calibration, Source
@@ -83,7 +83,9 @@ def complete(
     estimates = evidence.estimates(calibration, age if method is Method.REGRESSION else None)
     if age is not None and is_no_brain(estimates, np.array([model.mean(m, age) for m in MEASUREMENTS])):
         # Where much is impossible, what looks possible is so by chance.
-        evidence, estimates = Evidence({}, evidence.volumes), np.full_like(estimates, np.nan)
+        empty = complete(Evidence({}, evidence.volumes), age, model, calibration, Method.AGE)[0]
+        line = f"lengths on the image don't suit {age:g} weeks: all are taken from the age curve; check age and picture"
+        return empty, (line, *_outside(age))
     lengths: dict[Measurement, Length] = {}
     problems: dict[Measurement, str] = {}
     for row, measurement in enumerate(MEASUREMENTS):
@@ -93,14 +95,20 @@ def complete(
             problems[measurement] = problem
         prior = None if age is None or (used and method is not Method.FUSION) else age_prior(model, measurement, age)
         lengths[measurement] = _length(evidence, calibration, row, estimates[row], used, prior)
-    return lengths, (*_missing(problems, age), *_unclear(lengths))
+    return lengths, (*_missing(problems, age), *_unclear(lengths), *_outside(age))
 
 
 def is_no_brain(estimates: Array, expected: Array) -> bool:
-    """Whether so many lengths (5, 3) are impossible at an age, their means (5,), that no brain was measured."""
+    """Whether so many lengths (5, 3) are impossible at an age, their means (5,), that no brain of it was measured.
+
+    A length counts where every source that saw it is beyond the limits. One of them must be a biparietal one:
+    a cerebellum and its vermis may both be tiny, and the rest of the brain is there.
+    """
     ratio = estimates[:, [i for i, s in enumerate(SOURCES) if s is not Source.REGRESSION]] / expected[:, None]
-    beyond = (ratio < PLAUSIBLE_RATIO[0]) | (ratio > PLAUSIBLE_RATIO[1])
-    return int(beyond.any(axis=1).sum()) >= IMPOSSIBLE_LENGTHS
+    beyond = (ratio < PLAUSIBLE_RATIO[0]) | (ratio > PLAUSIBLE_RATIO[1]) | np.isnan(ratio)
+    impossible = beyond.all(axis=1) & np.isfinite(ratio).any(axis=1)
+    wide = [MEASUREMENTS.index(m) for m in (Measurement.BBIP, Measurement.SBIP)]
+    return int(impossible.sum()) >= IMPOSSIBLE_LENGTHS and bool(impossible[wide].any())
 
 
 def _usable(found: Array, expected: float | None, method: Method) -> tuple[list[int], str]:
@@ -165,6 +173,13 @@ def _missing(problems: Mapping[Measurement, str], age: float | None) -> tuple[st
         return ()
     outcome = "left empty, since the age is unknown" if age is None else "taken from the age curve"
     return (f"{', '.join(f'{m} {problem}' for m, problem in problems.items())}: {outcome}",)
+
+
+def _outside(age: float | None) -> tuple[str, ...]:
+    if age is None or CURVE_WEEKS[0] <= age <= CURVE_WEEKS[1]:
+        return ()
+    nearest = float(np.clip(age, *CURVE_WEEKS))
+    return (f"{age:g} weeks lie outside the age curves; they are read at {nearest:g} weeks",)
 
 
 def _unclear(lengths: Mapping[Measurement, Length]) -> tuple[str, ...]:

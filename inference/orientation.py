@@ -1,8 +1,9 @@
 """The same anatomy in the same order of axes, however a file stores it and whatever its header calls the directions.
 
 A permutation and mirroring of axes, exact and free of interpolation: in the order that the header tells, or in one
-that the voxels tell. The latter gives the same result to the voxel for the 48 ways of storing one volume, and for
-one volume under headers that turn it: a fetus lies anyhow, so the header's directions say nothing about its brain.
+that the voxels tell. The latter gives the same result to the voxel for the 48 ways of storing one volume (unless its
+signal is symmetric: then which of the ways that look alike is left to the storage), and for one volume under headers
+that turn it: a fetus lies anyhow, so the header's directions say nothing about its brain.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from scipy.optimize import linear_sum_assignment
 
 from feta.grid import Grid
 from feta.volumes import Volume
-from inference.frames import index_to_ras
+
+#: From LPS to RAS mm and back; that of `inference.frames` would import torch.
+_LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class Bare:
         middle = np.multiply(ordered.grid.spacing, np.subtract(ordered.grid.size, 1)) / 2
         x, y, z = (-float(m) for m in middle)
         bare = replace(ordered.grid, origin=(x, y, z), direction=tuple(np.eye(3).ravel().tolist()))
-        to_ras = index_to_ras(ordered.grid) @ np.linalg.inv(index_to_ras(bare))
+        to_lps = ordered.grid.affine() @ np.linalg.inv(bare.affine())
+        to_ras = _LPS_RAS @ to_lps @ _LPS_RAS
         return cls(Volume(ordered.array, bare), order, to_ras)
 
 

@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 
 from feta.grid import transformed
 from feta.volumes import Volume
+from inference.orientation import Reorientation
 
 Matrix = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.uint8]
@@ -79,7 +80,8 @@ def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:
     Returns:
         the upright map; None where the map is empty.
     """
-    crop = _crop(labels)
+    # However it is stored, the same voxels are judged.
+    crop = _crop(Reorientation.by_content(labels).apply(labels))
     if crop is None:
         return None
     array, to_physical = crop

@@ -53,6 +53,8 @@ def ga_baseline(
         typer.echo(warning, err=True)
     weeks = np.array([np.nan if age is None else age for age in ages], np.float64)
     model, fitted = fit_age_model(weeks, list(lengths.values()))
+    if not fitted:
+        raise FetaError(biometry, "has too few lengths with an age for any line", "give three cases, a week apart")
     write_age_model(out, model)
     for measurement in MEASUREMENTS:
         source = "fitted" if measurement in fitted else "published"

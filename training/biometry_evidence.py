@@ -153,7 +153,7 @@ def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -
 
 def _digest(model: Model) -> str:
     """What label maps depend on."""
-    files = (model.locator, *model.segmentation)
+    files = (model.locator, *model.segmentation, *((model.extraction,) if model.extraction else ()))
     return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()[:12]
 
 

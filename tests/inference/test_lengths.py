@@ -82,6 +82,35 @@ def test_where_much_is_impossible_nothing_is_believed() -> None:
     assert len(warnings) == 1
 
 
+def test_a_cerebellum_and_its_vermis_may_both_be_tiny() -> None:
+    tiny = {m: 0.4 * MODEL.mean(m, WEEKS) for m in (Measurement.TCD, Measurement.HV)}
+    lengths = found(seen(0.02, **{str(m): v for m, v in tiny.items()}))
+    assert {m for m, n in lengths.items() if n.source == AGE} == set(tiny)
+
+
+def test_one_source_gone_wrong_leaves_what_the_other_saw() -> None:
+    heatmap = {m: line for m, line in lines().items() if line is not None}
+    wrong = {str(m): 0.4 * MODEL.mean(m, WEEKS) for m in (Measurement.BBIP, Measurement.SBIP)}
+    lengths = found(Evidence(lines(**wrong), VOLUMES, heatmap, dict.fromkeys(heatmap, 0.02)))
+    assert {n.source for n in lengths.values()} == {BOTH}
+
+
+def test_an_age_that_the_whole_image_contradicts_is_told() -> None:
+    lengths, warnings = complete(seen(0.02), 18.0, MODEL, usual())
+    assert {n.source for n in lengths.values()} == {AGE}
+    assert len(warnings) == 1
+    assert "don't suit 18 weeks" in warnings[0]
+
+
+@pytest.mark.parametrize(("age", "nearest"), [(14.0, 18.0), (45.0, 40.0)])
+def test_ages_beyond_the_curves_are_read_at_their_ends(age: float, nearest: float) -> None:
+    nothing = Evidence({}, VOLUMES)
+    lengths, warnings = complete(nothing, age, MODEL, usual())
+    assert found(nothing, nearest)[Measurement.LCC].value == lengths[Measurement.LCC].value
+    assert any(f"{nearest:g} weeks" in line for line in warnings)
+    assert MODEL.centile(Measurement.LCC, 30.0, age) == MODEL.centile(Measurement.LCC, 30.0, nearest)
+
+
 def test_without_an_age_nothing_can_be_called_impossible() -> None:
     lengths, warnings = complete(seen(LCC=90.0), None, MODEL, usual())
     assert lengths[Measurement.LCC].value == pytest.approx(90.0)

@@ -45,6 +45,7 @@ Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now t
 Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
 Baseline = Annotated[Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]} for lengths from the age.")]
 Biometry = Annotated[Method, typer.Option(help="What lengths rest on; where it shows none, on the age.")]
+Landmarks = Annotated[bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
 
 
@@ -67,6 +68,7 @@ def infer(
     extraction: Extraction = True,
     fast: Fast = False,
     no_qc: NoQc = False,
+    landmarks: Landmarks = False,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
     flips = not (no_flips or fast)
@@ -82,7 +84,7 @@ def infer(
     if ga is not None:
         found = with_age(found, ga)
     root = output or input_path.absolute().parent
-    jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast))
+    jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast), landmarks=landmarks)
     status, lengths = _run(found, jobs, settings, None if output is None else root)
     if single:
         for job in jobs:

@@ -59,7 +59,11 @@ class Settings:
         Raises:
             FetaError: the lines or the calibration can't be used.
         """
-        return Measuring(self.age_model(), read_calibration(self.weights), self.biometry)
+        return Measuring(self.age_model(), read_calibration(self._calibrated()), self.biometry)
+
+    def _calibrated(self) -> Path:
+        """The folder whose calibration holds; a bare nnU-Net has none, but is measured by the default one's."""
+        return self.weights if (self.weights / CALIBRATION).exists() else frame_weights(self.weights)
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -71,6 +75,7 @@ class Settings:
         Raises:
             FetaError: no model in the folder of weights.
         """
+        calibration = self._calibrated() / CALIBRATION
         return {
             "version": feta.__version__,
             "model": _model_identity(self.weights),
@@ -79,7 +84,7 @@ class Settings:
             "autoencoder": self.autoencoder,
             "extraction": self.extraction,
             "biometry": str(self.biometry),
-            "calibration": fingerprint(self.weights / CALIBRATION) if (self.weights / CALIBRATION).exists() else None,
+            "calibration": fingerprint(calibration) if calibration.exists() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

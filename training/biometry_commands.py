@@ -108,11 +108,13 @@ def biometry_report(
     fresh: Fresh = False,
 ) -> None:
     """Hold every way of measuring against the truth and against a straight line in age."""
-    from inference.calibration import read_calibration
+    from inference.calibration import NAME, read_calibration
     from inference.settings import default_weights
     from training.biometry_report import age_lines, report
     from training.cohort_settings import COHORT, read_cohort_settings
 
+    if calibration is not None and not (calibration / NAME).is_file():
+        raise FetaError(calibration, f"holds no {NAME}", "name the folder that feta-train biometry-fit wrote it into")
     fitted = read_calibration(calibration or weights or default_weights())
     lines = age_lines(read_cohort_settings(COHORT).individuals)
     for line in report(_seen(cohorts, weights, jobs, fresh), fitted, lines, out):

@@ -44,10 +44,10 @@ def fit_calibration(cases: Sequence[Seen], model: AgeModel | None = None) -> Cal
         FetaError: there are too few cases.
     """
     cases = [c for c in cases if c.age is not None and np.isfinite(c.truth).all() and c.evidence.volumes.any()]
-    if len(cases) < FEWEST:
-        raise FetaError("biometry-fit", f"{len(cases)} usable cases are too few for a calibration", f"give {FEWEST}")
     # What the submission itself takes for no brain tells nothing of errors on one.
     cases = [c for c in cases if not is_no_brain(c.evidence.estimates(usual()), c.truth)]
+    if len(cases) < FEWEST:
+        raise FetaError("biometry-fit", f"{len(cases)} usable cases are too few for a calibration", f"give {FEWEST}")
     fitted, expected = _unscaled(cases), model or published_model()
     # Each case is judged by what the others teach: a calibration is surer of the cases that it was fitted on.
     others = [_unscaled([*cases[:i], *cases[i + 1 :]]) for i in range(len(cases))]

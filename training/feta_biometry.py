@@ -79,7 +79,8 @@ def read_feta_biometry(root: Path) -> list[Measured]:
     table, _ = read_true_lengths(root)
     people = read_participants(root / "participants.tsv") if (root / "participants.tsv").exists() else {}
     set_points = {path: key_points(read_label_map(path)) for path in files}
-    swapped = _callosum_and_vermis_swapped(list(set_points.values()))
+    known = [_from_table(table, _name(path)) for path in files]
+    swapped = _callosum_and_vermis_swapped(list(set_points.values()), known)
     return [_read(root, path, _unswapped(points, swapped), table, people) for path, points in set_points.items()]
 
 
@@ -119,6 +120,8 @@ def read_transform(path: Path) -> sitk.Transform:
     edges = _carried(transform, np.eye(3) * 100) - _carried(transform, np.zeros((1, 3)))
     if not np.allclose(edges @ edges.T / 1e4, np.eye(3), atol=2 * _STRETCH):
         raise FetaError(path, "stretches or shears by more than 2 %", "only a turn and a shift are meant")
+    if np.linalg.det(edges) < 0:
+        raise FetaError(path, "mirrors", "only a turn and a shift are meant")
     return transform
 
 
@@ -129,13 +132,12 @@ def _read(
     table: Mapping[str, list[float]],
     people: Mapping[str, Participant],
 ) -> Measured:
-    name = path.name.removesuffix(_ENDING).removesuffix("_T2w")
+    name = _name(path)
     anat = root / path.parent.relative_to(root / "derivatives" / "biometry")
     image, labels = anat / f"{name}{_IMAGE}", anat / f"{name}{_LABELS}"
     if not image.exists():
         raise FetaError(image, f"is missing, {path.name} belongs to it", "put the images beside derivatives")
-    known = table.get(name) or table.get(f"{name}_T2w") or table.get(name.split("_")[0]) or []
-    from_table = {m: v for m, v in zip(MEASUREMENTS, known, strict=False) if np.isfinite(v)}
+    from_table = _from_table(table, name)
     warnings = tuple(
         f"{name}: {m} is {from_table[m]:.1f} mm in the table, its key points are {line.length:.1f} mm apart"
         for m, line in points.items()
@@ -153,14 +155,28 @@ def _read(
     )
 
 
-def _callosum_and_vermis_swapped(cases: list[dict[Measurement, Line]]) -> bool:
+def _name(path: Path) -> str:
+    return path.name.removesuffix(_ENDING).removesuffix("_T2w")
+
+
+def _from_table(table: Mapping[str, list[float]], name: str) -> dict[Measurement, float]:
+    known = table.get(name) or table.get(f"{name}_T2w") or table.get(name.split("_")[0]) or []
+    return {m: v for m, v in zip(MEASUREMENTS, known, strict=False) if np.isfinite(v)}
+
+
+def _callosum_and_vermis_swapped(cases: list[dict[Measurement, Line]], tables: list[dict[Measurement, float]]) -> bool:
     """Whether the values of LCC and HV are exchanged: the data set's description gives both orders.
 
-    No fetus's vermis is higher than its callosum is long.
+    The table of lengths decides where it has both; else, that hardly any vermis is higher than its callosum is long.
     """
-    both = [c for c in cases if Measurement.LCC in c and Measurement.HV in c]
-    higher = sum(c[Measurement.HV].length > c[Measurement.LCC].length for c in both)
-    return 2 * higher > len(both)
+    votes = 0
+    for marked, known in zip(cases, tables, strict=True):
+        if Measurement.LCC not in marked or Measurement.HV not in marked:
+            continue
+        longer = marked[Measurement.LCC].length - marked[Measurement.HV].length
+        told = known.get(Measurement.LCC, np.inf) - known.get(Measurement.HV, 0.0)
+        votes += 1 if longer * told < 0 else -1
+    return votes > 0
 
 
 def _unswapped(points: Mapping[Measurement, Line], swapped: bool) -> dict[Measurement, Line]:

@@ -6,6 +6,7 @@ From two sources: label maps on which the landmarks are found by definition, and
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,8 @@ def measured_heads(root: Path, segment: Segment | None) -> Iterator[LandmarkHead
         FetaError: a file can't be used, or there are neither labels nor a network.
     """
     for case in read_feta_biometry(root):
+        for line in case.warnings:
+            print(f"warning: {line}", file=sys.stderr)
         if head := _measured(case, segment):
             yield head
 

@@ -104,6 +104,12 @@ def test_a_tree_is_mirrored(tmp_path: Path, call: Call) -> None:
     assert names(tmp_path / "out") == {"run.json"} | {stem + ending for ending in endings}
 
 
+def test_landmark_images_come_where_they_are_asked_for(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 1)
+    assert call(tmp_path / "in", tmp_path / "out", "--landmarks", "--fast") == 0
+    assert any(name.endswith("_meas.nii.gz") for name in names(tmp_path / "out"))
+
+
 def test_lengths_from_another_age_model(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     make_tree(tmp_path / "in", 1)
     baseline = tmp_path / "ga.json"

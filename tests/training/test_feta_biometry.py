@@ -127,6 +127,26 @@ def test_exchanged_values_of_callosum_and_vermis_are_put_right(tmp_path: Path) -
     assert case.lengths[Measurement.LCC] > case.lengths[Measurement.HV]
 
 
+def test_a_short_callosum_stays_one_where_the_table_says_so(tmp_path: Path) -> None:
+    short = ENDS | {Measurement.LCC: ENDS[Measurement.HV], Measurement.HV: ENDS[Measurement.LCC]}
+    lines = {
+        m: np.linalg.norm(np.subtract(*transformed(grid().affine(), np.array(e, float)))) for m, e in short.items()
+    }
+    row = "\t".join(f"{lines[m]:.2f}" for m in MEASUREMENTS)
+    table = "participant_id\t" + "\t".join(MEASUREMENTS) + f"\nsub-001\t{row}\n"
+    (case,) = read_feta_biometry(write_data(tmp_path, short, lengths=table))
+    assert case.lines[Measurement.LCC].length == pytest.approx(lines[Measurement.LCC], abs=0.01)
+    assert case.lines[Measurement.LCC].length < case.lines[Measurement.HV].length
+    assert case.warnings == ()
+
+
+def test_a_transform_that_mirrors_is_one_line(tmp_path: Path) -> None:
+    mirror = sitk.AffineTransform(3)
+    mirror.SetMatrix((-1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    with pytest.raises(FetaError, match="mirrors"):
+        read_feta_biometry(write_data(tmp_path, transform=mirror))
+
+
 def test_without_a_transform_the_key_points_lie_in_the_image(tmp_path: Path) -> None:
     (case,) = read_feta_biometry(write_data(tmp_path, transform=None))
     line = case.lines[Measurement.LCC]

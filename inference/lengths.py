@@ -106,7 +106,7 @@ def is_no_brain(estimates: Array, expected: Array) -> bool:
     """
     ratio = estimates[:, [i for i, s in enumerate(SOURCES) if s is not Source.REGRESSION]] / expected[:, None]
     beyond = (ratio < PLAUSIBLE_RATIO[0]) | (ratio > PLAUSIBLE_RATIO[1]) | np.isnan(ratio)
-    impossible = beyond.all(axis=1) & np.isfinite(ratio).any(axis=1)
+    impossible = np.asarray(beyond.all(axis=1) & np.isfinite(ratio).any(axis=1))
     wide = [MEASUREMENTS.index(m) for m in (Measurement.BBIP, Measurement.SBIP)]
     return int(impossible.sum()) >= IMPOSSIBLE_LENGTHS and bool(impossible[wide].any())
 

@@ -79,9 +79,9 @@ def read_feta_biometry(root: Path) -> list[Measured]:
     table, _ = read_true_lengths(root)
     people = read_participants(root / "participants.tsv") if (root / "participants.tsv").exists() else {}
     set_points = {path: key_points(read_label_map(path)) for path in files}
-    known = [_from_table(table, _name(path)) for path in files]
-    swapped = _callosum_and_vermis_swapped(list(set_points.values()), known)
-    return [_read(root, path, _unswapped(points, swapped), table, people) for path, points in set_points.items()]
+    known = {path: _from_table(table, _name(path)) for path in files}
+    swapped = _callosum_and_vermis_swapped(list(set_points.values()), list(known.values()))
+    return [_read(root, path, _unswapped(points, swapped), known[path], people) for path, points in set_points.items()]
 
 
 def key_points(marks: Volume) -> dict[Measurement, Line]:
@@ -129,7 +129,7 @@ def _read(
     root: Path,
     path: Path,
     points: Mapping[Measurement, Line],
-    table: Mapping[str, list[float]],
+    from_table: Mapping[Measurement, float],
     people: Mapping[str, Participant],
 ) -> Measured:
     name = _name(path)
@@ -137,7 +137,6 @@ def _read(
     image, labels = anat / f"{name}{_IMAGE}", anat / f"{name}{_LABELS}"
     if not image.exists():
         raise FetaError(image, f"is missing, {path.name} belongs to it", "put the images beside derivatives")
-    from_table = _from_table(table, name)
     warnings = tuple(
         f"{name}: {m} is {from_table[m]:.1f} mm in the table, its key points are {line.length:.1f} mm apart"
         for m, line in points.items()
@@ -149,7 +148,7 @@ def _read(
         back = read_transform(transform)
         lines = {m: _line(_carried(back, np.array([line.start, line.end]))) for m, line in points.items()}
     person = people.get(name.split("_")[0])
-    lengths = {m: line.length for m, line in points.items()} | from_table
+    lengths = {m: line.length for m, line in points.items()} | dict(from_table)
     return Measured(
         name, image, labels if labels.exists() else None, person.age if person else None, lines, lengths, warnings
     )

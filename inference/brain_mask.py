@@ -15,6 +15,8 @@ from inference.frames import Matrix, resample
 
 #: What lies this far (mm) beyond the mask is kept: masks of the volumes that networks are trained on are as wide.
 MARGIN_MM = 3.0
+#: A brain of 18 weeks has more than 20 ml; less than this is no brain.
+SMALLEST_BRAIN_ML = 8.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,26 @@ class BrainMask:
 
     probability: Tensor
     to_index: Matrix
+
+    @classmethod
+    def of(cls, probability: Tensor, to_index: Matrix) -> BrainMask | None:
+        """The likeliest piece of probability (1, Z, Y, X) on an isotropic grid; None where it is too small for a brain.
+
+        Args:
+            probability: of brain, for each voxel.
+            to_index: 4×4 from physical RAS mm to its index (x, y, z).
+        """
+        pieces, count = ndimage.label(probability[0].numpy() > 0.5)
+        if count == 0:
+            return None
+        totals = np.bincount(pieces.ravel(), probability[0].numpy().ravel())
+        brain = pieces == 1 + int(totals[1:].argmax())
+        voxel_ml = 1e-3 / float(np.linalg.norm(to_index[:3, 0])) ** 3
+        if brain.sum() * voxel_ml < SMALLEST_BRAIN_ML:
+            return None
+        # Other pieces must not come back where the probability is interpolated.
+        kept = ndimage.binary_dilation(brain, iterations=2)
+        return cls(probability * torch.from_numpy(kept)[None], to_index)
 
     def on(self, to_ras: Matrix, size: tuple[int, int, int]) -> Tensor:
         """Brain voxels (1, size z, size y, size x), bool, of a grid.

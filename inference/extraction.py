@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from feta.volumes import Volume
 from inference.brain_mask import BrainMask
 from inference.device import Compute
 from inference.frames import Matrix, box_to_frame
-from inference.locator import SMALLEST_BRAIN_ML, Pose
+from inference.locator import Pose
 from inference.network import ResidualUNet
 from inference.preprocessing import signal, standardise, to_box
 from inference.sliding_window import predict
@@ -70,24 +69,11 @@ class Extractor:
         image = to_box(volume, frame, box, (x, y, z))
         bright = signal(image)
         probability = predict(image.to(self.compute.device), self._softmax, 2, (PATCH,) * 3)[1:].cpu()
-        brain = _likeliest_piece(probability[0].numpy())
-        if brain.sum() * self.spacing**3 < SMALLEST_BRAIN_ML * 1000 or bright.sum() < surrounded * brain.sum():
-            return None
-        # Other pieces must not come back where the probability is interpolated.
-        kept = ndimage.binary_dilation(brain, iterations=2)
-        return BrainMask(probability * torch.from_numpy(kept)[None], np.linalg.inv(frame @ box))
+        brain = BrainMask.of(probability, np.linalg.inv(frame @ box))
+        return None if brain is None or bright.sum() < surrounded * (brain.probability > 0.5).sum() else brain
 
     @torch.inference_mode()
     def _softmax(self, patch: Tensor) -> Tensor:
         """Probabilities (1, 2, Z, Y, X) of a patch, standardised by its own signal."""
         with self.compute.precision():
             return self.network(standardise(patch, signal(patch))).float().softmax(1)
-
-
-def _likeliest_piece(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """The piece (Z, Y, X) of likely brain that holds most probability, its holes filled."""
-    pieces, count = ndimage.label(probability > 0.5)
-    if count == 0:
-        return np.zeros(probability.shape, bool)
-    totals = np.bincount(pieces.ravel(), probability.ravel())
-    return np.asarray(pieces == 1 + int(totals[1:].argmax()))

@@ -19,7 +19,7 @@ from torch import Tensor
 from feta.grid import transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.brain_mask import BrainMask
+from inference.brain_mask import SMALLEST_BRAIN_ML, BrainMask
 from inference.device import Compute
 from inference.frames import Matrix, box_to_frame, index_to_ras, resample, rotation_degrees
 from inference.network import ResidualUNet
@@ -28,8 +28,6 @@ from inference.preprocessing import signal, standardise, to_box
 #: Channels of the network: eight labels' logits, the logit of uprightness, the place (x, y, z).
 OUTPUTS = LABEL_COUNT + 4
 Points = npt.NDArray[np.floating]
-#: A brain of 18 weeks has more than 20 ml; less than this is no brain.
-SMALLEST_BRAIN_ML = 8.0
 #: Longest extent of a fetal brain at term, mm.
 LARGEST_BRAIN_MM = 140.0
 #: Side (mm) of the box around a brain's centre: as in training.

@@ -20,11 +20,12 @@ from feta.labels import LABEL_COUNT
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.autoencoder import Autoencoder
+from inference.brain_mask import BrainMask
 from inference.device import Compute
 from inference.extraction import Extractor
 from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
 from inference.heatmaps import LandmarkNetwork, LandmarkPair
-from inference.locator import Locator, Pose, by_directions
+from inference.locator import Locator, Pose, angle_between, by_directions
 from inference.network import ResidualUNet
 from inference.ongrid import OnGrid, back_to_grid
 from inference.orientation import Bare
@@ -42,6 +43,11 @@ SMALLEST_BOX = 96
 #: The box in which poses are compared: coarse and small, since several are looked at.
 VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
+#: The box, as coarse, in which the brain is told from its surroundings by what the first network labels: it holds any.
+GLIMPSE_SIDE = 96
+#: So often at most is a pose sought again on a better mask; turned by less than this, it has settled.
+MOST_ROUNDS = 4
+SETTLED_DEGREES = 3.0
 #: What a verdict on a brain taken out of its surroundings loses for each brain size by which the places don't fit.
 MISFIT = 0.3
 #: A pose that fits worse than this (in brain sizes) is reported.
@@ -124,11 +130,7 @@ class Segmenter:
         if extractor is not None and brain is not None:
             poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
         surest = self._surest(volume, poses)
-        if surest.brain is None or not surest.found:
-            return surest
-        # The mask of the upright brain is better than the first one, by which the pose was found.
-        settled = self.locator.again(volume, surest)
-        return surest if settled is None else self._surest(volume, [surest, settled])
+        return self._settled(volume, surest) if surest.found and surest.brain is not None else surest
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""
@@ -152,21 +154,37 @@ class Segmenter:
         """The pose from which the first network is surest of the tissues that it sees, coarsely."""
         if len(poses) == 1:
             return poses[0]
-        around = box_to_frame((VERDICT_SIDE * 2,) * 3, VERDICT_SPACING, poses[0].centre())
-        coarse = to_box(volume, np.eye(4), around, (VERDICT_SIDE * 2,) * 3)
-        verdicts = [self._verdict(coarse, np.linalg.inv(around), pose) for pose in poses]
+        coarse = _coarse(volume, poses[0])
+        verdicts = [_sureness(self._glimpse(coarse, pose, VERDICT_SIDE)[0]) for pose in poses]
         if poses[0].brain is not None:
             verdicts = [v - MISFIT * (p.residual if p.found else 1.0) for v, p in zip(verdicts, poses, strict=True)]
         return poses[int(np.argmax(verdicts))]
 
-    def _verdict(self, coarse: Tensor, to_index: Matrix, pose: Pose) -> float:
-        """Mean probability of the likeliest tissue where the network sees any."""
-        box = box_to_frame((VERDICT_SIDE,) * 3, VERDICT_SPACING, (pose.low + pose.high) / 2)
-        image = resample(coarse, to_index @ pose.to_ras @ box, (VERDICT_SIDE,) * 3)
-        image = _normalised(pose, box, image)
-        probabilities = self._softmax(self.networks[0], image[None].to(self.compute.device))[0]
-        tissue = probabilities[0] < 0.5
-        return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
+    def _settled(self, volume: Volume, pose: Pose) -> Pose:
+        """The pose, sought again on what the first network takes for brain, where the places fit it better by that.
+
+        Its mask is mostly better than the extractor's. Of very small brains it takes their surroundings for some more
+        brain with each round; then the places fit worse.
+        """
+        coarse, best = _coarse(volume, pose), pose
+        for _ in range(MOST_ROUNDS):
+            probabilities, to_index = self._glimpse(coarse, pose, GLIMPSE_SIDE)
+            brain = BrainMask.of(1 - probabilities[:1], to_index)
+            again = None if brain is None else self.locator.again(volume, replace(pose, brain=brain))
+            if again is None:
+                break
+            moved, pose = angle_between(pose, again), again
+            best = min(best, pose, key=lambda p: p.residual)
+            if moved < SETTLED_DEGREES:
+                break
+        return best
+
+    def _glimpse(self, coarse: tuple[Tensor, Matrix], pose: Pose, side: int) -> tuple[Tensor, Matrix]:
+        """What the first network sees coarsely in a pose: (8, side, side, side), and from RAS mm to its index."""
+        box = box_to_frame((side,) * 3, VERDICT_SPACING, (pose.low + pose.high) / 2)
+        image = _normalised(pose, box, resample(coarse[0], coarse[1] @ pose.to_ras @ box, (side,) * 3))
+        probabilities = self._softmax(self.networks[0], image[None].to(self.compute.device))[0].cpu()
+        return probabilities, np.linalg.inv(pose.to_ras @ box)
 
     def _probabilities(self, image: Tensor) -> Tensor:
         """Mean of networks and mirrors, (8, Z, Y, X) float32 on the CPU."""
@@ -184,6 +202,19 @@ class Segmenter:
     def _softmax(self, network: ResidualUNet, patch: Tensor) -> Tensor:
         with self.compute.precision():
             return network(patch).float().softmax(1)
+
+
+def _coarse(volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
+    """What lies around a pose, (1, Z, Y, X), as coarse as poses are compared, and from RAS mm to its index."""
+    size = (VERDICT_SIDE * 2,) * 3
+    around = box_to_frame(size, VERDICT_SPACING, pose.centre())
+    return to_box(volume, np.eye(4), around, size), np.linalg.inv(around)
+
+
+def _sureness(probabilities: Tensor) -> float:
+    """Mean probability of the likeliest tissue where the network sees any."""
+    tissue = probabilities[0] < 0.5
+    return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
 
 
 def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:

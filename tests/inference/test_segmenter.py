@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from feta.grid import Grid
 from feta.volumes import Volume
+from inference.brain_mask import BrainMask
 from inference.device import choose
-from inference.frames import box_to_frame
+from inference.frames import box_to_frame, index_to_ras, rotation_degrees
 from inference.locator import Pose, by_directions
 from inference.network import NetworkSettings, ResidualUNet
 from inference.ongrid import back_to_grid
+from inference.orientation import Bare
 from inference.segmenter import Segmenter, largest_component
 from inference.weights import save_network
 
@@ -129,6 +131,52 @@ def test_a_header_that_turns_a_volume_changes_no_voxel(
     assert turned.labels.grid == grid
     # The same voxel lies at the same place of the brain.
     assert np.allclose(turned.to_canonical @ grid.affine(), plain.to_canonical @ volume.grid.affine())
+
+
+class Unsure:
+    """A locator that turns each pose by 10° when it looks again, and an extractor whose mask is a ball of 26 mm."""
+
+    def __init__(self, residuals: list[float]) -> None:
+        self.residuals = residuals
+        self.masks: list[BrainMask] = []
+
+    def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
+        return [replace(by_directions(volume, np.eye(3)), residual=0.1, found=True)]
+
+    def again(self, volume: Volume, pose: Pose) -> Pose | None:
+        assert pose.brain is not None
+        self.masks.append(pose.brain)
+        if len(self.masks) > len(self.residuals):
+            return None
+        to_ras = pose.to_ras.copy()
+        to_ras[:3, :3] = Rotation.from_rotvec([10, 0, 0], degrees=True).as_matrix() @ to_ras[:3, :3]
+        return replace(pose, to_ras=to_ras, residual=self.residuals[len(self.masks) - 1])
+
+    def first(self, volume: Volume) -> BrainMask:
+        z, y, x = np.indices(volume.array.shape) - np.array([24, 22, 20])[:, None, None, None]
+        ball = torch.from_numpy(((x**2 + y**2 + z**2) * SPACING**2 < 26**2).astype(np.float32))
+        return BrainMask(ball[None], np.linalg.inv(index_to_ras(volume.grid)))
+
+    def upright(self, volume: Volume, pose: Pose) -> BrainMask:
+        return self.first(volume)
+
+
+@pytest.mark.parametrize(
+    ("residuals", "turned"),
+    [([0.05], 10), ([0.05, 0.2], 10), ([0.12, 0.06], 20), ([0.2], 0), ([], 0), ([0.09, 0.08, 0.07, 0.06, 0.05], 40)],
+)
+def test_a_pose_is_sought_again_as_long_as_that_may_help(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float], turned: float
+) -> None:
+    unsure = Unsure(residuals)
+    for name, value in (("networks", [Threshold()]), ("locator", unsure), ("extractor", unsure)):
+        monkeypatch.setattr(segmenter, name, value)
+    pose = segmenter.pose(Bare.of(_block(np.eye(3))))
+    assert rotation_degrees(pose.to_ras[:3, :3]) == pytest.approx(turned, abs=1e-3)
+    # The mask is what the segmentation network labels: of the ball, which it grows, only what lies in the block.
+    found = np.argwhere(unsure.masks[0].probability[0].numpy() > 0.5)[:, ::-1]
+    extent = 1.5 * (np.ptp(found, axis=0) + 1)
+    assert np.allclose(extent, [40, 48, 56], atol=4.0)
 
 
 def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:

@@ -45,7 +45,9 @@ VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
 #: The box, as coarse, in which the brain is told from its surroundings by what the first network labels: it holds any.
 GLIMPSE_SIDE = 96
-#: So often at most is a pose sought again on a better mask; turned by less than this, it has settled.
+#: A pose that fits worse than this (in brain sizes) is sought again on a better mask, so often at most; turned by less
+#: than this, it has settled.
+FITTING_RESIDUAL = 0.07
 MOST_ROUNDS = 4
 SETTLED_DEGREES = 3.0
 #: What a verdict on a brain taken out of its surroundings loses for each brain size by which the places don't fit.
@@ -130,7 +132,12 @@ class Segmenter:
         if extractor is not None and brain is not None:
             poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
         surest = self._surest(volume, poses)
-        return self._settled(volume, surest) if surest.found and surest.brain is not None else surest
+        if surest.brain is None or not surest.found:
+            return surest
+        # The mask of the upright brain is better than the first one, by which the pose was found.
+        again = self.locator.again(volume, surest)
+        surest = surest if again is None else self._surest(volume, [surest, again])
+        return surest if surest.residual < FITTING_RESIDUAL else self._settled(volume, surest)
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""

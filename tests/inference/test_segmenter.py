@@ -134,17 +134,20 @@ def test_a_header_that_turns_a_volume_changes_no_voxel(
 
 
 class Unsure:
-    """A locator that turns each pose by 10° when it looks again, and an extractor whose mask is a ball of 26 mm."""
+    """An extractor whose mask is a ball of 26 mm, and a locator that turns poses by 10° when it sees another."""
 
-    def __init__(self, residuals: list[float]) -> None:
+    def __init__(self, residuals: list[float], before: float) -> None:
+        self.before = before
         self.residuals = residuals
         self.masks: list[BrainMask] = []
 
     def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
-        return [replace(by_directions(volume, np.eye(3)), residual=0.1, found=True)]
+        return [replace(by_directions(volume, np.eye(3)), residual=self.before, found=True)]
 
     def again(self, volume: Volume, pose: Pose) -> Pose | None:
         assert pose.brain is not None
+        if pose.brain.probability.shape == self.shape:
+            return None
         self.masks.append(pose.brain)
         if len(self.masks) > len(self.residuals):
             return None
@@ -153,6 +156,7 @@ class Unsure:
         return replace(pose, to_ras=to_ras, residual=self.residuals[len(self.masks) - 1])
 
     def first(self, volume: Volume) -> BrainMask:
+        self.shape = (1, *volume.array.shape)
         z, y, x = np.indices(volume.array.shape) - np.array([24, 22, 20])[:, None, None, None]
         ball = torch.from_numpy(((x**2 + y**2 + z**2) * SPACING**2 < 26**2).astype(np.float32))
         return BrainMask(ball[None], np.linalg.inv(index_to_ras(volume.grid)))
@@ -168,7 +172,7 @@ class Unsure:
 def test_a_pose_is_sought_again_as_long_as_that_may_help(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float], turned: float
 ) -> None:
-    unsure = Unsure(residuals)
+    unsure = Unsure(residuals, 0.1)
     for name, value in (("networks", [Threshold()]), ("locator", unsure), ("extractor", unsure)):
         monkeypatch.setattr(segmenter, name, value)
     pose = segmenter.pose(Bare.of(_block(np.eye(3))))
@@ -177,6 +181,15 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
     found = np.argwhere(unsure.masks[0].probability[0].numpy() > 0.5)[:, ::-1]
     extent = 1.5 * (np.ptp(found, axis=0) + 1)
     assert np.allclose(extent, [40, 48, 56], atol=4.0)
+
+
+def test_a_pose_that_fits_well_stays(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsure = Unsure([0.01], 0.05)
+    for name, value in (("networks", [Threshold()]), ("locator", unsure), ("extractor", unsure)):
+        monkeypatch.setattr(segmenter, name, value)
+    pose = segmenter.pose(Bare.of(_block(np.eye(3))))
+    assert rotation_degrees(pose.to_ras[:3, :3]) == pytest.approx(0, abs=1e-3)
+    assert not unsure.masks
 
 
 def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:

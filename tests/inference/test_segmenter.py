@@ -164,6 +164,12 @@ class Unsure:
     def upright(self, volume: Volume, pose: Pose) -> BrainMask:
         return self.first(volume)
 
+    def turns(self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> float:
+        """By how many degrees the pose of a block is turned in the end."""
+        for name, value in (("networks", [Threshold()]), ("locator", self), ("extractor", self)):
+            monkeypatch.setattr(segmenter, name, value)
+        return rotation_degrees(segmenter.pose(Bare.of(_block(np.eye(3)))).to_ras[:3, :3])
+
 
 @pytest.mark.parametrize(
     ("residuals", "turned"),
@@ -173,10 +179,7 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float], turned: float
 ) -> None:
     unsure = Unsure(residuals, 0.1)
-    for name, value in (("networks", [Threshold()]), ("locator", unsure), ("extractor", unsure)):
-        monkeypatch.setattr(segmenter, name, value)
-    pose = segmenter.pose(Bare.of(_block(np.eye(3))))
-    assert rotation_degrees(pose.to_ras[:3, :3]) == pytest.approx(turned, abs=1e-3)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(turned, abs=1e-3)
     # The mask is what the segmentation network labels: of the ball, which it grows, only what lies in the block.
     found = np.argwhere(unsure.masks[0].probability[0].numpy() > 0.5)[:, ::-1]
     extent = 1.5 * (np.ptp(found, axis=0) + 1)
@@ -185,10 +188,7 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
 
 def test_a_pose_that_fits_well_stays(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     unsure = Unsure([0.01], 0.05)
-    for name, value in (("networks", [Threshold()]), ("locator", unsure), ("extractor", unsure)):
-        monkeypatch.setattr(segmenter, name, value)
-    pose = segmenter.pose(Bare.of(_block(np.eye(3))))
-    assert rotation_degrees(pose.to_ras[:3, :3]) == pytest.approx(0, abs=1e-3)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(0, abs=1e-3)
     assert not unsure.masks
 
 

@@ -45,6 +45,11 @@ def read_settings(
     return _build(kind, content, path, "")
 
 
+def settings_from(kind: type[T], content: Any, path: Path) -> T:
+    """The same from names and values that have been read already; errors name ``path``."""
+    return _build(kind, content, path, "")
+
+
 class _Loader(yaml.SafeLoader):
     """A name that stands twice in a mapping is an error: the first would be lost without a word."""
 
@@ -87,7 +92,7 @@ def _build(kind: type[T], content: Any, path: Path, where: str) -> T:
     try:
         return kind(**values)
     except ValueError as error:
-        raise FetaError(path, f"{where or 'settings'}: {error}") from error
+        raise FetaError(path, f"{where.rstrip('.') or 'settings'}: {error}") from error
 
 
 def _needed(kind: type) -> list[str]:

@@ -25,8 +25,6 @@ from inference.weights import Model, load_network
 
 #: A volume whose signal fills less than so many times the brain's mask has been masked before: nothing is taken away.
 SURROUNDED = 2.0
-#: Side of a patch in voxels, as in training: a network that sees more at once takes the mother for the brain.
-PATCH = 48
 #: Room (mm) around the brain's extent at the second look.
 ROOM_MM = 24.0
 
@@ -37,19 +35,21 @@ class Extractor:
     Args:
         network: 1 channel in, background and brain out.
         spacing: mm at which the network was trained.
+        patch: side in voxels of what it saw there: a network that sees more at once takes the mother for the brain.
         compute: where and how precisely it runs.
     """
 
-    def __init__(self, network: ResidualUNet, spacing: float, compute: Compute) -> None:
+    def __init__(self, network: ResidualUNet, spacing: float, patch: int, compute: Compute) -> None:
         self.network = network.eval().to(compute.device)
         self.spacing = spacing
+        self.patch = patch
         self.compute = compute
 
     @staticmethod
     def of(model: Model, compute: Compute) -> Extractor | None:
         """With the network that a folder of weights names; None where it names none."""
         named = model.extraction
-        return None if named is None else Extractor(load_network(named), named.spacing, compute)
+        return None if named is None else Extractor(load_network(named), named.spacing, named.patch, compute)
 
     def first(self, volume: Volume) -> BrainMask | None:
         """The brain's mask in a volume of any size, however it lies; None where there is no brain, or nothing else."""
@@ -64,12 +64,12 @@ class Extractor:
         self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray, surrounded: float = 0.0
     ) -> BrainMask | None:
         """Look at a box (least, greatest x, y, z in mm) of a frame; signal must fill its brain ``surrounded`` times."""
-        size = np.maximum(np.ceil((high - low) / self.spacing).astype(int), PATCH)
+        size = np.maximum(np.ceil((high - low) / self.spacing).astype(int), self.patch)
         x, y, z = (int(n) for n in size)
         box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
         image = to_box(volume, frame, box, (x, y, z))
         bright = signal(image)
-        probability = predict(image.to(self.compute.device), self._softmax, 2, (PATCH,) * 3)[1:].cpu()
+        probability = predict(image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
         brain = BrainMask.of(probability, np.linalg.inv(frame @ box))
         return None if brain is None or bright.sum() < surrounded * (brain.probability > 0.5).sum() else brain
 

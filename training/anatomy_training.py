@@ -22,6 +22,7 @@ from inference.frames import index_to_ras, resample
 from training.anatomy import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy_frame import GRID, Point, cerebral_box, fit_sizes, to_canonical
 from training.atlas import pairs
+from training.checkpoint import made_of
 from training.loop import LoopSettings, train
 from training.randomness import Draw
 from training.template import CALLOSUM, CHANNELS, read_template
@@ -208,7 +209,8 @@ def train_anatomy(
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)
-    average = train(model, task, settings.loop, folder, say, start)
+    what = made_of(settings, training=[a.name for a in training], validation=[a.name for a in validation])
+    average = train(model, task, settings.loop, folder, say, what, start)
     assert isinstance(average, AnatomyModel)
     sizes = fit_sizes(
         np.array([a.age for a in training]),

@@ -17,6 +17,7 @@ from feta.volumes import Volume
 from inference.autoencoder import fits, mended_logits
 from inference.network import NetworkSettings, ResidualUNet
 from training.atlas import Subject
+from training.checkpoint import made_of
 from training.cohorts import Subjects
 from training.corruption import CorruptionSettings, corrupted
 from training.loop import LoopSettings, train
@@ -178,4 +179,5 @@ def train_autoencoder(
     """Train the autoencoder in a run folder; returns the averaged network."""
     torch.manual_seed(settings.loop.seed)
     task = AutoencoderTask(subjects, networks, settings)
-    return train(fresh(settings.network), task, settings.loop, folder, say)  # type: ignore[arg-type]
+    what = made_of(settings, **subjects.names())
+    return train(fresh(settings.network), task, settings.loop, folder, say, what)  # type: ignore[arg-type]

@@ -37,8 +37,6 @@ def autoencoder(
     run: Run,
     network: Annotated[Path, typer.Option(help="Segmentation networks: a folder of weights, or of a run.")],
     config: Config = CONFIGS / "autoencoder.yaml",
-    network_config: Annotated[Path, typer.Option(help="Settings of the run that --network names.")] = CONFIGS
-    / "segmentation.yaml",
     minutes: Minutes = None,
     steps: Steps = None,
     threads: Threads = os.cpu_count() or 1,
@@ -49,19 +47,18 @@ def autoencoder(
     from training.autoencoder import AutoencoderSettings, train_autoencoder
 
     settings = read_settings(AutoencoderSettings, config, loop_settings(minutes, steps))
-    networks, spacing = answering(network, network_config)
+    networks, spacing = answering(network)
     if abs(spacing - settings.synthesis.spacing) > 1e-6:
         problem = f"synthesis.spacing is {settings.synthesis.spacing:g} mm, and {network} works at {spacing:g} mm"
         raise FetaError(config, problem, "make them equal")
     train_autoencoder(prepare(atlases, threads, everything), networks, settings, run, say)
 
 
-def answering(folder: Path, config: Path) -> tuple[Sequence[ResidualUNet], float]:
+def answering(folder: Path) -> tuple[Sequence[ResidualUNet], float]:
     """Segmentation networks and the spacing (mm) that they work at.
 
     Args:
         folder: of weights, or of a training run (its averaged weights).
-        config: settings of the run; not read for a folder of weights.
 
     Raises:
         FetaError: it holds neither, or they do not fit.
@@ -71,40 +68,34 @@ def answering(folder: Path, config: Path) -> tuple[Sequence[ResidualUNet], float
     if (folder / INDEX).exists():
         files = read_model(folder).segmentation
         return [load_network(file) for file in files], files[0].spacing
-    return _of_run(folder, config)
+    return _of_run(folder)
 
 
-def _of_run(folder: Path, config: Path) -> tuple[Sequence[ResidualUNet], float]:
-    import torch
-
-    from evaluation.settings import read_settings
+def _of_run(folder: Path) -> tuple[Sequence[ResidualUNet], float]:
+    from evaluation.settings import settings_from
     from inference.network import ResidualUNet
+    from training.checkpoint import load_into, read_checkpoint
     from training.segmentation import SegmentationSettings
 
     checkpoint = folder / "checkpoint.pt"
     if not checkpoint.exists():
         raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
-    settings = read_settings(SegmentationSettings, config)
+    state = read_checkpoint(checkpoint)
+    settings = settings_from(SegmentationSettings, state["made_of"]["settings"], checkpoint)
     network = ResidualUNet(settings.network)
-    try:
-        network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
-    except RuntimeError as error:
-        raise FetaError(checkpoint, f"does not fit {config}", "name its settings by --network-config") from error
+    load_into(network, state, "average", checkpoint)
     return [network.eval()], settings.synthesis.spacing
 
 
 def export_autoencoder(
-    weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")],
-    run: Run,
-    config: Config = CONFIGS / "autoencoder.yaml",
+    weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")], run: Run
 ) -> None:
     """Turn a run's averaged weights into the float16 file that the submission ships."""
-    from evaluation.settings import read_settings
     from inference.weights import describe
     from training.autoencoder import AutoencoderSettings
 
-    settings = read_settings(AutoencoderSettings, config)
-    describe(weights, {"autoencoder": export_run(run, weights / "autoencoder.safetensors", settings)})
+    entry, _ = export_run(AutoencoderSettings, run, weights / "autoencoder.safetensors")
+    describe(weights, {"autoencoder": entry})
 
 
 def topology_report(

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from feta.errors import FetaError
 
+T = TypeVar("T")
 CONFIGS = Path(__file__).parent / "configs"
 #: Seen by no model behind a reported figure.
 VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
@@ -66,9 +67,23 @@ def prepare(
     fold: tuple[int, int] | None = None,
     partial_labels: bool = False,
 ) -> Any:
-    """Read subjects; those of a fold (its number, and how many there are) take the place of the validation atlases."""
+    """Read subjects, and say whom nothing is learned from or measured on where that may surprise.
+
+    Args:
+        atlases: labelled folder.
+        threads: of torch.
+        everything: hold no subject out.
+        also: other labelled folders to train on.
+        only: pattern of the names that are trained on; None: all.
+        fold: its number, and how many there are; its subjects take the place of the validation atlases.
+        partial_labels: whether label maps may merge or lack tissues.
+
+    Raises:
+        FetaError: a folder is missing or unusable, no subject is left to train on, or options contradict each other.
+    """
     import torch
 
+    from training import distributed
     from training.cohorts import read_subjects
     from training.folds import validation_fold
 
@@ -80,26 +95,49 @@ def prepare(
     if everything and fold:
         raise FetaError("--everything", "leaves nothing for a fold to validate on", "leave out --fold")
     validation = validation_fold(atlases, *fold) if fold else () if everything else VALIDATION
-    return read_subjects(atlases, validation, keep, also, partial_labels)
+    subjects = read_subjects(atlases, validation, keep, also, partial_labels)
+    if not subjects.training:
+        if only:
+            problem = f"holds no subject to train on whose name fits --only {only!r}"
+            raise FetaError(atlases, problem, "name another pattern")
+        raise FetaError(atlases, "holds no subject to train on: all are held out", "train on them with --everything")
+    if subjects.left_out and distributed.leads():
+        say(f"--also: subjects left out, as they were made of some that are not trained on: {subjects.left_out}")
+    if not (subjects.validation or everything) and distributed.leads():
+        say(f"{atlases}: no subject is held out; `feta-train segmentation --fold 0` holds out a fifth to validate on")
+    return subjects
 
 
 def export_run(
-    run: Path, path: Path, settings: Any, spacing: float | None = None, int8: bool = False
-) -> dict[str, Any]:
-    """Write a run's averaged weights, of the synthesis's spacing (mm) or another; the entry for model.yaml."""
-    import torch
+    kind: type[T], run: Path, path: Path, spacing: float | None = None, int8: bool = False
+) -> tuple[dict[str, Any], T]:
+    """Write a run's averaged weights.
 
+    Args:
+        kind: of settings: ``SegmentationSettings`` and such, with a network and, unless spacing is given, a synthesis.
+        run: its folder.
+        path: of the file to write.
+        spacing: mm at which the network works; None: that of its synthesis.
+        int8: kernels in a byte a number.
+
+    Returns:
+        the entry for model.yaml, and the settings that the run had.
+
+    Raises:
+        FetaError: the folder holds no run, or one of another kind.
+    """
+    from evaluation.settings import settings_from
     from inference.network import ResidualUNet
     from inference.weights import save_network
     from training.architectures import shipped
+    from training.checkpoint import load_into, read_checkpoint
 
     checkpoint = run / "checkpoint.pt"
-    if not checkpoint.exists():
-        raise FetaError(checkpoint, "does not exist", "train first")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    state = read_checkpoint(checkpoint)
+    settings: Any = settings_from(kind, state["made_of"]["settings"], checkpoint)
     shape = shipped(settings.network)
     network = ResidualUNet(shape)
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network.load_state_dict(state["average"])
+    load_into(network, state, "average", checkpoint)
+    path.parent.mkdir(parents=True, exist_ok=True)
     entry = save_network(network, path, spacing or settings.synthesis.spacing, shape, int8)
-    return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}
+    return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}, settings

@@ -15,12 +15,23 @@ _TIME = ("step", "minutes")
 
 def append_row(path: Path, row: dict[str, str]) -> None:
     """Add a row to a log. Columns that it lacked come last; they are empty in the rows before."""
-    rows = [*read_rows(path), row]
+    _write(path, [*read_rows(path), row])
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, dict.fromkeys(name for each in rows for name in each), restval="")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(path, text.getvalue())
+
+
+def drop_after(path: Path, step: int) -> None:
+    """Take the rows of later steps out of a log."""
+    rows = read_rows(path)
+    kept = [row for row in rows if int(row["step"]) <= step]
+    if len(kept) < len(rows):
+        _write(path, kept)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -46,8 +46,10 @@ def size() -> int:
 
 
 def leads() -> bool:
-    """Whether this is the process that validates, writes and speaks."""
-    return not dist.is_initialized() or dist.get_rank() == 0
+    """Whether this is the process that validates, writes and speaks, whether the others have been joined or not."""
+    if dist.is_initialized():
+        return dist.get_rank() == 0
+    return started() == 1 or os.environ.get("RANK") == "0"
 
 
 def share(items: Sequence[Any]) -> list[Any]:
@@ -72,6 +74,19 @@ class _Sum(torch.autograd.Function):
 def summed(values: Tensor) -> Tensor:
     """A tensor summed over all processes, with its gradient; every process must call this equally often."""
     return values if size() == 1 else _Sum.apply(values)  # type: ignore[no-untyped-call]
+
+
+def gathered(items: Sequence[Any]) -> list[Any]:
+    """The items of all processes, those of the first process first; every process must call this equally often.
+
+    Args:
+        items: this process's own, small and fit for pickling; processes may have different numbers of them.
+    """
+    if size() == 1:
+        return list(items)
+    found: list[list[Any]] = [[] for _ in range(size())]
+    dist.all_gather_object(found, list(items))
+    return [item for each in found for item in each]
 
 
 def average_gradients(network: nn.Module) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import signal, standardise
+from training.checkpoint import made_of
 from training.cohorts import Subjects
 from training.heads import Head, synthesise_head, viewed
 from training.loop import LoopSettings, train
@@ -29,14 +30,14 @@ def _shape() -> NetworkSettings:
 
 def _volumes() -> SynthesisSettings:
     return SynthesisSettings(
-        size=48,
-        spacing=3.0,
+        size=64,
+        spacing=2.0,
         any_turn=0.6,
         turn=30.0,
         shift=20.0,
         masked=0.3,
         blur=1.0,
-        coarse=3.5,
+        coarse=2.8,
         noise=0.15,
         contrasts=(0.5, 0.45),
     )
@@ -57,7 +58,7 @@ class ExtractionSettings:
     network: NetworkSettings = field(default_factory=_shape)
     synthesis: SynthesisSettings = field(default_factory=_volumes)
     loop: LoopSettings = field(default_factory=LoopSettings)
-    painted: float = 0.45
+    painted: float = 0.6
     more: float = 0.3
 
     def __post_init__(self) -> None:
@@ -122,4 +123,5 @@ def train_extraction(
     """Train the network in a run folder; returns it with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
-    return train(network, ExtractionTask(subjects, heads, settings), settings.loop, folder, say, start)
+    what = made_of(settings, heads=[head.subject.name for head in heads], **subjects.names())
+    return train(network, ExtractionTask(subjects, heads, settings), settings.loop, folder, say, what, start)

@@ -26,7 +26,9 @@ from training.commands import (
 )
 
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
-Painted = Annotated[Path | None, typer.Option(help="Folder of painted heads, of `feta-train heads`.")]
+Painted = Annotated[
+    list[Path] | None, typer.Option(help="Folder of painted heads, of `feta-train heads`; may be repeated.")
+]
 
 
 def extraction(
@@ -47,21 +49,19 @@ def extraction(
     from training.heads import read_heads
 
     settings = read_settings(ExtractionSettings, config, loop_settings(minutes, steps))
-    if heads is not None and not heads.is_dir():
-        raise FetaError(heads, "is not a folder", "make it with `feta-train heads`")
-    painted = [] if heads is None else read_heads(heads)
+    for folder in heads or ():
+        if not folder.is_dir():
+            raise FetaError(folder, "is not a folder", "make it with `feta-train heads`")
+    painted = [head for folder in heads or () for head in read_heads(folder)]
     train_extraction(prepare(atlases, threads, everything, also or ()), painted, settings, run, say, start)
 
 
 def export_extraction(
-    weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")],
-    run: Run,
-    config: Config = CONFIGS / "extraction.yaml",
+    weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")], run: Run
 ) -> None:
     """Turn a run's averaged weights into the float16 file that the submission ships."""
-    from evaluation.settings import read_settings
     from inference.weights import describe
     from training.extraction import ExtractionSettings
 
-    settings = read_settings(ExtractionSettings, config)
-    describe(weights, {"extraction": export_run(run, weights / "extraction.safetensors", settings)})
+    entry, settings = export_run(ExtractionSettings, run, weights / "extraction.safetensors")
+    describe(weights, {"extraction": entry | {"patch": settings.synthesis.size}})

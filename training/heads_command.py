@@ -12,6 +12,9 @@ from feta.errors import FetaError
 from training.anatomy_command import HELD_OUT
 from training.commands import say
 
+#: Ages in weeks, one more at both ends than simulated cohorts have.
+YOUNGEST, OLDEST = 19.5, 37.0
+
 
 def heads(
     out: Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")],
@@ -20,14 +23,17 @@ def heads(
     anatomy: Annotated[Path, typer.Option(help="Weights of the learned anatomy.")] = HELD_OUT,
     spacing: Annotated[float, typer.Option(min=0.8, max=4.0, help="Voxel size, mm.")] = 2.0,
     pathological: Annotated[float, typer.Option(min=0, max=1, help="Share of them.")] = 0.5,
+    youngest: Annotated[float, typer.Option(min=18, max=40, help="Weeks.")] = YOUNGEST,
+    oldest: Annotated[float, typer.Option(min=18, max=40, help="Weeks.")] = OLDEST,
 ) -> None:
     """Draw heads with everything around them from the learned anatomy, to train extraction and locator on."""
     if not anatomy.exists():
         raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
+    if youngest > oldest:
+        raise FetaError("--youngest", f"is above --oldest ({youngest:g} > {oldest:g})", "exchange them")
     # Imported here: `feta-train --help` must answer at once.
     from feta.volumes import write_label_map, write_volume
     from training.anatomy import Anatomy
-    from training.cohort import OLDEST, YOUNGEST
     from training.cohort_settings import read_cohort_settings
     from training.heads import paint_head
 
@@ -38,7 +44,7 @@ def heads(
         if labels.exists():
             continue
         # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
-        age = YOUNGEST - 1 + (OLDEST + 2 - YOUNGEST) * ((number * 0.6180339887 + seed * 0.3819660113) % 1.0)
+        age = youngest + (oldest - youngest) * ((number * 0.6180339887 + seed * 0.3819660113) % 1.0)
         rng = np.random.default_rng([seed, number])
         image, label_map = paint_head(rng, age, bool(rng.random() < pathological), known, settings, spacing)
         folder.mkdir(parents=True, exist_ok=True)

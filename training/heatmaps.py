@@ -12,6 +12,7 @@ from feta.measurements import MEASUREMENTS
 from inference.heatmaps import HEAT_SD, peak
 from inference.landmark_box import INPUTS, SIZE
 from inference.network import NetworkSettings, ResidualUNet
+from training.checkpoint import made_of
 from training.landmark_heads import LandmarkHead
 from training.landmark_samples import LandmarkSample, SampleSettings, draw_sample
 from training.loop import LoopSettings, train
@@ -140,4 +141,6 @@ def gaussians(ends: Tensor) -> Tensor:
 def train_heatmaps(heads: Heads, settings: LandmarkSettings, folder: Path, say: object = print) -> nn.Module:
     """Train the landmark network in a run folder; returns the network with averaged weights."""
     torch.manual_seed(settings.loop.seed)
-    return train(ResidualUNet(settings.network), LandmarkTask(heads, settings), settings.loop, folder, say)  # type: ignore[arg-type]
+    names = {use: [head.name for head in getattr(heads, use)] for use in ("defined", "measured", "validation")}
+    network, task = ResidualUNet(settings.network), LandmarkTask(heads, settings)
+    return train(network, task, settings.loop, folder, say, made_of(settings, **names))  # type: ignore[arg-type]

@@ -99,12 +99,10 @@ def _segmenter(weights: Path) -> Segment:
 def export_heatmaps(
     weights: Annotated[Path, typer.Argument(help="Folder with model.yaml; gets landmarks.safetensors.")],
     run: Run,
-    config: Config = CONFIGS / "landmarks.yaml",
 ) -> None:
     """Turn the averaged weights of a run into the float16 file that the submission ships."""
-    from evaluation.settings import read_settings
     from inference.weights import describe
     from training.heatmaps import NOMINAL_MM, LandmarkSettings
 
-    settings = read_settings(LandmarkSettings, config)
-    describe(weights, {"landmarks": export_run(run, weights / "landmarks.safetensors", settings, NOMINAL_MM)})
+    entry, _ = export_run(LandmarkSettings, run, weights / "landmarks.safetensors", NOMINAL_MM)
+    describe(weights, {"landmarks": entry})

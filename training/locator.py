@@ -14,6 +14,7 @@ from inference.locator import OUTPUTS, brain_mask, fit_similarity
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import signal, standardise
 from training.atlas import Subject
+from training.checkpoint import made_of
 from training.cohorts import Subjects
 from training.loop import LoopSettings, train
 from training.losses import place_loss
@@ -113,4 +114,5 @@ def train_locator(subjects: Subjects, settings: LocatorSettings, folder: Path, s
     """Train the locator in a run folder; returns the averaged network."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
-    return train(network, LocatorTask(subjects, settings), settings.loop, folder, say)  # type: ignore[arg-type]
+    what = made_of(settings, **subjects.names())
+    return train(network, LocatorTask(subjects, settings), settings.loop, folder, say, what)  # type: ignore[arg-type]

@@ -1,13 +1,13 @@
 """The training loop that every network shares: optimiser, decay, EMA of the weights, checkpoints, a log, its curves.
 
-A run lives in a folder. Killed at any step, it goes on from its last checkpoint. Under torchrun several processes
-go through the same loop, each with its share of every batch; the first validates and writes.
+A run lives in a folder. Killed at any step, it goes on from its last checkpoint, if it is called as it was: the
+checkpoint holds what the run is made of. Under torchrun several processes go through the same loop, each with its
+share of every batch; the first validates and writes.
 """
 
 from __future__ import annotations
 
 import copy
-import io
 import math
 import time
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from feta.errors import FetaError
 from training import distributed
-from training.curves import append_row, draw_curves
+from training.checkpoint import MadeOf, check_same, load_into, read_checkpoint
+from training.curves import append_row, draw_curves, drop_after
 from training.optimisers import Optimiser, climbed, learning_rate, make_optimiser
 
 
@@ -60,6 +61,13 @@ class LoopSettings:
     validate_every: int = 500
     checkpoint_minutes: float = 2.0
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more")
+        if not self.minutes > 0:
+            raise ValueError("minutes must be more than 0")
+
 
 class Task(Protocol):
     """What a network is trained for."""
@@ -83,6 +91,7 @@ def train(
     settings: LoopSettings,
     folder: Path,
     say: Callable[[str], None],
+    made_of: MadeOf,
     start: Path | None = None,
 ) -> nn.Module:
     """Train, or go on training, and return the network with averaged weights.
@@ -93,19 +102,29 @@ def train(
         settings: how long and how fast.
         folder: of the run: ``checkpoint.pt``, ``log.csv``, ``curves.png``.
         say: takes a line of progress.
+        made_of: settings and subjects, as `training.checkpoint.made_of` writes them down; a run that goes on must
+            have the same.
         start: folder of another run, from whose averaged weights a new run starts.
 
     Raises:
-        FetaError: there is no run to start from, or its network is of another shape; or the processes that
-            torchrun started have not been joined, or cannot share a batch evenly.
+        FetaError: there is no run to start from, or its network is of another shape; the folder's run cannot be
+            read, or is made of something else; or the processes that torchrun started have not been joined, or
+            cannot share a batch evenly.
     """
     _check_processes(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    if start is not None:
-        _start(start / "checkpoint.pt", network)
+    path = folder / "checkpoint.pt"
+    content = distributed.from_first(path.read_bytes() if _begun(path) else None)
+    left = None if content is None else read_checkpoint(path, content)
+    if left is None and start is not None:
+        load_into(network, read_checkpoint(start / "checkpoint.pt"), "average", start)
     average = copy.deepcopy(network).eval()
     optimiser = make_optimiser(network, settings)
-    progress = _resume(folder / "checkpoint.pt", network, average, optimiser)
+    progress = _Progress()
+    if left is not None:
+        check_same(path, left, made_of)
+        progress = _resumed(path, left, network, average, optimiser)
+        _tell_resumed(folder, progress, settings, say)
     device = next(network.parameters()).device
     saved, losses = progress.seconds, []
     done = _done(progress, settings)
@@ -127,7 +146,7 @@ def train(
             _validate(task, average, folder, progress, losses, say)
             losses = []
         if progress.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
-            _save(folder / "checkpoint.pt", network, average, optimiser, progress)
+            _save(path, network, average, optimiser, progress, made_of)
             saved = progress.seconds
     distributed.wait()
     return average
@@ -204,7 +223,12 @@ def _validate(
 
 
 def _save(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, progress: _Progress
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    progress: _Progress,
+    made_of: MadeOf,
 ) -> None:
     if not distributed.leads():
         return
@@ -214,29 +238,33 @@ def _save(
         "optimiser": optimiser.state_dict(),
         "step": progress.step,
         "seconds": progress.seconds,
+        "made_of": made_of,
     }
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
 
 
-def _start(path: Path, network: nn.Module) -> None:
-    if not path.exists():
-        raise FetaError(path, "does not exist", "name the folder of a run to start from")
-    try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
-    except RuntimeError as error:
-        raise FetaError(path, "holds a network of another shape", "start from a run with the same network") from error
+def _begun(path: Path) -> bool:
+    """Whether there is a run to go on with; other machines need not see the first one's folder."""
+    return distributed.leads() and path.exists()
 
 
-def _resume(path: Path, network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> _Progress:
-    content = distributed.from_first(path.read_bytes() if distributed.leads() and path.exists() else None)
-    if content is None:
-        return _Progress()
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    if state["optimiser"]["param_groups"][0].keys() != optimiser.param_groups[0].keys():
-        raise FetaError(path, "was left by another optimiser", "set loop.optimiser as it was, or begin another run")
-    network.load_state_dict(state["network"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return _Progress(state["step"], state["seconds"])
+def _resumed(
+    path: Path, left: dict[str, Any], network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> _Progress:
+    load_into(network, left, "network", path)
+    load_into(average, left, "average", path)
+    optimiser.load_state_dict(left["optimiser"])
+    return _Progress(left["step"], left["seconds"])
+
+
+def _tell_resumed(folder: Path, progress: _Progress, settings: LoopSettings, say: Callable[[str], None]) -> None:
+    """Say where the run goes on; what a killed run logged after its last checkpoint will be logged again."""
+    if not distributed.leads():
+        return
+    drop_after(folder / "log.csv", progress.step)
+    if _done(progress, settings) < 1:
+        say(f"goes on at step {progress.step}, after {progress.seconds / 60:.0f} min of computing")
+    else:
+        say(f"{folder} is finished at step {progress.step}: raise --steps or --minutes, or name another run folder")

@@ -39,10 +39,10 @@ def dice_and_cross_entropy(logits: Tensor, target: Tensor, groups: Groups = COMP
     """1 − mean soft Dice over the labels other than background, plus the mean cross-entropy.
 
     Both come from one softmax, and no one-hot map is made: at 96³ this is a third of a step's time saved. Where
-    several processes share a batch, Dice is that of the whole batch.
+    several processes share a batch, both are those of the whole batch, and every process must take part.
 
     Args:
-        logits: (N, L, Z, Y, X).
+        logits: (N, L, Z, Y, X); N may be 0 in a process, as long as another has a sample.
         target: (N, Z, Y, X) int64, numbers of groups.
         groups: labels that the target does not tell apart; with eight groups they are the labels themselves.
         smooth: added to numerator and denominator, so that an absent label that is not predicted costs nothing.
@@ -53,15 +53,19 @@ def dice_and_cross_entropy(logits: Tensor, target: Tensor, groups: Groups = COMP
     where = target.flatten()
     overlap = torch.zeros(labels, device=logits.device).index_add(0, where, of_target.exp())
     total = log_probability.exp().sum((0, 2, 3, 4)) + torch.bincount(where, minlength=labels)
-    overlap, total = summed(torch.stack((overlap, total)))
+    voxels = torch.stack((of_target.sum(), of_target.new_full((), of_target.numel())))
+    overlap, total, (likelihood, count) = summed(torch.cat((overlap, total, voxels))).tensor_split((labels, 2 * labels))
     dice = (2 * overlap + smooth) / (total + smooth)
-    return 1 - dice[1:].mean() - of_target.mean()
+    return 1 - dice[1:].mean() - likelihood / count
 
 
 def segmentation_loss(
     outputs: list[Tensor], target: Tensor, settings: LossSettings | None = None, groups: Groups = COMPLETE
 ) -> Tensor:
     """Soft Dice + cross-entropy at every resolution that has logits, and what the settings add.
+
+    Where several processes share a batch, it is the whole batch's, the same in all of them. Each must call this, with
+    an empty part (N = 0) where it has no sample, as sums are taken over processes here and in the backward pass.
 
     Args:
         outputs: logits (N, L, Z/2ⁱ, Y/2ⁱ, X/2ⁱ), the finest first; an axis may stay as fine as the target's.
@@ -80,7 +84,16 @@ def segmentation_loss(
 def _topology(logits: Tensor, target: Tensor, s: LossSettings) -> Tensor | float:
     if not (s.cl_dice or s.euler):
         return 0.0
-    probability = logits.float().softmax(1)
+    logits = logits.float()
+    # Without samples: a zero that has a gradient, so that this process takes part in the backward pass, too.
+    total = _topology_of_part(logits, target, s) * len(target) if len(target) else logits.sum()
+    total, count = summed(torch.stack((total, total.new_full((), len(target)))))
+    return total / count
+
+
+def _topology_of_part(logits: Tensor, target: Tensor, s: LossSettings) -> Tensor:
+    """The mean over this process's samples."""
+    probability = logits.softmax(1)
     truth = F.one_hot(target, logits.shape[1]).movedim(-1, 1).float()
     total = torch.zeros((), device=logits.device)
     if s.cl_dice:

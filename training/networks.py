@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from feta.errors import FetaError
 from training.commands import (
     CONFIGS,
     VALIDATION,
@@ -43,16 +44,19 @@ def segmentation(
     only: Only = None,
     over: Over = None,
     fold: Annotated[int | None, typer.Option(help="Validate on this fold, 0 to 4, and train on the others.")] = None,
-    folds: Annotated[int, typer.Option(min=2, help="How many folds there are.")] = 5,
+    folds: Annotated[int | None, typer.Option(min=2, help="How many folds there are.", show_default="5")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train the segmentation network; `torchrun -m training segmentation …` trains it on several GPUs or machines."""
     from evaluation.settings import read_settings
     from inference.device import choose
+    from training.folds import FOLDS
     from training.segmentation import SegmentationSettings, train_segmentation
 
+    if folds and fold is None:
+        raise FetaError("--folds", f"{folds} says how many folds there are, not which to validate on", "add --fold 0")
     settings = read_settings(SegmentationSettings, config, loop_settings(minutes, steps), over or ())
-    which = None if fold is None else (fold, folds)
+    which = None if fold is None else (fold, folds or FOLDS)
     subjects = prepare(atlases, threads, everything, also or (), only, which, partial_labels=True)
     train_segmentation(subjects, settings, run, say, start, choose(device))
 
@@ -78,27 +82,21 @@ def export(
     weights: Annotated[Path, typer.Argument(help="Folder to write model.yaml and the weights into.")],
     segmentation_run: Annotated[list[Path], typer.Option(help="Run folder of a network; several: ensemble.")],
     locator_run: Annotated[Path | None, typer.Option(help="Of the locator; the folder's own stays without.")] = None,
-    locator_config: Annotated[Path, typer.Option(help="Its settings.")] = CONFIGS / "locator.yaml",
-    segmentation_config: Annotated[Path, typer.Option(help="Their settings.")] = CONFIGS / "segmentation.yaml",
-    over: Over = None,
     int8: Annotated[bool, typer.Option("--int8", help="Segmentation weights in a byte each: half the size.")] = False,
 ) -> None:
     """Turn the averaged weights of training runs into the float16 files that the submission ships."""
-    from evaluation.settings import read_settings
     from inference.weights import describe
     from training.locator import LocatorSettings
     from training.segmentation import SegmentationSettings
 
-    what = read_settings(SegmentationSettings, segmentation_config, over=over or ())
     entries = []
     for i, run in enumerate(segmentation_run):
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
-        entry = export_run(run, weights / f"{name}.safetensors", what, int8=int8)
-        entries.append(entry | {"patch": what.synthesis.size})
+        entry, settings = export_run(SegmentationSettings, run, weights / f"{name}.safetensors", int8=int8)
+        entries.append(entry | {"patch": settings.synthesis.size})
     index: dict[str, Any] = {"segmentation": entries}
     if locator_run is not None:
-        where = read_settings(LocatorSettings, locator_config)
-        index["locator"] = export_run(locator_run, weights / "locator.safetensors", where)
+        index["locator"], _ = export_run(LocatorSettings, locator_run, weights / "locator.safetensors")
     describe(weights, index)
 
 

@@ -20,6 +20,7 @@ from inference.preprocessing import standardise
 from training import distributed
 from training.architectures import ArchitectureSettings, make_network
 from training.atlas import Subject
+from training.checkpoint import made_of
 from training.cohorts import Subjects
 from training.loop import LoopSettings, train
 from training.losses import LossSettings, segmentation_loss
@@ -53,11 +54,19 @@ class SegmentationSettings:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Images (N, 1, Z, Y, X), labels (N, Z, Y, X) as numbers of groups, and the groups of each sample."""
+    """What this process has of a batch, or all of it where one process trains.
+
+    Attributes:
+        images: (N, 1, Z, Y, X).
+        labels: (N, Z, Y, X), as numbers of groups.
+        groups: of each sample.
+        everywhere: groups of each sample of the whole batch, in an order that all processes share.
+    """
 
     images: Tensor
     labels: Tensor
     groups: list[Groups]
+    everywhere: list[Groups]
 
 
 class SegmentationTask:
@@ -76,17 +85,18 @@ class SegmentationTask:
         self._last: tuple[list[int], _Batch] | None = None
 
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
-        """Loss of a batch made from these seeds."""
+        """Loss of a batch made from these seeds; of the whole batch where several processes share it."""
         del done  # no curriculum here
         batch = self._batch(seeds)
         with self.compute.precision():
             outputs = network.levels(batch.images, self.settings.network.heads)  # type: ignore[operator]
         total = torch.zeros((), device=self.compute.device)
-        for groups in dict.fromkeys(batch.groups):
+        # Groups that none of this process's samples has come up, too: the loss is summed over processes.
+        for groups in dict.fromkeys(batch.everywhere):
             among = [i for i, each in enumerate(batch.groups) if each == groups]
             part = [output[among] if len(among) < len(seeds) else output for output in outputs]
             loss = segmentation_loss(part, batch.labels[among], self.settings.losses, groups)
-            total = total + loss * (len(among) / len(seeds))
+            total = total + loss * (batch.everywhere.count(groups) / len(batch.everywhere))
         return total
 
     def _batch(self, seeds: list[int]) -> _Batch:
@@ -96,8 +106,9 @@ class SegmentationTask:
             samples = [self._sample(subject, seed) for subject, seed in zip(chosen, seeds, strict=True)]
             images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
             labels = torch.stack([sample.labels for sample in samples])
-            device = self.compute.device
-            self._last = seeds, _Batch(images.to(device), labels.to(device), [subject.groups for subject in chosen])
+            groups, device = [subject.groups for subject in chosen], self.compute.device
+            batch = _Batch(images.to(device), labels.to(device), groups, distributed.gathered(groups))
+            self._last = seeds, batch
         return self._last[1]
 
     def _sample(self, subject: Subject, seed: int) -> Sample:
@@ -166,4 +177,5 @@ def train_segmentation(
     network = make_network(settings.network)
     with distributed.joined(compute.device):
         network = network.to(compute.device)
-        return train(network, SegmentationTask(subjects, settings, compute), settings.loop, folder, say, start)
+        task = SegmentationTask(subjects, settings, compute)
+        return train(network, task, settings.loop, folder, say, made_of(settings, **subjects.names()), start)

@@ -53,6 +53,7 @@ def variants(
         rng = np.random.default_rng([seed, number])
         plan = draw_plan(rng, sources, settings)
         told = _write(out, name, plan, rng, files, settings)
+        _list(out)  # each time: training must know what a variant was made of, though others were never finished
         made += 1
         left = (time.monotonic() - began) / made * (count - number)
         say(f"[{number}/{count}] {name}: {told}, {left / 60:.0f} min left")

@@ -17,14 +17,14 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.brain_mask import MARGIN_MM, BrainMask
 from inference.device import choose
-from inference.extraction import PATCH, Extractor
+from inference.extraction import Extractor
 from inference.frames import index_to_ras
 from inference.locator import Pose
 from inference.network import NetworkSettings, ResidualUNet
 from inference.segmenter import Segmenter
 from inference.weights import describe, save_network
 
-SPACING = 3.0
+SPACING, PATCH = 3.0, 48
 
 
 class Bright(nn.Module):
@@ -38,7 +38,7 @@ class Bright(nn.Module):
 
 @pytest.fixture(scope="module")
 def extractor() -> Extractor:
-    return Extractor(Bright(), SPACING, choose("cpu"))  # type: ignore[arg-type]
+    return Extractor(Bright(), SPACING, PATCH, choose("cpu"))  # type: ignore[arg-type]
 
 
 def _head(direction: np.ndarray) -> Volume:

@@ -14,12 +14,15 @@ from typer.testing import CliRunner
 from feta.errors import FetaError
 from inference.network import NetworkSettings, ResidualUNet
 from inference.weights import describe, read_model, save_network
+from training.architectures import ArchitectureSettings
 from training.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.autoencoder_command import answering
+from training.checkpoint import made_of
 from training.cli import app
 from training.cohorts import read_subjects
 from training.commands import VALIDATION
 from training.corruption import CorruptionSettings
+from training.segmentation import SegmentationSettings
 from training.synthesis import SynthesisSettings
 
 SHAPE = NetworkSettings(inputs=8, outputs=64, widths=(2, 2), blocks=(1, 1), heads=1, stem=2)
@@ -68,7 +71,7 @@ def _task(root: Path, network: float) -> AutoencoderTask:
         pool=3,
     )
     subjects = read_subjects(root / "atlases", VALIDATION)
-    return AutoencoderTask(subjects, answering(root / "weights", Path("none"))[0], settings)
+    return AutoencoderTask(subjects, answering(root / "weights")[0], settings)
 
 
 def test_a_fresh_network_changes_nothing() -> None:
@@ -121,24 +124,23 @@ def test_another_spacing_than_the_networks_is_one_clear_line(root: Path) -> None
 
 def test_a_folder_without_networks_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(FetaError, match=r"neither model\.yaml nor checkpoint\.pt"):
-        answering(tmp_path, tmp_path / "none.yaml")
+        answering(tmp_path)
 
 
 def test_a_run_answers_by_its_averaged_weights(tmp_path: Path) -> None:
-    shape = NetworkSettings(widths=(2, 2), blocks=(1, 1), heads=1)
+    shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
+    settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(spacing=1.5))
     network = ResidualUNet(shape)
-    torch.save({"average": network.state_dict()}, tmp_path / "checkpoint.pt")
-    config = tmp_path / "s.yaml"
-    described = {"widths": [2, 2], "blocks": [1, 1], "heads": 1}
-    config.write_text(yaml.safe_dump({"network": described, "synthesis": {"spacing": 1.5}}))
-    (loaded,), spacing = answering(tmp_path, config)
+    state = {"average": network.state_dict(), "made_of": made_of(settings)}
+    torch.save(state | {"network": {}, "optimiser": {}, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
+    (loaded,), spacing = answering(tmp_path)
     patch = torch.rand(1, 1, 8, 8, 8)
     assert spacing == 1.5
     assert torch.equal(loaded(patch), network.eval()(patch))
 
 
 def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) -> None:
-    _invoke(["export-autoencoder", str(root / "weights"), str(root / "run"), "--config", str(root / "tiny.yaml")])
+    _invoke(["export-autoencoder", str(root / "weights"), str(root / "run")])
     assert read_model(root / "weights").autoencoder is not None
     call = ["topology-report", str(root / "one"), str(root / "t.csv"), "--weights", str(root / "weights")]
     call += ["--subjects", "*"]

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from mixed_batches import BATCHES
 from tiny_subjects import write_balls
 
 from feta.errors import FetaError
@@ -92,14 +94,37 @@ def test_two_processes_go_on_with_a_run_of_one(runs: Path, tmp_path: Path) -> No
     assert len(_losses(tmp_path / "on")) == 1
 
 
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Losses and gradients of ``mixed_batches``, by one process and by two."""
+    root = tmp_path_factory.mktemp("mixed")
+    program = (
+        f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import mixed_batches as m; m.main(sys.argv[1])"
+    )
+    call = [sys.executable, "-c", program]
+    subprocess.run([*call, str(root / "one")], cwd=ROOT, check=True)
+    _together([*call, str(root / "two")])
+    return torch.load(root / "one"), torch.load(root / "two")
+
+
+@pytest.mark.parametrize("kinds", BATCHES)
+def test_label_sets_may_be_spread_unevenly(mixed: tuple[dict[str, Any], dict[str, Any]], kinds: str) -> None:
+    (loss, gradients), (of_two, gradients_of_two) = (by[kinds] for by in mixed)
+    assert of_two == pytest.approx(loss, abs=1e-5)
+    assert len(gradients_of_two) == len(gradients) > 0
+    for mine, expected in zip(gradients_of_two, gradients, strict=True):
+        assert torch.allclose(mine, expected, rtol=1e-4, atol=1e-5)
+    assert max(float(gradient.abs().max()) for gradient in gradients) > 0.01
+
+
 def test_a_batch_that_does_not_divide_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(distributed, "size", lambda: 2)
     with pytest.raises(FetaError, match="3 samples do not divide among 2"):
-        train(torch.nn.Linear(1, 1), None, LoopSettings(batch=3), tmp_path, print)  # type: ignore[arg-type]
+        train(torch.nn.Linear(1, 1), None, LoopSettings(batch=3), tmp_path, print, {})  # type: ignore[arg-type]
 
 
 def test_processes_that_were_not_joined_are_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(FetaError, match="one process"):
-        train(torch.nn.Linear(1, 1), None, LoopSettings(), tmp_path, print)  # type: ignore[arg-type]
+        train(torch.nn.Linear(1, 1), None, LoopSettings(), tmp_path, print, {})  # type: ignore[arg-type]

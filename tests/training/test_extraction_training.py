@@ -94,7 +94,7 @@ def test_extraction_is_trained_and_exported_from_the_command_line(folder: Path, 
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
     assert 0 <= float(rows[-1]["brain_dice"]) <= 1
     weights.mkdir()
-    call = ["export-extraction", str(weights), run, "--config", str(config)]
+    call = ["export-extraction", str(weights), run]
     assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     described = yaml.safe_load((weights / "model.yaml").read_text())
     (weights / "model.yaml").write_text(

@@ -142,7 +142,7 @@ def test_the_command_trains_and_exports_a_network_that_loads(tmp_path: Path) -> 
     weights.mkdir()
     run = ["heatmaps", str(atlases), str(tmp_path / "run"), "--measured", str(measured), "--config", str(config)]
     assert CliRunner().invoke(app, [*run, "--threads", "1"], catch_exceptions=False).exit_code == 0
-    export = ["export-heatmaps", str(weights), str(tmp_path / "run"), "--config", str(config)]
+    export = ["export-heatmaps", str(weights), str(tmp_path / "run")]
     assert CliRunner().invoke(app, export, catch_exceptions=False).exit_code == 0
     text = (weights / "model.yaml").read_text()
     shipped = (Path(__file__).parents[2] / "weights" / "model.yaml").read_text()

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from training.loop import LoopSettings, train
 
+#: What a run of these tests is made of.
+NOTHING = {"settings": {}}
+
 
 class Line:
     """Fits y = 3x; remembers which seeds it saw."""
@@ -32,7 +35,7 @@ def _line() -> nn.Module:
 def test_it_learns_and_logs(tmp_path: Path) -> None:
     lines: list[str] = []
     settings = LoopSettings(steps=200, learning_rate=0.1, warmup=5, ema=0.9, validate_every=50)
-    average = train(_line(), Line(), settings, tmp_path, lines.append)
+    average = train(_line(), Line(), settings, tmp_path, lines.append, NOTHING)
     assert float(average.weight) == pytest.approx(3, abs=0.05)
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
     assert [row["step"] for row in rows] == ["50", "100", "150", "200"]
@@ -48,18 +51,18 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
 
     settings = LoopSettings(steps=20, validate_every=100, checkpoint_minutes=0.0)
     whole = Line()
-    expected = train(_line(), whole, settings, tmp_path / "whole", lambda line: None)
+    expected = train(_line(), whole, settings, tmp_path / "whole", lambda line: None, NOTHING)
     first, second = Killed(), Line()
     with pytest.raises(KeyboardInterrupt):
-        train(_line(), first, settings, tmp_path / "cut", lambda line: None)
-    resumed = train(_line(), second, settings, tmp_path / "cut", lambda line: None)
+        train(_line(), first, settings, tmp_path / "cut", lambda line: None, NOTHING)
+    resumed = train(_line(), second, settings, tmp_path / "cut", lambda line: None, NOTHING)
     assert first.seen + second.seen == whole.seen
     assert torch.equal(resumed.weight, expected.weight)  # type: ignore[arg-type]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     settings = LoopSettings(steps=5)
-    done = train(_line(), Line(), settings, tmp_path, lambda line: None)
+    done = train(_line(), Line(), settings, tmp_path, lambda line: None, NOTHING)
     again = Line()
-    assert torch.equal(train(_line(), again, settings, tmp_path, lambda line: None).weight, done.weight)  # type: ignore[arg-type]
+    assert torch.equal(train(_line(), again, settings, tmp_path, lambda line: None, NOTHING).weight, done.weight)  # type: ignore[arg-type]
     assert again.seen == []

@@ -34,7 +34,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     call = ["export", str(root / "weights"), "--locator-run", str(root / "locator")]
     call += ["--segmentation-run", str(root / "segmentation"), "--segmentation-run", str(root / "segmentation")]
-    call += ["--locator-config", str(root / "locator.yaml"), "--segmentation-config", str(root / "segmentation.yaml")]
     assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     return root
 
@@ -59,4 +58,4 @@ def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_exporting_an_unfinished_run_is_one_clear_line(tmp_path: Path) -> None:
     call = ["export", str(tmp_path / "w"), "--locator-run", str(tmp_path), "--segmentation-run", str(tmp_path)]
-    assert "train first" in str(CliRunner().invoke(app, call).exception)
+    assert "has been trained" in str(CliRunner().invoke(app, call).exception)

@@ -58,7 +58,6 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
         assert {"dice", "hd95", "ed"} < set(read_rows(cohort / f"fold{fold}" / "log.csv")[-1])
     call = ["export", cohort / "weights", "--locator-run", cohort / "locator"]
     call += ["--segmentation-run", cohort / "fold0", "--segmentation-run", cohort / "fold1"]
-    call += ["--locator-config", cohort / "locator.yaml", "--segmentation-config", cohort / "segmentation.yaml"]
     _run(*call)
     from inference.device import choose
     from inference.segmenter import Segmenter

@@ -14,6 +14,7 @@ from feta.errors import FetaError
 from feta.grid import Grid
 from feta.labels import Tissue
 from feta.volumes import Volume, read_label_map
+from training import variants_command
 from training.variants import Source, VariantPlan, VariantSettings, bent, draw_plan
 from training.variants_command import variants
 
@@ -119,6 +120,21 @@ def test_a_folder_of_variants_goes_on_where_it_stopped(balls: Path, quick: Path,
     assert maps[0].stat().st_mtime_ns == kept
     assert all(np.array_equal(read_label_map(path).array, old) for path, old in zip(maps, first, strict=True))
     assert len(first) == 2
+
+
+def test_a_killed_call_leaves_a_table_of_what_is_there(
+    balls: Path, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training leaves out variants of held-out subjects by this table."""
+
+    def killed(line: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(variants_command, "say", killed)
+    with pytest.raises(KeyboardInterrupt):
+        variants(balls, tmp_path / "out", count=2, seed=1, config=quick)
+    (row,) = (tmp_path / "out" / "participants.tsv").read_text().splitlines()[1:]
+    assert row.startswith("sub-var0001\t")
 
 
 def test_validation_subjects_are_in_no_variant(balls: Path, quick: Path, tmp_path: Path) -> None:

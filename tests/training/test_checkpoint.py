@@ -1,0 +1,200 @@
+"""What a run leaves behind, and what it refuses to go on with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_subjects import write_balls
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from evaluation.settings import read_settings, settings_from
+from feta.errors import FetaError
+from training.checkpoint import FREE, check_same, made_of, read_checkpoint
+from training.cli import app
+from training.commands import CONFIGS, VALIDATION
+from training.curves import append_row, drop_after, read_rows
+from training.extraction import ExtractionSettings
+from training.locator import LocatorSettings
+from training.loop import LoopSettings, train
+from training.segmentation import SegmentationSettings
+from training.synthesis import SynthesisSettings
+
+TINY = {
+    "network": {"widths": [2, 2], "blocks": [1, 1], "heads": 1},
+    "synthesis": {"size": 16, "spacing": 6.0},
+    "loop": {"steps": 2, "validate_every": 1},
+}
+
+
+class Still:
+    """A task that has nothing to learn."""
+
+    def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
+        return network(torch.ones(1)).square().sum()
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        return {"dice": 0.5}
+
+
+def _train(folder: Path, steps: int = 2, lines: list[str] | None = None, **subjects: list[str]) -> None:
+    settings = LoopSettings(steps=steps, validate_every=1, checkpoint_minutes=0.0)
+    say = [] if lines is None else lines
+    what = made_of(SegmentationSettings(loop=settings), **subjects)
+    train(nn.Linear(1, 1), Still(), settings, folder, say.append, what)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with labelled volumes, settings, and a run of the command."""
+    root = tmp_path_factory.mktemp("run")
+    write_balls(root / "data", ("sub-a", "sub-b", VALIDATION[0]), side=24, spacing=4.0)
+    (root / "s.yaml").write_text(yaml.safe_dump(TINY))
+    assert _call(root) == ""
+    return root
+
+
+def _call(root: Path, *more: str) -> str:
+    """What the command complains of."""
+    call = ["segmentation", str(root / "data"), str(root / "run"), "--config", str(root / "s.yaml"), "--device", "cpu"]
+    result = CliRunner().invoke(app, [*call, "--threads", "1", *more])
+    return "" if result.exception is None else str(result.exception)
+
+
+def test_settings_come_back_from_a_checkpoint(run: Path) -> None:
+    state = read_checkpoint(run / "run" / "checkpoint.pt")
+    settings = settings_from(SegmentationSettings, state["made_of"]["settings"], run)
+    assert settings == read_settings(SegmentationSettings, run / "s.yaml")
+    assert state["made_of"]["training"] == ["sub-a", "sub-b"]
+    assert state["made_of"]["validation"] == [VALIDATION[0]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(SegmentationSettings, "segmentation"), (LocatorSettings, "locator"), (ExtractionSettings, "extraction")],
+)
+def test_all_shipped_settings_can_be_written_down(kind: type, name: str) -> None:
+    settings = read_settings(kind, CONFIGS / f"{name}.yaml")
+    assert settings_from(kind, made_of(settings)["settings"], Path("x")) == settings
+
+
+@pytest.mark.parametrize("more", [("--everything",), ("--only", "sub-a"), ("--fold", "0", "--folds", "2")])
+def test_other_subjects_are_refused(run: Path, more: tuple[str, ...]) -> None:
+    assert "was begun with other" in _call(run, *more)
+
+
+def test_another_folder_beside_is_refused(run: Path) -> None:
+    write_balls(run / "beside", ("sub-c",), side=24, spacing=4.0)
+    assert "was begun with other more subjects (such as sub-c)" in _call(run, "--also", str(run / "beside"))
+
+
+def test_another_setting_is_refused(run: Path) -> None:
+    (run / "over.yaml").write_text("loop: {learning_rate: 0.5}")
+    assert "was begun with loop.learning_rate 0.001 instead of 0.5" in _call(run, "--over", str(run / "over.yaml"))
+
+
+def test_another_network_is_refused(run: Path) -> None:
+    (run / "wide.yaml").write_text("network: {widths: [4, 4]}")
+    assert "was begun with network.widths [2, 2] instead of [4, 4]" in _call(run, "--over", str(run / "wide.yaml"))
+
+
+@given(st.sampled_from(["size", "spacing", "turn", "noise", "real"]), st.sampled_from([False, True]))
+def test_any_difference_of_the_synthesis_is_named(name: str, swapped: bool) -> None:
+    one = made_of(SegmentationSettings())
+    changed = replace(SynthesisSettings(), **{name: 7})
+    other = made_of(SegmentationSettings(synthesis=changed))
+    begun, now = (other, one) if swapped else (one, other)
+    with pytest.raises(FetaError, match=f"synthesis.{name} "):
+        check_same(Path("x"), {"made_of": begun}, now)
+
+
+@given(st.sampled_from(FREE))
+def test_how_long_a_run_lasts_may_change(name: str) -> None:
+    loop = replace(LoopSettings(), **{name.removeprefix("loop."): 7})
+    check_same(Path("x"), {"made_of": made_of(SegmentationSettings())}, made_of(SegmentationSettings(loop=loop)))
+
+
+def test_a_run_that_goes_on_says_where(tmp_path: Path) -> None:
+    _train(tmp_path)
+    lines: list[str] = []
+    _train(tmp_path, 4, lines)
+    assert lines[0].startswith("goes on at step 2")
+
+
+def test_a_finished_run_says_so(tmp_path: Path) -> None:
+    _train(tmp_path)
+    lines: list[str] = []
+    _train(tmp_path, 2, lines)
+    assert len(lines) == 1
+    assert "is finished at step 2" in lines[0]
+
+
+def test_a_killed_run_logs_no_step_twice(tmp_path: Path) -> None:
+    _train(tmp_path, 3)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    torch.save(state | {"step": 1}, tmp_path / "checkpoint.pt")  # as if killed after step 3, saved at step 1
+    _train(tmp_path, 4)
+    assert [row["step"] for row in read_rows(tmp_path / "log.csv")] == ["1", "2", "3", "4"]
+
+
+def test_a_log_keeps_its_rows_up_to_a_step(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        append_row(tmp_path / "log.csv", {"step": str(step), "loss": "1"})
+    drop_after(tmp_path / "log.csv", 2)
+    assert [row["step"] for row in read_rows(tmp_path / "log.csv")] == ["1", "2"]
+    drop_after(tmp_path / "none.csv", 2)
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_a_truncated_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
+    _train(tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(FetaError, match="is broken"):
+        _train(tmp_path)
+
+
+def test_an_empty_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").touch()
+    with pytest.raises(FetaError, match="is broken"):
+        _train(tmp_path)
+
+
+def test_what_is_no_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
+    torch.save({"network": {}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(FetaError, match="was not left by this version"):
+        _train(tmp_path)
+
+
+def test_starting_from_no_checkpoint_of_ours_is_one_clear_line(run: Path, tmp_path: Path) -> None:
+    torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
+    call = ["segmentation", str(run / "data"), str(tmp_path / "new"), "--config", str(run / "s.yaml")]
+    result = CliRunner().invoke(app, [*call, "--threads", "1", "--device", "cpu", "--start", str(tmp_path)])
+    assert "was not left by this version" in str(result.exception)
+
+
+def test_a_run_that_goes_on_needs_no_run_to_start_from(run: Path, tmp_path: Path) -> None:
+    assert _call(run, "--start", str(tmp_path / "gone")) == ""
+
+
+@pytest.mark.parametrize("name", ["steps", "batch", "validate_every", "minutes"])
+def test_a_loop_of_nothing_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(f"loop: {{{name}: 0}}")
+    with pytest.raises(FetaError, match=f"loop: {name} must be"):
+        read_settings(SegmentationSettings, tmp_path / "s.yaml")
+
+
+def test_endless_minutes_are_a_setting() -> None:
+    assert LoopSettings(minutes=math.inf).minutes == math.inf
+
+
+@pytest.mark.parametrize("option", ["--steps", "--minutes"])
+def test_training_for_nothing_is_one_clear_line(run: Path, option: str) -> None:
+    assert f"loop: {option[2:]} must be" in _call(run, option, "0")

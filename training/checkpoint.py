@@ -1,0 +1,99 @@
+"""What a run leaves behind (``checkpoint.pt``): weights, how far it came, and what it is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import pickle
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from feta.errors import FetaError
+
+#: Settings and names of subjects, in values that YAML knows.
+MadeOf = dict[str, Any]
+#: What may change when a run goes on: how long it lasts and how often it looks up.
+FREE = ("loop.steps", "loop.minutes", "loop.validate_every", "loop.checkpoint_minutes")
+_KEYS = {"network", "average", "optimiser", "step", "seconds", "made_of"}
+
+
+def made_of(settings: Any, **subjects: Iterable[str]) -> MadeOf:
+    """Write down what a run is made of.
+
+    Args:
+        settings: a dataclass of plain values, enumerations, tuples and such dataclasses.
+        subjects: names, by what they are for (``training``, ``validation``, ``more``).
+    """
+    return {"settings": _plain(dataclasses.asdict(settings))} | {name: sorted(of) for name, of in subjects.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def read_checkpoint(path: Path, content: bytes | None = None) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Args:
+        path: of the file.
+        content: its bytes, where another process has read them.
+
+    Raises:
+        FetaError: it does not exist, is broken, or was written by an older version.
+    """
+    try:
+        content = path.read_bytes() if content is None else content
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise FetaError(path, "does not exist", "name the folder of a run that has been trained") from error
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})") from error
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise FetaError(path, "is broken", "delete it to begin anew, or name another run folder") from error
+    if not isinstance(state, dict) or not state.keys() >= _KEYS:
+        raise FetaError(path, "was not left by this version of feta-train", "name another run folder")
+    return state
+
+
+def load_into(network: nn.Module, state: dict[str, Any], which: str, path: Path) -> None:
+    """Load weights (``network`` or ``average``) of a checkpoint.
+
+    Raises:
+        FetaError: they are of a network of another shape.
+    """
+    try:
+        network.load_state_dict(state[which])
+    except RuntimeError as error:
+        raise FetaError(path, "holds a network of another shape", "name a run of the same network") from error
+
+
+def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
+    """A run goes on only with what it began with: held-out subjects must never be learned from.
+
+    Raises:
+        FetaError: settings or subjects differ.
+    """
+    remedy = "call it as it was begun, or name another run folder"
+    begun, wanted = _flat(state["made_of"]["settings"]), _flat(now["settings"])
+    for name in sorted(begun.keys() | wanted.keys()):
+        if name not in FREE and begun.get(name) != wanted.get(name):
+            raise FetaError(path, f"was begun with {name} {begun.get(name)} instead of {wanted.get(name)}", remedy)
+    for use in sorted((state["made_of"].keys() | now.keys()) - {"settings"}):
+        other = sorted(set(state["made_of"].get(use, ())) ^ set(now.get(use, ())))
+        if other:
+            raise FetaError(path, f"was begun with other {use} subjects (such as {other[0]})", remedy)
+
+
+def _flat(settings: Any, where: str = "") -> dict[str, Any]:
+    if not isinstance(settings, dict):
+        return {where: settings}
+    return {k: v for name, each in settings.items() for k, v in _flat(each, f"{where}.{name}".strip(".")).items()}

@@ -8,7 +8,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from feta.errors import FetaError
 
@@ -100,6 +100,19 @@ def make_writable(folder: Path) -> None:
         raise FetaError(folder, f"can't be made ({_reason(error)})", "choose a folder you can write to") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise FetaError(folder, "can't be written", "choose a folder you can write to")
+
+
+def create_csv(path: Path) -> TextIO:
+    """Open a CSV that grows with the work: its folder is made, and what lay there is emptied.
+
+    Raises:
+        FetaError: it can't be written.
+    """
+    make_writable(path.parent)
+    try:
+        return path.open("w", newline="")
+    except (OSError, ValueError) as error:
+        raise FetaError(path, f"cannot be written ({_reason(error)})", "name a CSV file to write") from error
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

@@ -42,7 +42,14 @@ def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, .
         from inference.nnunet.segmenter import NnunetSegmenter
 
         frame = frame_weights(settings.weights)
-        nnunet = NnunetSegmenter(results, frame, compute, flips=settings.flips, topology=settings.topology)
+        nnunet = NnunetSegmenter(
+            results,
+            frame,
+            compute,
+            flips=settings.flips,
+            topology=settings.topology,
+            extraction=settings.extraction,
+        )
         return nnunet, name, (*compute.warnings, *results.warnings)
     segmenter = Segmenter(
         settings.weights,
@@ -121,6 +128,7 @@ def run(
     Raises:
         FetaError: no usable model, device or output folder.
     """
+    settings.check()
     measuring, key = settings.measuring(), settings.result_key()
     log = RunLog(None if root is None else root / NAME, settings.described())
     log.write()

@@ -53,6 +53,16 @@ class Settings:
     biometry: Method = Method.FUSION
     extraction: bool = True
 
+    def check(self) -> None:
+        """Refuse what would have no effect.
+
+        Raises:
+            FetaError: the autoencoder is asked for with an nnU-Net.
+        """
+        if self.autoencoder and find_results(self.weights) is not None:
+            problem = f"cannot mend what the nnU-Net in {self.weights} predicts: it knows our own network's errors"
+            raise FetaError("--autoencoder", problem, "leave it out")
+
     def measuring(self) -> Measuring:
         """How lengths are found.
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feta.errors import FetaError
+from feta.files import create_csv
 from feta.labels import LABEL_COUNT, Tissue
 from feta.participants import read_participants
 from feta.volumes import read_label_map
@@ -244,6 +245,6 @@ def write_reproduction(anatomy: Anatomy, root: Path, subjects: tuple[str, ...], 
         rows += [[atlas.name, name, f"{dice[i]:.4f}"] for i, name in LABEL_NAMES.items()]
         each = ", ".join(f"{name} {dice[i]:.3f}" for i, name in LABEL_NAMES.items())
         lines.append(f"{atlas.name}: mean Dice {np.nanmean(dice[1:LABEL_COUNT]):.3f} ({each})")
-    with path.open("w", newline="") as stream:
+    with create_csv(path) as stream:
         csv.writer(stream).writerows([["subject", "label", "dice"], *rows])
     return lines

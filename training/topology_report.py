@@ -13,7 +13,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from evaluation.table import SEGMENTATION_METRICS
-from feta.errors import FetaError
+from feta.files import create_csv
 from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.autoencoder import Autoencoder
@@ -63,11 +63,7 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
     mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
     found: dict[str, list[npt.NDArray[np.float64]]] = {}
     seconds: dict[str, list[float]] = {}
-    try:
-        stream = path.open("w", newline="")
-    except OSError as error:
-        raise FetaError(path, f"cannot be written ({error.strerror})") from error
-    with stream:
+    with create_csv(path) as stream:
         writer = csv.writer(stream)
         writer.writerow(["step", "subject", "label", "metric", "value"])
         for subject, (image, labels) in files.items():

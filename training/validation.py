@@ -17,6 +17,7 @@ from evaluation.measure import measure
 from evaluation.policy import default_policy, fill_topology, score_pair
 from evaluation.table import SEGMENTATION_METRICS
 from feta.errors import FetaError
+from feta.files import create_csv
 from feta.labels import TISSUES
 from feta.participants import read_participants
 from feta.volumes import Volume, read_label_map, read_volume
@@ -82,7 +83,7 @@ def _measured(
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
     """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
     segmenter = Segmenter(weights, choose())
-    with path.open("w", newline="") as stream:
+    with create_csv(path) as stream:
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():

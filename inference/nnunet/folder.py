@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ PLANS, DATASET = "plans.json", "dataset.json"
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 #: Trained on all cases; taken where there are no numbered folds, as nnU-Net does.
 FOLD_ALL = "fold_all"
+#: What nnU-Net calls its folds; copies of them (fold_0_old) are none.
+FOLD = re.compile(r"fold_(\d+|all)")
 REMEDY = "copy the whole results folder of one trainer and configuration, as nnU-Net leaves it"
 
 
@@ -70,13 +73,14 @@ def find_results(weights: Path) -> Results | None:
 def _complete(folder: Path) -> Results:
     if not (folder / DATASET).is_file():
         raise FetaError(folder / DATASET, "is missing", REMEDY)
-    folds = sorted(path for path in folder.glob("fold_*") if path.is_dir())
+    named = sorted(path for path in folder.glob("fold_*") if path.is_dir())
+    folds = [path for path in named if FOLD.fullmatch(path.name)]
+    others = tuple(f"{path.name} is no fold of nnU-Net's and is left out" for path in named if path not in folds)
     numbered = [path for path in folds if path.name != FOLD_ALL]
     for candidates in (numbered, folds):
         for name in CHECKPOINTS:
             if having := [path / name for path in candidates if (path / name).is_file()]:
                 without = [path.name for path in candidates if not (path / name).is_file()]
-                return Results(
-                    folder, tuple(having), tuple(f"{fold} holds no {name} and is left out" for fold in without)
-                )
-    raise FetaError(folder, f"holds no fold_*/{CHECKPOINTS[0]}", REMEDY)
+                absent = tuple(f"{fold} holds no {name} and is left out" for fold in without)
+                return Results(folder, tuple(having), (*absent, *others))
+    raise FetaError(folder, f"holds no fold_0/{CHECKPOINTS[0]} (or another number, or {FOLD_ALL})", REMEDY)

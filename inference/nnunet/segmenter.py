@@ -35,16 +35,24 @@ class NnunetSegmenter:
         compute: where, and in which precision.
         flips: average over the mirrored copies that the training allows.
         topology: construct label maps with the topology that tissues have.
+        extraction: find the pose of a brain without its surroundings, too.
 
     Raises:
         FetaError: where the weights cannot be used.
     """
 
     def __init__(
-        self, results: Results, frame: Path, compute: Compute, *, flips: bool = True, topology: bool = True
+        self,
+        results: Results,
+        frame: Path,
+        compute: Compute,
+        *,
+        flips: bool = True,
+        topology: bool = True,
+        extraction: bool = True,
     ) -> None:
         self.predictor = Predictor(results, compute, flips=flips)
-        self.frame = Segmenter(frame, compute, flips=flips, topology=False)
+        self.frame = Segmenter(frame, compute, flips=flips, topology=False, extraction=extraction)
         self.topology = topology
 
     def __call__(self, volume: Volume) -> Segmentation:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feta.errors import FetaError
-from feta.files import open_regular, read_text, write_atomically
+from feta.files import create_csv, open_regular, read_text, write_atomically
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,3 +91,20 @@ def test_opening_sees_through_a_swap_after_the_check(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "is_symlink", lambda _: False)
     with pytest.raises(FetaError, match="cannot be read"):
         open_regular(tmp_path / "a")
+
+
+def test_a_table_in_a_missing_folder_is_made(tmp_path):
+    with create_csv(tmp_path / "a" / "b" / "t.csv") as stream:
+        stream.write("x\r\n")
+    assert (tmp_path / "a" / "b" / "t.csv").read_bytes() == b"x\r\n"
+
+
+def test_a_table_under_a_file_is_one_clear_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FetaError, match="can't be made"):
+        create_csv(tmp_path / "file" / "t.csv")
+
+
+def test_a_table_where_a_folder_is_is_one_clear_line(tmp_path):
+    with pytest.raises(FetaError, match="name a CSV file to write"):
+        create_csv(tmp_path)

@@ -22,6 +22,8 @@ from inference.nnunet.architecture import read_architecture
 from inference.nnunet.checkpoint import read_checkpoint
 from inference.nnunet.folder import find_results
 from inference.nnunet.predictor import Predictor
+from inference.nnunet.segmenter import NnunetSegmenter
+from inference.pipeline import load_segmenter, run
 from inference.settings import Settings
 
 CPU = Compute(torch.device("cpu"), torch.float32, "CPU")
@@ -80,6 +82,36 @@ def test_a_fold_without_a_final_checkpoint_is_left_out_with_a_warning(tmp_path: 
     results = find_results(tmp_path)
     assert results is not None
     assert results.warnings == ("fold_1 holds no checkpoint_final.pth and is left out",)
+
+
+@pytest.mark.parametrize("copy", ["fold_1_backup", "fold_", "fold_01x", "fold_all_old"])
+def test_what_is_no_fold_is_left_out_with_a_warning(tmp_path: Path, copy: str) -> None:
+    make_folder(tmp_path, folds=("0", "1"))
+    shutil.copytree(tmp_path / "fold_1", tmp_path / copy)
+    results = find_results(tmp_path)
+    assert results is not None
+    assert [path.parent.name for path in results.checkpoints] == ["fold_0", "fold_1"]
+    assert results.warnings == (f"{copy} is no fold of nnU-Net's and is left out",)
+
+
+def test_only_what_is_no_fold_is_one_line(tmp_path: Path) -> None:
+    make_folder(tmp_path, folds=("0",))
+    (tmp_path / "fold_0").rename(tmp_path / "fold_0_old")
+    assert "holds no fold_0/checkpoint_final.pth (or another number, or fold_all)" in line(tmp_path)
+
+
+def test_the_autoencoder_is_refused_before_any_case(tmp_path: Path) -> None:
+    settings = Settings(make_folder(tmp_path), autoencoder=True)
+    with pytest.raises(FetaError, match="--autoencoder: cannot mend what the nnU-Net"):
+        run([], settings, root=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("extraction", [True, False])
+def test_extraction_reaches_the_networks_that_find_the_pose(tmp_path: Path, extraction: bool) -> None:
+    segmenter, _, _ = load_segmenter(Settings(make_folder(tmp_path), device="cpu", extraction=extraction))
+    assert isinstance(segmenter, NnunetSegmenter)
+    assert (segmenter.frame.extractor is not None) == extraction
 
 
 @pytest.mark.parametrize("name", ["plans.json", "dataset.json", "fold_0/checkpoint_final.pth"])

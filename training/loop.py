@@ -107,7 +107,7 @@ def train(
         start: folder of another run, from whose averaged weights a new run starts.
 
     Raises:
-        FetaError: there is no run to start from, or its network is of another shape; the folder's run cannot be
+        FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder's run cannot be
             read, or is made of something else; or the processes that torchrun started have not been joined, or
             cannot share a batch evenly.
     """
@@ -136,6 +136,7 @@ def train(
         _average(average, network, settings.ema, progress.step)
         # The same for all processes, which therefore end together and agree on the learning rate.
         loss, seconds = distributed.means([loss, time.monotonic() - began], device)
+        _check_finite(folder, loss, progress.step)
         losses.append(loss)
         progress.step += 1
         progress.seconds += seconds
@@ -159,6 +160,16 @@ def _check_processes(settings: LoopSettings) -> None:
     if settings.batch % count:
         raise FetaError(
             "loop.batch", f"{settings.batch} samples do not divide among {count} processes", "set a multiple"
+        )
+
+
+def _check_finite(folder: Path, loss: float, step: int) -> None:
+    """What diverged never comes back; the checkpoint is from before."""
+    if not math.isfinite(loss):
+        raise FetaError(
+            folder,
+            f"its loss is no number any more at step {step}",
+            "lower loop.learning_rate and begin another run; --start takes the weights of this one's last checkpoint",
         )
 
 

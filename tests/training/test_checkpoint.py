@@ -128,6 +128,19 @@ def test_a_run_that_goes_on_says_where(tmp_path: Path) -> None:
     assert lines[0].startswith("goes on at step 2")
 
 
+def test_a_run_that_diverges_stops_and_keeps_its_last_checkpoint(tmp_path: Path) -> None:
+    class Diverging(Still):
+        def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
+            return super().loss(network, seeds, done) * (math.nan if seeds[0] == 2 else 1)
+
+    settings = LoopSettings(steps=4, validate_every=1, checkpoint_minutes=0.0)
+    with pytest.raises(FetaError, match="no number any more at step 2; lower"):
+        train(nn.Linear(1, 1), Diverging(), settings, tmp_path, lambda line: None, {"settings": {}})
+    state = read_checkpoint(tmp_path / "checkpoint.pt")
+    assert state["step"] == 2
+    assert all(weights.isfinite().all() for weights in state["network"].values())
+
+
 def test_a_finished_run_says_so(tmp_path: Path) -> None:
     _train(tmp_path)
     lines: list[str] = []

@@ -107,9 +107,9 @@ def train(
         start: folder of another run, from whose averaged weights a new run starts.
 
     Raises:
-        FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder's run cannot be
-            read, or is made of something else; or the processes that torchrun started have not been joined, or
-            cannot share a batch evenly.
+        FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder's
+            run cannot be read, or is made of something else; or the processes that torchrun started have not been
+            joined, or cannot share a batch evenly.
     """
     _check_processes(settings)
     folder.mkdir(parents=True, exist_ok=True)

@@ -46,13 +46,14 @@ def box_to_frame(size: tuple[int, int, int], spacing: float, centre: npt.ArrayLi
     return matrix
 
 
-def coordinates(matrix: Matrix, size: tuple[int, int, int], z: slice, device: torch.device | str = "cpu") -> Tensor:
+def coordinates(matrix: Matrix, size: tuple[int, int, int], z: slice, device: torch.device | None = None) -> Tensor:
     """Map every voxel of some z-slices of a box.
 
     Args:
         matrix: from index (x, y, z) to wherever the coordinates should lie.
         size: voxels along (x, y, z).
         z: the slices.
+        device: of the result; None: torch's current one.
 
     Returns:
         (Z, Y, X, 3) float32, last axis (x, y, z).

@@ -87,7 +87,7 @@ def motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float)
     time = torch.arange(count)
     if draw.chance(0.3):
         time = torch.cat((torch.arange(0, count, 2), torch.arange(1, count, 2))).argsort()
-    jumps = torch.rand(1 + draw.integer(4), generator=draw.generator) * count
+    jumps = draw.uniforms(1 + draw.integer(4)) * count
     if draw.chance(0.4):
         jumps[0] = count * draw.uniform(0.46, 0.54)
     jumps = jumps.sort().values
@@ -107,9 +107,9 @@ def motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float)
 def _moved(image: Tensor, shift: Tensor, degrees: Tensor) -> Tensor:
     """The image displaced by voxels and turned about its middle by degrees, each (3,) along x, y, z."""
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_rotvec(degrees.numpy(), degrees=True).as_matrix()
+    matrix[:3, :3] = Rotation.from_rotvec(degrees.cpu().numpy(), degrees=True).as_matrix()
     middle = (np.array(image.shape[::-1]) - 1) / 2
-    matrix[:3, 3] = middle - matrix[:3, :3] @ middle + shift.numpy()
+    matrix[:3, 3] = middle - matrix[:3, :3] @ middle + shift.cpu().numpy()
     return resample(image[None], matrix, (image.shape[2], image.shape[1], image.shape[0]))[0]
 
 
@@ -132,7 +132,7 @@ def slice_motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: 
     deviations: mm along each axis, degrees in the slice (half of that out of it).
     """
     count = 1 + draw.integer(3)
-    axes = torch.randperm(3, generator=draw.generator)[:count].tolist()
+    axes = draw.order(3)[:count]
     thick = max(1.0, draw.uniform(2.0, 4.0) / spacing)
     stacks = (_stack(draw, image, axis, shift / spacing, turn, thick) for axis in axes)
     return sum(stacks, torch.zeros_like(image)) / count
@@ -175,8 +175,8 @@ def bands(draw: Draw, image: Tensor, spacing: float, depth: float) -> Tensor:
     if draw.chance(0.4):
         loss = (torch.arange(slices) % 2) * draw.uniform(0.2, 0.6)
     else:
-        hit = torch.rand(slices, generator=draw.generator) < draw.uniform(0.05, 0.2)
-        loss = hit * torch.rand(slices, generator=draw.generator)
+        hit = draw.uniforms(slices) < draw.uniform(0.05, 0.2)
+        loss = hit * draw.uniforms(slices)
     profile = loss[(torch.arange(count) / thick).long()]
     place = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=3 + draw.integer(3))[0]
     shape = [1, 1, 1]
@@ -186,7 +186,7 @@ def bands(draw: Draw, image: Tensor, spacing: float, depth: float) -> Tensor:
 
 def ringing(draw: Draw, image: Tensor, kept: float) -> Tensor:
     """Oscillations beside edges: high frequencies beyond a share of k-space are cut off along one to three axes."""
-    for axis in torch.randperm(3, generator=draw.generator)[: 1 + draw.integer(3)].tolist():
+    for axis in draw.order(3)[: 1 + draw.integer(3)]:
         spectrum = torch.fft.rfft(image, dim=axis)
         lines = spectrum.shape[axis]
         first = max(2, round(kept * lines))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,13 @@ class Subject:
     distance: Tensor
     size_mm: float
     groups: Groups = COMPLETE
+
+    def to(self, device: torch.device) -> Subject:
+        """The same with its tensors on a device; itself where they lie there."""
+        if self.tissues.device == device:
+            return self
+        tissues, means, distance = (tensor.to(device) for tensor in (self.tissues, self.means, self.distance))
+        return replace(self, tissues=tissues, means=means, distance=distance)
 
 
 def pairs(root: Path) -> dict[str, tuple[Path, Path]]:

@@ -115,7 +115,7 @@ def thinning(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
     """A tissue loses a voxel's breadth along some of its border to its neighbours."""
     del settings
     tissue = labels[tuple(_voxel(labels, draw))].clone()
-    order = torch.randperm(LABEL_COUNT, generator=draw.generator)
+    order = torch.tensor(draw.order(LABEL_COUNT))
     # Where several neighbours would do, the one that comes last in a random order takes the voxel.
     rank = torch.where(labels == tissue, -1, order.argsort()[labels]).float()
     neighbour = F.max_pool3d(rank[None], 3, stride=1, padding=1)[0].long()

@@ -84,7 +84,7 @@ def draw_sample(head: LandmarkHead, settings: SampleSettings, seed: int) -> Land
     """Make one sample; a pure function of its arguments."""
     draw = Draw(seed)
     turned = np.eye(4)
-    stretch = 1 + settings.stretch * (2 * torch.rand(3, generator=draw.generator) - 1)
+    stretch = 1 + settings.stretch * (2 * draw.uniforms(3) - 1)
     turned[:3, :3] = (draw.rotation(settings.turn) * stretch).numpy()
     points = transformed(turned, head.points)
     loose = settings.loose_mm * draw.normals(2, 3).numpy()

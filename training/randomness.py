@@ -1,4 +1,4 @@
-"""Draws from one seeded generator, so that a sample is a pure function of its seed."""
+"""Draws from one seeded generator, so that a sample is a pure function of its seed, wherever it is made."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from torch import Tensor
 class Draw:
     """A seeded source of random numbers.
 
+    Numbers are drawn on the CPU, so that a seed gives the same ones on every device.
+
     Args:
         seed: the same seed gives the same draws.
+        device: of the tensors that are drawn, but for rotations.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
+    def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
+        self.generator = torch.Generator("cpu").manual_seed(seed)
+        self.device = torch.device(device)
 
     def chance(self, probability: float) -> bool:
         """True with this probability."""
@@ -25,19 +29,30 @@ class Draw:
 
     def uniform(self, low: float, high: float) -> float:
         """One number, uniform in [low, high)."""
-        return low + (high - low) * float(torch.rand((), generator=self.generator))
+        return low + (high - low) * float(torch.rand((), generator=self.generator, device="cpu"))
 
     def normal(self, sd: float = 1.0, mean: float = 0.0) -> float:
         """One number, normal."""
-        return mean + sd * float(torch.randn((), generator=self.generator))
+        return mean + sd * float(torch.randn((), generator=self.generator, device="cpu"))
 
     def integer(self, count: int) -> int:
         """One whole number in 0..count-1."""
-        return int(torch.randint(count, (), generator=self.generator))
+        return int(torch.randint(count, (), generator=self.generator, device="cpu"))
 
     def normals(self, *shape: int) -> Tensor:
         """A tensor of standard normal numbers."""
-        return torch.randn(*shape, generator=self.generator)
+        return self._normals(*shape).to(self.device)
+
+    def uniforms(self, *shape: int) -> Tensor:
+        """A tensor of numbers uniform in [0, 1)."""
+        return torch.rand(*shape, generator=self.generator, device="cpu").to(self.device)
+
+    def order(self, count: int) -> list[int]:
+        """0..count-1 in any order."""
+        return torch.randperm(count, generator=self.generator, device="cpu").tolist()
+
+    def _normals(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self.generator, device="cpu")
 
     def smooth(self, shape: tuple[int, int, int], knots: int, channels: int = 1) -> Tensor:
         """Smooth random fields (channels, *shape) of about unit variance, ``knots`` features along each axis."""
@@ -50,12 +65,13 @@ class Draw:
         return F.interpolate(self.normals(1, 1, knots, knots, knots), size=shape, mode="nearest")[0, 0]
 
     def rotation(self, degrees: float | None) -> Tensor:
-        """Random rotation (3, 3): about a random axis by up to ``degrees``, or uniform over all where None."""
+        """Random rotation (3, 3) on the CPU: about a random axis by up to ``degrees``, or uniform over all if None."""
         if degrees is None:
-            return _quaternion_matrix(self.normals(4))
+            return _quaternion_matrix(self._normals(4))
         angle = math.radians(self.uniform(0, degrees))
-        axis = F.normalize(self.normals(3), dim=0)
-        return _quaternion_matrix(torch.cat((torch.tensor([math.cos(angle / 2)]), axis * math.sin(angle / 2))))
+        axis = F.normalize(self._normals(3), dim=0)
+        real = torch.tensor([math.cos(angle / 2)], device="cpu")
+        return _quaternion_matrix(torch.cat((real, axis * math.sin(angle / 2))))
 
 
 def _quaternion_matrix(quaternion: Tensor) -> Tensor:
@@ -65,5 +81,6 @@ def _quaternion_matrix(quaternion: Tensor) -> Tensor:
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
             [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
+        ],
+        device="cpu",
     )

@@ -75,7 +75,7 @@ class SegmentationTask:
     Args:
         subjects: to make samples of. Those whose labels merge tissues are seen in their own contrast alone.
         settings: of the run.
-        compute: device and precision of the network; samples are made on the CPU.
+        compute: device and precision of the network; samples are made there, too.
     """
 
     def __init__(self, subjects: Subjects, settings: SegmentationSettings, compute: Compute) -> None:
@@ -106,14 +106,16 @@ class SegmentationTask:
             samples = [self._sample(subject, seed) for subject, seed in zip(chosen, seeds, strict=True)]
             images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
             labels = torch.stack([sample.labels for sample in samples])
-            groups, device = [subject.groups for subject in chosen], self.compute.device
-            batch = _Batch(images.to(device), labels.to(device), groups, distributed.gathered(groups))
-            self._last = seeds, batch
+            groups = [subject.groups for subject in chosen]
+            self._last = seeds, _Batch(images, labels, groups, distributed.gathered(groups))
         return self._last[1]
 
     def _sample(self, subject: Subject, seed: int) -> Sample:
         synthesis = self.settings.synthesis
-        return synthesise(subject, synthesis if subject.groups == COMPLETE else replace(synthesis, real=1.0), seed)
+        if subject.groups != COMPLETE:
+            synthesis = replace(synthesis, real=1.0)
+        # One subject at a time: all of them may not fit on a GPU.
+        return synthesise(subject.to(self.compute.device), synthesis, seed)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """The evaluator's metrics on synthetic scans of the validation subjects, two of each.
@@ -123,11 +125,11 @@ class SegmentationTask:
         validation = [subject for subject in self.subjects.validation if subject.groups == COMPLETE]
         found = []
         for seed in range(2 * len(validation)):
-            sample = synthesise(validation[seed % len(validation)], self.settings.synthesis, 10**9 + seed)
-            image = normalised(sample, seed)[None].to(self.compute.device)
+            sample = self._sample(validation[seed % len(validation)], 10**9 + seed)
+            image = normalised(sample, seed)[None]
             with torch.inference_mode(), self.compute.precision():
                 predicted = network(image)[0].argmax(0).cpu()
-            found.append(scores(self._volume(sample.labels), self._volume(predicted)))
+            found.append(scores(self._volume(sample.labels.cpu()), self._volume(predicted)))
         if not found:
             return {}
         mean = dict(zip(SEGMENTATION_METRICS, np.mean(found, axis=0).T, strict=True))

@@ -57,8 +57,8 @@ def _table(draw: Draw, mean: Tensor, spread: Tensor, size: float) -> Tensor:
     """(8, BINS) offsets at departures from −REACH to REACH; the row of the background is 0."""
     at = torch.linspace(-REACH, REACH, BINS)
     borders = mean[:, None] + spread[:, None] * draw.normals(LABEL_COUNT, STEPS)
-    width = spread[:, None] * (0.05 + 0.4 * torch.rand(LABEL_COUNT, STEPS, generator=draw.generator))
-    used = torch.rand(LABEL_COUNT, STEPS, generator=draw.generator) < 0.6
+    width = spread[:, None] * (0.05 + 0.4 * draw.uniforms(LABEL_COUNT, STEPS))
+    used = draw.uniforms(LABEL_COUNT, STEPS) < 0.6
     heights = size * draw.normals(LABEL_COUNT, STEPS) * used
     heights[0] = 0
     # A step goes from minus to plus half its height, so that a tissue's mean stays about where it was.

@@ -116,8 +116,13 @@ class Sample:
 
 
 def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
-    """Make one volume; a pure function of its arguments."""
-    draw = Draw(seed)
+    """Make one volume on the subject's device; a pure function of its arguments, the same on all but for rounding."""
+    device = subject.tissues.device
+    with device:  # whatever is made lands there
+        return _synthesised(Draw(seed, device), subject, settings)
+
+
+def _synthesised(draw: Draw, subject: Subject, settings: SynthesisSettings) -> Sample:
     atlas, turn = deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
@@ -162,7 +167,7 @@ def deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
     """Position in the subject's canonical frame of every voxel, (Z, Y, X, 3) mm, and the angle turned by."""
     size = (s.size,) * 3
     turn = draw.rotation(None if draw.chance(s.any_turn) else s.turn)
-    zoom = draw.uniform(*s.zoom) * (1 + s.stretch * (2 * torch.rand(3, generator=draw.generator) - 1))
+    zoom = draw.uniform(*s.zoom) * (1 + s.stretch * (2 * draw.uniforms(3).cpu() - 1))
     shift = [draw.uniform(-s.shift, s.shift) for _ in range(3)]
     linear = np.eye(4)
     linear[:3, :3] = (turn / zoom[:, None]).numpy()
@@ -238,7 +243,8 @@ def _contrast(draw: Draw, s: SynthesisSettings, subject: Subject) -> Tensor:
     if kind < s.contrasts[0]:
         return subject.means * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
     if kind < sum(s.contrasts):
-        return T2_PRIOR + T2_PRIOR_SD * draw.normals(LABEL_COUNT)
+        mean, sd = (prior.to(draw.device) for prior in (T2_PRIOR, T2_PRIOR_SD))
+        return mean + sd * draw.normals(LABEL_COUNT)
     return 1.2 * draw.normals(LABEL_COUNT)
 
 

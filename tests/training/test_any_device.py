@@ -1,0 +1,107 @@
+"""Samples are made on any device: tried with a stand-in, which refuses what a GPU would."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from elsewhere import ELSEWHERE, Elsewhere, lies_elsewhere
+from tiny_subjects import write_balls
+
+from inference.device import Compute
+from training.architectures import ArchitectureSettings, make_network
+from training.artefacts import ArtefactSettings
+from training.atlas import Subject
+from training.cohorts import Subjects, read_subjects
+from training.segmentation import SegmentationSettings, SegmentationTask, normalised
+from training.synthesis import SynthesisSettings, synthesise
+
+#: What comes rarely, one at a time, always.
+ALWAYS = [
+    *({name: 1.0} for name in ("any_turn", "masked", "crowded", "real", "regions", "gin", "inverted")),
+    {"masked": 0.0},
+    *({"masked": 1.0, "tight": t, "exact": e, "soft": 1.0} for t, e in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
+    *({"real": 0.0, "contrasts": c} for c in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
+]
+ARTEFACTS = ("motion", "ghosts", "stacks", "bands", "ringing", "smoothing", "rician")
+SMALL = SynthesisSettings(size=20, spacing=4.0)
+
+
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> Subjects:
+    folder = write_balls(tmp_path_factory.mktemp("balls"), ("sub-a", "sub-b"), side=24, spacing=4.0)
+    return read_subjects(folder, ("sub-b",))
+
+
+def _both(subject: Subject, settings: SynthesisSettings, seed: int) -> None:
+    here = synthesise(subject, settings, seed)
+    with Elsewhere():
+        there = synthesise(subject.to(ELSEWHERE), settings, seed)
+        image = normalised(there, seed)
+    for tensor in (there.image, there.labels, there.atlas, image):
+        assert lies_elsewhere(tensor)
+    assert torch.equal(there.labels, here.labels)
+    torch.testing.assert_close(there.image, here.image)
+    torch.testing.assert_close(image, normalised(here, seed))
+    assert there.turn == here.turn
+
+
+@pytest.mark.parametrize("settings", ALWAYS, ids=str)
+def test_each_way_of_making_a_sample_works_anywhere(subjects: Subjects, settings: dict) -> None:
+    for seed in range(3):
+        _both(subjects.training[0], replace(SMALL, **settings), seed)
+
+
+@pytest.mark.parametrize("name", ARTEFACTS)
+def test_each_artefact_works_anywhere(subjects: Subjects, name: str) -> None:
+    for seed in range(3):
+        _both(subjects.training[0], replace(SMALL, artefacts=replace(ArtefactSettings(), **{name: 1.0})), seed)
+
+
+def test_many_samples_are_the_same_anywhere(subjects: Subjects) -> None:
+    for seed in range(40):
+        _both(subjects.training[0], SMALL, seed)
+
+
+def test_a_step_is_the_same_anywhere(subjects: Subjects) -> None:
+    settings = SegmentationSettings(
+        network=ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1), synthesis=replace(SMALL, size=16)
+    )
+    torch.manual_seed(0)
+    network = make_network(settings.network)
+    tasks = [
+        SegmentationTask(subjects, settings, Compute(at, torch.float32, "")) for at in (torch.device("cpu"), ELSEWHERE)
+    ]
+    here = tasks[0].loss(network, [1, 2], 0.0)
+    figures = tasks[0].validate(network)
+    with Elsewhere():
+        for parameter in network.parameters():
+            parameter.lies_elsewhere = True  # type: ignore[attr-defined]
+        there = tasks[1].loss(network, [1, 2], 0.0)
+        assert lies_elsewhere(there)
+        assert tasks[1].validate(network) == pytest.approx(figures)
+    assert float(there.detach()) == pytest.approx(float(here.detach()))
+
+
+def test_the_stand_in_refuses_tensors_of_two_devices() -> None:
+    with Elsewhere(), pytest.raises(RuntimeError, match="tensors of two devices"):
+        torch.ones(3).to(ELSEWHERE) + torch.ones(3)
+
+
+def test_the_stand_in_refuses_the_cpus_generator() -> None:
+    with Elsewhere(), ELSEWHERE, pytest.raises(RuntimeError, match="generator"):
+        torch.rand(3, generator=torch.Generator("cpu"))
+
+
+def test_the_stand_in_refuses_numpys_view() -> None:
+    with Elsewhere(), pytest.raises(RuntimeError, match="NumPy"):
+        torch.ones(3).to(ELSEWHERE).numpy()
+
+
+def test_the_stand_in_knows_what_is_made_within_its_context() -> None:
+    with Elsewhere(), ELSEWHERE:
+        assert lies_elsewhere(torch.arange(3))
+        assert torch.arange(3).device == ELSEWHERE
+        assert not lies_elsewhere(torch.arange(3).cpu())
+    assert torch.arange(3).device == torch.device("cpu")

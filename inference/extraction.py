@@ -2,8 +2,8 @@
 
 It looks twice. First at the whole volume, however the fetus lies: what it finds is all that the locator gets to see.
 Then at the upright box around the brain, once the pose is known: that mask, widened a little, is all that the
-segmentation gets to see, and the brain alone says what is bright and what is dark. Where the pose fits it badly, the
-segmentation network's own coarse mask takes its place (`inference.segmenter`).
+segmentation gets to see, and the brain alone says what is bright and what is dark. Where the pose fits badly, it looks
+again from each pose that follows (`inference.segmenter`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from feta.labels import LABEL_COUNT
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.autoencoder import Autoencoder
-from inference.brain_mask import BrainMask
 from inference.device import Compute
 from inference.extraction import Extractor
 from inference.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
@@ -43,10 +42,8 @@ SMALLEST_BOX = 96
 #: The box in which poses are compared: coarse and small, since several are looked at.
 VERDICT_SPACING = 1.5
 VERDICT_SIDE = 80
-#: The box, as coarse, in which the brain is told from its surroundings by what the first network labels: it holds any.
-GLIMPSE_SIDE = 96
-#: A pose that fits worse than this (in brain sizes) is sought again on a better mask, so often at most; turned by less
-#: than this, it has settled.
+#: A pose that fits worse than this (in brain sizes) is sought again on the mask that is found with it, so often at
+#: most; turned by less than this, it has settled.
 FITTING_RESIDUAL = 0.07
 MOST_ROUNDS = 4
 SETTLED_DEGREES = 3.0
@@ -132,12 +129,12 @@ class Segmenter:
         if extractor is not None and brain is not None:
             poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
         surest = self._surest(volume, poses)
-        if surest.brain is None or not surest.found:
+        if extractor is None or surest.brain is None or not surest.found:
             return surest
         # The mask of the upright brain is better than the first one, by which the pose was found.
         again = self.locator.again(volume, surest)
         surest = surest if again is None else self._surest(volume, [surest, again])
-        return surest if surest.residual < FITTING_RESIDUAL else self._settled(volume, surest)
+        return surest if surest.residual < FITTING_RESIDUAL else self._settled(extractor, volume, surest)
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""
@@ -162,22 +159,19 @@ class Segmenter:
         if len(poses) == 1:
             return poses[0]
         coarse = _coarse(volume, poses[0])
-        verdicts = [_sureness(self._glimpse(coarse, pose, VERDICT_SIDE)[0]) for pose in poses]
+        verdicts = [_sureness(self._glimpse(coarse, pose)) for pose in poses]
         if poses[0].brain is not None:
             verdicts = [v - MISFIT * (p.residual if p.found else 1.0) for v, p in zip(verdicts, poses, strict=True)]
         return poses[int(np.argmax(verdicts))]
 
-    def _settled(self, volume: Volume, pose: Pose) -> Pose:
-        """The pose, sought again on what the first network takes for brain, where the places fit it better by that.
+    def _settled(self, extractor: Extractor, volume: Volume, pose: Pose) -> Pose:
+        """The pose, sought again and again on the mask that is found with it, where the places fit it better by that.
 
-        Its mask is mostly better than the extractor's. Of very small brains it takes their surroundings for some more
-        brain with each round; then the places fit worse.
+        The more upright a brain is seen, the better is its mask, and by a better mask the pose is found better.
         """
-        coarse, best = _coarse(volume, pose), pose
+        best = pose
         for _ in range(MOST_ROUNDS):
-            probabilities, to_index = self._glimpse(coarse, pose, GLIMPSE_SIDE)
-            brain = BrainMask.of(1 - probabilities[:1], to_index)
-            again = None if brain is None else self.locator.again(volume, replace(pose, brain=brain))
+            again = self.locator.again(volume, replace(pose, brain=extractor.upright(volume, pose) or pose.brain))
             if again is None:
                 break
             moved, pose = angle_between(pose, again), again
@@ -186,12 +180,12 @@ class Segmenter:
                 break
         return best
 
-    def _glimpse(self, coarse: tuple[Tensor, Matrix], pose: Pose, side: int) -> tuple[Tensor, Matrix]:
-        """What the first network sees coarsely in a pose: (8, side, side, side), and from RAS mm to its index."""
-        box = box_to_frame((side,) * 3, VERDICT_SPACING, (pose.low + pose.high) / 2)
-        image = _normalised(pose, box, resample(coarse[0], coarse[1] @ pose.to_ras @ box, (side,) * 3))
-        probabilities = self._softmax(self.networks[0], image[None].to(self.compute.device))[0].cpu()
-        return probabilities, np.linalg.inv(pose.to_ras @ box)
+    def _glimpse(self, coarse: tuple[Tensor, Matrix], pose: Pose) -> Tensor:
+        """What the first network sees coarsely in a pose, (8, Z, Y, X)."""
+        size = (VERDICT_SIDE,) * 3
+        box = box_to_frame(size, VERDICT_SPACING, (pose.low + pose.high) / 2)
+        image = _normalised(pose, box, resample(coarse[0], coarse[1] @ pose.to_ras @ box, size))
+        return self._softmax(self.networks[0], image[None].to(self.compute.device))[0].cpu()
 
     def _probabilities(self, image: Tensor) -> Tensor:
         """Mean of networks and mirrors, (8, Z, Y, X) float32 on the CPU."""

@@ -24,6 +24,7 @@ from inference.ongrid import back_to_grid
 from inference.orientation import Bare
 from inference.segmenter import Segmenter, constructed, largest_component
 from inference.topology import warm_up
+from inference.weights import read_model
 from training.validation import labelled, scores, sites
 
 #: Metrics of the table, and their headings.
@@ -58,12 +59,13 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
         FetaError: a subject is missing, or weights or CSV can't be used.
     """
     files = labelled(root, subjects)
-    warm_up()  # the first case's seconds are not the compiler's
-    segmenter = Segmenter(weights, choose())
-    mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
+    read_model(weights)  # a mistyped folder empties no earlier table
     found: dict[str, list[npt.NDArray[np.float64]]] = {}
     seconds: dict[str, list[float]] = {}
     with create_csv(path) as stream:
+        warm_up()  # the first case's seconds are not the compiler's
+        segmenter = Segmenter(weights, choose())
+        mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
         writer = csv.writer(stream)
         writer.writerow(["step", "subject", "label", "metric", "value"])
         for subject, (image, labels) in files.items():

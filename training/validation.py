@@ -23,6 +23,7 @@ from feta.participants import read_participants
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.device import choose
 from inference.segmenter import Segmenter
+from inference.weights import read_model
 from training.atlas import pairs
 from training.stress import CONDITIONS as STRESS
 from training.stress import Condition, as_is, turned
@@ -82,8 +83,9 @@ def _measured(
     files: dict[str, tuple[Path, Path]], weights: Path, conditions: dict[str, Condition], path: Path
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
     """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
-    segmenter = Segmenter(weights, choose())
+    read_model(weights)  # a mistyped folder empties no earlier table
     with create_csv(path) as stream:
+        segmenter = Segmenter(weights, choose())
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():

@@ -32,7 +32,7 @@ class Elsewhere(TorchFunctionMode):
             wanted = _device(args[1:], kwargs) if name == "to" else _CPU
             there = lies_elsewhere(args[0]) if wanted is None else wanted == ELSEWHERE
             return _put(func(*args, **kwargs).clone(), there)
-        if name == "numpy" and lies_elsewhere(args[0]):
+        if name in ("numpy", "__array__") and lies_elsewhere(args[0]):
             raise RuntimeError("a tensor that lies elsewhere has no view by NumPy")
         if kwargs.get("device") is not None:
             there = torch.device(kwargs["device"]) == ELSEWHERE

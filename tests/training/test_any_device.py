@@ -8,6 +8,7 @@ import pytest
 import torch
 from elsewhere import ELSEWHERE, Elsewhere, lies_elsewhere
 from tiny_subjects import write_balls
+from torch import Tensor
 
 from inference.device import Compute
 from training.architectures import ArchitectureSettings, make_network
@@ -94,9 +95,10 @@ def test_the_stand_in_refuses_the_cpus_generator() -> None:
         torch.rand(3, generator=torch.Generator("cpu"))
 
 
-def test_the_stand_in_refuses_numpys_view() -> None:
+@pytest.mark.parametrize("view", [Tensor.numpy, np.asarray], ids=["numpy", "asarray"])
+def test_the_stand_in_refuses_numpys_view(view: Callable[[Tensor], object]) -> None:
     with Elsewhere(), pytest.raises(RuntimeError, match="NumPy"):
-        torch.ones(3).to(ELSEWHERE).numpy()
+        view(torch.ones(3).to(ELSEWHERE))
 
 
 def test_the_stand_in_knows_what_is_made_within_its_context() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 from feta.errors import FetaError
 from feta.grid import Grid
 from feta.volumes import Volume
+from inference.settings import default_weights
 from training.stress import rotate, turned
-from training.validation import labelled, sites
+from training.topology_report import measure_topology
+from training.validation import CONDITIONS, labelled, measure_stress, measure_validation, sites
 
 SIDE = 24
 GRID = Grid((SIDE,) * 3, (2.0,) * 3, (0.0,) * 3, (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
@@ -77,3 +80,53 @@ def test_sites_are_told_apart_by_the_table(tmp_path: Path) -> None:
 def test_without_a_column_of_sites_none_are_told_apart(tmp_path: Path) -> None:
     _cohort(tmp_path, site="Scanner")
     assert not list(sites(tmp_path, ["sub-a1", "sub-b1"], [np.ones((7, 7))] * 2))
+
+
+Measure = Callable[[Path, Path, Path], Iterator[str]]
+#: Each command that measures: folder of volumes, weights, CSV.
+MEASURES: dict[str, Measure] = {
+    "validate": lambda root, weights, path: measure_validation(root, weights, "*", CONDITIONS, path),
+    "stress": lambda root, weights, path: measure_stress(root, weights, "*", path),
+    "topology-report": lambda root, weights, path: measure_topology(root, weights, "*", path),
+}
+
+
+class LoadedError(Exception):
+    """The networks would have been loaded."""
+
+
+@pytest.fixture(params=MEASURES)
+def measure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Measure:
+    """A command that ends where it would load the networks, or compile."""
+
+    def loaded(*_: object) -> None:
+        raise LoadedError
+
+    for name in ("validation.Segmenter", "topology_report.Segmenter", "topology_report.warm_up"):
+        monkeypatch.setattr(f"training.{name}", loaded)
+    return MEASURES[request.param]
+
+
+@pytest.mark.parametrize(("below", "words"), [("file/t.csv", "can't be made"), ("", "name a CSV file to write")])
+def test_a_table_that_cannot_be_written_is_one_line_before_anything_is_loaded(
+    tmp_path: Path, measure: Measure, below: str, words: str
+) -> None:
+    _cohort(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(FetaError, match=words):
+        next(measure(tmp_path, default_weights(), tmp_path / below))
+
+
+def test_the_folder_of_a_table_is_made_before_anything_is_loaded(tmp_path: Path, measure: Measure) -> None:
+    _cohort(tmp_path)
+    with pytest.raises(LoadedError):
+        next(measure(tmp_path, default_weights(), tmp_path / "a" / "b" / "t.csv"))
+    assert (tmp_path / "a" / "b" / "t.csv").is_file()
+
+
+def test_an_earlier_table_survives_a_mistyped_folder_of_weights(tmp_path: Path, measure: Measure) -> None:
+    _cohort(tmp_path)
+    (tmp_path / "t.csv").write_text("earlier")
+    with pytest.raises(FetaError, match=r"model\.yaml"):
+        next(measure(tmp_path, tmp_path / "wieghts", tmp_path / "t.csv"))
+    assert (tmp_path / "t.csv").read_text() == "earlier"

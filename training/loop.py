@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from feta.errors import FetaError
+from feta.files import make_writable
 from training import distributed
 from training.checkpoint import MadeOf, check_same, load_into, read_checkpoint
 from training.curves import append_row, draw_curves, drop_after
@@ -107,12 +108,12 @@ def train(
         start: folder of another run, from whose averaged weights a new run starts.
 
     Raises:
-        FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder's
-            run cannot be read, or is made of something else; or the processes that torchrun started have not been
+        FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder
+            cannot be written, or its run not be read, or that is made of something else; or the processes that torchrun started have not been
             joined, or cannot share a batch evenly.
     """
     _check_processes(settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_writable(folder)
     path = folder / "checkpoint.pt"
     content = distributed.from_first(path.read_bytes() if _begun(path) else None)
     left = None if content is None else read_checkpoint(path, content)

@@ -174,6 +174,12 @@ def test_a_truncated_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
         _train(tmp_path)
 
 
+def test_a_run_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FetaError, match="can't be made"):
+        _train(tmp_path / "file")
+
+
 def test_an_empty_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").touch()
     with pytest.raises(FetaError, match="is broken"):

@@ -109,8 +109,8 @@ def train(
 
     Raises:
         FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder
-            cannot be written, or its run not be read, or that is made of something else; or the processes that torchrun started have not been
-            joined, or cannot share a batch evenly.
+            cannot be written, or its run not be read, or that is made of something else; or the processes that
+            torchrun started have not been joined, or cannot share a batch evenly.
     """
     _check_processes(settings)
     make_writable(folder)

@@ -25,6 +25,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from feta.errors import FetaError
+from feta.files import write_atomically
 from inference.network import NetworkSettings, ResidualUNet
 from inference.quantised import quantised, restored
 
@@ -110,7 +111,7 @@ def described(folder: Path) -> dict[str, Any]:
 
 def describe(folder: Path, entries: dict[str, Any]) -> None:
     """Put entries into ``model.yaml`` of a folder, in place of those of the same name."""
-    (folder / INDEX).write_text(yaml.safe_dump(described(folder) | entries, sort_keys=False))
+    write_atomically(folder / INDEX, yaml.safe_dump(described(folder) | entries, sort_keys=False))
 
 
 def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:
@@ -146,13 +147,21 @@ def save_network(
     network: nn.Module, path: Path, spacing: float, settings: NetworkSettings, int8: bool = False
 ) -> dict[str, Any]:
     """Write float16 weights, or kernels in a byte a number; returns the file's entry for ``model.yaml``."""
+    data, entry = packed(network, path.name, spacing, settings, int8)
+    write_atomically(path, data)
+    return entry
+
+
+def packed(
+    network: nn.Module, name: str, spacing: float, settings: NetworkSettings, int8: bool = False
+) -> tuple[bytes, dict[str, Any]]:
+    """What ``save_network`` writes, and its entry for ``model.yaml`` under this file's name."""
     state = network.state_dict()
     halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in state.items()}
     data = save(quantised(state) if int8 else halves)
-    path.write_bytes(data)
     described = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
-    return {
-        "file": path.name,
+    return data, {
+        "file": name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "spacing": spacing,
         "network": described,

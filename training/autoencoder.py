@@ -132,6 +132,8 @@ class AutoencoderTask:
                 mended = mended_logits(network, probabilities[None])[0]
             before.append(_figures(truth, probabilities))
             after.append(_figures(truth, mended))
+        if not before:
+            return {}
         both = {"before": np.nanmean(before, axis=(0, 1)), "after": np.nanmean(after, axis=(0, 1))}
         names = ("dice", "ed", "b0", "b1", "b2")
         return {f"{n}_{when}": float(v) for when, values in both.items() for n, v in zip(names, values, strict=True)}

@@ -20,10 +20,12 @@ from training.commands import (
     Steps,
     Subjects,
     Threads,
+    check_kind,
     export_run,
     loop_settings,
     prepare,
     say,
+    ship,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def _of_run(folder: Path) -> tuple[Sequence[ResidualUNet], float]:
         raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
     state = read_checkpoint(checkpoint)
     settings = settings_from(SegmentationSettings, state["made_of"]["settings"], checkpoint)
+    check_kind(SegmentationSettings, settings, checkpoint)
     network = ResidualUNet(settings.network)
     load_into(network, state, "average", checkpoint)
     return [network.eval()], settings.synthesis.spacing
@@ -91,11 +94,10 @@ def export_autoencoder(
     weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")], run: Run
 ) -> None:
     """Turn a run's averaged weights into the float16 file that the submission ships."""
-    from inference.weights import describe
     from training.autoencoder import AutoencoderSettings
 
-    entry, _ = export_run(AutoencoderSettings, run, weights / "autoencoder.safetensors")
-    describe(weights, {"autoencoder": entry})
+    export = export_run(AutoencoderSettings, run, "autoencoder.safetensors")
+    ship(weights, {"autoencoder": export.entry}, [export])
 
 
 def topology_report(

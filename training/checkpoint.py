@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import pickle
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
@@ -19,7 +19,9 @@ from feta.errors import FetaError
 MadeOf = dict[str, Any]
 #: What may change when a run goes on: how long it lasts and how often it looks up.
 FREE = ("loop.steps", "loop.minutes", "loop.validate_every", "loop.checkpoint_minutes")
-_KEYS = {"network", "average", "optimiser", "step", "seconds", "made_of"}
+_KEYS = {"network", "average", "optimiser", "step", "seconds", "made_of", "before"}
+#: Names in what a run is made of that are not learned from.
+_NOT_LEARNED = ("settings", "validation")
 
 
 def made_of(settings: Any, **subjects: Iterable[str]) -> MadeOf:
@@ -40,6 +42,37 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
+def learned_from(made_of: MadeOf) -> list[str]:
+    """Names of all subjects that a run learns from."""
+    return sorted({name for use, names in made_of.items() if use not in _NOT_LEARNED for name in names})
+
+
+def check_start(start: Path, state: dict[str, Any], now: MadeOf) -> list[str]:
+    """Names that another run, and those that it began with, learned from; none of them may be held out now.
+
+    Raises:
+        FetaError: one is.
+    """
+    before = sorted({*learned_from(state["made_of"]), *state["before"]})
+    if known := sorted(set(before) & set(now.get("validation", ()))):
+        raise FetaError(start, f"learned from {known[0]}, which this run holds out", "start from a run that did not")
+    return before
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """The bytes of a checkpoint; None where there is none.
+
+    Raises:
+        FetaError: it can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})", "name another run folder") from error
+
+
 def read_checkpoint(path: Path, content: bytes | None = None) -> dict[str, Any]:
     """Read a checkpoint.
 
@@ -50,14 +83,12 @@ def read_checkpoint(path: Path, content: bytes | None = None) -> dict[str, Any]:
     Raises:
         FetaError: it does not exist, is broken, or was written by an older version.
     """
+    content = read_bytes(path) if content is None else content
+    if content is None:
+        raise FetaError(path, "does not exist", "name the folder of a run that has been trained")
     try:
-        content = path.read_bytes() if content is None else content
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FetaError(path, "does not exist", "name the folder of a run that has been trained") from error
-    except OSError as error:
-        raise FetaError(path, f"cannot be read ({error.strerror})") from error
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what a reader of pickles makes of other bytes may be anything
         raise FetaError(path, "is broken", "delete it to begin anew, or name another run folder") from error
     if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise FetaError(path, "was not left by this version of feta-train", "name another run folder")
@@ -88,8 +119,9 @@ def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
         if name not in FREE and begun.get(name) != wanted.get(name):
             raise FetaError(path, f"was begun with {name} {begun.get(name)} instead of {wanted.get(name)}", remedy)
     for use in sorted((state["made_of"].keys() | now.keys()) - {"settings"}):
-        other = sorted(set(state["made_of"].get(use, ())) ^ set(now.get(use, ())))
-        if other:
+        then: Counter[str] = Counter(state["made_of"].get(use, ()))
+        given: Counter[str] = Counter(now.get(use, ()))
+        if other := sorted((then - given) + (given - then)):
             raise FetaError(path, f"was begun with other {use} subjects (such as {other[0]})", remedy)
 
 

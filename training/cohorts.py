@@ -58,8 +58,8 @@ def read_subjects(
         root: holds ``sub-*/anat/*_T2w.nii.gz`` with ``*_T2w_dseg.nii.gz``.
         validation: subjects (``sub-crl24``) that are never trained on.
         keep: which of the others are trained on.
-        more: other labelled folders, which are trained on but for subjects of the same names as ``validation`` and
-            variants of subjects that are not trained on (``Base`` and ``Partner`` in participants.tsv).
+        more: other labelled folders, which are trained on but for subjects that ``root`` holds and are not
+            trained on there, and variants of subjects that are not (``Base`` and ``Partner`` in participants.tsv).
         partial: whether label maps may merge or lack tissues (``training.partial_labels``).
 
     Raises:
@@ -70,7 +70,9 @@ def read_subjects(
         return name not in validation and keep(name)
 
     subjects = _read(root, partial, lambda name: name in validation or learned(name))
-    others = [_read_more(folder, partial, validation, learned) for folder in more]
+    here = {_subject(stem) for stem in pairs(root)}
+    barred = {name for name in here if not learned(name)} | set(validation)
+    others = [_read_more(folder, partial, barred, learned) for folder in more]
     return Subjects(
         [s for s in subjects if s.name not in validation],
         [s for s in subjects if s.name in validation],
@@ -80,12 +82,12 @@ def read_subjects(
 
 
 def _read_more(
-    folder: Path, partial: bool, validation: tuple[str, ...], learned: Callable[[str], bool]
+    folder: Path, partial: bool, barred: set[str], learned: Callable[[str], bool]
 ) -> tuple[list[Subject], int]:
     """Those of another folder that may be learned from, and how many may not for what they were made of."""
-    barred = {name for name, origins in _origins(folder).items() if not all(map(learned, origins))}
-    found = _read(folder, partial, lambda name: name not in validation and name not in barred)
-    return found, len(barred & {_subject(stem) for stem in pairs(folder)})
+    made = {name for name, origins in _origins(folder).items() if not all(map(learned, origins))}
+    found = _read(folder, partial, lambda name: name not in barred and name not in made)
+    return found, len(made & {_subject(stem) for stem in pairs(folder)})
 
 
 def _origins(folder: Path) -> dict[str, list[str]]:

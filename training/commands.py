@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import typer
 
@@ -108,36 +109,75 @@ def prepare(
     return subjects
 
 
-def export_run(
-    kind: type[T], run: Path, path: Path, spacing: float | None = None, int8: bool = False
-) -> tuple[dict[str, Any], T]:
-    """Write a run's averaged weights.
+@dataclass(frozen=True)
+class Export(Generic[T]):
+    """A run's averaged weights, ready to be written.
+
+    Attributes:
+        entry: for model.yaml.
+        data: of the file that it names.
+        settings: that the run had.
+    """
+
+    entry: dict[str, Any]
+    data: bytes
+    settings: T
+
+
+def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None, int8: bool = False) -> Export[T]:
+    """Read a run's averaged weights.
 
     Args:
         kind: of settings: ``SegmentationSettings`` and such, with a network and, unless spacing is given, a synthesis.
         run: its folder.
-        path: of the file to write.
+        name: of the file to be written.
         spacing: mm at which the network works; None: that of its synthesis.
         int8: kernels in a byte a number.
-
-    Returns:
-        the entry for model.yaml, and the settings that the run had.
 
     Raises:
         FetaError: the folder holds no run, or one of another kind.
     """
     from evaluation.settings import settings_from
     from inference.network import ResidualUNet
-    from inference.weights import save_network
+    from inference.weights import packed
     from training.architectures import shipped
     from training.checkpoint import load_into, read_checkpoint
 
     checkpoint = run / "checkpoint.pt"
     state = read_checkpoint(checkpoint)
     settings: Any = settings_from(kind, state["made_of"]["settings"], checkpoint)
+    check_kind(kind, settings, checkpoint)
     shape = shipped(settings.network)
     network = ResidualUNet(shape)
     load_into(network, state, "average", checkpoint)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    entry = save_network(network, path, spacing or settings.synthesis.spacing, shape, int8)
-    return entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}, settings
+    data, entry = packed(network, name, spacing or settings.synthesis.spacing, shape, int8)
+    return Export(entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}, data, settings)
+
+
+def check_kind(kind: type, settings: Any, checkpoint: Path) -> None:
+    """Refuse a network that takes or gives another number of channels than its kind does: networks look alike.
+
+    Raises:
+        FetaError: it is of another kind.
+    """
+    usual: Any = kind().network
+    for name in ("inputs", "outputs"):
+        found, wanted = getattr(settings.network, name), getattr(usual, name)
+        if found != wanted:
+            problem = f"is a run of another network: it has {found} {name}, and this one {wanted}"
+            raise FetaError(checkpoint, problem, "name a run of the right command")
+
+
+def ship(weights: Path, index: dict[str, Any], exports: Sequence[Export[Any]]) -> None:
+    """Write files of weights into a folder, each whole, and last what model.yaml says of them.
+
+    Raises:
+        FetaError: the folder can't be written.
+    """
+    from feta.files import make_writable, write_atomically
+    from inference.weights import describe
+
+    make_writable(weights)
+    for export in exports:
+        write_atomically(weights / export.entry["file"], export.data)
+    describe(weights, index)

@@ -23,6 +23,7 @@ from training.commands import (
     loop_settings,
     prepare,
     say,
+    ship,
 )
 
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
@@ -60,8 +61,7 @@ def export_extraction(
     weights: Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets an entry more.")], run: Run
 ) -> None:
     """Turn a run's averaged weights into the float16 file that the submission ships."""
-    from inference.weights import describe
     from training.extraction import ExtractionSettings
 
-    entry, settings = export_run(ExtractionSettings, run, weights / "extraction.safetensors")
-    describe(weights, {"extraction": entry | {"patch": settings.synthesis.size}})
+    export = export_run(ExtractionSettings, run, "extraction.safetensors")
+    ship(weights, {"extraction": export.entry | {"patch": export.settings.synthesis.size}}, [export])

@@ -22,6 +22,7 @@ from training.commands import (
     export_run,
     loop_settings,
     say,
+    ship,
 )
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def export_heatmaps(
     run: Run,
 ) -> None:
     """Turn the averaged weights of a run into the float16 file that the submission ships."""
-    from inference.weights import describe
     from training.heatmaps import NOMINAL_MM, LandmarkSettings
 
-    entry, _ = export_run(LandmarkSettings, run, weights / "landmarks.safetensors", NOMINAL_MM)
-    describe(weights, {"landmarks": entry})
+    export = export_run(LandmarkSettings, run, "landmarks.safetensors", NOMINAL_MM)
+    ship(weights, {"landmarks": export.entry}, [export])

@@ -80,6 +80,8 @@ class LocatorTask:
     def validate(self, network: nn.Module) -> dict[str, float]:
         """On validation subjects: brain Dice; of upright heads the median error (degrees) and the share above 20°;
         how often the uprightness is told right."""
+        if not self.subjects.validation:
+            return {}
         dices, angles, right = [], [], []
         for seed in range(8 * len(self.subjects.validation)):
             image, labels, places, turn = self._example(self.subjects.validation, 10**9 + seed)

@@ -21,7 +21,15 @@ from torch import Tensor, nn
 from feta.errors import FetaError
 from feta.files import make_writable
 from training import distributed
-from training.checkpoint import MadeOf, check_same, load_into, read_checkpoint
+from training.checkpoint import (
+    MadeOf,
+    check_same,
+    check_start,
+    learned_from,
+    load_into,
+    read_bytes,
+    read_checkpoint,
+)
 from training.curves import append_row, draw_curves, drop_after
 from training.optimisers import Optimiser, climbed, learning_rate, make_optimiser
 
@@ -115,14 +123,20 @@ def train(
     _check_processes(settings)
     make_writable(folder)
     path = folder / "checkpoint.pt"
-    content = distributed.from_first(path.read_bytes() if _begun(path) else None)
+    content = distributed.from_first(read_bytes(path) if distributed.leads() else None)
     left = None if content is None else read_checkpoint(path, content)
+    before: list[str] = [] if left is None else left["before"]
     if left is None and start is not None:
-        load_into(network, read_checkpoint(start / "checkpoint.pt"), "average", start)
+        begun = read_checkpoint(start / "checkpoint.pt")
+        before = check_start(start, begun, made_of)
+        load_into(network, begun, "average", start)
+        _tell_start(start, before, made_of, say)
     average = copy.deepcopy(network).eval()
     optimiser = make_optimiser(network, settings)
     progress = _Progress()
-    if left is not None:
+    if left is None:
+        drop_after(folder / "log.csv", 0)
+    else:
         check_same(path, left, made_of)
         progress = _resumed(path, left, network, average, optimiser)
         _tell_resumed(folder, progress, settings, say)
@@ -148,7 +162,7 @@ def train(
             _validate(task, average, folder, progress, losses, say)
             losses = []
         if progress.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
-            _save(path, network, average, optimiser, progress, made_of)
+            _save(path, network, average, optimiser, progress, made_of, before)
             saved = progress.seconds
     distributed.wait()
     return average
@@ -188,7 +202,9 @@ def _step(
     if settings.optimiser is Optimiser.SAM:
         with climbed(network, settings.radius):
             _gradients(network, task, seeds, done)
-    nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+    norm = float(nn.utils.clip_grad_norm_(network.parameters(), settings.clip))
+    if not math.isfinite(norm):
+        return math.nan  # the weights stay what they were
     optimiser.step()
     return loss
 
@@ -241,6 +257,7 @@ def _save(
     optimiser: torch.optim.Optimizer,
     progress: _Progress,
     made_of: MadeOf,
+    before: list[str],
 ) -> None:
     if not distributed.leads():
         return
@@ -251,15 +268,11 @@ def _save(
         "step": progress.step,
         "seconds": progress.seconds,
         "made_of": made_of,
+        "before": before,
     }
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
-
-
-def _begun(path: Path) -> bool:
-    """Whether there is a run to go on with; other machines need not see the first one's folder."""
-    return distributed.leads() and path.exists()
 
 
 def _resumed(
@@ -269,6 +282,13 @@ def _resumed(
     load_into(average, left, "average", path)
     optimiser.load_state_dict(left["optimiser"])
     return _Progress(left["step"], left["seconds"])
+
+
+def _tell_start(start: Path, before: list[str], made_of: MadeOf, say: Callable[[str], None]) -> None:
+    """Say whom the weights know, and this run does not learn from."""
+    others = sorted(set(before) - set(learned_from(made_of)))
+    if others and distributed.leads():
+        say(f"{start} learned from {len(others)} subjects that this run does not train on, such as {others[0]}")
 
 
 def _tell_resumed(folder: Path, progress: _Progress, settings: LoopSettings, say: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from feta.labels import LABEL_COUNT
 from training.distributed import summed
 from training.partial_labels import COMPLETE, Groups, marginal
 from training.topology_losses import cl_dice_loss, euler_loss
@@ -33,6 +34,12 @@ class LossSettings:
     erosions: int = 2
     euler: float = 0.0
     window: int = 16
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.erosions < 1:
+            raise ValueError("window and erosions must be 1 or more")
+        if not self.thin or not set(self.thin) <= set(range(1, LABEL_COUNT)):
+            raise ValueError("thin must name tissues, 1 to 7")
 
 
 def dice_and_cross_entropy(logits: Tensor, target: Tensor, groups: Groups = COMPLETE, smooth: float = 1.0) -> Tensor:

@@ -16,6 +16,7 @@ from training.commands import (
     Also,
     Atlases,
     Everything,
+    Export,
     Minutes,
     Only,
     Over,
@@ -28,6 +29,7 @@ from training.commands import (
     loop_settings,
     prepare,
     say,
+    ship,
 )
 
 
@@ -85,19 +87,25 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Segmentation weights in a byte each: half the size.")] = False,
 ) -> None:
     """Turn the averaged weights of training runs into the float16 files that the submission ships."""
-    from inference.weights import describe
     from training.locator import LocatorSettings
     from training.segmentation import SegmentationSettings
 
-    entries = []
+    # All is read before anything is written: a mistyped run must leave the folder as it was.
+    networks = []
     for i, run in enumerate(segmentation_run):
         name = "segmentation" if len(segmentation_run) == 1 else f"segmentation-{i + 1}"
-        entry, settings = export_run(SegmentationSettings, run, weights / f"{name}.safetensors", int8=int8)
-        entries.append(entry | {"patch": settings.synthesis.size})
+        networks.append(export_run(SegmentationSettings, run, f"{name}.safetensors", int8=int8))
+    spacings = {export.entry["spacing"] for export in networks}
+    if len(spacings) > 1:
+        problem = f"networks at {' and '.join(f'{mm:g}' for mm in sorted(spacings))} mm make no ensemble"
+        raise FetaError("--segmentation-run", problem, "name runs with the same synthesis.spacing")
+    entries = [export.entry | {"patch": export.settings.synthesis.size} for export in networks]
     index: dict[str, Any] = {"segmentation": entries}
+    exports: list[Export[Any]] = [*networks]
     if locator_run is not None:
-        index["locator"], _ = export_run(LocatorSettings, locator_run, weights / "locator.safetensors")
-    describe(weights, index)
+        exports.append(export_run(LocatorSettings, locator_run, "locator.safetensors"))
+        index["locator"] = exports[-1].entry
+    ship(weights, index, exports)
 
 
 def validate(

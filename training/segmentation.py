@@ -113,7 +113,8 @@ class SegmentationTask:
     def _sample(self, subject: Subject, seed: int) -> Sample:
         synthesis = self.settings.synthesis
         if subject.groups != COMPLETE:
-            synthesis = replace(synthesis, real=1.0)
+            # Merged tissues are seen in their own contrast, and none of them is the external CSF that may be lacking.
+            synthesis = replace(synthesis, real=1.0, crowded=0.0)
         # One subject at a time: all of them may not fit on a GPU.
         return synthesise(subject.to(self.compute.device), synthesis, seed)
 

@@ -97,6 +97,10 @@ class SynthesisSettings:
     inverted: float = 0.04
     artefacts: ArtefactSettings = field(default_factory=ArtefactSettings)
 
+    def __post_init__(self) -> None:
+        if self.size < 2 or not self.spacing > 0:
+            raise ValueError("size must be 2 or more, and spacing more than 0")
+
 
 @dataclass(frozen=True)
 class Sample:

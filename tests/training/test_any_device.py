@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from elsewhere import ELSEWHERE, Elsewhere, lies_elsewhere
 from tiny_subjects import write_balls
 from torch import Tensor
@@ -17,6 +19,9 @@ from training.architectures import ArchitectureSettings, make_network
 from training.artefacts import ArtefactSettings
 from training.atlas import Subject
 from training.cohorts import Subjects, read_subjects
+from training.losses import LossSettings
+from training.partial_labels import INDEX
+from training.randomness import Draw
 from training.segmentation import SegmentationSettings, SegmentationTask, normalised
 from training.synthesis import SynthesisSettings, synthesise
 
@@ -67,24 +72,42 @@ def test_many_samples_are_the_same_anywhere(subjects: Subjects) -> None:
         _both(subjects.training[0], SMALL, seed)
 
 
-def test_a_step_is_the_same_anywhere(subjects: Subjects) -> None:
+def _same_step(subjects: Subjects, seeds: list[int]) -> None:
     settings = SegmentationSettings(
-        network=ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1), synthesis=replace(SMALL, size=16)
+        ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1),
+        replace(SMALL, size=16),
+        LossSettings(cl_dice=0.2, euler=0.001),
     )
     torch.manual_seed(0)
     network = make_network(settings.network)
     tasks = [
         SegmentationTask(subjects, settings, Compute(at, torch.float32, "")) for at in (torch.device("cpu"), ELSEWHERE)
     ]
-    here = tasks[0].loss(network, [1, 2], 0.0)
+    here = tasks[0].loss(network, seeds, 0.0)
     figures = tasks[0].validate(network)
     with Elsewhere():
         for parameter in network.parameters():
             parameter.lies_elsewhere = True  # type: ignore[attr-defined]
-        there = tasks[1].loss(network, [1, 2], 0.0)
+        there = tasks[1].loss(network, seeds, 0.0)
         assert lies_elsewhere(there)
         assert tasks[1].validate(network) == pytest.approx(figures)
     assert float(there.detach()) == pytest.approx(float(here.detach()))
+
+
+def test_a_step_is_the_same_anywhere(subjects: Subjects) -> None:
+    _same_step(subjects, [1, 2])
+
+
+def test_a_step_on_merged_labels_is_the_same_anywhere(tmp_path: Path) -> None:
+    full, merged = (write_balls(tmp_path / kind, (f"sub-{kind}",), side=24, spacing=4.0) for kind in ("full", "merged"))
+    groups = [[0], [1], [2], *[[3, 4, 5, 6, 7]] * 5]
+    (merged / INDEX).write_text(yaml.safe_dump(dict(enumerate(groups))))
+    subjects = read_subjects(full, (), more=[merged], partial=True)
+    seeds = list(range(6))
+    drawn = {subjects.draw(Draw(seed ^ 0x5EED), SegmentationSettings().more).name for seed in seeds}
+    assert drawn == {"sub-full", "sub-merged"}
+    _same_step(subjects, seeds)
+    _same_step(replace(subjects, training=subjects.more), seeds[:2])
 
 
 def test_the_stand_in_refuses_tensors_of_two_devices() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,8 @@ from training.cli import app
 from training.cohorts import read_subjects
 from training.commands import VALIDATION
 from training.corruption import CorruptionSettings
+from training.heatmaps import Heads, LandmarkSettings, LandmarkTask
+from training.locator import LocatorSettings, LocatorTask
 from training.segmentation import SegmentationSettings
 from training.synthesis import SynthesisSettings
 
@@ -115,6 +119,20 @@ def test_validation_of_a_network_that_changes_nothing_finds_no_difference(root: 
         )
 
 
+def test_without_validation_subjects_there_are_no_figures(root: Path) -> None:
+    task = _task(root, 1.0)
+    subjects = replace(task.subjects, validation=[])
+    assert AutoencoderTask(subjects, task.networks, task.settings).validate(fresh(SHAPE)) == {}
+    assert LandmarkTask(Heads([], [], []), LandmarkSettings()).validate(fresh(SHAPE)) == {}
+    assert LocatorTask(subjects, LocatorSettings()).validate(fresh(SHAPE)) == {}
+
+
+def test_a_run_of_another_network_does_not_answer(root: Path, tmp_path: Path) -> None:
+    shutil.copy(root / "run" / "checkpoint.pt", tmp_path)
+    with pytest.raises(FetaError, match=r"unknown setting|another network"):
+        answering(tmp_path)
+
+
 def test_another_spacing_than_the_networks_is_one_clear_line(root: Path) -> None:
     (root / "other.yaml").write_text(yaml.safe_dump(TINY | {"synthesis": SYNTHESIS | {"spacing": 5.0}}))
     call = ["autoencoder", str(root / "atlases"), str(root / "no"), "--network", str(root / "weights")]
@@ -131,7 +149,7 @@ def test_a_run_answers_by_its_averaged_weights(tmp_path: Path) -> None:
     shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
     settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(spacing=1.5))
     network = ResidualUNet(shape)
-    state = {"average": network.state_dict(), "made_of": made_of(settings)}
+    state = {"average": network.state_dict(), "made_of": made_of(settings), "before": []}
     torch.save(state | {"network": {}, "optimiser": {}, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
     (loaded,), spacing = answering(tmp_path)
     patch = torch.rand(1, 1, 8, 8, 8)

@@ -141,6 +141,78 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_checkpoint(tmp_path: Path)
     assert all(weights.isfinite().all() for weights in state["network"].values())
 
 
+def test_weights_stay_numbers_where_a_gradient_is_none(tmp_path: Path) -> None:
+    class Steep(Still):
+        def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
+            weight = next(network.parameters()).sum()
+            return torch.sqrt(weight - weight) if seeds[0] == 2 else super().loss(network, seeds, done)
+
+    settings = LoopSettings(steps=4, validate_every=1, checkpoint_minutes=0.0)
+    with pytest.raises(FetaError, match="no number any more at step 2"):
+        train(nn.Linear(1, 1), Steep(), settings, tmp_path, lambda line: None, {"settings": {}})
+    state = read_checkpoint(tmp_path / "checkpoint.pt")
+    assert all(weights.isfinite().all() for weights in (*state["network"].values(), *state["average"].values()))
+
+
+def test_a_run_begun_anew_in_its_folder_logs_no_step_twice(tmp_path: Path) -> None:
+    _train(tmp_path, 3)
+    (tmp_path / "checkpoint.pt").unlink()
+    _train(tmp_path, 2)
+    assert [row["step"] for row in read_rows(tmp_path / "log.csv")] == ["1", "2"]
+
+
+def test_weights_that_know_a_held_out_subject_are_no_start(run: Path, tmp_path: Path) -> None:
+    call = ["segmentation", str(run / "data"), "--config", str(run / "s.yaml"), "--threads", "1", "--device", "cpu"]
+    for name, more in (("all", ["--everything"]), ("again", ["--everything", "--start", str(tmp_path / "all")])):
+        assert CliRunner().invoke(app, [*call, str(tmp_path / name), *more]).exit_code == 0
+    for known in ("all", "again"):
+        result = CliRunner().invoke(app, [*call, str(tmp_path / "new"), "--start", str(tmp_path / known)])
+        assert f"learned from {VALIDATION[0]}, which this run holds out" in str(result.exception)
+
+
+def test_what_weights_know_beyond_a_run_is_said(tmp_path: Path) -> None:
+    _train(tmp_path / "one", training=["sub-a", "sub-b"])
+    lines: list[str] = []
+    settings = LoopSettings(steps=2)
+    what = made_of(SegmentationSettings(loop=settings), training=["sub-a"])
+    train(nn.Linear(1, 1), Still(), settings, tmp_path / "two", lines.append, what, tmp_path / "one")
+    assert "learned from 1 subjects that this run does not train on, such as sub-b" in lines[0]
+
+
+def test_a_folder_given_twice_is_another_run(tmp_path: Path) -> None:
+    _train(tmp_path, 2, more=["sub-a"])
+    with pytest.raises(FetaError, match="other more subjects"):
+        _train(tmp_path, 2, more=["sub-a", "sub-a"])
+
+
+def test_bytes_of_any_kind_are_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"hello")
+    with pytest.raises(FetaError, match="is broken"):
+        _train(tmp_path)
+
+
+def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").mkdir()
+    with pytest.raises(FetaError, match="cannot be read"):
+        _train(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("losses: {window: 0}", "window and erosions"),
+        ("losses: {thin: [9]}", "thin must name"),
+        ("losses: {thin: []}", "thin must name"),
+        ("synthesis: {size: 0}", "size must be"),
+        ("synthesis: {spacing: 0.0}", "spacing more than 0"),
+    ],
+)
+def test_settings_of_nothing_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(FetaError, match=words):
+        read_settings(SegmentationSettings, tmp_path / "s.yaml")
+
+
 def test_a_finished_run_says_so(tmp_path: Path) -> None:
     _train(tmp_path)
     lines: list[str] = []

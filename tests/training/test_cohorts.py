@@ -60,6 +60,11 @@ def test_variants_of_subjects_that_only_leaves_out_are_not_learned(atlases: Path
     assert [subject.name for subject in subjects.training] == ["sub-a1", "sub-a2", "sub-a3"]
 
 
+def test_a_subject_that_is_not_trained_on_does_not_come_in_by_another_folder(atlases: Path) -> None:
+    subjects = read_subjects(atlases, ("sub-a3",), lambda name: name.startswith("sub-a"), [atlases])
+    assert _more(subjects) == ["sub-a1", "sub-a2"]
+
+
 @pytest.mark.parametrize("table", [None, "participant_id\tPathology\nsub-var1\tNeurotypical\n", "Base\nsub-b1\n"])
 def test_a_folder_that_tells_of_no_base_is_learned(tmp_path: Path, atlases: Path, table: str | None) -> None:
     write_balls(tmp_path, ("sub-var1",), 16, 6.0)

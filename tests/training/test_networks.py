@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from tiny_subjects import write_balls
 from typer.testing import CliRunner
 
 from inference.weights import load_network, read_model
 from training.cli import app
-from training.commands import VALIDATION
+from training.commands import CONFIGS, VALIDATION
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
@@ -43,6 +45,38 @@ def test_an_ensemble_is_exported_and_loads(exported: Path) -> None:
     assert [f.path.name for f in model.segmentation] == ["segmentation-1.safetensors", "segmentation-2.safetensors"]
     assert load_network(model.locator).settings.outputs == 12
     assert model.segmentation[0].spacing == 6.0
+
+
+def _export(exported: Path, *options: str) -> str:
+    """What export complains of; the folder of weights must stay as it was."""
+    before = {path.name: path.read_bytes() for path in (exported / "weights").iterdir()}
+    result = CliRunner().invoke(app, ["export", str(exported / "weights"), *options])
+    assert {path.name: path.read_bytes() for path in (exported / "weights").iterdir()} == before
+    return str(result.exception)
+
+
+def test_a_mistyped_run_leaves_exported_weights_as_they_were(exported: Path) -> None:
+    options = ["--int8", "--segmentation-run", str(exported / "segmentation"), "--locator-run", str(exported / "typo")]
+    assert "does not exist" in _export(exported, *options)
+
+
+def test_a_run_of_another_network_is_not_exported(exported: Path) -> None:
+    assert "it has 12 outputs, and this one 8" in _export(exported, "--segmentation-run", str(exported / "locator"))
+
+
+def test_networks_of_two_spacings_make_no_ensemble(exported: Path) -> None:
+    state = torch.load(exported / "segmentation" / "checkpoint.pt", weights_only=True)
+    state["made_of"]["settings"]["synthesis"]["spacing"] = 5.0
+    (exported / "other").mkdir()
+    torch.save(state, exported / "other" / "checkpoint.pt")
+    runs = ["--segmentation-run", str(exported / "segmentation"), "--segmentation-run", str(exported / "other")]
+    assert "networks at 5 and 6 mm make no ensemble" in _export(exported, *runs)
+
+
+def test_training_settings_are_part_of_the_package() -> None:
+    packaged = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {path for pattern in packaged["package-data"]["training"] for path in CONFIGS.parent.glob(pattern)}
+    assert found == set(CONFIGS.rglob("*.yaml"))
 
 
 def test_validation_figures_are_logged(exported: Path) -> None:

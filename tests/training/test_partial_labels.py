@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_masks_and_full_labels_share_a_batch(subjects: Subjects) -> None:
     assert len(alone) == 2
     seeds, losses = zip(*alone.values(), strict=True)
     assert float(task.loss(network, list(seeds), 0.0).detach()) == pytest.approx(np.mean(losses), abs=1e-4)
+
+
+def test_nothing_is_cut_off_from_merged_labels(subjects: Subjects) -> None:
+    """Where external CSF is made to lack, no group that happens to have its number may go."""
+    crowded = replace(SMALL, synthesis=replace(SMALL.synthesis, crowded=1.0, crowded_mm=(0.0, 0.0)))
+    tasks = [SegmentationTask(subjects, settings, choose("cpu")) for settings in (SMALL, crowded)]
+    for seed in range(5):
+        samples = [task._sample(subjects.more[0], seed) for task in tasks]
+        assert samples[0].labels.any()
+        assert torch.equal(samples[1].labels > 0, samples[0].labels > 0)
 
 
 def test_of_a_mask_nothing_is_learned_about_tissues(subjects: Subjects) -> None:

@@ -204,10 +204,10 @@ def status(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Say how far a run is, from any terminal."""
-    from evaluation.runner_lock import is_running
     from evaluation.runner_setting import RunFolders
     from evaluation.runner_state import RunState
     from evaluation.runner_table import print_status
+    from feta.lock import is_held
 
     folders = RunFolders(output)
     if not folders.state.is_file():
@@ -216,7 +216,7 @@ def status(
     print_status(
         state.rows(),
         state.limits(),
-        running=is_running(folders),
+        running=is_held(folders.lock),
         as_json=format_ is Format.JSON,
         file=sys.stdout,
     )

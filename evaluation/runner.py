@@ -20,13 +20,13 @@ from evaluation.runner_calls import Job, case_id, make_jobs
 from evaluation.runner_engine import Engine, GoneError, RefusedError
 from evaluation.runner_holder import Holder
 from evaluation.runner_job import StoppedError, Worker, run_job
-from evaluation.runner_lock import locked
 from evaluation.runner_record import write_record
 from evaluation.runner_setting import RUN_LABEL, RunFolders, Setting
 from evaluation.runner_stage import cases_to_run, identity, stage
 from evaluation.runner_state import CaseRow, CaseState, RunState
 from feta.cases import Case
 from feta.errors import FetaError
+from feta.lock import locked
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_TRIES = 0.5
@@ -52,7 +52,7 @@ def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]
     """
     cases = cases_to_run(input_, roster)
     folders = RunFolders(output)
-    with locked(folders), closing(Engine()) as engine:
+    with locked(folders.lock), closing(Engine()) as engine:
         images = _images(engine, roster, folders)
         state = _open_state(folders, roster, images, cases)
         limits = replace(roster.limits, cpus=min(roster.limits.cpus, engine.cpus()))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feta.errors import FetaError
-from feta.files import create_csv
+from feta.files import create_csv, make_writable
 from feta.labels import LABEL_COUNT, Tissue
 from feta.participants import read_participants
 from feta.volumes import read_label_map
@@ -234,6 +234,7 @@ def write_reproduction(anatomy: Anatomy, root: Path, subjects: tuple[str, ...], 
     Returns:
         one line for each subject.
     """
+    make_writable(path.parent)
     rows, lines = [], []
     for atlas in read_atlases(root):
         if atlas.name not in subjects:

@@ -17,7 +17,7 @@ from feta.volumes import Volume
 from inference.autoencoder import fits, mended_logits
 from inference.network import NetworkSettings, ResidualUNet
 from training.atlas import Subject
-from training.checkpoint import made_of
+from training.checkpoint import check_held_out, made_of
 from training.cohorts import Subjects
 from training.corruption import CorruptionSettings, corrupted
 from training.loop import LoopSettings, train
@@ -54,6 +54,23 @@ class AutoencoderSettings:
             raise ValueError("network must have 8 inputs and 8 · stem³ outputs")
         if self.pool < 1:
             raise ValueError(f"pool must be at least 1, not {self.pool}")
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Segmentation networks whose answers are to be mended.
+
+    Attributes:
+        folder: that they were read from.
+        networks: their mean counts.
+        spacing: mm that they work at.
+        learned_from: names of subjects, where the folder tells.
+    """
+
+    folder: Path
+    networks: Sequence[nn.Module]
+    spacing: float
+    learned_from: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -176,10 +193,15 @@ def fresh(settings: NetworkSettings) -> ResidualUNet:
 
 
 def train_autoencoder(
-    subjects: Subjects, networks: Sequence[nn.Module], settings: AutoencoderSettings, folder: Path, say: object = print
+    subjects: Subjects, answers: Answering, settings: AutoencoderSettings, folder: Path, say: object = print
 ) -> nn.Module:
-    """Train the autoencoder in a run folder; returns the averaged network."""
+    """Train the autoencoder in a run folder; returns the averaged network.
+
+    Raises:
+        FetaError: the networks learned from a subject that this run holds out, or what `training.loop.train` raises.
+    """
     torch.manual_seed(settings.loop.seed)
-    task = AutoencoderTask(subjects, networks, settings)
-    what = made_of(settings, **subjects.names())
+    task = AutoencoderTask(subjects, answers.networks, settings)
+    what = made_of(settings, network=answers.learned_from, **subjects.names())
+    check_held_out(answers.folder, answers.learned_from, what)
     return train(fresh(settings.network), task, settings.loop, folder, say, what)  # type: ignore[arg-type]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +28,7 @@ from training.commands import (
 )
 
 if TYPE_CHECKING:
-    from inference.network import ResidualUNet
+    from training.autoencoder import Answering
 
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
 
@@ -49,34 +48,37 @@ def autoencoder(
     from training.autoencoder import AutoencoderSettings, train_autoencoder
 
     settings = read_settings(AutoencoderSettings, config, loop_settings(minutes, steps))
-    networks, spacing = answering(network)
-    if abs(spacing - settings.synthesis.spacing) > 1e-6:
-        problem = f"synthesis.spacing is {settings.synthesis.spacing:g} mm, and {network} works at {spacing:g} mm"
+    answers = answering(network)
+    spacing = settings.synthesis.spacing
+    if abs(answers.spacing - spacing) > 1e-6:
+        problem = f"synthesis.spacing is {spacing:g} mm, and {network} works at {answers.spacing:g} mm"
         raise FetaError(config, problem, "make them equal")
-    train_autoencoder(prepare(atlases, threads, everything), networks, settings, run, say)
+    train_autoencoder(prepare(atlases, threads, everything), answers, settings, run, say)
 
 
-def answering(folder: Path) -> tuple[Sequence[ResidualUNet], float]:
-    """Segmentation networks and the spacing (mm) that they work at.
+def answering(folder: Path) -> Answering:
+    """Segmentation networks whose answers are to be mended.
 
     Args:
-        folder: of weights, or of a training run (its averaged weights).
+        folder: of weights, which don't say whom they learned from, or of a training run (its averaged weights).
 
     Raises:
         FetaError: it holds neither, or they do not fit.
     """
     from inference.weights import INDEX, load_network, read_model
+    from training.autoencoder import Answering
 
     if (folder / INDEX).exists():
         files = read_model(folder).segmentation
-        return [load_network(file) for file in files], files[0].spacing
+        return Answering(folder, [load_network(file) for file in files], files[0].spacing)
     return _of_run(folder)
 
 
-def _of_run(folder: Path) -> tuple[Sequence[ResidualUNet], float]:
+def _of_run(folder: Path) -> Answering:
     from evaluation.settings import settings_from
     from inference.network import ResidualUNet
-    from training.checkpoint import load_into, read_checkpoint
+    from training.autoencoder import Answering
+    from training.checkpoint import known_to, load_into, read_checkpoint
     from training.segmentation import SegmentationSettings
 
     checkpoint = folder / "checkpoint.pt"
@@ -87,7 +89,7 @@ def _of_run(folder: Path) -> tuple[Sequence[ResidualUNet], float]:
     check_kind(SegmentationSettings, settings, checkpoint)
     network = ResidualUNet(settings.network)
     load_into(network, state, "average", checkpoint)
-    return [network.eval()], settings.synthesis.spacing
+    return Answering(folder, [network.eval()], settings.synthesis.spacing, known_to(state))
 
 
 def export_autoencoder(

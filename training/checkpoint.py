@@ -47,16 +47,24 @@ def learned_from(made_of: MadeOf) -> list[str]:
     return sorted({name for use, names in made_of.items() if use not in _NOT_LEARNED for name in names})
 
 
-def check_start(start: Path, state: dict[str, Any], now: MadeOf) -> list[str]:
-    """Names that another run, and those that it began with, learned from; none of them may be held out now.
+def known_to(state: dict[str, Any]) -> list[str]:
+    """Names that the run of a checkpoint, and those that it began with, learned from."""
+    return sorted({*learned_from(state["made_of"]), *state["before"]})
+
+
+def check_held_out(run: Path, known: Iterable[str], now: MadeOf) -> None:
+    """A run may not use another one that learned from whom it holds out itself.
+
+    Args:
+        run: the other.
+        known: names that it learned from.
+        now: what this one is made of.
 
     Raises:
-        FetaError: one is.
+        FetaError: it learned from one of them.
     """
-    before = sorted({*learned_from(state["made_of"]), *state["before"]})
-    if known := sorted(set(before) & set(now.get("validation", ()))):
-        raise FetaError(start, f"learned from {known[0]}, which this run holds out", "start from a run that did not")
-    return before
+    if both := sorted(set(known) & set(now.get("validation", ()))):
+        raise FetaError(run, f"learned from {both[0]}, which this run holds out", "name a run that did not")
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -87,6 +87,7 @@ def prepare(
     from training import distributed
     from training.cohorts import read_subjects
     from training.folds import validation_fold
+    from training.partial_labels import COMPLETE
 
     for folder in (atlases, *also):
         if not folder.is_dir():
@@ -106,6 +107,8 @@ def prepare(
         say(f"--also: subjects left out, as they were made of some that are not trained on: {subjects.left_out}")
     if not (subjects.validation or everything) and distributed.leads():
         say(f"{atlases}: no subject is held out; `feta-train segmentation --fold 0` holds out a fifth to validate on")
+    if subjects.validation and not any(s.groups == COMPLETE for s in subjects.validation) and distributed.leads():
+        say(f"{atlases}: labels of those held out merge tissues, so that the log will hold no figures but the loss")
     return subjects
 
 

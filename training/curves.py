@@ -57,7 +57,9 @@ def draw_curves(log: Path, picture: Path) -> None:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, ncols=2 if len(names) > 4 else 1)
-    FigureCanvasAgg(figure).print_png(picture)
+    png = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png)
+    write_atomically(picture, png.getvalue())
 
 
 def _curves(rows: list[dict[str, str]]) -> dict[str, tuple[list[int], list[float]]]:

@@ -8,9 +8,11 @@ share of every batch; the first validates and writes.
 from __future__ import annotations
 
 import copy
+import io
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,12 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from feta.errors import FetaError
-from feta.files import make_writable
+from feta.files import make_writable, write_atomically
+from feta.lock import locked
 from training import distributed
 from training.checkpoint import (
     MadeOf,
+    check_held_out,
     check_same,
-    check_start,
+    known_to,
     learned_from,
     load_into,
     read_bytes,
@@ -117,18 +121,32 @@ def train(
 
     Raises:
         FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder
-            cannot be written, or its run not be read, or that is made of something else; or the processes that
-            torchrun started have not been joined, or cannot share a batch evenly.
+            cannot be written, another process trains in it, or its run cannot be read, or is made of something else;
+            or the processes that torchrun started have not been joined, or cannot share a batch evenly.
     """
     _check_processes(settings)
     make_writable(folder)
+    with locked(folder / "run.lock") if distributed.leads() else nullcontext():
+        return _train(network, task, settings, folder, say, made_of, start)
+
+
+def _train(
+    network: nn.Module,
+    task: Task,
+    settings: LoopSettings,
+    folder: Path,
+    say: Callable[[str], None],
+    made_of: MadeOf,
+    start: Path | None,
+) -> nn.Module:
     path = folder / "checkpoint.pt"
     content = distributed.from_first(read_bytes(path) if distributed.leads() else None)
     left = None if content is None else read_checkpoint(path, content)
     before: list[str] = [] if left is None else left["before"]
     if left is None and start is not None:
         begun = read_checkpoint(start / "checkpoint.pt")
-        before = check_start(start, begun, made_of)
+        before = known_to(begun)
+        check_held_out(start, before, made_of)
         load_into(network, begun, "average", start)
         _tell_start(start, before, made_of, say)
     average = copy.deepcopy(network).eval()
@@ -270,9 +288,9 @@ def _save(
         "made_of": made_of,
         "before": before,
     }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    written = io.BytesIO()
+    torch.save(state, written)
+    write_atomically(path, written.getvalue())
 
 
 def _resumed(

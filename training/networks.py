@@ -45,7 +45,9 @@ def segmentation(
     also: Also = None,
     only: Only = None,
     over: Over = None,
-    fold: Annotated[int | None, typer.Option(help="Validate on this fold, 0 to 4, and train on the others.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Validate on this fold, 0 to --folds − 1, and train on the others.")
+    ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="How many folds there are.", show_default="5")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:

@@ -16,7 +16,7 @@ CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 #: Trained on all cases; taken where there are no numbered folds, as nnU-Net does.
 FOLD_ALL = "fold_all"
 #: What nnU-Net calls its folds; copies of them (fold_0_old) are none.
-FOLD = re.compile(r"fold_(\d+|all)")
+FOLD = re.compile(r"fold_(0|[1-9]\d*|all)")
 REMEDY = "copy the whole results folder of one trainer and configuration, as nnU-Net leaves it"
 
 

@@ -26,8 +26,8 @@ import yaml
 sys.path.append(str(images.ROOT / "tests" / "evaluation"))
 from small_brains import write_team, write_truth
 
-from evaluation.runner_lock import is_running
 from evaluation.runner_setting import RunFolders
+from feta.lock import is_held
 
 CONTEXT = Path(__file__).with_name("rivals")
 #: How far the label maps of good submissions are off, in voxels.
@@ -115,7 +115,7 @@ def run_killed(roster: Path, input_: Path, output: Path, kills: int, seconds: fl
         harness = subprocess.Popen(
             arguments, cwd=images.ROOT, env=quiet(), stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
-        while harness.poll() is None and not is_running(RunFolders(output)):
+        while harness.poll() is None and not is_held(RunFolders(output).lock):
             time.sleep(0.1)
         try:
             harness.wait(draw.uniform(0, seconds))

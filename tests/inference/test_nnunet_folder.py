@@ -84,7 +84,7 @@ def test_a_fold_without_a_final_checkpoint_is_left_out_with_a_warning(tmp_path: 
     assert results.warnings == ("fold_1 holds no checkpoint_final.pth and is left out",)
 
 
-@pytest.mark.parametrize("copy", ["fold_1_backup", "fold_", "fold_01x", "fold_all_old"])
+@pytest.mark.parametrize("copy", ["fold_1_backup", "fold_", "fold_00", "fold_01x", "fold_all_old"])
 def test_what_is_no_fold_is_left_out_with_a_warning(tmp_path: Path, copy: str) -> None:
     make_folder(tmp_path, folds=("0", "1"))
     shutil.copytree(tmp_path / "fold_1", tmp_path / copy)

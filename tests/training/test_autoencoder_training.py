@@ -19,7 +19,7 @@ from inference.weights import describe, read_model, save_network
 from training.architectures import ArchitectureSettings
 from training.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.autoencoder_command import answering
-from training.checkpoint import made_of
+from training.checkpoint import made_of, read_checkpoint
 from training.cli import app
 from training.cohorts import read_subjects
 from training.commands import VALIDATION
@@ -75,7 +75,7 @@ def _task(root: Path, network: float) -> AutoencoderTask:
         pool=3,
     )
     subjects = read_subjects(root / "atlases", VALIDATION)
-    return AutoencoderTask(subjects, answering(root / "weights")[0], settings)
+    return AutoencoderTask(subjects, answering(root / "weights").networks, settings)
 
 
 def test_a_fresh_network_changes_nothing() -> None:
@@ -151,10 +151,25 @@ def test_a_run_answers_by_its_averaged_weights(tmp_path: Path) -> None:
     network = ResidualUNet(shape)
     state = {"average": network.state_dict(), "made_of": made_of(settings), "before": []}
     torch.save(state | {"network": {}, "optimiser": {}, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
-    (loaded,), spacing = answering(tmp_path)
+    found = answering(tmp_path)
+    (loaded,) = found.networks
     patch = torch.rand(1, 1, 8, 8, 8)
-    assert spacing == 1.5
+    assert found.spacing == 1.5
     assert torch.equal(loaded(patch), network.eval()(patch))
+
+
+def test_a_network_that_knows_a_held_out_subject_does_not_answer(root: Path, tmp_path: Path) -> None:
+    shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
+    settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(size=16, spacing=2.0))
+    state = {"average": ResidualUNet(shape).state_dict(), "before": ["sub-c"], "network": {}, "optimiser": {}}
+    call = ["autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]
+    call += ["--network", str(tmp_path), "--threads", "1"]
+    for training, refused in (([VALIDATION[0]], True), (["sub-a"], False)):
+        what = made_of(settings, training=training, validation=[])
+        torch.save(state | {"made_of": what, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
+        said = str(CliRunner().invoke(app, call).exception)
+        assert (f"learned from {VALIDATION[0]}, which this run holds out" in said) is refused
+    assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]["network"] == ["sub-a", "sub-c"]
 
 
 def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from evaluation.settings import read_settings, settings_from
 from feta.errors import FetaError
+from feta.lock import locked
 from training.checkpoint import FREE, check_same, made_of, read_checkpoint
 from training.cli import app
 from training.commands import CONFIGS, VALIDATION
@@ -177,6 +179,26 @@ def test_what_weights_know_beyond_a_run_is_said(tmp_path: Path) -> None:
     what = made_of(SegmentationSettings(loop=settings), training=["sub-a"])
     train(nn.Linear(1, 1), Still(), settings, tmp_path / "two", lines.append, what, tmp_path / "one")
     assert "learned from 1 subjects that this run does not train on, such as sub-b" in lines[0]
+
+
+def test_two_runs_at_once_in_a_folder_are_refused(tmp_path: Path) -> None:
+    _train(tmp_path, 1)
+    with locked(tmp_path / "run.lock"), pytest.raises(FetaError, match="another run is at work there"):
+        _train(tmp_path, 2)
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 1
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    _train(tmp_path, 1)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FetaError, match=r"cannot be written \(No space left on device\)"):
+        _train(tmp_path, 2)
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 1
 
 
 def test_a_folder_given_twice_is_another_run(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from inference.device import choose
 from inference.network import ResidualUNet
 from training.architectures import ArchitectureSettings
 from training.cohorts import Subjects, read_subjects
+from training.commands import VALIDATION, prepare
 from training.losses import dice_and_cross_entropy, segmentation_loss
 from training.partial_labels import COMPLETE, marginal, read_label_set
 from training.segmentation import SegmentationSettings, SegmentationTask
@@ -158,6 +159,19 @@ def test_of_a_mask_nothing_is_learned_about_tissues(subjects: Subjects) -> None:
         for parameter in network.heads[0].parameters():
             parameter[1:] = parameter[1:].flip(0).clone()
     assert float(task.loss(network, [3], 0.0).detach()) == pytest.approx(before, abs=1e-3)
+
+
+def test_held_out_masks_are_said_to_give_no_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = _masks(tmp_path / "masks")
+    (folder / "sub-m").rename(folder / VALIDATION[0])
+    for path in (folder / VALIDATION[0] / "anat").iterdir():
+        path.rename(path.with_name(path.name.replace("sub-m", VALIDATION[0])))
+    write_balls(folder, ("sub-a",), side=24, spacing=4.0)
+    _described(folder, {0: [0], **{label: [label] for label in (1, 2, 3, 4, 5)}, 9: [6, 7], 6: [6, 7], 7: [6, 7]})
+    subjects = prepare(folder, 1, everything=False, partial_labels=True)
+    assert [s.name for s in subjects.validation] == [VALIDATION[0]]
+    assert "the log will hold no figures but the loss" in capsys.readouterr().err
+    assert SegmentationTask(subjects, SMALL, choose("cpu")).validate(ResidualUNet(SMALL.network)) == {}
 
 
 def test_other_networks_refuse_merged_labels(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,9 @@ def variants(
     config: Annotated[Path, typer.Option(help="Settings (YAML).")] = CONFIGS / "variants.yaml",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     everything: Everything = False,
+    only: Annotated[
+        str | None, typer.Option(help="Make them of those brains only whose names fit, such as 'sub-crl*'.")
+    ] = None,
 ) -> None:
     """Bend labelled brains towards others of near age and the other kind, dilate ventricles, deform at random."""
     if not atlases.is_dir():
@@ -44,7 +48,7 @@ def variants(
     torch.set_num_threads(threads)
     settings = read_settings(VariantSettings, config)
     files = {name.split("_")[0]: found for name, found in pairs(atlases).items()}
-    sources = _sources(atlases, files, () if everything else VALIDATION)
+    sources = _sources(atlases, files, () if everything else VALIDATION, only or "*")
     began, made = time.monotonic(), 0
     for number in range(1, count + 1):
         name = f"sub-var{number:04d}"
@@ -61,7 +65,7 @@ def variants(
     typer.echo(f"Labelled volumes: {out}")
 
 
-def _sources(atlases: Path, files: dict[str, tuple[Path, Path]], left_out: tuple[str, ...]) -> list[Source]:
+def _sources(atlases: Path, files: dict[str, tuple[Path, Path]], left_out: tuple[str, ...], only: str) -> list[Source]:
     """The brains that variants may come from, in the order of their names."""
     from feta.participants import read_participants
     from training.variants import Source
@@ -69,6 +73,9 @@ def _sources(atlases: Path, files: dict[str, tuple[Path, Path]], left_out: tuple
     table = atlases / "participants.tsv"
     known = read_participants(table)
     told = [known[name] for name in sorted(files) if name not in left_out and name in known]
+    if told and not any(fnmatchcase(p.subject, only) for p in told):
+        raise FetaError(atlases, f"holds no brain whose name fits --only {only!r}", f"such as {told[0].subject}")
+    told = [p for p in told if fnmatchcase(p.subject, only)]
     sources = [Source(p.subject, p.age, p.pathology) for p in told if p.age is not None and p.pathology is not None]
     if not sources:
         raise FetaError(table, "gives no labelled brain an age and a pathology", "add both columns")

@@ -144,6 +144,15 @@ def test_validation_subjects_are_in_no_variant(balls: Path, quick: Path, tmp_pat
     assert told.count("sub-var") == 3
 
 
+def test_only_brains_whose_names_fit_are_in_variants(balls: Path, quick: Path, tmp_path: Path) -> None:
+    variants(balls, tmp_path / "out", count=4, seed=1, config=quick, only="sub-b*")
+    told = (tmp_path / "out" / "participants.tsv").read_text()
+    assert told.count("\tsub-b\t") == 4
+    assert "sub-a" not in told
+    with pytest.raises(FetaError, match=r"no brain whose name fits --only 'sub-x\*'"):
+        variants(balls, tmp_path / "none", count=1, config=quick, only="sub-x*")
+
+
 def test_a_table_without_ages_is_one_clear_line(balls: Path, quick: Path, tmp_path: Path) -> None:
     root = write_balls(tmp_path / "bare", ("sub-a",), side=20, spacing=2.0)
     (root / "participants.tsv").write_text("participant_id\nsub-a\n")

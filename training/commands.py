@@ -178,9 +178,12 @@ def ship(weights: Path, index: dict[str, Any], exports: Sequence[Export[Any]]) -
         FetaError: the folder can't be written.
     """
     from feta.files import make_writable, write_atomically
-    from inference.weights import describe
+    from inference.weights import describe, described
 
     make_writable(weights)
     for export in exports:
         write_atomically(weights / export.entry["file"], export.data)
     describe(weights, index)
+    for name in ("locator", "segmentation"):
+        if name not in described(weights):
+            say(f"{weights}: holds no {name} yet, without which feta-infer cannot use it; `feta-train export` adds one")

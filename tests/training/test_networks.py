@@ -55,6 +55,15 @@ def _export(exported: Path, *options: str) -> str:
     return str(result.exception)
 
 
+def test_a_folder_without_a_locator_is_said_to_lack_it(exported: Path, tmp_path: Path) -> None:
+    call = ["export", str(tmp_path / "weights"), "--segmentation-run", str(exported / "segmentation")]
+    result = CliRunner().invoke(app, call, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "holds no locator yet" in result.stderr
+    again = CliRunner().invoke(app, [*call, "--locator-run", str(exported / "locator")], catch_exceptions=False)
+    assert "yet" not in again.stderr
+
+
 def test_a_mistyped_run_leaves_exported_weights_as_they_were(exported: Path) -> None:
     options = ["--int8", "--segmentation-run", str(exported / "segmentation"), "--locator-run", str(exported / "typo")]
     assert "does not exist" in _export(exported, *options)

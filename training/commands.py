@@ -184,6 +184,7 @@ def ship(weights: Path, index: dict[str, Any], exports: Sequence[Export[Any]]) -
     for export in exports:
         write_atomically(weights / export.entry["file"], export.data)
     describe(weights, index)
+    now = described(weights)
     for name in ("locator", "segmentation"):
-        if name not in described(weights):
+        if name not in now:
             say(f"{weights}: holds no {name} yet, without which feta-infer cannot use it; `feta-train export` adds one")

@@ -73,10 +73,10 @@ def _sources(atlases: Path, files: dict[str, tuple[Path, Path]], left_out: tuple
     table = atlases / "participants.tsv"
     known = read_participants(table)
     told = [known[name] for name in sorted(files) if name not in left_out and name in known]
-    if told and not any(fnmatchcase(p.subject, only) for p in told):
+    chosen = [p for p in told if fnmatchcase(p.subject, only)]
+    if told and not chosen:
         raise FetaError(atlases, f"holds no brain whose name fits --only {only!r}", f"such as {told[0].subject}")
-    told = [p for p in told if fnmatchcase(p.subject, only)]
-    sources = [Source(p.subject, p.age, p.pathology) for p in told if p.age is not None and p.pathology is not None]
+    sources = [Source(p.subject, p.age, p.pathology) for p in chosen if p.age is not None and p.pathology is not None]
     if not sources:
         raise FetaError(table, "gives no labelled brain an age and a pathology", "add both columns")
     return sources

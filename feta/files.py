@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -17,6 +19,7 @@ _BLOCK = 1 << 15
 GZIP_MAGIC = b"\x1f\x8b"
 #: Tables and JSON files larger than this are not what they claim to be.
 MAX_TEXT_BYTES = 16 << 20
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -124,21 +127,48 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     Raises:
         FetaError: the folder or the file can't be written.
     """
-    payload = data.encode(errors="surrogateescape") if isinstance(data, str) else data
-    temporary = path.parent / f".{secrets.token_hex(8)}.part"
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes | str]) -> None:
+    """Write files that belong together as `write_atomically` does: none takes its name before all are on the disk.
+
+    Args:
+        files: their contents, in the order in which they take their names.
+
+    Raises:
+        FetaError: one of them can't be written; unless it was the last step that failed, all are as they were.
+    """
+    temporaries: dict[Path, Path] = {}
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as file:
-                file.write(payload)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            for path, data in files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporaries[path] = path.parent / f".{secrets.token_hex(8)}.part"
+                with temporaries[path].open("xb") as file:
+                    file.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            for path in files:
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            for path, temporary in temporaries.items():
+                temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+            for temporary in temporaries.values():
+                temporary.unlink(missing_ok=True)
+        for folder in dict.fromkeys(path.parent for path in files):
+            sync_folder(folder)
     except (OSError, ValueError) as error:
         raise FetaError(path, f"cannot be written ({_reason(error)})", "choose a folder you can write to") from error
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote has left, in a folder where nobody else writes now."""
+    for temporary in folder.glob(".*.part"):
+        if _TEMPORARY.fullmatch(temporary.name) and temporary.is_file():
+            temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

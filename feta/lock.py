@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from feta.errors import FetaError
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _TRIES, _SECONDS_BETWEEN_TRIES = 10, 0.1
 
 
@@ -28,7 +30,7 @@ def locked(lock: Path) -> Iterator[None]:
         file = lock.open("a")
     except OSError as error:
         said = f"can't be written ({error.strerror})"
-        raise FetaError(lock.parent, said, "choose a folder you can write to") from error
+        raise FetaError(lock, said, "choose a folder you can write to") from error
     with file:
         for tries_left in reversed(range(_TRIES)):
             try:
@@ -39,7 +41,9 @@ def locked(lock: Path) -> Iterator[None]:
                 if not tries_left:
                     raise FetaError(lock.parent, "another run is at work there", "wait for it, or end it") from error
                 time.sleep(_SECONDS_BETWEEN_TRIES)
-            except OSError:
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise FetaError(lock, f"can't be locked ({error.strerror})", "choose another folder") from error
                 break  # file systems without locks are used without
         yield
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from feta.errors import FetaError
-from feta.files import write_atomically
+from feta.files import write_atomically, write_together
 from inference.network import NetworkSettings, ResidualUNet
 from inference.quantised import quantised, restored
 
@@ -104,14 +105,43 @@ def read_model(folder: Path) -> Model:
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """What ``model.yaml`` of a folder says, or nothing where there is none."""
+    """What ``model.yaml`` of a folder says, or nothing where there is none.
+
+    Raises:
+        FetaError: it can't be read.
+    """
     path = folder / INDEX
-    return dict(yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise FetaError(path, f"is not a valid description of weights ({error})", REMEDY) from error
+    if not isinstance(content or {}, dict):
+        raise FetaError(path, "is not a valid description of weights", REMEDY)
+    return content or {}
 
 
-def describe(folder: Path, entries: dict[str, Any]) -> None:
-    """Put entries into ``model.yaml`` of a folder, in place of those of the same name."""
-    write_atomically(folder / INDEX, yaml.safe_dump(described(folder) | entries, sort_keys=False))
+def ship(folder: Path, files: Mapping[str, bytes], entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Put files of weights into a folder together with what ``model.yaml`` says of them.
+
+    Args:
+        folder: made where there is none.
+        files: their bytes, by their names.
+        entries: for ``model.yaml``, in place of those of the same name.
+
+    Returns:
+        all that ``model.yaml`` says now.
+
+    Raises:
+        FetaError: the folder can't be written, or its ``model.yaml`` can't be read; it is then as it was.
+    """
+    now = described(folder) | dict(entries)
+    contents: dict[Path, bytes | str] = {folder / name: data for name, data in files.items()}
+    write_together(contents | {folder / INDEX: yaml.safe_dump(now, sort_keys=False)})
+    return now
 
 
 def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:

@@ -126,11 +126,19 @@ class AnatomyNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The trained model, ready to draw brains of any age from 20 to 38 weeks."""
+    """The trained model, ready to draw brains of any age from 20 to 38 weeks.
+
+    Attributes:
+        network: the decoder.
+        sizes: of the cerebrum, by age.
+        latents: codes of the brains that it learned from, by their names.
+        known: names of these, and of whom they were made; nobody who holds one of them out may learn from its brains.
+    """
 
     network: AnatomyNetwork
     sizes: SizeModel
     latents: Mapping[str, npt.NDArray[np.float32]]
+    known: frozenset[str]
 
     @classmethod
     def load(cls, path: Path) -> Anatomy:
@@ -157,19 +165,20 @@ class Anatomy:
         network = AnatomyNetwork(AnatomySettings(**shape))
         network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()})
         latents = {name: np.array(code, np.float32) for name, code in about["latents"].items()}
-        return cls(network.eval(), SizeModel(**about["sizes"]), latents)
+        known = frozenset({*latents, *about.get("known", ())})
+        return cls(network.eval(), SizeModel(**about["sizes"]), latents, known)
 
-    def save(self, path: Path, settings: AnatomySettings) -> dict[str, str]:
-        """Write float16 weights; returns the file's entry for ``model.yaml``."""
+    def packed(self, name: str, settings: AnatomySettings) -> tuple[bytes, dict[str, Any]]:
+        """Float16 weights as the bytes of a file, and its entry for ``model.yaml`` under this name."""
         tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in self.network.state_dict().items()}
         about = {
             "network": asdict(settings),
             "sizes": asdict(self.sizes),
             "latents": {name: [round(float(v), 4) for v in code] for name, code in self.latents.items()},
+            "known": sorted(self.known),
         }
         data = save(tensors, metadata={"anatomy": json.dumps(about)})
-        path.write_bytes(data)
-        return {"file": path.name, "sha256": hashlib.sha256(data).hexdigest()}
+        return data, {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "brains": sorted(self.known)}
 
     def __call__(
         self,

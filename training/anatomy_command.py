@@ -42,15 +42,16 @@ def anatomy(
     import torch
 
     from evaluation.settings import read_settings
-    from inference.weights import describe
+    from inference.weights import described, ship
     from training.anatomy_training import AnatomyRunSettings, train_anatomy
 
     settings = read_settings(AnatomyRunSettings, config, loop_settings(minutes, steps))
+    path = out or run / "anatomy.safetensors"
+    described(path.parent)  # what can't be read is said before hours of training
     torch.set_num_threads(threads)
     model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, say, start)
-    path = out or run / "anatomy.safetensors"
-    entry = model.save(path, settings.network)
-    describe(path.parent, {path.stem: entry | {"brains": sorted(model.latents)}})
+    data, entry = model.packed(path.name, settings.network)
+    ship(path.parent, {path.name: data}, {path.stem: entry})
     typer.echo(f"{path}: sha256 {entry['sha256']}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,9 @@ from inference.frames import index_to_ras, resample
 from training.anatomy import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy_frame import GRID, Point, cerebral_box, fit_sizes, to_canonical
 from training.atlas import pairs
-from training.checkpoint import made_of
+from training.checkpoint import known_to, made_of, read_checkpoint
 from training.loop import LoopSettings, train
+from training.origins import read_origins
 from training.randomness import Draw
 from training.template import CALLOSUM, CHANNELS, read_template
 
@@ -60,6 +61,7 @@ class Atlas:
         half: half size of its cerebrum, mm.
         fractions: (9, Z, Y, X) float16, sums to 1: labels 0–7, then the corpus callosum.
         signal: (Z, Y, X) float16.
+        origins: names of those that it was made of (``training.origins``).
     """
 
     number: int
@@ -69,6 +71,7 @@ class Atlas:
     half: Point
     fractions: Tensor
     signal: Tensor
+    origins: frozenset[str]
 
 
 def read_atlases(root: Path) -> list[Atlas]:
@@ -78,6 +81,7 @@ def read_atlases(root: Path) -> list[Atlas]:
         FetaError: no table, no pair, or a subject without an age.
     """
     people = read_participants(root / "participants.tsv")
+    (origins,) = read_origins([root])
 
     def read(item: tuple[int, tuple[str, tuple[Path, Path]]]) -> Atlas:
         number, (name, files) = item
@@ -85,7 +89,8 @@ def read_atlases(root: Path) -> list[Atlas]:
         person = people.get(subject)
         if person is None or person.age is None:
             raise FetaError(root / "participants.tsv", f"gives no age for {subject}", "add its row")
-        return _read_atlas(number, subject, *files, person.age, person.pathology == "Pathological")
+        atlas = _read_atlas(number, subject, *files, person.age, person.pathology == "Pathological")
+        return replace(atlas, origins=origins.get(subject, frozenset()))
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(read, enumerate(pairs(root).items())))
@@ -103,7 +108,7 @@ def _read_atlas(number: int, name: str, image: Path, labels: Path, age: float, p
     fractions = resample(template.scores.softmax(0), matrix, size)
     fractions[0] += 1 - fractions.sum(0)
     signal = resample(template.signal, matrix, size)[0]
-    return Atlas(number, name, age, pathological, half, fractions.half(), signal.half())
+    return Atlas(number, name, age, pathological, half, fractions.half(), signal.half(), frozenset())
 
 
 class AnatomyModel(nn.Module):
@@ -198,28 +203,30 @@ def train_anatomy(
 
     Args:
         root: BIDS folder of atlases with ``participants.tsv``.
-        left_out: subjects that are never trained on, only reproduced.
+        left_out: subjects that are never trained on, nor who was made of them; they are only reproduced.
         settings: of the run.
         folder: of the run; a killed run goes on.
         say: takes a line of progress.
         start: folder of another run on the same atlases, from whose averaged weights this one starts.
     """
     atlases = read_atlases(root)
-    training = [a for a in atlases if a.name not in left_out]
+    training = [a for a in atlases if not {a.name, *a.origins}.intersection(left_out)]
     validation = [a for a in atlases if a.name in left_out]
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)
-    what = made_of(settings, training=[a.name for a in training], validation=[a.name for a in validation])
-    average = train(model, task, settings.loop, folder, say, what, start)
+    origins = {name for a in training for name in a.origins}
+    names = {"training": [a.name for a in training], "validation": [a.name for a in validation], "origins": origins}
+    average = train(model, task, settings.loop, folder, say, made_of(settings, **names), start)
     assert isinstance(average, AnatomyModel)
+    known = frozenset(known_to(read_checkpoint(folder / "checkpoint.pt")))
     sizes = fit_sizes(
         np.array([a.age for a in training]),
         np.array([a.pathological for a in training]),
         np.array([a.half for a in training]),
     )
     latents = {a.name: average.latents[a.number].detach().numpy() for a in training}
-    return Anatomy(average.decoder, sizes, latents)
+    return Anatomy(average.decoder, sizes, latents, known)
 
 
 def write_reproduction(anatomy: Anatomy, root: Path, subjects: tuple[str, ...], path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,13 +65,21 @@ class Answering:
         folder: that they were read from.
         networks: their mean counts.
         spacing: mm that they work at.
-        learned_from: names of subjects, where the folder tells.
+        learned_from: names of subjects; None where the folder doesn't tell.
     """
 
     folder: Path
     networks: Sequence[nn.Module]
     spacing: float
-    learned_from: Sequence[str] = ()
+    learned_from: Sequence[str] | None = None
+
+    def sha256(self) -> str:
+        """Of all weights."""
+        digest = hashlib.sha256()
+        for network in self.networks:
+            for name, tensor in network.state_dict().items():
+                digest.update(name.encode() + tensor.float().numpy().tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -202,6 +211,7 @@ def train_autoencoder(
     """
     torch.manual_seed(settings.loop.seed)
     task = AutoencoderTask(subjects, answers.networks, settings)
-    what = made_of(settings, network=answers.learned_from, **subjects.names())
-    check_held_out(answers.folder, answers.learned_from, what)
+    learned_from = answers.learned_from or ()
+    what = made_of(settings, network=learned_from, answers=[answers.sha256()], **subjects.names())
+    check_held_out(answers.folder, learned_from, what)
     return train(fresh(settings.network), task, settings.loop, folder, say, what)  # type: ignore[arg-type]

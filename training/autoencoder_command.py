@@ -53,6 +53,8 @@ def autoencoder(
     if abs(answers.spacing - spacing) > 1e-6:
         problem = f"synthesis.spacing is {spacing:g} mm, and {network} works at {answers.spacing:g} mm"
         raise FetaError(config, problem, "make them equal")
+    if answers.learned_from is None and not everything:
+        say(f"{network}: doesn't say whom its networks learned from; name their run folder to have it checked")
     train_autoencoder(prepare(atlases, threads, everything), answers, settings, run, say)
 
 

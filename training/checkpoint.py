@@ -20,8 +20,10 @@ MadeOf = dict[str, Any]
 #: What may change when a run goes on: how long it lasts and how often it looks up.
 FREE = ("loop.steps", "loop.minutes", "loop.validate_every", "loop.checkpoint_minutes")
 _KEYS = {"network", "average", "optimiser", "step", "seconds", "made_of", "before"}
-#: Names in what a run is made of that are not learned from.
-_NOT_LEARNED = ("settings", "validation")
+#: What a run is made of, but for whom it learns from.
+_NOT_LEARNED = ("settings", "validation", "held_out", "answers")
+#: What differs where it isn't subjects.
+_MEANS = {"answers": "another --network"}
 
 
 def made_of(settings: Any, **subjects: Iterable[str]) -> MadeOf:
@@ -29,7 +31,8 @@ def made_of(settings: Any, **subjects: Iterable[str]) -> MadeOf:
 
     Args:
         settings: a dataclass of plain values, enumerations, tuples and such dataclasses.
-        subjects: names, by what they are for (``training``, ``validation``, ``more``).
+        subjects: names, by what they are for: learned from (``training``, ``more``, and ``origins``, of whom those
+            were made), or not (``validation`` and ``held_out``).
     """
     return {"settings": _plain(dataclasses.asdict(settings))} | {name: sorted(of) for name, of in subjects.items()}
 
@@ -52,6 +55,21 @@ def known_to(state: dict[str, Any]) -> list[str]:
     return sorted({*learned_from(state["made_of"]), *state["before"]})
 
 
+def check_apart(run: Path, now: MadeOf) -> None:
+    """A run may not learn from whom it holds out.
+
+    Args:
+        run: its folder.
+        now: what it is made of.
+
+    Raises:
+        FetaError: it would.
+    """
+    if both := sorted(_held_out(now).intersection(learned_from(now))):
+        remedy = "take it out of what is learned from, or add --everything, which holds nobody out"
+        raise FetaError(run, f"would learn from {both[0]}, which it holds out", remedy)
+
+
 def check_held_out(run: Path, known: Iterable[str], now: MadeOf) -> None:
     """A run may not use another one that learned from whom it holds out itself.
 
@@ -63,8 +81,12 @@ def check_held_out(run: Path, known: Iterable[str], now: MadeOf) -> None:
     Raises:
         FetaError: it learned from one of them.
     """
-    if both := sorted(set(known) & set(now.get("validation", ()))):
+    if both := sorted(_held_out(now).intersection(known)):
         raise FetaError(run, f"learned from {both[0]}, which this run holds out", "name a run that did not")
+
+
+def _held_out(made_of: MadeOf) -> set[str]:
+    return {*made_of.get("validation", ()), *made_of.get("held_out", ())}
 
 
 def read_bytes(path: Path) -> bytes | None:
@@ -130,7 +152,9 @@ def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
         then: Counter[str] = Counter(state["made_of"].get(use, ()))
         given: Counter[str] = Counter(now.get(use, ()))
         if other := sorted((then - given) + (given - then)):
-            raise FetaError(path, f"was begun with other {use} subjects (such as {other[0]})", remedy)
+            raise FetaError(
+                path, f"was begun with {_MEANS.get(use, f'other {use} subjects')} (such as {other[0]})", remedy
+            )
 
 
 def _flat(settings: Any, where: str = "") -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feta.errors import FetaError
-from feta.participants import subject_key
-from feta.tables import is_absent, plain_name, read_table
 from training.atlas import Subject, pairs, read_subject
+from training.origins import Origins, read_origins
 from training.partial_labels import COMPLETE, INDEX, read_label_set
 from training.randomness import Draw
 
@@ -23,13 +22,17 @@ class Subjects:
         training: to learn from.
         validation: never learned from.
         more: to learn from, too, of other folders (simulated individuals, variants of atlases).
-        left_out: how many of those folders are not learned from, as they were made of subjects that are not either.
+        left_out: how many are not learned from, as they were made of subjects that are not either.
+        held_out: names that are never learned from: those of ``validation``, and of whom others were made.
+        barred: names that this run does not learn from: these, and whom nobody chose to learn from.
     """
 
     training: list[Subject]
     validation: list[Subject]
     more: list[Subject] = field(default_factory=list)
     left_out: int = 0
+    held_out: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
 
     def draw(self, draw: Draw, more: float) -> Subject:
         """One to learn from; from the other folders with the probability ``more``, where there are any."""
@@ -37,12 +40,19 @@ class Subjects:
         return pool[draw.integer(len(pool))]
 
     def names(self) -> dict[str, list[str]]:
-        """Whom a run learns from and is measured on, by name."""
-        return {"training": _names(self.training), "more": _names(self.more), "validation": _names(self.validation)}
+        """Whom a run learns from, was made of, holds out and is measured on, by name."""
+        learned = {"training": _names(self.training), "more": _names(self.more)}
+        held_out = {"validation": _names(self.validation), "held_out": sorted(self.held_out)}
+        return learned | {"origins": origins_of([*self.training, *self.more])} | held_out
 
 
 def _names(subjects: Sequence[Subject]) -> list[str]:
     return [subject.name for subject in subjects]
+
+
+def origins_of(subjects: Iterable[Subject]) -> list[str]:
+    """Names of all that any of them was made of."""
+    return sorted({name for subject in subjects for name in subject.origins})
 
 
 def read_subjects(
@@ -59,65 +69,52 @@ def read_subjects(
         validation: subjects (``sub-crl24``) that are never trained on.
         keep: which of the others are trained on.
         more: other labelled folders, which are trained on but for subjects that ``root`` holds and are not
-            trained on there, and variants of subjects that are not (``Base`` and ``Partner`` in participants.tsv).
+            trained on there. Nobody made of such a subject is trained on either (``training.origins``).
         partial: whether label maps may merge or lack tissues (``training.partial_labels``).
 
     Raises:
         FetaError: a folder holds no labelled volume, or merges tissues where that is of no use.
     """
-
-    def learned(name: str) -> bool:
-        return name not in validation and keep(name)
-
-    subjects = _read(root, partial, lambda name: name in validation or learned(name))
+    made, *made_there = read_origins([root, *more])
     here = {_subject(stem) for stem in pairs(root)}
-    barred = {name for name in here if not learned(name)} | set(validation)
-    others = [_read_more(folder, partial, barred, learned) for folder in more]
+    barred = frozenset(validation) | {name for name in here if not keep(name)}
+    subjects = _read(root, partial, made, barred, validation)
+    others = [_read(folder, partial, origins, barred) for folder, origins in zip(more, made_there, strict=True)]
+    met = here.union(*(origins for each in (made, *made_there) for origins in each.values()))
     return Subjects(
-        [s for s in subjects if s.name not in validation],
-        [s for s in subjects if s.name in validation],
-        [s for found, _ in others for s in found],
-        sum(left_out for _, left_out in others),
+        [s for s in subjects.found if s.name not in validation],
+        [s for s in subjects.found if s.name in validation],
+        [s for each in others for s in each.found],
+        sum(each.left_out for each in (subjects, *others)),
+        frozenset(met.intersection(validation)),
+        barred,
     )
 
 
-def _read_more(
-    folder: Path, partial: bool, barred: set[str], learned: Callable[[str], bool]
-) -> tuple[list[Subject], int]:
-    """Those of another folder that may be learned from, and how many may not for what they were made of."""
-    made = {name for name, origins in _origins(folder).items() if not all(map(learned, origins))}
-    found = _read(folder, partial, lambda name: name not in barred and name not in made)
-    return found, len(made & {_subject(stem) for stem in pairs(folder)})
+@dataclass(frozen=True)
+class _Read:
+    """Subjects of a folder, and how many are not among them for what they were made of."""
+
+    found: list[Subject]
+    left_out: int
 
 
-def _origins(folder: Path) -> dict[str, list[str]]:
-    """The subjects that each one of a folder was made of, by its participants.tsv; one made of none may be missing."""
-    path = folder / "participants.tsv"
-    if not path.exists():
-        return {}
-    table = read_table(path)
-    columns = {plain_name(name): at for at, name in enumerate(table.header)}
-    found: dict[str, list[str]] = {}
-    for row in table.rows:
-        cells = {name: row[at] for name, at in columns.items() if at < len(row) and not is_absent(row[at])}
-        if "participantid" in cells:
-            origins = [subject_key(cells[name]) for name in ("base", "partner") if name in cells]
-            found.setdefault(subject_key(cells["participantid"]), []).extend(origins)
-    return found
-
-
-def _read(root: Path, partial: bool, wanted: Callable[[str], bool]) -> list[Subject]:
-    """Those subjects of a folder whose names are wanted."""
+def _read(root: Path, partial: bool, origins: Origins, barred: frozenset[str], always: Collection[str] = ()) -> _Read:
+    """Those of a folder who are not barred by their own name or by whom they were made of, and some others."""
     labelled = read_label_set(root)
     if labelled and labelled.groups != COMPLETE and not partial:
         raise FetaError(root / INDEX, "merges tissues, which this network must tell apart", "name another folder")
-    files = [(name, both) for stem, both in pairs(root).items() if wanted(name := _subject(stem))]
+    files = pairs(root)
+    of = {stem: origins.get(_subject(stem), frozenset()) for stem in files}
+    allowed = [stem for stem in files if _subject(stem) in always or _subject(stem) not in barred]
+    wanted = [stem for stem in allowed if _subject(stem) in always or not barred & of[stem]]
 
-    def read(item: tuple[str, tuple[Path, Path]]) -> Subject:
-        return read_subject(item[0], *item[1], labelled)
+    def read(stem: str) -> Subject:
+        return replace(read_subject(_subject(stem), *files[stem], labelled), origins=of[stem])
 
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(read, files))
+        found = list(pool.map(read, wanted))
+    return _Read(found, len({_subject(stem) for stem in allowed} - {subject.name for subject in found}))
 
 
 def _subject(stem: str) -> str:

@@ -24,7 +24,9 @@ Run = Annotated[Path, typer.Argument(help="Folder of the run; a run that was kil
 Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
 Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
-Start = Annotated[Path | None, typer.Option(help="Run folder of the same network, from whose weights to start.")]
+Start = Annotated[
+    Path | None, typer.Option("--from", help="Run folder of the same network, from whose weights to start.")
+]
 Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
 
 Over = Annotated[
@@ -102,9 +104,10 @@ def prepare(
         if only:
             problem = f"holds no subject to train on whose name fits --only {only!r}"
             raise FetaError(atlases, problem, "name another pattern")
-        raise FetaError(atlases, "holds no subject to train on: all are held out", "train on them with --everything")
+        problem = "holds no subject to train on: all are held out, or made of some that are"
+        raise FetaError(atlases, problem, "train on them with --everything")
     if subjects.left_out and distributed.leads():
-        say(f"--also: subjects left out, as they were made of some that are not trained on: {subjects.left_out}")
+        say(f"subjects left out, as they were made of some that are not trained on: {subjects.left_out}")
     if not (subjects.validation or everything) and distributed.leads():
         say(f"{atlases}: no subject is held out; `feta-train segmentation --fold 0` holds out a fifth to validate on")
     if subjects.validation and not any(s.groups == COMPLETE for s in subjects.validation) and distributed.leads():
@@ -172,19 +175,16 @@ def check_kind(kind: type, settings: Any, checkpoint: Path) -> None:
 
 
 def ship(weights: Path, index: dict[str, Any], exports: Sequence[Export[Any]]) -> None:
-    """Write files of weights into a folder, each whole, and last what model.yaml says of them.
+    """Write files of weights and what model.yaml says of them into a folder, and say what it still lacks.
 
     Raises:
-        FetaError: the folder can't be written.
+        FetaError: the folder can't be written, or its model.yaml can't be read.
     """
-    from feta.files import make_writable, write_atomically
-    from inference.weights import describe, described
+    import inference.weights
+    from feta.files import make_writable
 
     make_writable(weights)
-    for export in exports:
-        write_atomically(weights / export.entry["file"], export.data)
-    describe(weights, index)
-    now = described(weights)
+    now = inference.weights.ship(weights, {export.entry["file"]: export.data for export in exports}, index)
     for name in ("locator", "segmentation"):
         if name not in now:
             say(f"{weights}: holds no {name} yet, without which feta-infer cannot use it; `feta-train export` adds one")

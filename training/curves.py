@@ -7,10 +7,12 @@ import io
 import math
 from pathlib import Path
 
+from feta.errors import FetaError
 from feta.files import write_atomically
 
 #: Columns that are not drawn against the steps.
 _TIME = ("step", "minutes")
+_REMEDY = "put it aside: the run goes on with a new one"
 
 
 def append_row(path: Path, row: dict[str, str]) -> None:
@@ -35,11 +37,24 @@ def drop_after(path: Path, step: int) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a log; none where there is no log yet."""
-    if not path.exists():
+    """Rows of a log; none where there is no log yet.
+
+    Raises:
+        FetaError: it can't be read, or a row lacks its step or holds what is no number.
+    """
+    try:
+        with path.open(newline="") as stream:
+            rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(stream)]
+        for row in rows:
+            int(row["step"])
+            [float(text) for text in row.values() if text]
+    except FileNotFoundError:
         return []
-    with path.open(newline="") as stream:
-        return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(stream)]
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})", _REMEDY) from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise FetaError(path, "is no log of feta-train any more", _REMEDY) from error
+    return rows
 
 
 def draw_curves(log: Path, picture: Path) -> None:

@@ -7,17 +7,22 @@ with the whole batch. A process that runs alone passes through here without any 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from feta.errors import FetaError
+
+T = TypeVar("T")
 #: The first process validates while the others wait.
 PATIENCE = timedelta(hours=2)
+#: Exit status where the first process has said what is wrong: that of `feta-train`.
+_REFUSED = 2
 
 
 @contextmanager
@@ -108,13 +113,28 @@ def means(values: list[float], device: torch.device) -> list[float]:
     return (together / size()).tolist()
 
 
-def from_first(content: bytes | None) -> bytes | None:
-    """What the first process holds: other machines need not see its folder."""
+def by_first(work: Callable[[], T]) -> T:
+    """What work comes to, which the first process alone does: other machines need not see its folder.
+
+    Raises:
+        FetaError: that of the work; the other processes end without a word, since the first says what is wrong.
+    """
     if size() == 1:
-        return content
-    held = [content]
+        return work()
+    held: list[tuple[T | None, bool]] = [(None, False)]
+    refused: FetaError | None = None
+    if leads():
+        try:
+            held = [(work(), True)]
+        except FetaError as error:
+            refused = error
     dist.broadcast_object_list(held)
-    return held[0]
+    if refused is not None:
+        raise refused
+    found, done = held[0]
+    if not done:
+        raise SystemExit(_REFUSED)
+    return found  # type: ignore[return-value]
 
 
 def wait() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import signal, standardise
 from training.checkpoint import made_of
-from training.cohorts import Subjects
+from training.cohorts import Subjects, origins_of
 from training.heads import Head, synthesise_head, viewed
 from training.loop import LoopSettings, train
 from training.losses import dice_and_cross_entropy
@@ -123,5 +123,7 @@ def train_extraction(
     """Train the network in a run folder; returns it with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
-    what = made_of(settings, heads=[head.subject.name for head in heads], **subjects.names())
+    painted = [head.subject for head in heads]
+    names = {"heads": [subject.name for subject in painted], "head_origins": origins_of(painted)}
+    what = made_of(settings, **names, **subjects.names())
     return train(network, ExtractionTask(subjects, heads, settings), settings.loop, folder, say, what, start)

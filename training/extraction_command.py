@@ -53,8 +53,12 @@ def extraction(
     for folder in heads or ():
         if not folder.is_dir():
             raise FetaError(folder, "is not a folder", "make it with `feta-train heads`")
+    subjects = prepare(atlases, threads, everything, also or ())
     painted = [head for folder in heads or () for head in read_heads(folder)]
-    train_extraction(prepare(atlases, threads, everything, also or ()), painted, settings, run, say, start)
+    apart = [head for head in painted if not subjects.barred.intersection((head.subject.name, *head.subject.origins))]
+    if len(apart) < len(painted):
+        say(f"--heads: left out, as they are of subjects that are not trained on: {len(painted) - len(apart)}")
+    train_extraction(subjects, apart, settings, run, say, start)
 
 
 def export_extraction(

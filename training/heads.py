@@ -23,6 +23,7 @@ from training.atlas import Subject, centred, distance_matrix, pairs, read_subjec
 from training.cohort_settings import CohortSettings
 from training.gin import gin
 from training.individual import draw_individual
+from training.origins import read_origins
 from training.randomness import Draw
 from training.simulated_case import largest_piece
 from training.surroundings import Lattice, SurroundingsSettings, head_distances, paint_surroundings
@@ -106,14 +107,16 @@ def varied(settings: SurroundingsSettings, rng: np.random.Generator) -> Surround
 
 def read_heads(root: Path) -> list[Head]:
     """Read the folder that ``feta-train heads`` wrote."""
-    return [_read(name.split("_")[0], *files) for name, files in pairs(root).items()]
+    (origins,) = read_origins([root])
+    found = ((name.split("_")[0], files) for name, files in pairs(root).items())
+    return [_read(subject, *files, origins.get(subject, frozenset())) for subject, files in found]
 
 
-def _read(name: str, image_path: Path, label_path: Path) -> Head:
+def _read(name: str, image_path: Path, label_path: Path, origins: frozenset[str]) -> Head:
     image, labels = read_volume(image_path), read_label_map(label_path)
     inside = image.array[labels.array > 0]
     standard = (image.array - inside.mean()) / max(float(inside.std()), 1e-6)
-    subject = read_subject(name, image_path, label_path)
+    subject = replace(read_subject(name, image_path, label_path), origins=origins)
     return Head(subject, torch.from_numpy(standard.astype(np.float16))[None], np.linalg.inv(centred(labels)))
 
 

@@ -36,6 +36,7 @@ def heads(
     from training.anatomy import Anatomy
     from training.cohort_settings import read_cohort_settings
     from training.heads import paint_head
+    from training.origins import write_origins
 
     known, settings = Anatomy.load(anatomy), read_cohort_settings()
     for number in range(1, count + 1):
@@ -48,7 +49,9 @@ def heads(
         rng = np.random.default_rng([seed, number])
         image, label_map = paint_head(rng, age, bool(rng.random() < pathological), known, settings, spacing)
         folder.mkdir(parents=True, exist_ok=True)
-        write_volume(folder / f"sub-head{number:04d}_T2w.nii.gz", image)
+        path = folder / f"sub-head{number:04d}_T2w.nii.gz"
+        write_volume(path, image)
+        write_origins(path, known.known)
         # Last: a head with a label map is finished.
         write_label_map(labels, label_map)
         say(f"[{number}/{count}] {labels.name}, {age:.1f} weeks")

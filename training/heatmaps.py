@@ -143,6 +143,7 @@ def gaussians(ends: Tensor) -> Tensor:
 def train_heatmaps(heads: Heads, settings: LandmarkSettings, folder: Path, say: object = print) -> nn.Module:
     """Train the landmark network in a run folder; returns the network with averaged weights."""
     torch.manual_seed(settings.loop.seed)
-    names = {use: [head.name for head in getattr(heads, use)] for use in ("defined", "measured", "validation")}
+    names = {use: [head.subject for head in getattr(heads, use)] for use in ("defined", "measured", "validation")}
+    names["origins"] = sorted({name for head in (*heads.defined, *heads.measured) for name in head.origins})
     network, task = ResidualUNet(settings.network), LandmarkTask(heads, settings)
     return train(network, task, settings.loop, folder, say, made_of(settings, **names))  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from training.heatmaps import Heads
     from training.landmark_heads import LandmarkHead, Segment
 
-#: One in so many of the measured images is kept for validation.
+#: One in so many of the measured subjects is kept for validation.
 _HELD_OUT = 12
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
 
@@ -67,21 +68,30 @@ def heatmaps(
 
 
 def _heads(atlases: Path, measured: Sequence[Path], weights: Path | None, validation: tuple[str, ...]) -> Heads:
-    """Read what is trained on, and keep some of it for validation."""
+    """Read what is trained on, and keep some of it for validation: subjects, whatever folder they are in."""
     from training.heatmaps import Heads
     from training.landmark_heads import labelled_heads, measured_heads
+    from training.origins import read_origins
 
-    defined: list[LandmarkHead] = []
-    known: list[LandmarkHead] = []
-    kept: list[LandmarkHead] = []
-    for head in labelled_heads(atlases, lambda name: True):
-        (kept if head.name.split("_")[0] in validation else defined).append(head)
+    defined = list(labelled_heads(atlases))
     segment = None if weights is None else _segmenter(weights)
+    known: list[list[LandmarkHead]] = []
     for folder in measured:
-        for number, head in enumerate(measured_heads(folder, segment)):
-            (kept if validation and number % _HELD_OUT == _HELD_OUT - 1 else known).append(head)
-        say(f"{folder}: {len(known)} heads to train on so far")
-    return Heads(defined, known, kept)
+        known.append(list(measured_heads(folder, segment)))
+        say(f"{folder}: {len(known[-1])} heads")
+    names = sorted({head.subject for heads in known for head in heads})
+    held_out = {*validation, *(names[_HELD_OUT - 1 :: _HELD_OUT] if validation else ())}
+    of_atlases, *of_measured = (
+        [replace(head, origins=origins.get(head.subject, frozenset())) for head in heads]
+        for heads, origins in zip((defined, *known), read_origins([atlases, *measured]), strict=True)
+    )
+    found = of_atlases, [head for heads in of_measured for head in heads]
+    kept = [head for heads in found for head in heads if head.subject in held_out]
+    learned = [[h for h in heads if not held_out.intersection((h.subject, *h.origins))] for heads in found]
+    of_definition, of_experts = learned
+    if left_out := sum(map(len, found)) - sum(map(len, (*learned, kept))):
+        say(f"heads left out, as they were made of subjects that are held out: {left_out}")
+    return Heads(of_definition, of_experts, kept)
 
 
 def _segmenter(weights: Path) -> Segment:

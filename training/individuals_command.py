@@ -72,6 +72,7 @@ def _write(
     from inference.landmarks import Line, landmark_image
     from training.cohort_settings import read_cohort_settings
     from training.individual import draw_individual
+    from training.origins import write_origins
     from training.simulated_case import true_labels
 
     rng = np.random.default_rng([seed, number])
@@ -92,5 +93,6 @@ def _write(
     marks_path = out / "derivatives" / "biometry" / f"sub-ind{number:04d}" / "anat" / f"sub-ind{number:04d}_meas.nii.gz"
     marks_path.parent.mkdir(parents=True, exist_ok=True)
     write_label_map(marks_path, Volume(marks, grid))
+    write_origins(image_path, anatomy.known)
     # Last: a subject with a label map is finished.
     write_label_map(label_path, Volume(labels, grid))

@@ -50,6 +50,7 @@ class LandmarkHead:
         to_index: 4×4 from upright mm to index (x, y, z) of the arrays.
         ends: (10, 3) float64 landmarks in upright mm, two for each measurement in order; NaN where unknown.
         points: (N, 3) some labelled voxels, upright mm.
+        origins: names of those that its subject was made of (``training.origins``).
     """
 
     name: str
@@ -60,23 +61,27 @@ class LandmarkHead:
     to_index: Matrix
     ends: Points
     points: Points
+    origins: frozenset[str] = frozenset()
+
+    @property
+    def subject(self) -> str:
+        """``sub-crl21``."""
+        return self.name.split("_")[0]
 
 
-def labelled_heads(root: Path, keep: Callable[[str], bool]) -> Iterator[LandmarkHead]:
+def labelled_heads(root: Path) -> Iterator[LandmarkHead]:
     """Heads of a labelled BIDS folder, their landmarks found on the label maps.
 
     Args:
         root: holds ``sub-*/anat/*_T2w.nii.gz`` with ``*_T2w_dseg.nii.gz``.
-        keep: which subjects.
 
     Raises:
         FetaError: a file can't be read.
     """
     for name, (image, path) in pairs(root).items():
-        if keep(name.split("_")[0]):
-            labels, found = read_landmarks(path)
-            if found is not None:
-                yield make_head(name, read_volume(image), labels, found.lines, found.to_upright)
+        labels, found = read_landmarks(path)
+        if found is not None:
+            yield make_head(name, read_volume(image), labels, found.lines, found.to_upright)
 
 
 def measured_heads(root: Path, segment: Segment | None) -> Iterator[LandmarkHead]:

@@ -11,8 +11,8 @@ import copy
 import io
 import math
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from feta.errors import FetaError
-from feta.files import make_writable, write_atomically
+from feta.files import make_writable, remove_unfinished, write_atomically
 from feta.lock import locked
 from training import distributed
 from training.checkpoint import (
     MadeOf,
+    check_apart,
     check_held_out,
     check_same,
     known_to,
@@ -98,6 +99,23 @@ class _Progress:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run beside its network.
+
+    Attributes:
+        average: the network with averaged weights.
+        optimiser: of the network.
+        progress: how far it came.
+        before: names that the weights it began with had learned from.
+    """
+
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    progress: _Progress
+    before: list[str]
+
+
 def train(
     network: nn.Module,
     task: Task,
@@ -120,70 +138,84 @@ def train(
         start: folder of another run, from whose averaged weights a new run starts.
 
     Raises:
-        FetaError: training diverged; there is no run to start from, or its network is of another shape; the folder
-            cannot be written, another process trains in it, or its run cannot be read, or is made of something else;
-            or the processes that torchrun started have not been joined, or cannot share a batch evenly.
+        FetaError: training diverged; the run would learn from whom it holds out; there is no run to start from, or its
+            network is of another shape, or knows whom this one holds out; the folder cannot be written, another process
+            trains in it, or its run cannot be read, or is made of something else; or the processes that torchrun
+            started have not been joined, or cannot share a batch evenly.
     """
     _check_processes(settings)
+    check_apart(folder, made_of)
     make_writable(folder)
-    with locked(folder / "run.lock") if distributed.leads() else nullcontext():
-        return _train(network, task, settings, folder, say, made_of, start)
+    with _alone(folder):
+        run = _begin(network, settings, folder, say, made_of, start)
+        device = next(network.parameters()).device
+        progress, saved, losses = run.progress, run.progress.seconds, []
+        done = _done(progress, settings)
+        while done < 1:
+            began = time.monotonic()
+            for group in run.optimiser.param_groups:
+                group["lr"] = learning_rate(settings, progress.step, done)
+            loss = _step(network, task, run.optimiser, settings, progress.step, done)
+            _average(run.average, network, settings.ema, progress.step)
+            # The same for all processes, which therefore end together and agree on the learning rate.
+            loss, seconds = distributed.means([loss, time.monotonic() - began], device)
+            _check_finite(folder, loss, progress.step)
+            losses.append(loss)
+            progress.step += 1
+            progress.seconds += seconds
+            done = _done(progress, settings)
+            if progress.step % 20 == 0:
+                _tell(progress, losses, done, say)
+            if progress.step % settings.validate_every == 0 or done >= 1:
+                _validate(task, run.average, folder, progress, losses, say)
+                losses = []
+            if progress.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
+                _save(folder, network, run, made_of)
+                saved = progress.seconds
+        distributed.wait()
+    return run.average
 
 
-def _train(
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other run in this folder meanwhile; what a killed one left half written is gone."""
+    with ExitStack() as held:
+
+        def begin() -> None:
+            held.enter_context(locked(folder / "run.lock"))
+            remove_unfinished(folder)
+
+        distributed.by_first(begin)
+        yield
+
+
+def _begin(
     network: nn.Module,
-    task: Task,
     settings: LoopSettings,
     folder: Path,
     say: Callable[[str], None],
     made_of: MadeOf,
     start: Path | None,
-) -> nn.Module:
+) -> _Run:
+    """Go on with the run of a folder, or begin one, with another's weights where it has a start."""
     path = folder / "checkpoint.pt"
-    content = distributed.from_first(read_bytes(path) if distributed.leads() else None)
-    left = None if content is None else read_checkpoint(path, content)
-    before: list[str] = [] if left is None else left["before"]
-    if left is None and start is not None:
+    content = distributed.by_first(lambda: read_bytes(path))
+    if content is not None:
+        left = read_checkpoint(path, content)
+        check_same(path, left, made_of)
+        run = _resumed(path, left, network, settings)
+        _tell_resumed(folder, run.progress, settings, say)
+        return run
+    before: list[str] = []
+    if start is not None:
         begun = read_checkpoint(start / "checkpoint.pt")
         before = known_to(begun)
         check_held_out(start, before, made_of)
         load_into(network, begun, "average", start)
         _tell_start(start, before, made_of, say)
-    average = copy.deepcopy(network).eval()
-    optimiser = make_optimiser(network, settings)
-    progress = _Progress()
-    if left is None:
+    if distributed.leads():
         drop_after(folder / "log.csv", 0)
-    else:
-        check_same(path, left, made_of)
-        progress = _resumed(path, left, network, average, optimiser)
-        _tell_resumed(folder, progress, settings, say)
-    device = next(network.parameters()).device
-    saved, losses = progress.seconds, []
-    done = _done(progress, settings)
-    while done < 1:
-        began = time.monotonic()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, progress.step, done)
-        loss = _step(network, task, optimiser, settings, progress.step, done)
-        _average(average, network, settings.ema, progress.step)
-        # The same for all processes, which therefore end together and agree on the learning rate.
-        loss, seconds = distributed.means([loss, time.monotonic() - began], device)
-        _check_finite(folder, loss, progress.step)
-        losses.append(loss)
-        progress.step += 1
-        progress.seconds += seconds
-        done = _done(progress, settings)
-        if progress.step % 20 == 0:
-            _tell(progress, losses, done, say)
-        if progress.step % settings.validate_every == 0 or done >= 1:
-            _validate(task, average, folder, progress, losses, say)
-            losses = []
-        if progress.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
-            _save(path, network, average, optimiser, progress, made_of, before)
-            saved = progress.seconds
-    distributed.wait()
-    return average
+    return _Run(copy.deepcopy(network).eval(), make_optimiser(network, settings), _Progress(), before)
 
 
 def _check_processes(settings: LoopSettings) -> None:
@@ -202,7 +234,7 @@ def _check_finite(folder: Path, loss: float, step: int) -> None:
         raise FetaError(
             folder,
             f"its loss is no number any more at step {step}",
-            "lower loop.learning_rate and begin another run; --start takes the weights of this one's last checkpoint",
+            "lower loop.learning_rate and begin another run; --from takes the weights of this one's last checkpoint",
         )
 
 
@@ -268,38 +300,30 @@ def _validate(
     say(f"step {progress.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
 
 
-def _save(
-    path: Path,
-    network: nn.Module,
-    average: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    progress: _Progress,
-    made_of: MadeOf,
-    before: list[str],
-) -> None:
+def _save(folder: Path, network: nn.Module, run: _Run, made_of: MadeOf) -> None:
     if not distributed.leads():
         return
     state = {
         "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": progress.step,
-        "seconds": progress.seconds,
+        "average": run.average.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "step": run.progress.step,
+        "seconds": run.progress.seconds,
         "made_of": made_of,
-        "before": before,
+        "before": run.before,
     }
     written = io.BytesIO()
     torch.save(state, written)
-    write_atomically(path, written.getvalue())
+    write_atomically(folder / "checkpoint.pt", written.getvalue())
 
 
-def _resumed(
-    path: Path, left: dict[str, Any], network: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
-) -> _Progress:
+def _resumed(path: Path, left: dict[str, Any], network: nn.Module, settings: LoopSettings) -> _Run:
     load_into(network, left, "network", path)
+    average = copy.deepcopy(network).eval()
     load_into(average, left, "average", path)
+    optimiser = make_optimiser(network, settings)
     optimiser.load_state_dict(left["optimiser"])
-    return _Progress(left["step"], left["seconds"])
+    return _Run(average, optimiser, _Progress(left["step"], left["seconds"]), left["before"])
 
 
 def _tell_start(start: Path, before: list[str], made_of: MadeOf, say: Callable[[str], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,12 +44,16 @@ def variants(
 
     from evaluation.settings import read_settings
     from training.atlas import pairs
+    from training.origins import read_origins
     from training.variants import VariantSettings, draw_plan
 
     torch.set_num_threads(threads)
     settings = read_settings(VariantSettings, config)
     files = {name.split("_")[0]: found for name, found in pairs(atlases).items()}
-    sources = _sources(atlases, files, () if everything else VALIDATION, only or "*")
+    (origins,) = read_origins([atlases])
+    left_out = () if everything else VALIDATION
+    apart = {name: found for name, found in files.items() if not {name, *origins.get(name, ())}.intersection(left_out)}
+    sources = _sources(atlases, apart, only or "*")
     began, made = time.monotonic(), 0
     for number in range(1, count + 1):
         name = f"sub-var{number:04d}"
@@ -56,7 +61,9 @@ def variants(
             continue
         rng = np.random.default_rng([seed, number])
         plan = draw_plan(rng, sources, settings)
-        told = _write(out, name, plan, rng, files, settings)
+        parents = {source.name for source in (plan.base, plan.partner) if source}
+        made_of = parents.union(*(origins.get(parent, ()) for parent in parents))
+        told = _write(out, name, plan, rng, files, settings, made_of)
         _list(out)  # each time: training must know what a variant was made of, though others were never finished
         made += 1
         left = (time.monotonic() - began) / made * (count - number)
@@ -65,14 +72,14 @@ def variants(
     typer.echo(f"Labelled volumes: {out}")
 
 
-def _sources(atlases: Path, files: dict[str, tuple[Path, Path]], left_out: tuple[str, ...], only: str) -> list[Source]:
+def _sources(atlases: Path, names: Collection[str], only: str) -> list[Source]:
     """The brains that variants may come from, in the order of their names."""
     from feta.participants import read_participants
     from training.variants import Source
 
     table = atlases / "participants.tsv"
     known = read_participants(table)
-    told = [known[name] for name in sorted(files) if name not in left_out and name in known]
+    told = [known[name] for name in sorted(names) if name in known]
     chosen = [p for p in told if fnmatchcase(p.subject, only)]
     if told and not chosen:
         raise FetaError(atlases, f"holds no brain whose name fits --only {only!r}", f"such as {told[0].subject}")
@@ -89,9 +96,11 @@ def _write(
     rng: np.random.Generator,
     files: dict[str, tuple[Path, Path]],
     settings: VariantSettings,
+    made_of: Iterable[str],
 ) -> str:
     """Write one variant, its label map last: a subject that has one is finished. Returns what it is."""
     from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
+    from training.origins import write_origins
     from training.variants import bent
 
     flow = None
@@ -111,7 +120,7 @@ def _write(
         "age": plan.base.age,
         "pathology": _kind(plan, share),
     }
-    (folder / f"{name}_T2w.json").write_text(json.dumps(told, indent=1) + "\n")
+    write_origins(folder / f"{name}_T2w.nii.gz", made_of, **told)
     write_label_map(folder / f"{name}_T2w_dseg.nii.gz", found)
     return f"{told['base']} towards {told['partner']} by {told['way']}, ventricles × {told['dilation']}"
 

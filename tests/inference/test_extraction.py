@@ -22,7 +22,7 @@ from inference.frames import index_to_ras
 from inference.locator import Pose
 from inference.network import NetworkSettings, ResidualUNet
 from inference.segmenter import Segmenter
-from inference.weights import describe, save_network
+from inference.weights import save_network, ship
 
 SPACING, PATCH = 3.0, 48
 
@@ -135,7 +135,7 @@ def _weights(folder: Path) -> Path:
         with torch.no_grad():
             network.heads[0].bias[0] += 100 if outputs == 12 else 0  # type: ignore[index,operator]
         entries[name] = save_network(network, folder / f"{name}.safetensors", spacing, settings)
-    describe(folder, {n: [e] if n == "segmentation" else e for n, e in entries.items()})
+    ship(folder, {}, {n: [e] if n == "segmentation" else e for n, e in entries.items()})
     return folder
 
 

@@ -17,7 +17,7 @@ from feta.grid import Grid
 from feta.labels import Tissue
 from feta.measurements import Measurement
 from feta.volumes import Volume, write_label_map, write_volume
-from inference.weights import describe
+from inference.weights import ship
 from training.anatomy import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy_frame import GRID, SizeModel, cerebral_box, fit_sizes, norm_scale, to_canonical
 from training.anatomy_training import (
@@ -37,9 +37,8 @@ SIZES = SizeModel([[[0.0, 0.05, 3.5], [0.0, 0.05, 3.8], [0.0, 0.05, 3.3]]] * 2)
 
 def _anatomy() -> Anatomy:
     torch.manual_seed(0)
-    return Anatomy(
-        AnatomyNetwork(TINY).eval(), SIZES, {"sub-a": np.float32([0.5, -0.25]), "sub-b": np.float32([-0.5, 0.75])}
-    )
+    latents = {"sub-a": np.float32([0.5, -0.25]), "sub-b": np.float32([-0.5, 0.75])}
+    return Anatomy(AnatomyNetwork(TINY).eval(), SIZES, latents, frozenset({"sub-a", "sub-b", "sub-c"}))
 
 
 def _ball(size: int = 48, radius: float = 14.0) -> np.ndarray:
@@ -112,13 +111,14 @@ def test_the_grid_spans_the_cerebrum() -> None:
 
 def test_a_saved_anatomy_is_the_same_anatomy(tmp_path: Path) -> None:
     anatomy = _anatomy()
-    anatomy.save(tmp_path / "a.safetensors", TINY)
+    (tmp_path / "a.safetensors").write_bytes(anatomy.packed("a.safetensors", TINY)[0])
     loaded = Anatomy.load(tmp_path / "a.safetensors")
-    loaded.save(tmp_path / "b.safetensors", TINY)
+    (tmp_path / "b.safetensors").write_bytes(loaded.packed("b.safetensors", TINY)[0])
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     first, second = anatomy(27.3, 0.4), loaded(27.3, 0.4)
     np.testing.assert_allclose(first.scores, second.scores, atol=0.05)
     np.testing.assert_array_equal(loaded.latents["sub-a"], [0.5, -0.25])
+    assert loaded.known == {"sub-a", "sub-b", "sub-c"}
 
 
 def test_another_file_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -203,7 +203,8 @@ def test_a_run_starts_from_anothers_weights(atlases: Path, tmp_path: Path) -> No
 
 def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    describe(tmp_path, {"a": _anatomy().save(path, TINY)})
+    data, entry = _anatomy().packed(path.name, TINY)
+    ship(tmp_path, {path.name: data}, {"a": entry})
     assert Anatomy.load(path).latents
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

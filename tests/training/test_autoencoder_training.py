@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from feta.errors import FetaError
 from inference.network import NetworkSettings, ResidualUNet
-from inference.weights import describe, read_model, save_network
+from inference.weights import read_model, save_network, ship
 from training.architectures import ArchitectureSettings
 from training.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.autoencoder_command import answering
@@ -54,7 +54,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with torch.no_grad():
                 network.heads[0].bias[0] += 100  # no brain: the header's pose
         entries[name] = save_network(network, folder / "weights" / f"{name}.safetensors", spacing, network.settings)
-    describe(folder / "weights", entries | {"segmentation": [entries["segmentation"]]})
+    ship(folder / "weights", {}, entries | {"segmentation": [entries["segmentation"]]})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     call = ["autoencoder", str(folder / "atlases"), str(folder / "run"), "--network", str(folder / "weights")]
     _invoke([*call, "--config", str(folder / "tiny.yaml"), "--threads", "1"])

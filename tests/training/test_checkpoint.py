@@ -165,10 +165,10 @@ def test_a_run_begun_anew_in_its_folder_logs_no_step_twice(tmp_path: Path) -> No
 
 def test_weights_that_know_a_held_out_subject_are_no_start(run: Path, tmp_path: Path) -> None:
     call = ["segmentation", str(run / "data"), "--config", str(run / "s.yaml"), "--threads", "1", "--device", "cpu"]
-    for name, more in (("all", ["--everything"]), ("again", ["--everything", "--start", str(tmp_path / "all")])):
+    for name, more in (("all", ["--everything"]), ("again", ["--everything", "--from", str(tmp_path / "all")])):
         assert CliRunner().invoke(app, [*call, str(tmp_path / name), *more]).exit_code == 0
     for known in ("all", "again"):
-        result = CliRunner().invoke(app, [*call, str(tmp_path / "new"), "--start", str(tmp_path / known)])
+        result = CliRunner().invoke(app, [*call, str(tmp_path / "new"), "--from", str(tmp_path / known)])
         assert f"learned from {VALIDATION[0]}, which this run holds out" in str(result.exception)
 
 
@@ -289,12 +289,12 @@ def test_what_is_no_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
 def test_starting_from_no_checkpoint_of_ours_is_one_clear_line(run: Path, tmp_path: Path) -> None:
     torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
     call = ["segmentation", str(run / "data"), str(tmp_path / "new"), "--config", str(run / "s.yaml")]
-    result = CliRunner().invoke(app, [*call, "--threads", "1", "--device", "cpu", "--start", str(tmp_path)])
+    result = CliRunner().invoke(app, [*call, "--threads", "1", "--device", "cpu", "--from", str(tmp_path)])
     assert "was not left by this version" in str(result.exception)
 
 
 def test_a_run_that_goes_on_needs_no_run_to_start_from(run: Path, tmp_path: Path) -> None:
-    assert _call(run, "--start", str(tmp_path / "gone")) == ""
+    assert _call(run, "--from", str(tmp_path / "gone")) == ""
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "validate_every", "minutes"])

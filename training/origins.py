@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from feta.errors import FetaError
@@ -31,9 +32,29 @@ def read_origins(folders: Sequence[Path]) -> list[Origins]:
     told = [_told(folder) for folder in folders]
     everywhere: dict[str, set[str]] = {}
     for each in told:
-        for name, origins in each.items():
+        for name, origins in each.names.items():
             everywhere.setdefault(name, set()).update(origins)
-    return [{name: _closed(origins, everywhere) for name, origins in each.items()} for each in told]
+    return [each.closed(everywhere) for each in told]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a folder tells.
+
+    Attributes:
+        names: of whom each subject was made.
+        complete: subjects that tell of the origins of their origins, too. Those are not followed by name, since
+            variants of variants have the same names as these.
+    """
+
+    names: dict[str, set[str]]
+    complete: set[str]
+
+    def closed(self, everywhere: dict[str, set[str]]) -> Origins:
+        return {
+            name: frozenset(origins) if name in self.complete else _closed(origins, everywhere)
+            for name, origins in self.names.items()
+        }
 
 
 def _closed(names: Iterable[str], origins: dict[str, set[str]]) -> frozenset[str]:
@@ -44,14 +65,14 @@ def _closed(names: Iterable[str], origins: dict[str, set[str]]) -> frozenset[str
     return frozenset(found)
 
 
-def _told(folder: Path) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+def _told(folder: Path) -> _Told:
+    told = _Told({}, set())
     for table in (folder / "participants.tsv", folder / "input" / "participants.tsv"):
         if table.exists():
-            _add_table(table, found)
+            _add_table(table, told.names)
     for path in sorted(folder.glob("**/anat/*_T2w.json")):
-        found.setdefault(path.name.split("_")[0], set()).update(_of_volume(path))
-    return found
+        _add_volume(path, told)
+    return told
 
 
 def _add_table(path: Path, found: dict[str, set[str]]) -> None:
@@ -64,20 +85,23 @@ def _add_table(path: Path, found: dict[str, set[str]]) -> None:
             found.setdefault(subject_key(cells["participantid"]), set()).update(origins)
 
 
-def _of_volume(path: Path) -> set[str]:
+def _add_volume(path: Path, told: _Told) -> None:
     try:
         content = json.loads(read_text(path))
     except ValueError as error:
         raise FetaError(path, f"is no JSON ({error})", "mend it, or remove it") from error
     if not isinstance(content, dict):
-        return set()
-    many = content.get(_MANY)
-    names = [*(many if isinstance(many, list) else ()), *(content.get(name) for name in _ONE)]
-    return {subject_key(name) for name in names if isinstance(name, str)}
+        return
+    subject, many = path.name.split("_")[0], content.get(_MANY)
+    names = [content.get(name) for name in _ONE]
+    if isinstance(many, list):
+        names += many
+        told.complete.add(subject)
+    told.names.setdefault(subject, set()).update(subject_key(name) for name in names if isinstance(name, str))
 
 
 def write_origins(image: Path, origins: Iterable[str], **more: object) -> None:
-    """Write the JSON file of a volume: whom it was made of, and more to tell.
+    """Write the JSON file of a volume: whom it was made of, and those in turn, and more to tell.
 
     Raises:
         FetaError: it can't be written.

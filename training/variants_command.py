@@ -53,6 +53,8 @@ def variants(
     (origins,) = read_origins([atlases])
     left_out = () if everything else VALIDATION
     apart = {name: found for name, found in files.items() if not {name, *origins.get(name, ())}.intersection(left_out)}
+    if not apart:
+        raise FetaError(atlases, "holds no brain that is not held out", "make variants of them with --everything")
     sources = _sources(atlases, apart, only or "*")
     began, made = time.monotonic(), 0
     for number in range(1, count + 1):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feta.errors import FetaError
-from feta.files import create_csv, open_regular, read_text, write_atomically
+from feta.files import create_csv, open_regular, read_text, write_atomically, write_together
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,6 +69,17 @@ def test_killed_while_writing_leaves_the_old_file(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == -9
     assert (tmp_path / "a").read_text() == "old"
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"a"}
+
+
+def test_files_that_belong_together_are_all_written_or_none(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(FetaError, match=r"/b: cannot be written"):
+        write_together({tmp_path / "a": "new", tmp_path / "b": b"new"})
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+    write_together({tmp_path / "a": "new", tmp_path / "c" / "d": b"new"})
+    assert (tmp_path / "a").read_text() == (tmp_path / "c" / "d").read_text() == "new"
 
 
 @pytest.mark.parametrize(

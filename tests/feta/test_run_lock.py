@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,31 @@ def test_one_process_at_a_time_and_a_killed_one_holds_nothing(tmp_path: Path) ->
         assert is_held(lock)
 
 
-def test_a_file_system_without_locks_is_used_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _refusing(number: int) -> Callable[..., None]:
     def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_used_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", _refusing(number))
     done = False
     with locked(tmp_path / "run.lock"):
         done = True
     assert done
+
+
+def test_a_lock_that_is_refused_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", _refusing(errno.EACCES))
+    with (
+        pytest.raises(FetaError, match=r"run\.lock: can't be locked \(Permission denied\)"),
+        locked(tmp_path / "run.lock"),
+    ):
+        pass
 
 
 def test_a_lock_under_a_file_is_one_clear_line(tmp_path: Path) -> None:

@@ -172,6 +172,25 @@ def test_a_network_that_knows_a_held_out_subject_does_not_answer(root: Path, tmp
     assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]["network"] == ["sub-a", "sub-c"]
 
 
+def test_a_run_does_not_go_on_with_another_network(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "weights", tmp_path / "other")
+    torch.manual_seed(1)
+    network = ResidualUNet(NetworkSettings(outputs=8, widths=(2, 2), blocks=(1, 1), heads=1))
+    entry = save_network(network, tmp_path / "other" / "segmentation.safetensors", 2.0, network.settings)
+    ship(tmp_path / "other", {}, {"segmentation": [entry]})
+    shutil.copytree(root / "run", tmp_path / "run")
+    call = ["autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]
+    result = CliRunner().invoke(app, [*call, "--network", str(tmp_path / "other"), "--threads", "1"])
+    assert "was begun with another --network" in str(result.exception)
+    assert "finished" in CliRunner().invoke(app, [*call, "--network", str(root / "weights"), "--threads", "1"]).stderr
+
+
+def test_weights_that_do_not_tell_whom_they_know_are_said_to(root: Path) -> None:
+    call = ["autoencoder", str(root / "atlases"), str(root / "run"), "--config", str(root / "tiny.yaml")]
+    result = CliRunner().invoke(app, [*call, "--network", str(root / "weights"), "--threads", "1"])
+    assert "doesn't say whom its networks learned from" in result.stderr
+
+
 def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) -> None:
     _invoke(["export-autoencoder", str(root / "weights"), str(root / "run")])
     assert read_model(root / "weights").autoencoder is not None

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from evaluation.settings import read_settings, settings_from
 from feta.errors import FetaError
 from feta.lock import locked
-from training.checkpoint import FREE, check_same, made_of, read_checkpoint
+from training.checkpoint import FREE, check_same, known_to, learned_from, made_of, read_checkpoint
 from training.cli import app
 from training.commands import CONFIGS, VALIDATION
 from training.curves import append_row, drop_after, read_rows
@@ -172,6 +172,42 @@ def test_weights_that_know_a_held_out_subject_are_no_start(run: Path, tmp_path: 
         assert f"learned from {VALIDATION[0]}, which this run holds out" in str(result.exception)
 
 
+def test_a_run_learns_from_nobody_it_holds_out(tmp_path: Path) -> None:
+    """Whichever folder the subject would come in by."""
+    for use in ("training", "more", "origins", "heads", "measured"):
+        with pytest.raises(FetaError, match="would learn from sub-a, which it holds out"):
+            _train(tmp_path / "run", validation=["sub-a"], **{use: ["sub-b", "sub-a"]})
+        with pytest.raises(FetaError, match="would learn from sub-a, which it holds out"):
+            _train(tmp_path / "run", held_out=["sub-a"], **{use: ["sub-a"]})
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_known_passes_on_from_run_to_run(tmp_path: Path) -> None:
+    """Two runs in between learn from others alone, and are resumed."""
+    settings = LoopSettings(steps=1)
+    _train(tmp_path / "0", training=["sub-a"])
+    for number, name in enumerate(("sub-b", "sub-c"), start=1):
+        for steps in (1, 2):
+            settings = LoopSettings(steps=steps)
+            what = made_of(SegmentationSettings(loop=settings), training=[name])
+            start = tmp_path / str(number - 1)
+            train(nn.Linear(1, 1), Still(), settings, tmp_path / str(number), lambda line: None, what, start)
+    assert known_to(read_checkpoint(tmp_path / "2" / "checkpoint.pt")) == ["sub-a", "sub-b", "sub-c"]
+    what = made_of(SegmentationSettings(loop=settings), training=["sub-b"], validation=["sub-a"])
+    with pytest.raises(FetaError, match="learned from sub-a, which this run holds out"):
+        train(nn.Linear(1, 1), Still(), settings, tmp_path / "new", lambda line: None, what, tmp_path / "2")
+
+
+@given(st.sampled_from(["training", "more", "origins", "heads", "head_origins", "network", "defined", "measured"]))
+def test_all_that_is_learned_from_is_known(use: str) -> None:
+    assert learned_from(made_of(SegmentationSettings(), **{use: ["sub-a"]})) == ["sub-a"]
+
+
+@given(st.sampled_from(["validation", "held_out", "answers"]))
+def test_what_is_not_learned_from_is_not_known(use: str) -> None:
+    assert learned_from(made_of(SegmentationSettings(), **{use: ["sub-a"]})) == []
+
+
 def test_what_weights_know_beyond_a_run_is_said(tmp_path: Path) -> None:
     _train(tmp_path / "one", training=["sub-a", "sub-b"])
     lines: list[str] = []
@@ -197,6 +233,44 @@ def test_a_full_disk_is_one_clear_line_and_leaves_the_last_checkpoint(
     _train(tmp_path, 1)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FetaError, match=r"cannot be written \(No space left on device\)"):
+        _train(tmp_path, 2)
+    assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 1
+
+
+def test_a_disk_that_fills_while_a_checkpoint_is_written_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two validations nothing else is written."""
+    wide = LoopSettings(steps=3, validate_every=100, checkpoint_minutes=0.0)
+    train(nn.Linear(1, 1), Still(), replace(wide, steps=1), tmp_path, lambda line: None, {"settings": {}})
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FetaError, match=r"checkpoint\.pt: cannot be written \(No space left on device\)"):
+        train(nn.Linear(1, 1), Still(), wide, tmp_path, lambda line: None, {"settings": {}})
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
+    _train(tmp_path, 1)
+    (tmp_path / ".0123456789abcdef.part").touch()
+    (tmp_path / ".mine.part").touch()
+    _train(tmp_path, 2)
+    assert not (tmp_path / ".0123456789abcdef.part").exists()
+    assert (tmp_path / ".mine.part").exists()
+
+
+@pytest.mark.parametrize("text", ["step,loss\n1.5,2\n", "loss\n2\n", "step,loss\n1,x\n", "step,loss\n,2\n", "\0"])
+def test_a_log_that_was_damaged_is_one_clear_line(tmp_path: Path, text: str) -> None:
+    _train(tmp_path, 1)
+    (tmp_path / "log.csv").write_text(text)
+    if text == "\0":
+        (tmp_path / "log.csv").unlink()
+        (tmp_path / "log.csv").mkdir()
+    with pytest.raises(FetaError, match=r"log\.csv: .*put it aside: the run goes on with a new one"):
         _train(tmp_path, 2)
     assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 1
 

@@ -17,6 +17,7 @@ from mixed_batches import BATCHES
 from tiny_subjects import write_balls
 
 from feta.errors import FetaError
+from feta.lock import locked
 from inference.network import NetworkSettings, ResidualUNet
 from training import distributed
 from training.loop import LoopSettings, train
@@ -42,15 +43,20 @@ def _call(root: Path, run: str, *options: str) -> list[str]:
     return [*call, "--config", str(root / "s.yaml"), "--threads", "1", "--device", "cpu", "--everything", *options]
 
 
-def _together(call: list[str]) -> None:
-    """What torchrun does: the same call twice, with each process's number and a common address."""
+def _together(call: list[str], status: int = 0) -> list[str]:
+    """What torchrun does: the same call twice, with each process's number and a common address; what each says."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
     ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in (0, 1)]
     environments = [os.environ | address | rank for rank in ranks]
-    processes = [subprocess.Popen(call, cwd=ROOT, env=environment) for environment in environments]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    processes = [
+        subprocess.Popen(call, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for environment in environments
+    ]
+    said = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [status, status], said
+    return said
 
 
 def _losses(run: Path) -> list[float]:
@@ -92,6 +98,15 @@ def test_two_processes_go_on_with_a_run_of_one(runs: Path, tmp_path: Path) -> No
     resumed = torch.load(tmp_path / "on" / "checkpoint.pt", weights_only=True)
     assert resumed["step"] == 4
     assert len(_losses(tmp_path / "on")) == 1
+
+
+def test_what_the_first_process_refuses_is_said_once(runs: Path) -> None:
+    """The others can't know: they need not see the folder of the run."""
+    with locked(runs / "two" / "run.lock"):
+        first, second = _together(_call(runs, "two", "--steps", "9"), status=2)
+    assert "another run is at work there" in first
+    assert "Traceback" not in first + second
+    assert "feta-train" not in second
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,10 @@ from inference.weights import load_network, read_model
 from training.cli import app
 from training.feta_biometry import read_feta_biometry
 from training.heatmaps import LandmarkSettings, gaussians, landmark_loss
+from training.heatmaps_command import _heads
 from training.landmark_heads import LandmarkHead, make_head, measured_heads
 from training.landmark_samples import LandmarkSample, SampleSettings, draw_sample
+from training.origins import write_origins
 
 LEFT, RIGHT = np.array([-20.0, 4.0, 6.0]), np.array([18.0, -3.0, 9.0])
 CLEAN = SampleSettings(clean=1.0, loose_mm=0.5)
@@ -150,3 +152,37 @@ def test_the_command_trains_and_exports_a_network_that_loads(tmp_path: Path) -> 
     entry = read_model(weights).landmarks
     assert entry is not None
     assert load_network(entry)(torch.zeros(1, 8, 16, 16, 16)).shape == (1, 10, 16, 16, 16)
+
+
+def _names(heads: list[LandmarkHead]) -> list[str]:
+    return sorted(head.subject for head in heads)
+
+
+def test_measured_images_of_held_out_subjects_are_validated_on_whatever_folder_they_are_in(tmp_path: Path) -> None:
+    atlases = write_balls(tmp_path / "atlases", ("sub-crl21", "sub-crl24"))
+    first = write_measured(tmp_path / "first", ("sub-crl24", "sub-x1"))
+    second = write_measured(tmp_path / "second", tuple(f"sub-y{i:02d}" for i in range(13)))
+    write_origins(second / "sub-y03" / "anat" / "sub-y03_T2w.nii.gz", ["sub-crl24"])
+    write_origins(second / "sub-y04" / "anat" / "sub-y04_T2w.nii.gz", ["sub-crl21"])
+    heads = _heads(atlases, [first, second], None, ("sub-crl24",))
+    # Every twelfth subject by name is kept, beside the one that is held out.
+    assert set(_names(heads.validation)) == {"sub-crl24", "sub-y09"}
+    learned = {*_names(heads.defined), *_names(heads.measured)}
+    assert learned.isdisjoint(_names(heads.validation))
+    assert "sub-y03" not in learned
+    assert {"sub-y04", "sub-x1", "sub-y02"} <= learned
+    assert {name for head in heads.measured for name in head.origins} == {"sub-crl21"}
+
+
+def test_all_images_of_a_subject_are_on_one_side(tmp_path: Path) -> None:
+    names = tuple(f"sub-y{i:02d}" for i in range(12))
+    folders = [write_measured(tmp_path / folder, names) for folder in ("one", "two")]
+    heads = _heads(write_balls(tmp_path / "atlases", ("sub-crl21",)), folders, None, ("sub-crl24",))
+    assert _names(heads.validation) == ["sub-y11", "sub-y11"]
+    assert len(heads.measured) == 22
+
+
+def test_whoever_holds_nobody_out_learns_from_all(tmp_path: Path) -> None:
+    measured = write_measured(tmp_path / "one", tuple(f"sub-y{i:02d}" for i in range(12)))
+    heads = _heads(write_balls(tmp_path / "atlases", ("sub-crl24",)), [measured], None, ())
+    assert (len(heads.defined), len(heads.measured), len(heads.validation)) == (1, 12, 0)

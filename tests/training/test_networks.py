@@ -10,8 +10,11 @@ import pytest
 import torch
 import yaml
 from tiny_subjects import write_balls
+from torch.distributed.run import get_args_parser
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from feta.errors import FetaError
 from inference.weights import load_network, read_model
 from training.cli import app
 from training.commands import CONFIGS, VALIDATION
@@ -80,6 +83,47 @@ def test_networks_of_two_spacings_make_no_ensemble(exported: Path) -> None:
     torch.save(state, exported / "other" / "checkpoint.pt")
     runs = ["--segmentation-run", str(exported / "segmentation"), "--segmentation-run", str(exported / "other")]
     assert "networks at 5 and 6 mm make no ensemble" in _export(exported, *runs)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: [", b"- a", b"7", None], ids=repr)
+def test_an_index_that_cannot_be_read_is_one_clear_line(exported: Path, tmp_path: Path, content: bytes | None) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "segmentation.safetensors").write_bytes(b"old")
+    if content is None:
+        (weights / "model.yaml").mkdir()
+    else:
+        (weights / "model.yaml").write_bytes(content)
+    result = CliRunner().invoke(app, ["export", str(weights), "--segmentation-run", str(exported / "segmentation")])
+    assert isinstance(result.exception, FetaError)
+    assert "model.yaml: " in str(result.exception)
+    assert (weights / "segmentation.safetensors").read_bytes() == b"old"
+    assert len(list(weights.iterdir())) == 2
+
+
+def test_a_file_of_an_ensemble_that_cannot_be_written_leaves_the_folder_as_it_was(
+    exported: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights"
+    (weights / "segmentation-2.safetensors").mkdir(parents=True)
+    (weights / "segmentation-1.safetensors").write_bytes(b"old")
+    (weights / "model.yaml").write_text("old: 1\n")
+    runs = ["--segmentation-run", str(exported / "segmentation")] * 2
+    result = CliRunner().invoke(app, ["export", str(weights), *runs])
+    assert "segmentation-2.safetensors: cannot be written" in str(result.exception)
+    assert (weights / "segmentation-1.safetensors").read_bytes() == b"old"
+    assert (weights / "model.yaml").read_text() == "old: 1\n"
+    assert len(list(weights.iterdir())) == 3
+
+
+def test_torchrun_takes_every_option_for_ours() -> None:
+    """Its parser refuses an option that is the beginning of several of its own, wherever it stands."""
+    command = get_command(app).commands["segmentation"]  # type: ignore[attr-defined]
+    options = [name for parameter in command.params for name in parameter.opts if name.startswith("--")]
+    assert "--from" in options
+    call = [word for name in options for word in (name, "1")]
+    asked = get_args_parser().parse_args(["--nproc-per-node", "2", "-m", "training", "segmentation", *call])
+    assert asked.training_script_args == ["segmentation", *call]
 
 
 def test_training_settings_are_part_of_the_package() -> None:

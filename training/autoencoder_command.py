@@ -78,7 +78,7 @@ def answering(folder: Path) -> Answering:
 
 def _of_run(folder: Path) -> Answering:
     from evaluation.settings import settings_from
-    from inference.network import ResidualUNet
+    from training.architectures import make_network
     from training.autoencoder import Answering
     from training.checkpoint import known_to, load_into, read_checkpoint
     from training.segmentation import SegmentationSettings
@@ -89,7 +89,7 @@ def _of_run(folder: Path) -> Answering:
     state = read_checkpoint(checkpoint)
     settings = settings_from(SegmentationSettings, state["made_of"]["settings"], checkpoint)
     check_kind(SegmentationSettings, settings, checkpoint)
-    network = ResidualUNet(settings.network)
+    network = make_network(settings.network)
     load_into(network, state, "average", checkpoint)
     return Answering(folder, [network.eval()], settings.synthesis.spacing, known_to(state))
 

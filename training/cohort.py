@@ -22,6 +22,7 @@ from feta.files import write_atomically
 from feta.grid import Grid
 from feta.measurements import LANDMARK_LABELS, MEASUREMENTS, Measurement
 from feta.volumes import Volume, write_label_map, write_volume
+from training.origins import write_origins
 from training.sites import Site
 
 #: Ages in weeks between which cases are drawn.
@@ -56,12 +57,21 @@ class CasePlan:
 
 @dataclass(frozen=True)
 class SimulatedCase:
-    """One case, drawn. ``landmarks``: both ends (2, 3) of each length, mm in the image's physical space (LPS)."""
+    """One case, drawn.
+
+    Attributes:
+        image: the T2w volume.
+        labels: its label map.
+        lengths: mm.
+        landmarks: both ends (2, 3) of each length, mm in the image's physical space (LPS).
+        origins: names of those that its anatomy learned from (``training.origins``).
+    """
 
     image: Volume
     labels: Volume
     lengths: Mapping[Measurement, float]
     landmarks: Mapping[Measurement, npt.NDArray[np.float64]]
+    origins: frozenset[str] = frozenset()
 
 
 #: Draws a case from its plan and from nothing else. It must be picklable.
@@ -195,6 +205,8 @@ def _draw(out: Path, make: Maker, plan: CasePlan) -> dict[Measurement, float]:
     case = make(plan)
     image, labels, landmarks, lengths = _files(out, plan)
     write_volume(image, case.image)
+    if case.origins:  # with the truth: no participant needs to know
+        write_origins(labels.with_name(image.name), case.origins)
     write_label_map(labels, case.labels)
     write_label_map(landmarks, landmark_map(case.landmarks, case.labels.grid))
     found = {measurement: float(case.lengths[measurement]) for measurement in MEASUREMENTS}

@@ -1,8 +1,8 @@
 """Of whom labelled volumes were made: variants of atlases, brains of an anatomy that learned from atlases.
 
 A file ``*_T2w.json`` beside a volume tells it (``origins``, ``base``, ``partner``), as ``feta-train variants``,
-``individuals`` and ``heads`` write it, or ``Base`` and ``Partner`` in participants.tsv. Whoever holds a subject out
-must not learn from what was made of it either.
+``individuals``, ``heads`` and ``simulate`` write it, or ``Base`` and ``Partner`` in participants.tsv. Whoever holds a
+subject out must not learn from what was made of it either.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -83,7 +83,7 @@ class IndividualMaker:
         def draw(rng: np.random.Generator, plan: CasePlan) -> Head:
             return draw_individual(rng, plan.age, plan.pathological, anatomy, settings.individuals)
 
-        return scan_case(plan, draw, settings)
+        return replace(scan_case(plan, draw, settings), origins=anatomy.known)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from feta.errors import FetaError
 from inference.network import NetworkSettings, ResidualUNet
 from inference.weights import read_model, save_network, ship
-from training.architectures import ArchitectureSettings
+from training.architectures import ArchitectureSettings, Kind, make_network
 from training.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.autoencoder_command import answering
 from training.checkpoint import made_of, read_checkpoint
@@ -145,10 +145,11 @@ def test_a_folder_without_networks_is_one_clear_line(tmp_path: Path) -> None:
         answering(tmp_path)
 
 
-def test_a_run_answers_by_its_averaged_weights(tmp_path: Path) -> None:
-    shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
+@pytest.mark.parametrize("kind", [Kind.UNET, Kind.UNET2D])
+def test_a_run_answers_by_its_averaged_weights(tmp_path: Path, kind: Kind) -> None:
+    shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1, kind=kind)
     settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(spacing=1.5))
-    network = ResidualUNet(shape)
+    network = make_network(shape)
     state = {"average": network.state_dict(), "made_of": made_of(settings), "before": []}
     torch.save(state | {"network": {}, "optimiser": {}, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
     found = answering(tmp_path)

@@ -204,7 +204,10 @@ def test_painted_heads_of_held_out_subjects_are_left_out(atlases: Path, tmp_path
 def test_brains_of_an_anatomy_tell_whom_it_learned_from(tmp_path: Path) -> None:
     known = Anatomy.load(HELD_OUT).known
     assert known == set(described(HELD_OUT.parent)[HELD_OUT.stem]["brains"])
+    simulate = ["simulate", str(tmp_path / "cohort"), "--anatomy", str(HELD_OUT), "--sites", "1", "--cases", "1"]
+    assert CliRunner().invoke(app, [*simulate, "--size", "small", "--jobs", "1"]).exit_code == 0
     individuals(tmp_path / "individuals", count=1, spacing=3.0)
     heads(tmp_path / "heads", count=1, spacing=4.0)
-    found = read_origins([tmp_path / "individuals", tmp_path / "heads"])
-    assert found == [{"sub-ind0001": known}, {"sub-head0001": known}]
+    found = read_origins([tmp_path / "individuals", tmp_path / "heads", tmp_path / "cohort"])
+    assert found == [{"sub-ind0001": known}, {"sub-head0001": known}, {"sub-001": known}]
+    assert not list((tmp_path / "cohort" / "input").rglob("*.json"))

@@ -204,6 +204,8 @@ def _begin(
         left = read_checkpoint(path, content)
         check_same(path, left, made_of)
         run = _resumed(path, left, network, settings)
+        # What a killed run logged after its last checkpoint will be logged again.
+        distributed.by_first(lambda: drop_after(folder / "log.csv", run.progress.step))
         _tell_resumed(folder, run.progress, settings, say)
         return run
     before: list[str] = []
@@ -213,8 +215,7 @@ def _begin(
         check_held_out(start, before, made_of)
         load_into(network, begun, "average", start)
         _tell_start(start, before, made_of, say)
-    if distributed.leads():
-        drop_after(folder / "log.csv", 0)
+    distributed.by_first(lambda: drop_after(folder / "log.csv", 0))
     return _Run(copy.deepcopy(network).eval(), make_optimiser(network, settings), _Progress(), before)
 
 
@@ -334,10 +335,9 @@ def _tell_start(start: Path, before: list[str], made_of: MadeOf, say: Callable[[
 
 
 def _tell_resumed(folder: Path, progress: _Progress, settings: LoopSettings, say: Callable[[str], None]) -> None:
-    """Say where the run goes on; what a killed run logged after its last checkpoint will be logged again."""
+    """Say where the run goes on."""
     if not distributed.leads():
         return
-    drop_after(folder / "log.csv", progress.step)
     if _done(progress, settings) < 1:
         say(f"goes on at step {progress.step}, after {progress.seconds / 60:.0f} min of computing")
     else:

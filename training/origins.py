@@ -81,8 +81,8 @@ def _add_table(path: Path, found: dict[str, set[str]]) -> None:
     for row in table.rows:
         cells = {name: row[at] for name, at in columns.items() if at < len(row) and not is_absent(row[at])}
         if "participantid" in cells:
-            origins = {subject_key(cells[name]) for name in _ONE if name in cells}
-            found.setdefault(subject_key(cells["participantid"]), set()).update(origins)
+            origins = {_subject(cells[name]) for name in _ONE if name in cells}
+            found.setdefault(_subject(cells["participantid"]), set()).update(origins)
 
 
 def _add_volume(path: Path, told: _Told) -> None:
@@ -97,7 +97,12 @@ def _add_volume(path: Path, told: _Told) -> None:
     if isinstance(many, list):
         names += many
         told.complete.add(subject)
-    told.names.setdefault(subject, set()).update(subject_key(name) for name in names if isinstance(name, str))
+    told.names.setdefault(subject, set()).update(_subject(name) for name in names if isinstance(name, str))
+
+
+def _subject(name: str) -> str:
+    """``sub-a`` of ``a``, ``sub-a`` or a volume's name."""
+    return subject_key(name).split("_")[0]
 
 
 def write_origins(image: Path, origins: Iterable[str], **more: object) -> None:

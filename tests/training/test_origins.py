@@ -62,6 +62,11 @@ def test_a_name_that_two_folders_share_has_each_its_own_origins(tmp_path: Path) 
     assert read_origins([first, second]) == [{"sub-1": {"sub-a"}}, {"sub-1": {"sub-b"}}]
 
 
+@pytest.mark.parametrize("base", ["a", "sub-a", " sub-a ", "sub-a_rec-mial_T2w"])
+def test_a_base_may_be_named_in_any_usual_way(tmp_path: Path, base: str) -> None:
+    assert read_origins([_table(tmp_path, f"1\t{base}\tn/a")]) == [{"sub-1": {"sub-a"}}]
+
+
 def test_circles_end(tmp_path: Path) -> None:
     _table(tmp_path, "sub-1\tsub-2\t", "sub-2\tsub-1\t")
     assert read_origins([tmp_path]) == [{"sub-1": {"sub-1", "sub-2"}, "sub-2": {"sub-1", "sub-2"}}]

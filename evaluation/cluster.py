@@ -6,7 +6,9 @@ A worker that dies takes nothing with it: dask does its tasks again elsewhere, t
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from evaluation.cache import VERSION
@@ -32,10 +34,14 @@ def run_on(tasks: Sequence[CaseTask], address: str, progress: Callable[[int, int
         from distributed import Client, KilledWorker, as_completed
     except ModuleNotFoundError as error:
         raise FetaError("--scheduler", "needs dask.distributed", "pip install distributed") from error
-    try:
+    client: Client | None = None
+    with suppress(OSError, ValueError):
         client = Client(address, timeout=WAIT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise FetaError(address, "no scheduler answers there", "start one: dask scheduler") from error
+    if client is None:
+        # What is left of it must go now: found by the garbage collector while another client is being made, it would
+        # wait for a lock that the other holds, for ever.
+        gc.collect()
+        raise FetaError(address, "no scheduler answers there", "start one: dask scheduler")
 
     def attempt(task: CaseTask) -> CaseResult | None:
         try:

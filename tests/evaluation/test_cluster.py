@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import signal
@@ -98,6 +99,27 @@ def test_no_scheduler_is_one_clear_line(cohort: tuple[Path, Path], monkeypatch: 
         with pytest.raises(FetaError, match="no scheduler answers") as caught:
             score(*cohort, scheduler=address)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_no_client_is_left_of_a_scheduler_that_does_not_answer(
+    cohort: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that the garbage collector finds later may wait for ever, and all with it."""
+    from distributed import Client
+
+    def clients() -> int:
+        return sum(isinstance(each, Client) for each in gc.get_objects())
+
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 0.5)
+    gc.collect()
+    before = clients()
+    gc.disable()
+    try:
+        with pytest.raises(FetaError, match="no scheduler answers"):
+            score(*cohort, scheduler="tcp://127.0.0.1:1")
+        assert clients() == before
+    finally:
+        gc.enable()
 
 
 def test_workers_with_another_evaluator_are_refused(

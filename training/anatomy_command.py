@@ -42,12 +42,17 @@ def anatomy(
     import torch
 
     from evaluation.settings import read_settings
+    from feta.files import make_writable
     from inference.weights import described, ship
     from training.anatomy_training import AnatomyRunSettings, train_anatomy
 
     settings = read_settings(AnatomyRunSettings, config, loop_settings(minutes, steps))
     path = out or run / "anatomy.safetensors"
-    described(path.parent)  # what can't be read is said before hours of training
+    # What can't be written is said before hours of training.
+    make_writable(path.parent)
+    described(path.parent)
+    if path.is_dir():
+        raise FetaError(path, "is a folder", "name a file with --out")
     torch.set_num_threads(threads)
     model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, say, start)
     data, entry = model.packed(path.name, settings.network)

@@ -19,6 +19,7 @@ from feta.measurements import Measurement
 from feta.volumes import Volume, write_label_map, write_volume
 from inference.weights import ship
 from training.anatomy import Anatomy, AnatomyNetwork, AnatomySettings
+from training.anatomy_command import anatomy
 from training.anatomy_frame import GRID, SizeModel, cerebral_box, fit_sizes, norm_scale, to_canonical
 from training.anatomy_training import (
     AnatomyModel,
@@ -29,6 +30,7 @@ from training.anatomy_training import (
     write_reproduction,
 )
 from training.loop import LoopSettings
+from training.origins import write_origins
 from training.template import CALLOSUM, CHANNELS, tissue_of
 
 TINY = AnatomySettings(latent=2, code=8, widths=(8, 4, 4, 4, 4), bases=(2,), basis_widths=(8,))
@@ -175,6 +177,27 @@ def test_a_run_leaves_a_log_a_model_and_a_reproduction(atlases: Path, tmp_path: 
     assert len(lines) == 1
     assert lines[0].startswith("sub-b: mean Dice")
     assert (tmp_path / "r.csv").read_text().startswith("subject,label,dice\nsub-b,ecsf,")
+
+
+def test_what_was_made_of_an_atlas_that_is_left_out_is_not_learned(atlases: Path, tmp_path: Path) -> None:
+    write_origins(atlases / "sub-c" / "anat" / "sub-c_T2w.nii.gz", ["sub-b", "sub-x"])
+    write_origins(atlases / "sub-a" / "anat" / "sub-a_T2w.nii.gz", ["sub-y"])
+    run = AnatomyRunSettings(network=TINY, loop=LoopSettings(steps=1))
+    model = train_anatomy(atlases, ("sub-b",), run, tmp_path / "run", lambda line: None)
+    assert set(model.latents) == {"sub-a"}
+    assert model.known == {"sub-a", "sub-y"}
+
+
+@pytest.mark.parametrize("broken", ["index", "file"])
+def test_what_cannot_be_written_is_said_before_training(atlases: Path, tmp_path: Path, broken: str) -> None:
+    (tmp_path / "w").mkdir()
+    if broken == "index":
+        (tmp_path / "w" / "model.yaml").write_text("a: [")
+    else:
+        (tmp_path / "w" / "a.safetensors").mkdir()
+    with pytest.raises(FetaError, match="not a valid description|is a folder"):
+        anatomy(atlases, tmp_path / "run", out=tmp_path / "w" / "a.safetensors")
+    assert not (tmp_path / "run").exists()
 
 
 def test_steps_towards_an_atlas_lower_its_loss(atlases: Path) -> None:

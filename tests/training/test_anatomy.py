@@ -195,7 +195,7 @@ def test_what_cannot_be_written_is_said_before_training(atlases: Path, tmp_path:
         (tmp_path / "w" / "model.yaml").write_text("a: [")
     else:
         (tmp_path / "w" / "a.safetensors").mkdir()
-    with pytest.raises(FetaError, match="not a valid description|is a folder"):
+    with pytest.raises(FetaError, match=r"not a valid description|is a folder"):
         anatomy(atlases, tmp_path / "run", out=tmp_path / "w" / "a.safetensors")
     assert not (tmp_path / "run").exists()
 

@@ -12,8 +12,9 @@ from feta.tables import Table, is_absent, parse_number, plain_name, read_table
 YOUNGEST_WEEKS, OLDEST_WEEKS = 14.0, 45.0
 
 #: Names of columns, as plain_name() leaves them.
+SUBJECT_COLUMNS = ("participantid", "participant", "subjectid", "subject", "sub")
 _COLUMNS = {
-    "subject": ("participantid", "participant", "subjectid", "subject", "sub"),
+    "subject": SUBJECT_COLUMNS,
     "age": ("gestationalage", "ga", "gestationalageweeks", "gestationalageinweeks", "gaweeks"),
     "pathology": ("pathology",),
     "site": ("site",),

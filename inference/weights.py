@@ -117,7 +117,7 @@ def described(folder: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise FetaError(path, f"is not a valid description of weights ({error})", REMEDY) from error
     if not isinstance(content or {}, dict):
         raise FetaError(path, "is not a valid description of weights", REMEDY)
@@ -136,7 +136,8 @@ def ship(folder: Path, files: Mapping[str, bytes], entries: Mapping[str, Any]) -
         all that ``model.yaml`` says now.
 
     Raises:
-        FetaError: the folder can't be written, or its ``model.yaml`` can't be read; it is then as it was.
+        FetaError: the folder can't be written, or its ``model.yaml`` can't be read; it is then as it was, unless a disk
+            fails between the files' last steps: ``model.yaml`` comes last, and its sha256 tells.
     """
     now = described(folder) | dict(entries)
     contents: dict[Path, bytes | str] = {folder / name: data for name, data in files.items()}

@@ -43,7 +43,7 @@ def anatomy(
 
     from evaluation.settings import read_settings
     from feta.files import make_writable
-    from inference.weights import described, ship
+    from inference.weights import OPTIONAL, described, ship
     from training.anatomy_training import AnatomyRunSettings, train_anatomy
 
     settings = read_settings(AnatomyRunSettings, config, loop_settings(minutes, steps))
@@ -53,6 +53,8 @@ def anatomy(
     described(path.parent)
     if path.is_dir():
         raise FetaError(path, "is a folder", "name a file with --out")
+    if path.suffix != ".safetensors" or path.stem in ("locator", "segmentation", *OPTIONAL):
+        raise FetaError(path, "is no name for an anatomy", "name a file such as anatomy.safetensors with --out")
     torch.set_num_threads(threads)
     model = train_anatomy(_folder(atlases), () if everything else VALIDATION, settings, run, say, start)
     data, entry = model.packed(path.name, settings.network)

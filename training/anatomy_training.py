@@ -215,8 +215,12 @@ def train_anatomy(
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)
-    origins = {name for a in training for name in a.origins}
-    names = {"training": [a.name for a in training], "validation": [a.name for a in validation], "origins": origins}
+    names = {
+        "training": [a.name for a in training],
+        "origins": sorted({name for a in training for name in a.origins}),
+        "validation": [a.name for a in validation],
+        "held_out": sorted({name for a in atlases for name in (a.name, *a.origins)}.intersection(left_out)),
+    }
     average = train(model, task, settings.loop, folder, say, made_of(settings, **names), start)
     assert isinstance(average, AnatomyModel)
     known = frozenset(known_to(read_checkpoint(folder / "checkpoint.pt")))

@@ -50,6 +50,11 @@ def learned_from(made_of: MadeOf) -> list[str]:
     return sorted({name for use, names in made_of.items() if use not in _NOT_LEARNED for name in names})
 
 
+def tells_origins(made_of: MadeOf) -> bool:
+    """Whether a run has written down of whom the subjects that it learned from were made; older ones have not."""
+    return "origins" in made_of
+
+
 def known_to(state: dict[str, Any]) -> list[str]:
     """Names that the run of a checkpoint, and those that it began with, learned from."""
     return sorted({*learned_from(state["made_of"]), *state["before"]})
@@ -82,40 +87,26 @@ def check_held_out(run: Path, known: Iterable[str], now: MadeOf) -> None:
         FetaError: it learned from one of them.
     """
     if both := sorted(_held_out(now).intersection(known)):
-        raise FetaError(run, f"learned from {both[0]}, which this run holds out", "name a run that did not")
+        remedy = "name a run that did not, or, if it means another subject, give that one another name"
+        raise FetaError(run, f"learned from {both[0]}, which this run holds out", remedy)
 
 
 def _held_out(made_of: MadeOf) -> set[str]:
     return {*made_of.get("validation", ()), *made_of.get("held_out", ())}
 
 
-def read_bytes(path: Path) -> bytes | None:
-    """The bytes of a checkpoint; None where there is none.
-
-    Raises:
-        FetaError: it can't be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FetaError(path, f"cannot be read ({error.strerror})", "name another run folder") from error
-
-
-def read_checkpoint(path: Path, content: bytes | None = None) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint.
 
-    Args:
-        path: of the file.
-        content: its bytes, where another process has read them.
-
     Raises:
-        FetaError: it does not exist, is broken, or was written by an older version.
+        FetaError: it does not exist, can't be read, is broken, or was written by an older version.
     """
-    content = read_bytes(path) if content is None else content
-    if content is None:
-        raise FetaError(path, "does not exist", "name the folder of a run that has been trained")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise FetaError(path, "does not exist", "name the folder of a run that has been trained") from error
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})", "name another run folder") from error
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # what a reader of pickles makes of other bytes may be anything
@@ -143,6 +134,9 @@ def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
     Raises:
         FetaError: settings or subjects differ.
     """
+    if "origins" in now and not tells_origins(state["made_of"]):
+        problem = "was begun by a version that did not write down of whom subjects were made"
+        raise FetaError(path, problem, "begin another run; --from takes the weights of this one")
     remedy = "call it as it was begun, or name another run folder"
     begun, wanted = _flat(state["made_of"]["settings"]), _flat(now["settings"])
     for name in sorted(begun.keys() | wanted.keys()):

@@ -22,7 +22,7 @@ class Subjects:
         training: to learn from.
         validation: never learned from.
         more: to learn from, too, of other folders (simulated individuals, variants of atlases).
-        left_out: how many are not learned from, as they were made of subjects that are not either.
+        left_out: those not learned from, as they were made of a subject that is not either: their names, and its.
         held_out: names that are never learned from: those of ``validation``, and of whom others were made.
         barred: names that this run does not learn from: these, and whom nobody chose to learn from.
     """
@@ -30,9 +30,15 @@ class Subjects:
     training: list[Subject]
     validation: list[Subject]
     more: list[Subject] = field(default_factory=list)
-    left_out: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
     held_out: frozenset[str] = frozenset()
     barred: frozenset[str] = frozenset()
+
+    def known(self) -> list[str]:
+        """Those of ``validation`` that were made of whom is learned from, or of the same."""
+        learned = [*self.training, *self.more]
+        names = {subject.name for subject in learned}.union(*(subject.origins for subject in learned))
+        return [subject.name for subject in self.validation if names & subject.origins]
 
     def draw(self, draw: Draw, more: float) -> Subject:
         """One to learn from; from the other folders with the probability ``more``, where there are any."""
@@ -85,7 +91,7 @@ def read_subjects(
         [s for s in subjects.found if s.name not in validation],
         [s for s in subjects.found if s.name in validation],
         [s for each in others for s in each.found],
-        sum(each.left_out for each in (subjects, *others)),
+        {name: origin for each in (subjects, *others) for name, origin in each.left_out.items()},
         frozenset(met.intersection(validation)),
         barred,
     )
@@ -93,10 +99,10 @@ def read_subjects(
 
 @dataclass(frozen=True)
 class _Read:
-    """Subjects of a folder, and how many are not among them for what they were made of."""
+    """Subjects of a folder, and who is not among them for one that they were made of."""
 
     found: list[Subject]
-    left_out: int
+    left_out: dict[str, str]
 
 
 def _read(root: Path, partial: bool, origins: Origins, barred: frozenset[str], always: Collection[str] = ()) -> _Read:
@@ -114,7 +120,7 @@ def _read(root: Path, partial: bool, origins: Origins, barred: frozenset[str], a
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(read, wanted))
-    return _Read(found, len({_subject(stem) for stem in allowed} - {subject.name for subject in found}))
+    return _Read(found, {_subject(stem): min(barred & of[stem]) for stem in allowed if stem not in wanted})
 
 
 def _subject(stem: str) -> str:

@@ -34,7 +34,10 @@ Over = Annotated[
 ]
 Also = Annotated[
     list[Path] | None,
-    typer.Option(help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated."),
+    typer.Option(
+        help="Another labelled folder to train on, such as one of `feta-train individuals`; may be repeated. Subjects "
+        "made of some that are held out are left out."
+    ),
 ]
 
 Only = Annotated[
@@ -107,7 +110,13 @@ def prepare(
         problem = "holds no subject to train on: all are held out, or made of some that are"
         raise FetaError(atlases, problem, "train on them with --everything")
     if subjects.left_out and distributed.leads():
-        say(f"subjects left out, as they were made of some that are not trained on: {subjects.left_out}")
+        name, origin = next(iter(subjects.left_out.items()))
+        say(
+            f"subjects left out, as they were made of some that are not trained on: {len(subjects.left_out)}, "
+            f"such as {name} of {origin}; --everything learns from them, too"
+        )
+    if (known := subjects.known()) and distributed.leads():
+        say(f"{len(known)} of those held out, such as {known[0]}, share origins with subjects that are trained on")
     if not (subjects.validation or everything) and distributed.leads():
         say(f"{atlases}: no subject is held out; `feta-train segmentation --fold 0` holds out a fifth to validate on")
     if subjects.validation and not any(s.groups == COMPLETE for s in subjects.validation) and distributed.leads():

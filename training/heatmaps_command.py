@@ -64,6 +64,8 @@ def heatmaps(
         if not folder.is_dir():
             raise FetaError(folder, "is not a folder", "name a BIDS folder of T2w volumes")
     torch.set_num_threads(threads)
+    if measured and weights and not everything:
+        say(f"{weights}: doesn't say whom its networks learned from; they may know those held out")
     train_heatmaps(_heads(atlases, measured or (), weights, () if everything else VALIDATION), settings, run, say)
 
 

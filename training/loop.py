@@ -32,8 +32,8 @@ from training.checkpoint import (
     known_to,
     learned_from,
     load_into,
-    read_bytes,
     read_checkpoint,
+    tells_origins,
 )
 from training.curves import append_row, draw_curves, drop_after
 from training.optimisers import Optimiser, climbed, learning_rate, make_optimiser
@@ -199,10 +199,8 @@ def _begin(
 ) -> _Run:
     """Go on with the run of a folder, or begin one, with another's weights where it has a start."""
     path = folder / "checkpoint.pt"
-    content = distributed.by_first(lambda: read_bytes(path))
-    if content is not None:
-        left = read_checkpoint(path, content)
-        check_same(path, left, made_of)
+    # Read and refused by the first process alone, so that all have the same weights and a refusal is said once.
+    if (left := distributed.by_first(lambda: _left(path, made_of))) is not None:
         run = _resumed(path, left, network, settings)
         # What a killed run logged after its last checkpoint will be logged again.
         distributed.by_first(lambda: drop_after(folder / "log.csv", run.progress.step))
@@ -210,13 +208,28 @@ def _begin(
         return run
     before: list[str] = []
     if start is not None:
-        begun = read_checkpoint(start / "checkpoint.pt")
+        begun = distributed.by_first(lambda: _begun(start, made_of))
         before = known_to(begun)
-        check_held_out(start, before, made_of)
         load_into(network, begun, "average", start)
-        _tell_start(start, before, made_of, say)
+        _tell_start(start, begun, made_of, say)
     distributed.by_first(lambda: drop_after(folder / "log.csv", 0))
     return _Run(copy.deepcopy(network).eval(), make_optimiser(network, settings), _Progress(), before)
+
+
+def _left(path: Path, made_of: MadeOf) -> dict[str, Any] | None:
+    """The checkpoint that a killed run left, if there is one and it is of this run."""
+    if not path.exists():
+        return None
+    left = read_checkpoint(path)
+    check_same(path, left, made_of)
+    return left
+
+
+def _begun(start: Path, made_of: MadeOf) -> dict[str, Any]:
+    """The checkpoint of a run whose weights this one may begin with."""
+    begun = read_checkpoint(start / "checkpoint.pt")
+    check_held_out(start, known_to(begun), made_of)
+    return begun
 
 
 def _check_processes(settings: LoopSettings) -> None:
@@ -327,11 +340,14 @@ def _resumed(path: Path, left: dict[str, Any], network: nn.Module, settings: Loo
     return _Run(average, optimiser, _Progress(left["step"], left["seconds"]), left["before"])
 
 
-def _tell_start(start: Path, before: list[str], made_of: MadeOf, say: Callable[[str], None]) -> None:
+def _tell_start(start: Path, begun: dict[str, Any], made_of: MadeOf, say: Callable[[str], None]) -> None:
     """Say whom the weights know, and this run does not learn from."""
-    others = sorted(set(before) - set(learned_from(made_of)))
-    if others and distributed.leads():
+    if not distributed.leads():
+        return
+    if others := sorted(set(known_to(begun)) - set(learned_from(made_of))):
         say(f"{start} learned from {len(others)} subjects that this run does not train on, such as {others[0]}")
+    if not tells_origins(begun["made_of"]):
+        say(f"{start} doesn't say of whom these were made: an older version has not written it down")
 
 
 def _tell_resumed(folder: Path, progress: _Progress, settings: LoopSettings, say: Callable[[str], None]) -> None:

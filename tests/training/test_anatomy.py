@@ -29,6 +29,7 @@ from training.anatomy_training import (
     train_anatomy,
     write_reproduction,
 )
+from training.checkpoint import read_checkpoint
 from training.loop import LoopSettings
 from training.origins import write_origins
 from training.template import CALLOSUM, CHANNELS, tissue_of
@@ -186,6 +187,13 @@ def test_what_was_made_of_an_atlas_that_is_left_out_is_not_learned(atlases: Path
     model = train_anatomy(atlases, ("sub-b",), run, tmp_path / "run", lambda line: None)
     assert set(model.latents) == {"sub-a"}
     assert model.known == {"sub-a", "sub-y"}
+    assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]["held_out"] == ["sub-b"]
+
+
+@pytest.mark.parametrize("name", ["model.yaml", "segmentation.safetensors", "landmarks.safetensors"])
+def test_an_anatomy_takes_no_other_files_name(atlases: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(FetaError, match="no name for an anatomy"):
+        anatomy(atlases, tmp_path / "run", out=tmp_path / name)
 
 
 @pytest.mark.parametrize("broken", ["index", "file"])

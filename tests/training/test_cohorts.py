@@ -10,6 +10,7 @@ from tiny_subjects import write_balls
 from typer.testing import CliRunner
 
 from feta.errors import FetaError
+from training import commands
 from training.cli import app
 from training.cohorts import Subjects, read_subjects
 from training.commands import VALIDATION, prepare
@@ -51,7 +52,7 @@ def test_variants_of_held_out_subjects_are_not_learned(
 ) -> None:
     subjects = read_subjects(atlases, held_out, more=[made])
     assert _more(subjects) == left
-    assert subjects.left_out == 6 - len(left)
+    assert len(subjects.left_out) == 6 - len(left)
 
 
 def test_variants_of_subjects_that_only_leaves_out_are_not_learned(atlases: Path, made: Path) -> None:
@@ -75,7 +76,18 @@ def test_a_folder_that_tells_of_no_base_is_learned(tmp_path: Path, atlases: Path
 
 def test_the_user_is_told_how_many_were_left_out(atlases: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare(atlases, 1, everything=False, also=[made], only="sub-a*", fold=(4, 5))
-    assert "trained on: 3\n" in capsys.readouterr().err
+    assert "trained on: 3, such as sub-var2 of sub-b1; --everything" in capsys.readouterr().err
+
+
+def test_the_user_is_told_of_siblings_that_are_held_out(
+    made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = read_subjects(made, ("sub-var2",))
+    assert subjects.known() == ["sub-var2"]
+    assert read_subjects(made, ("sub-ind1",)).known() == []
+    monkeypatch.setattr(commands, "VALIDATION", ("sub-var2",))
+    prepare(made, 1, everything=False)
+    assert "1 of those held out, such as sub-var2, share origins" in capsys.readouterr().err
 
 
 def test_the_user_is_told_that_nobody_is_held_out(atlases: Path, capsys: pytest.CaptureFixture[str]) -> None:

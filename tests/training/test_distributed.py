@@ -102,11 +102,15 @@ def test_two_processes_go_on_with_a_run_of_one(runs: Path, tmp_path: Path) -> No
 
 def test_what_the_first_process_refuses_is_said_once(runs: Path) -> None:
     """The others can't know: they need not see the folder of the run."""
+    held = _call(runs, "two", "--steps", "9")
     with locked(runs / "two" / "run.lock"):
-        first, second = _together(_call(runs, "two", "--steps", "9"), status=2)
-    assert "another run is at work there" in first
-    assert "Traceback" not in first + second
-    assert "feta-train" not in second
+        said = [_together(held, status=2)]
+    said.append(_together(_call(runs, "new", "--from", str(runs / "none")), status=2))
+    said.append(_together(_call(runs, "two", "--only", "sub-a"), status=2))
+    for words, (first, second) in zip(("at work there", "does not exist", "was begun with"), said, strict=True):
+        assert words in first
+        assert "Traceback" not in first + second
+        assert "feta-train" not in second
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from feta.volumes import Volume, read_label_map, write_label_map
 from inference.heatmaps import peak
 from inference.landmarks import Line
 from inference.weights import load_network, read_model
+from training.checkpoint import read_checkpoint
 from training.cli import app
 from training.feta_biometry import read_feta_biometry
 from training.heatmaps import LandmarkSettings, gaussians, landmark_loss
@@ -143,7 +144,10 @@ def test_the_command_trains_and_exports_a_network_that_loads(tmp_path: Path) -> 
     config.write_text(TINY)
     weights.mkdir()
     run = ["heatmaps", str(atlases), str(tmp_path / "run"), "--measured", str(measured), "--config", str(config)]
+    write_origins(measured / "sub-1" / "anat" / "sub-1_T2w.nii.gz", ["sub-z"])
     assert CliRunner().invoke(app, [*run, "--threads", "1"], catch_exceptions=False).exit_code == 0
+    made_of = read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]
+    assert (made_of["measured"], made_of["origins"]) == (["sub-1"], ["sub-z"])
     export = ["export-heatmaps", str(weights), str(tmp_path / "run")]
     assert CliRunner().invoke(app, export, catch_exceptions=False).exit_code == 0
     text = (weights / "model.yaml").read_text()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from tiny_subjects import write_balls
 from typer.testing import CliRunner
@@ -62,7 +63,7 @@ def test_a_name_that_two_folders_share_has_each_its_own_origins(tmp_path: Path) 
     assert read_origins([first, second]) == [{"sub-1": {"sub-a"}}, {"sub-1": {"sub-b"}}]
 
 
-@pytest.mark.parametrize("base", ["a", "sub-a", " sub-a ", "sub-a_rec-mial_T2w"])
+@pytest.mark.parametrize("base", ["a", "sub-a", " sub-a ", "sub-a_rec-mial_T2w", "x/sub-a.nii.gz"])
 def test_a_base_may_be_named_in_any_usual_way(tmp_path: Path, base: str) -> None:
     assert read_origins([_table(tmp_path, f"1\t{base}\tn/a")]) == [{"sub-1": {"sub-a"}}]
 
@@ -82,7 +83,7 @@ def test_what_lies_beside_the_volume_is_enough(tmp_path: Path) -> None:
     assert read_origins([tmp_path]) == [{"sub-1": {"sub-a", "sub-b"}}]
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", '{"RepetitionTime": 2.5}', '{"base": 7, "origins": "sub-a"}'])
+@pytest.mark.parametrize("text", ["{}", "[]", '{"RepetitionTime": 2.5}', '{"base": 7, "origins": null}'])
 def test_files_of_another_kind_tell_nothing(tmp_path: Path, text: str) -> None:
     (found,) = read_origins([_beside(tmp_path, "sub-1", text)])
     assert not any(found.values())
@@ -95,9 +96,35 @@ def test_names_are_not_followed_where_all_origins_are_told(tmp_path: Path) -> No
     assert read_origins([tmp_path])[0]["sub-2"] == {"sub-1", "sub-b"}
 
 
-def test_what_is_no_json_is_one_clear_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{base", "[" * 100_000, ""])
+def test_what_is_no_json_is_one_clear_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(FetaError, match="is no JSON"):
-        read_origins([_beside(tmp_path, "sub-1", "{base")])
+        read_origins([_beside(tmp_path, "sub-1", text)])
+
+
+def test_hidden_files_of_other_systems_tell_nothing(tmp_path: Path) -> None:
+    _beside(tmp_path, "sub-1", "{}").joinpath("sub-1", "anat", "._sub-1_T2w.json").write_bytes(b"\0\5")
+    assert read_origins([tmp_path]) == [{"sub-1": frozenset()}]
+
+
+@pytest.mark.parametrize("column", ["participant_id", "Subject ID", "subject", "sub"])
+def test_the_column_of_subjects_has_the_names_that_it_may_have_elsewhere(tmp_path: Path, column: str) -> None:
+    (tmp_path / "participants.tsv").write_text(f"{column}\tOrigins\nsub-1\tsub-a, sub-b;c\n")
+    assert read_origins([tmp_path]) == [{"sub-1": {"sub-a", "sub-b", "sub-c"}}]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"Base": "sub-a"}', '{"base": ["sub-a"]}', '{"origins": "a"}', '{"PARTNER": "a.nii.gz"}']
+)
+def test_beside_the_volume_they_may_be_written_in_several_ways(tmp_path: Path, text: str) -> None:
+    assert read_origins([_beside(tmp_path, "sub-1", text)]) == [{"sub-1": {"sub-a"}}]
+
+
+def test_one_volume_that_tells_all_does_not_speak_for_another(tmp_path: Path) -> None:
+    _table(tmp_path, "sub-1\tsub-a\t")
+    folder = _beside(tmp_path, "sub-2", '{"origins": []}') / "sub-2" / "anat"
+    (folder / "sub-2_rec-x_T2w.json").write_text('{"base": "sub-1"}')
+    assert read_origins([tmp_path])[0]["sub-2"] == {"sub-1", "sub-a"}
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -146,7 +173,8 @@ def test_variants_as_the_main_folder_hold_out_what_came_of_the_held_out(second: 
     subjects = read_subjects(second, VALIDATION)
     table.write_text(kept)
     assert [subject.name for subject in subjects.training] == expected
-    assert subjects.left_out == 6 - len(expected)
+    assert len(subjects.left_out) == 6 - len(expected)
+    assert set(subjects.left_out.values()) == {KNOWN}
     assert subjects.names()["held_out"] == [KNOWN]
 
 
@@ -185,6 +213,33 @@ def test_weights_that_learned_from_variants_of_a_held_out_subject_are_no_start(
         assert f"learned from {KNOWN}, which this run holds out" in said
 
 
+def test_weights_that_know_whom_another_folder_alone_tells_of_are_no_start(
+    atlases: Path, second: Path, tmp_path: Path
+) -> None:
+    """The atlas that is held out isn't in the main folder: the others' variants tell of it."""
+    own = write_balls(tmp_path / "own", ("sub-p", "sub-q"), side=16, spacing=6.0)
+    assert _segmentation(atlases, tmp_path / "knows", "--everything") == ""
+    said = _segmentation(own, tmp_path / "new", "--also", second, "--from", tmp_path / "knows")
+    assert f"learned from {KNOWN}, which this run holds out" in said
+    assert _segmentation(own, tmp_path / "new", "--from", tmp_path / "knows") == ""
+
+
+def _as_older_versions_left_it(run: Path) -> None:
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    del state["made_of"]["origins"], state["made_of"]["held_out"]
+    torch.save(state, run / "checkpoint.pt")
+
+
+def test_a_run_of_an_older_version_is_said_not_to_tell(atlases: Path, tmp_path: Path) -> None:
+    assert _segmentation(atlases, tmp_path / "old") == ""
+    _as_older_versions_left_it(tmp_path / "old")
+    assert "version that did not write down of whom" in _segmentation(atlases, tmp_path / "old", "--steps", "2")
+    call = ["segmentation", atlases, tmp_path / "new", "--config", tmp_path / "s.yaml", "--from", tmp_path / "old"]
+    result = CliRunner().invoke(app, [*map(str, call), "--threads", "1", "--device", "cpu"])
+    assert result.exit_code == 0
+    assert "doesn't say of whom these were made" in result.stderr
+
+
 def test_what_weights_knew_is_not_forgotten_by_a_run_that_goes_on(atlases: Path, tmp_path: Path) -> None:
     assert _segmentation(atlases, tmp_path / "knows", "--everything") == ""
     begun = ("--everything", "--only", "sub-a", "--from", tmp_path / "knows")
@@ -197,13 +252,14 @@ def test_what_weights_knew_is_not_forgotten_by_a_run_that_goes_on(atlases: Path,
 def test_painted_heads_of_held_out_subjects_are_left_out(atlases: Path, tmp_path: Path) -> None:
     heads_of = write_balls(tmp_path / "heads", ("sub-x", "sub-y", KNOWN), side=16, spacing=6.0)
     write_origins(heads_of / "sub-y" / "anat" / "sub-y_T2w.nii.gz", [KNOWN])
+    write_origins(heads_of / "sub-x" / "anat" / "sub-x_T2w.nii.gz", ["sub-z"])
     config = tmp_path / "e.yaml"
     config.write_text(yaml.safe_dump(EXTRACTION))
     call = ("extraction", atlases, tmp_path / "run", "--config", config, "--heads", heads_of)
     assert _call(*call) == ""
     made_of = read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]
     assert made_of["heads"] == ["sub-x"]
-    assert KNOWN not in made_of["head_origins"]
+    assert made_of["head_origins"] == ["sub-z"]
 
 
 def test_brains_of_an_anatomy_tell_whom_it_learned_from(tmp_path: Path) -> None:

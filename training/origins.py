@@ -74,7 +74,7 @@ def _told(folder: Path) -> _Told:
     for table in (folder / "participants.tsv", folder / "input" / "participants.tsv"):
         if table.exists():
             _add_table(table, told.names)
-    for path in sorted(folder.glob("**/anat/sub-*_T2w.json")):
+    for path in sorted(folder.glob("**/anat/[!.]*_T2w.json")):
         _add_volume(path, told)
     return told
 

@@ -113,7 +113,8 @@ def prepare(
         name, origin = next(iter(subjects.left_out.items()))
         say(
             f"subjects left out, as they were made of some that are not trained on: {len(subjects.left_out)}, "
-            f"such as {name} of {origin}; --everything learns from them, too"
+            f"such as {name} of {origin}"
+            + ("; --everything learns from them, too" if origin in subjects.held_out else "")
         )
     if (known := subjects.known()) and distributed.leads():
         say(f"{len(known)} of those held out, such as {known[0]}, share origins with subjects that are trained on")

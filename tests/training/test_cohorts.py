@@ -79,6 +79,13 @@ def test_the_user_is_told_how_many_were_left_out(atlases: Path, made: Path, caps
     assert "trained on: 3, such as sub-var2 of sub-b1; --everything" in capsys.readouterr().err
 
 
+def test_the_user_is_not_sent_to_everything_where_only_leaves_out(
+    atlases: Path, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(atlases, 1, everything=False, also=[made], only="sub-b*")
+    assert "such as sub-var1 of sub-a1\n" in capsys.readouterr().err
+
+
 def test_the_user_is_told_of_siblings_that_are_held_out(
     made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,17 +86,14 @@ def read_model(folder: Path) -> Model:
         FetaError: where it is missing or does not say what is needed.
     """
     path = folder / INDEX
+    text, content = _read_index(path)
     try:
-        text = path.read_bytes()
-        content = yaml.safe_load(text)
         locator = _entry(folder, content["locator"])
         segmentation = tuple(_entry(folder, entry) for entry in content["segmentation"])
         extraction, autoencoder, landmarks = (
             _entry(folder, content[name]) if name in content else None for name in OPTIONAL
         )
-    except OSError as error:
-        raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
-    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise FetaError(path, f"is not a valid description of weights ({error})", REMEDY) from error
     if not segmentation:
         raise FetaError(path, "names no segmentation weights", REMEDY)
@@ -111,17 +108,23 @@ def described(folder: Path) -> dict[str, Any]:
         FetaError: it can't be read.
     """
     path = folder / INDEX
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return {}
+    _, content = _read_index(path)
+    if not isinstance(content or {}, dict):
+        raise FetaError(path, "is not a valid description of weights", REMEDY)
+    return content or {}
+
+
+def _read_index(path: Path) -> tuple[bytes, Any]:
+    """``model.yaml`` as it lies, and what it says."""
+    try:
+        text = path.read_bytes()
+        return text, yaml.safe_load(text)
     except OSError as error:
         raise FetaError(path, f"cannot be read ({error.strerror})", REMEDY) from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise FetaError(path, f"is not a valid description of weights ({error})", REMEDY) from error
-    if not isinstance(content or {}, dict):
-        raise FetaError(path, "is not a valid description of weights", REMEDY)
-    return content or {}
 
 
 def ship(folder: Path, files: Mapping[str, bytes], entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from training.anatomy_frame import GRID, Point, cerebral_box, fit_sizes, to_cano
 from training.atlas import pairs
 from training.checkpoint import known_to, made_of, read_checkpoint
 from training.loop import LoopSettings, train
-from training.origins import read_origins
+from training.origins import origins_of, read_origins
 from training.randomness import Draw
 from training.template import CALLOSUM, CHANNELS, read_template
 
@@ -71,7 +71,7 @@ class Atlas:
     half: Point
     fractions: Tensor
     signal: Tensor
-    origins: frozenset[str]
+    origins: frozenset[str] = frozenset()
 
 
 def read_atlases(root: Path) -> list[Atlas]:
@@ -108,7 +108,7 @@ def _read_atlas(number: int, name: str, image: Path, labels: Path, age: float, p
     fractions = resample(template.scores.softmax(0), matrix, size)
     fractions[0] += 1 - fractions.sum(0)
     signal = resample(template.signal, matrix, size)[0]
-    return Atlas(number, name, age, pathological, half, fractions.half(), signal.half(), frozenset())
+    return Atlas(number, name, age, pathological, half, fractions.half(), signal.half())
 
 
 class AnatomyModel(nn.Module):
@@ -217,7 +217,7 @@ def train_anatomy(
     task = AnatomyTask(training, validation, settings)
     names = {
         "training": [a.name for a in training],
-        "origins": sorted({name for a in training for name in a.origins}),
+        "origins": origins_of(training),
         "validation": [a.name for a in validation],
         "held_out": sorted({name for a in atlases for name in (a.name, *a.origins)}.intersection(left_out)),
     }

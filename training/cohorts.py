@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feta.errors import FetaError
 from training.atlas import Subject, pairs, read_subject
-from training.origins import Origins, read_origins
+from training.origins import Origins, origins_of, read_origins
 from training.partial_labels import COMPLETE, INDEX, read_label_set
 from training.randomness import Draw
 
@@ -30,7 +30,7 @@ class Subjects:
     training: list[Subject]
     validation: list[Subject]
     more: list[Subject] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
     held_out: frozenset[str] = frozenset()
     barred: frozenset[str] = frozenset()
 
@@ -54,11 +54,6 @@ class Subjects:
 
 def _names(subjects: Sequence[Subject]) -> list[str]:
     return [subject.name for subject in subjects]
-
-
-def origins_of(subjects: Iterable[Subject]) -> list[str]:
-    """Names of all that any of them was made of."""
-    return sorted({name for subject in subjects for name in subject.origins})
 
 
 def read_subjects(
@@ -91,7 +86,7 @@ def read_subjects(
         [s for s in subjects.found if s.name not in validation],
         [s for s in subjects.found if s.name in validation],
         [s for each in others for s in each.found],
-        {name: origin for each in (subjects, *others) for name, origin in each.left_out.items()},
+        [pair for each in (subjects, *others) for pair in each.left_out.items()],
         frozenset(met.intersection(validation)),
         barred,
     )

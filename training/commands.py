@@ -24,6 +24,7 @@ Run = Annotated[Path, typer.Argument(help="Folder of the run; a run that was kil
 Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
 Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
+#: Not --start, which torchrun's parser takes for the beginning of two options of its own.
 Start = Annotated[
     Path | None, typer.Option("--from", help="Run folder of the same network, from whose weights to start.")
 ]
@@ -110,7 +111,7 @@ def prepare(
         problem = "holds no subject to train on: all are held out, or made of some that are"
         raise FetaError(atlases, problem, "train on them with --everything")
     if subjects.left_out and distributed.leads():
-        name, origin = next(iter(subjects.left_out.items()))
+        name, origin = subjects.left_out[0]
         say(
             f"subjects left out, as they were made of some that are not trained on: {len(subjects.left_out)}, "
             f"such as {name} of {origin}"

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from inference.network import NetworkSettings, ResidualUNet
 from inference.preprocessing import signal, standardise
 from training.checkpoint import made_of
-from training.cohorts import Subjects, origins_of
+from training.cohorts import Subjects
 from training.heads import Head, synthesise_head, viewed
 from training.loop import LoopSettings, train
 from training.losses import dice_and_cross_entropy
+from training.origins import origins_of
 from training.randomness import Draw
 from training.synthesis import Sample, SynthesisSettings, synthesise
 

@@ -16,6 +16,7 @@ from training.checkpoint import made_of
 from training.landmark_heads import LandmarkHead
 from training.landmark_samples import LandmarkSample, SampleSettings, draw_sample
 from training.loop import LoopSettings, train
+from training.origins import origins_of
 from training.randomness import Draw
 
 #: Voxels of the box in a brain of 28 weeks, mm: they grow with the brain.
@@ -144,6 +145,6 @@ def train_heatmaps(heads: Heads, settings: LandmarkSettings, folder: Path, say: 
     """Train the landmark network in a run folder; returns the network with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     names = {use: [head.subject for head in getattr(heads, use)] for use in ("defined", "measured", "validation")}
-    names["origins"] = sorted({name for head in (*heads.defined, *heads.measured) for name in head.origins})
+    names["origins"] = origins_of([*heads.defined, *heads.measured])
     network, task = ResidualUNet(settings.network), LandmarkTask(heads, settings)
     return train(network, task, settings.loop, folder, say, made_of(settings, **names))  # type: ignore[arg-type]

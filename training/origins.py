@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
@@ -23,6 +24,19 @@ Origins = dict[str, frozenset[str]]
 #: Keys of a volume's JSON file, and columns of participants.tsv.
 _KEYS = ("base", "partner", "origins")
 _BETWEEN = re.compile(r"[,;\s]+")
+
+
+class Made(Protocol):
+    """What may have been made of subjects: a brain, a head, an atlas."""
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Names of those that it was made of."""
+
+
+def origins_of(made: Iterable[Made]) -> list[str]:
+    """Names of all that any of them was made of."""
+    return sorted({name for each in made for name in each.origins})
 
 
 def read_origins(folders: Sequence[Path]) -> list[Origins]:

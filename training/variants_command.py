@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +52,7 @@ def variants(
     files = {name.split("_")[0]: found for name, found in pairs(atlases).items()}
     (origins,) = read_origins([atlases])
     left_out = () if everything else VALIDATION
-    apart = {name: found for name, found in files.items() if not {name, *origins.get(name, ())}.intersection(left_out)}
+    apart = [name for name in files if not {name, *origins.get(name, ())}.intersection(left_out)]
     if not apart:
         raise FetaError(atlases, "holds no brain that is not held out", "make variants of them with --everything")
     sources = _sources(atlases, apart, only or "*")
@@ -74,7 +74,7 @@ def variants(
     typer.echo(f"Labelled volumes: {out}")
 
 
-def _sources(atlases: Path, names: Collection[str], only: str) -> list[Source]:
+def _sources(atlases: Path, names: Sequence[str], only: str) -> list[Source]:
     """The brains that variants may come from, in the order of their names."""
     from feta.participants import read_participants
     from training.variants import Source

@@ -83,3 +83,9 @@ def test_missing_files_are_one_clear_line(folder: Path) -> None:
         load_network(read_model(folder).locator)
     with pytest.raises(FetaError, match="cannot be read"):
         read_model(folder / "nowhere")
+
+
+def test_an_index_nested_too_deeply_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text("[" * 5000)
+    with pytest.raises(FetaError, match="not a valid description of weights"):
+        read_model(tmp_path)

@@ -55,6 +55,10 @@ def test_variants_of_held_out_subjects_are_not_learned(
     assert len(subjects.left_out) == 6 - len(left)
 
 
+def test_those_left_out_of_two_folders_are_counted_though_they_share_names(atlases: Path, made: Path) -> None:
+    assert len(read_subjects(atlases, ("sub-b1",), more=[made, made]).left_out) == 4
+
+
 def test_variants_of_subjects_that_only_leaves_out_are_not_learned(atlases: Path, made: Path) -> None:
     subjects = read_subjects(atlases, (), lambda name: name.startswith("sub-a"), [made])
     assert _more(subjects) == ["sub-ind1", "sub-ind2", "sub-var1"]

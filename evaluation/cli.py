@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evaluation.analysis import commands as analysis
+from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
 from feta.files import make_writable
 
@@ -254,6 +255,7 @@ def _status(table: ScoreTable) -> int:
 
 def main() -> None:
     """Entry point of ``feta-evaluate``."""
+    keep_freed_memory()
     logging.basicConfig(format="feta-evaluate: %(message)s", level=logging.WARNING)
     try:
         app()

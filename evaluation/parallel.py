@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from evaluation.tasks import CaseResult, CaseTask, failed, run_case, without_map
+from feta.allocator import keep_freed_memory
 
 
 def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int], None]) -> list[CaseResult]:
@@ -36,7 +37,7 @@ def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int],
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     # Fresh processes: a fork would share whatever threads and locks the caller has.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=keep_freed_memory)
 
 
 def _run_pool(

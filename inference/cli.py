@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from feta.allocator import keep_freed_memory
 from feta.cases import CaseList, find_cases, find_cases_2021
 from feta.errors import FetaError
 from feta.participants import parse_age
@@ -210,6 +211,7 @@ def _run(found: CaseList, jobs: Sequence[Job], settings: Settings, root: Path | 
 
 def main() -> None:
     """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
+    keep_freed_memory()
     named = {command.name for command in forms.registered_commands}
     chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app
     sys.exit(_guarded(chosen))

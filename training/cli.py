@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
 from training.age_line import age_line
 from training.anatomy_command import anatomy, reproduce
@@ -60,6 +61,7 @@ for _command in COMMANDS:
 
 def main() -> None:
     """Run the command line; a message for the user goes to stderr in one line."""
+    keep_freed_memory()
     try:
         app()
     except FetaError as error:

@@ -1,0 +1,62 @@
+"""Large arrays that come and go cost no page faults, however the product is started."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from feta import allocator
+
+ROOT = Path(__file__).parents[2]
+#: Arrays of 64 MB, made and freed fifty times; prints the page faults of all but the first.
+CHURN = """
+import resource
+import numpy as np
+{before}
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(2**26, np.uint8)
+began = faults()
+for _ in range(50):
+    np.ones(2**26, np.uint8)
+print(faults() - began)
+"""
+PAGES = 2**26 // 4096
+
+
+def faults(before: str) -> int:
+    code = CHURN.format(before=before)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_freed_memory_is_used_again() -> None:
+    assert faults("from feta.allocator import keep_freed_memory; assert keep_freed_memory()") < PAGES
+
+
+def test_without_it_every_array_costs_page_faults() -> None:
+    """What the test above holds against: otherwise it could not fail."""
+    assert faults("") > PAGES
+
+
+def test_other_c_libraries_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
+    assert allocator.keep_freed_memory() is False
+
+
+@pytest.mark.parametrize("command", ["inference.cli", "evaluation.cli", "training.cli"])
+def test_every_command_begins_with_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Begun(Exception):
+        pass
+
+    def begin() -> bool:
+        raise Begun
+
+    module = importlib.import_module(command)
+    monkeypatch.setattr(module, "keep_freed_memory", begin)
+    monkeypatch.setattr(sys, "argv", ["feta", "--help"])
+    with pytest.raises(Begun):
+        module.main()

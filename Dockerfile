@@ -105,6 +105,6 @@ COPY --chmod=755 feta ./feta
 COPY --chmod=755 inference ./inference
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
 # The loops that make a label map's topology right, compiled by running them once; see the evaluation image above.
-RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.topology && chmod -R a+rX /opt/numba
+RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.topology.correction && chmod -R a+rX /opt/numba
 ENV FETA_PROGRAM=feta-infer
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]

@@ -83,7 +83,7 @@ def _run(folder: Path, jobs: int) -> dict[str, float]:
 
 
 def _score(folder: Path, jobs: int) -> dict[str, float]:
-    from evaluation.scoring import score
+    from evaluation.scoring.score import score
 
     begun = time.perf_counter()
     table, _ = score(folder / "truth", folder / "teams", jobs=jobs)

@@ -20,7 +20,7 @@ LABELS = range(1, 8)
 
 def ours(truth: Path, prediction: Path) -> None:
     """Every metric of every label, reading included."""
-    from evaluation.measure import measure
+    from evaluation.metrics.measurements import measure
 
     true = read_label_map(truth)
     measure(true, read_label_map(prediction, true.grid))

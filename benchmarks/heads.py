@@ -22,22 +22,22 @@ import numpy.typing as npt
 import torch
 
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
-from inference.device import choose
-from inference.frames import LPS_TO_RAS, index_to_ras, rotation_degrees
-from inference.orientation import Bare
-from inference.segmenter import Segmenter
-from training.anatomy import Anatomy
-from training.anatomy_command import HELD_OUT
-from training.atlas import pairs
-from training.cohort import CasePlan, plan_cases
-from training.cohort_settings import CohortSettings, read_cohort_settings
-from training.commands import VALIDATION
-from training.individual import draw_individual
-from training.phantom import draw_phantom
-from training.phantom_case import PhantomHead
-from training.simulated_case import DrawHead, Head, scan_case
-from training.sites import draw_sites
-from training.stress import random_rotation, rotate, unmasked
+from inference.geometry.frames import LPS_TO_RAS, index_to_ras, rotation_degrees
+from inference.geometry.orientation import Bare
+from inference.networks.device import choose
+from inference.segmentation.segmenter import Segmenter
+from training.anatomy.individual import draw_individual
+from training.anatomy.model import Anatomy
+from training.assessment.robustness import random_rotation, rotate, unmasked
+from training.commands.anatomy import HELD_OUT
+from training.commands.common import VALIDATION
+from training.data.subject import pairs
+from training.phantom.case import PhantomHead
+from training.phantom.phantom import draw_phantom
+from training.scanner.case import DrawHead, Head, scan_case
+from training.scanner.cohort_settings import CohortSettings, read_cohort_settings
+from training.scanner.cohort_writer import CasePlan, plan_cases
+from training.scanner.sites import draw_sites
 
 ASTRAY_DEGREES = 20.0
 

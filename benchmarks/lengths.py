@@ -21,17 +21,17 @@ from feta.age_model import published_model
 from feta.measurements import MEASUREMENTS
 from feta.participants import read_participants, subject_key
 from feta.volumes import Volume, read_label_map, read_volume
-from inference.biometry import look
-from inference.calibration import Calibration, read_calibration
-from inference.device import choose
-from inference.lengths import Method, complete
-from inference.segmenter import Segmenter
-from inference.upright import turn_upright
-from training.biometry_report import NO_AGE
-from training.commands import VALIDATION
-from training.landmarks import read_landmarks
-from training.stress import random_rotation, rotated
-from training.validation import labelled
+from inference.biometry.calibration import Calibration, read_calibration
+from inference.biometry.lengths import Method, complete
+from inference.biometry.measure import look
+from inference.biometry.midline_alignment import turn_upright
+from inference.networks.device import choose
+from inference.segmentation.segmenter import Segmenter
+from training.assessment.atlas_landmarks import read_landmarks
+from training.assessment.biometry_report import NO_AGE
+from training.assessment.robustness import random_rotation, rotated
+from training.assessment.validation import labelled
+from training.commands.common import VALIDATION
 
 Array = npt.NDArray[np.float64]
 WAYS = (NO_AGE, *(str(m) for m in Method))

@@ -117,7 +117,7 @@ def _theirs(folder: Path, volume: Volume, repeats: int) -> tuple[np.ndarray, flo
 
 
 def _ours(folder: Path, volume: Volume, repeats: int) -> tuple[np.ndarray, float]:
-    from inference.device import Compute
+    from inference.networks.device import Compute
     from inference.nnunet.folder import find_results
     from inference.nnunet.predictor import Predictor
 

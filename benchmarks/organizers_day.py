@@ -18,20 +18,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
-_TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(_TESTS / "container"), str(_TESTS / "evaluation")]
-
-import rivals  # noqa: E402
-from small_brains import write_team  # noqa: E402
-
-from evaluation.roster import read_roster  # noqa: E402
-from evaluation.runner_arguments import container_arguments, staged_places  # noqa: E402
-from evaluation.runner_calls import make_call, make_jobs  # noqa: E402
-from evaluation.runner_engine import Engine  # noqa: E402
-from evaluation.runner_holder import Holder  # noqa: E402
-from evaluation.runner_job import Worker, run_job  # noqa: E402
-from evaluation.runner_setting import RunFolders, Setting  # noqa: E402
-from evaluation.runner_stage import cases_to_run, stage  # noqa: E402
+from evaluation.harness.container_spec import container_arguments, staged_places
+from evaluation.harness.context import RunFolders, Setting
+from evaluation.harness.conventions import make_call, make_jobs
+from evaluation.harness.engine import Engine
+from evaluation.harness.job import Worker, run_job
+from evaluation.harness.roster import read_roster
+from evaluation.harness.staging import cases_to_run, stage
+from evaluation.harness.volumes import Holder
+from tests.support import rivals
+from tests.support.small_brains import write_team
 
 #: What the harness may add to a container's own time with the engine, seconds.
 TARGET_SECONDS = 1.0

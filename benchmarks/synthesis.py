@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evaluation.settings import read_settings
-from inference.device import choose
-from training.architectures import make_network
-from training.atlas import pairs, read_subject
-from training.commands import CONFIGS, VALIDATION
-from training.losses import segmentation_loss
-from training.segmentation import SegmentationSettings, normalised
-from training.synthesis import synthesise
+from feta.settings import read_settings
+from inference.networks.device import choose
+from training.commands.common import CONFIGS, VALIDATION
+from training.data.subject import pairs, read_subject
+from training.engine.architectures import make_network
+from training.engine.losses import segmentation_loss
+from training.synthesis.sample import synthesise
+from training.tasks.segmentation import SegmentationSettings, normalised
 
 
 def main() -> None:

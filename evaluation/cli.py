@@ -21,8 +21,8 @@ from feta.files import make_writable
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
 
 if TYPE_CHECKING:
-    from evaluation.notes import ScoringNotes
-    from evaluation.table import ScoreTable
+    from evaluation.scoring.messages import ScoringNotes
+    from evaluation.scoring.score_table import ScoreTable
 
 FINE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 _SHOWN_LINES = 20
@@ -96,21 +96,21 @@ def score(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Score and rank all teams."""
-    from evaluation.policy import default_policy, read_policy
-    from evaluation.reference import read_references
-    from evaluation.runner_record import read_record
-    from evaluation.truth import read_truth
+    from evaluation.harness.record import read_record
+    from evaluation.ranking.baselines import read_references
+    from evaluation.scoring.policy import default_policy, read_policy
+    from evaluation.scoring.truth import read_truth
 
     # Whatever can be wrong with the call is found in the first second, before hours of measuring.
     _check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
     references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
     runs = read_record(submissions)
-    from evaluation.outputs import write_outputs
-    from evaluation.progress import progress_bar
     from evaluation.redraw import picture_source
-    from evaluation.scoring import score as score_all
-    from evaluation.terminal import print_leaderboard
+    from evaluation.report.progress import progress_bar
+    from evaluation.report.terminal import print_leaderboard
+    from evaluation.report.write import write_outputs
+    from evaluation.scoring.score import score as score_all
 
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
@@ -148,7 +148,7 @@ def compare_maps(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Print every metric of a single pair of label maps, tissue by tissue."""
-    from evaluation.pair import compare_files, print_pair
+    from evaluation.report.pair_table import compare_files, print_pair
 
     print_pair(compare_files(truth, prediction, euler.value), format=format_.value)
 
@@ -160,7 +160,7 @@ def validate(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Say what would be rejected of a submission and why, one line a problem."""
-    from evaluation.validation import validate as check
+    from evaluation.submissions.validation import validate as check
 
     verdict = check(submission, input_)
     if format_ is Format.JSON:
@@ -176,16 +176,16 @@ def validate(
 
 @app.command(epilog=EPILOG)
 def run(
-    roster: Annotated[Path, typer.Argument(help="YAML: teams, images, limits; start from evaluation/roster.yaml.")],
+    roster: Annotated[Path, typer.Argument(help="YAML, such as evaluation/harness/roster.yaml.")],
     input_: Annotated[Path, typer.Argument(metavar="INPUT", help="Hidden volumes and participants.tsv; no truth.")],
     output: Annotated[Path, typer.Argument(help="State, logs, submissions. A run that was ended goes on there.")],
 ) -> None:
     """Run each team's container on each case, isolated and within limits (needs the extra `harness`)."""
-    from evaluation.roster import read_roster
-    from evaluation.runner import run as run_all
-    from evaluation.runner_setting import RunFolders
-    from evaluation.runner_state import CaseState, RunState
-    from evaluation.runner_table import shown_live
+    from evaluation.harness.context import RunFolders
+    from evaluation.harness.roster import read_roster
+    from evaluation.harness.run import run as run_all
+    from evaluation.harness.state import CaseState, RunState
+    from evaluation.harness.status import shown_live
 
     rules = read_roster(roster)
     _check_output(output, input_, input_)
@@ -205,9 +205,9 @@ def status(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Say how far a run is, from any terminal."""
-    from evaluation.runner_setting import RunFolders
-    from evaluation.runner_state import RunState
-    from evaluation.runner_table import print_status
+    from evaluation.harness.context import RunFolders
+    from evaluation.harness.state import RunState
+    from evaluation.harness.status import print_status
     from feta.lock import is_held
 
     folders = RunFolders(output)
@@ -245,8 +245,8 @@ def _say_notes(notes: ScoringNotes, output: Path) -> None:
 
 def _status(table: ScoreTable) -> int:
     """SOME_FAILED where a file or a length is missing or invalid, or a true map can't be read."""
-    from evaluation.intake import FILE_REASONS
-    from evaluation.policy import NOT_A_FAULT
+    from evaluation.scoring.policy import NOT_A_FAULT
+    from evaluation.submissions.intake import FILE_REASONS
 
     reasons, lengths = set(table.reasons.ravel().tolist()), set(table.length_reasons.ravel().tolist())
     all_mapped = bool(table.mapped.all())

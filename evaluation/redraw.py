@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from evaluation.intake import RejectedError, check_label_map, take
-from evaluation.pictures import PictureSource, draw
-from evaluation.submissions import find_submissions, locate
-from evaluation.table import ScoreTable
-from evaluation.truth import read_truth
+from evaluation.report.worst_cases import PictureSource, draw
+from evaluation.scoring.score_table import ScoreTable
+from evaluation.scoring.truth import read_truth
+from evaluation.submissions.find import find_submissions, locate
+from evaluation.submissions.intake import RejectedError, check_label_map, take
 from feta.volumes import read_label_map
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluation.submissions import Submission
-from evaluation.table import SEGMENTATION_METRICS, ScoreTable
-from evaluation.tasks import CaseResult
+from evaluation.scoring.case_task import CaseResult
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
+from evaluation.submissions.find import Submission
 from feta.labels import TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evaluation.report_tables import ReportTable, TableCell
-from evaluation.runner_record import TeamRun
-from evaluation.runner_state import MEANING, CaseState
-from evaluation.runner_table import clock
+from evaluation.harness.record import TeamRun
+from evaluation.harness.state import MEANING, CaseState
+from evaluation.harness.status import clock
+from evaluation.report.tables import ReportTable, TableCell
 
 
 def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:

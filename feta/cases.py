@@ -6,9 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from feta.errors import FetaError
-from feta.files import read_text
-from feta.listing import (
+from feta.bids import (
     entries,
     folders,
     is_t2w,
@@ -19,6 +17,8 @@ from feta.listing import (
     volumes,
     without_twins,
 )
+from feta.errors import FetaError
+from feta.files import read_text
 from feta.participants import Participant, parse_age, read_participants, subject_key
 from feta.tables import plain_name
 

@@ -14,12 +14,12 @@ from feta.allocator import keep_freed_memory
 from feta.cases import CaseList, find_cases, find_cases_2021
 from feta.errors import FetaError
 from feta.participants import parse_age
-from inference.jobs import Job, folder_jobs, jobs_2021
-from inference.lengths import Method
-from inference.pipeline import UNUSABLE, run
-from inference.settings import Settings, default_weights
-from inference.stopping import MESSAGE, Stopped, exit_status, stop_on_sigterm
-from inference.summary import print_summary
+from inference.biometry.lengths import Method
+from inference.runs.outputs import Job, folder_jobs, jobs_2021
+from inference.runs.run import UNUSABLE, run
+from inference.runs.settings import Settings, default_weights
+from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
+from inference.runs.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.measurements import MEASUREMENTS, Measurement
-from inference.calibration import SOURCES, Calibration, Source
-from inference.landmarks import Line
+from inference.biometry.calibration import SOURCES, Calibration, Source
+from inference.biometry.line import Line
 
 if TYPE_CHECKING:
     # torch takes seconds to import.
-    from inference.heatmaps import LandmarkPair
+    from inference.biometry.landmark_network import LandmarkPair
 
 Array = npt.NDArray[np.float64]
 

@@ -8,20 +8,20 @@ import typer
 
 from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
-from training.age_line import age_line
-from training.anatomy_command import anatomy, reproduce
-from training.appearance_check import appearance_check
-from training.autoencoder_command import autoencoder, export_autoencoder, topology_report
-from training.biometry_commands import biometry_fit, biometry_report, ga_baseline, landmarks
-from training.cohort_picture import picture
-from training.degrade import degrade
-from training.extraction_command import export_extraction, extraction
-from training.heads_command import heads
-from training.heatmaps_command import export_heatmaps, heatmaps
-from training.individuals_command import individuals
-from training.networks import COMMANDS
-from training.simulate import simulate
-from training.variants_command import variants
+from training.assessment.appearance_check import appearance_check
+from training.commands.age_line import age_line
+from training.commands.anatomy import anatomy, reproduce
+from training.commands.autoencoder import autoencoder, export_autoencoder, topology_report
+from training.commands.biometry import biometry_fit, biometry_report, ga_baseline, landmarks
+from training.commands.brain_extraction import export_extraction, extraction
+from training.commands.degrade import degrade
+from training.commands.individuals import individuals
+from training.commands.landmark_network import export_heatmaps, heatmaps
+from training.commands.painted_heads import heads
+from training.commands.picture import picture
+from training.commands.simulate import simulate
+from training.commands.train import COMMANDS
+from training.commands.variants import variants
 
 UNUSABLE = 2
 

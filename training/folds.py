@@ -6,7 +6,7 @@ from pathlib import Path
 
 from feta.errors import FetaError
 from feta.participants import read_participants
-from training.atlas import pairs
+from training.data.subject import pairs
 
 #: As nnU-Net.
 FOLDS = 5

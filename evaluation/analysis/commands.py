@@ -47,7 +47,7 @@ def analyse(
     from evaluation.analysis.results_folder import read_results
     from evaluation.analysis.shift_report import effect_lines, write_analysis
     from evaluation.analysis.study import study_of, with_participants, with_quality
-    from evaluation.progress import progress_bar
+    from evaluation.report.progress import progress_bar
 
     make_writable(output)
     scores = read_results(results)
@@ -98,7 +98,7 @@ def estimate_quality(
     """Estimate image quality (0 worst, 4 best) where nobody rated it, from volumes and label maps."""
     from evaluation.analysis.quality_model import read_model
     from evaluation.analysis.quality_table import estimate_folder, write_estimates
-    from evaluation.progress import progress_bar
+    from evaluation.report.progress import progress_bar
 
     with progress_bar("volumes") as progress:
         rows = estimate_folder(images, maps, read_model(model), progress)

@@ -12,8 +12,8 @@ from evaluation.analysis.effects import PERMUTATIONS, Effect, Measurement, effec
 from evaluation.analysis.factors import QUALITY, Floats
 from evaluation.analysis.forest import ForestSettings, cross_validated_r2
 from evaluation.analysis.study import FEWEST_CASES, Study
-from evaluation.drawing import METRIC_TITLES
-from evaluation.groups import EVERYWHERE
+from evaluation.ranking.groups import EVERYWHERE
+from evaluation.report.style import METRIC_TITLES
 from feta.errors import FetaError
 
 #: At or below this share of explained variance, the forest explains nothing.

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
 from evaluation.analysis.results_folder import Floats, Scores
-from evaluation.stability import BOOTSTRAPS, LEVEL, holm
-from evaluation.table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, holm
+from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
 
 #: Fewer shared cases can't tell anything: with five pairs the smallest p is 0.06.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.table import CaseInfo
+from evaluation.scoring.score_table import CaseInfo
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int_]

@@ -14,10 +14,10 @@ from typing import Any, TypedDict, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.outputs import LENGTH_COLUMNS, SCORE_COLUMNS
-from evaluation.policy import NOT_A_FAULT, limits_of
-from evaluation.results import FORMAT
-from evaluation.table import SEGMENTATION_METRICS, CaseInfo
+from evaluation.ranking.results import FORMAT
+from evaluation.report.write import LENGTH_COLUMNS, SCORE_COLUMNS
+from evaluation.scoring.policy import NOT_A_FAULT, limits_of
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import TISSUES

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from evaluation.analysis.domain_shift import Analysis, Shift
 from evaluation.analysis.effects import Effect
 from evaluation.analysis.factors import QUALITY, UNITS, Floats
-from evaluation.drawing import COLOURS, INK, METRIC_TITLES, QUIET, STYLE, colour, marker, new_figure, short
+from evaluation.report.style import COLOURS, INK, METRIC_TITLES, QUIET, STYLE, colour, marker, new_figure, short
 
 #: From a low value to a high one; both ends differ in lightness, too.
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low to high", [COLOURS[5], COLOURS[0], "#2b1c50"])

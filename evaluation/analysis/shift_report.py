@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from evaluation.analysis.domain_shift import Analysis, Shift
 from evaluation.analysis.effects import LEVEL, POWER, Effect
 from evaluation.analysis.shift_plots import beeswarm, dependence, quality_plot
-from evaluation.drawing import METRIC_TITLES, data_uri
-from evaluation.figures import Plot
-from evaluation.leaderboard import Row, as_csv
-from evaluation.page import render_page
-from evaluation.report_tables import DIGITS, ReportTable, TableCell
+from evaluation.ranking.leaderboard import Row, as_csv
+from evaluation.report.figures import Plot
+from evaluation.report.render import render_page
+from evaluation.report.style import METRIC_TITLES, data_uri
+from evaluation.report.tables import DIGITS, ReportTable, TableCell
 from feta.files import write_atomically
 
 EFFECT_COLUMNS = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.analysis.factors import AGE, PATHOLOGY, QUALITY, SITE, factors_of
 from evaluation.analysis.study import Study
-from evaluation.table import CaseInfo
+from evaluation.scoring.score_table import CaseInfo
 
 #: Site and reconstruction, with their share of the 180 test cases of FeTA 2024 and their place in the site's effect.
 PLACES = (

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from evaluation.analysis.effects import FEWEST_IN_LEVEL
 from evaluation.analysis.factors import QUALITY, Factor, factors_of, levels_of
 from evaluation.analysis.results_folder import Floats, Scores
-from evaluation.table import RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
+from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
 from feta.participants import read_participants
 

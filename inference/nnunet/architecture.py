@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference.nnunet.unsupported import Unsupported
+from inference.nnunet.errors import Unsupported
 
 PLAIN, RESIDUAL = "PlainConvUNet", "ResidualEncoderUNet"
 Triple = tuple[int, int, int]

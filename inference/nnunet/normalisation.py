@@ -10,7 +10,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from inference.nnunet.unsupported import Unsupported
+from inference.nnunet.errors import Unsupported
 
 #: Least standard deviation, and least maximum of a rescaled image.
 EPSILON = 1e-8

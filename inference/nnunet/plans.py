@@ -11,9 +11,9 @@ from typing import Any
 from feta.errors import FetaError
 from feta.labels import LABEL_COUNT
 from inference.nnunet.architecture import Architecture, read_architecture
+from inference.nnunet.errors import Unsupported
 from inference.nnunet.normalisation import Normalisation, read_normalisation
 from inference.nnunet.resampling import Scheme, read_scheme
-from inference.nnunet.unsupported import Unsupported
 
 #: How nnU-Net read the training images: as they are stored, or turned to RAS by their header.
 READERS = {"SimpleITKIO": False, "NibabelIO": False, "SimpleITKIOWithReorient": True, "NibabelIOWithReorient": True}

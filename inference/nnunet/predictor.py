@@ -17,14 +17,14 @@ from torch import Tensor
 from feta.errors import FetaError
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.device import Compute
+from inference.geometry.native_grid import OnGrid
+from inference.networks.device import Compute
+from inference.networks.sliding_window import predict
 from inference.nnunet.checkpoint import Checkpoint, read_checkpoint
 from inference.nnunet.folder import DATASET, PLANS, Results
 from inference.nnunet.network import UNet
 from inference.nnunet.plans import Plans, check_dataset, read_plans
 from inference.nnunet.resampling import new_shape, resample, resampled_slabs
-from inference.ongrid import OnGrid
-from inference.sliding_window import predict
 
 #: Standard deviation of the weights of a patch, as a share of its side.
 SIGMA_SHARE = 1 / 8

@@ -18,7 +18,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from inference.nnunet.unsupported import Unsupported
+from inference.nnunet.errors import Unsupported
 
 #: A ratio of voxel sides beyond which the thick axis is resampled by itself.
 ANISOTROPY = 3.0

@@ -14,14 +14,14 @@ import numpy as np
 from feta.grid import Grid
 from feta.measurements import Measurement
 from feta.volumes import Volume
-from inference.device import Compute
-from inference.frames import LPS_TO_RAS, index_to_ras
-from inference.heatmaps import LandmarkPair
+from inference.biometry.landmark_network import LandmarkPair
+from inference.biometry.midline_alignment import Upright
+from inference.geometry.frames import LPS_TO_RAS, index_to_ras
+from inference.geometry.orientation import Bare, Reorientation
+from inference.networks.device import Compute
 from inference.nnunet.folder import Results
 from inference.nnunet.predictor import Predictor
-from inference.orientation import Bare, Reorientation
-from inference.segmenter import Segmentation, Segmenter, constructed, doubts, largest_component
-from inference.upright import Upright
+from inference.segmentation.segmenter import Segmentation, Segmenter, constructed, doubts, largest_component
 
 AS_STORED = Reorientation((0, 1, 2), (False, False, False))
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import images
-import numpy as np
 import pytest
-import SimpleITK as sitk
 import torch
 import yaml
 
-from inference.locator import OUTPUTS
-from inference.network import NetworkSettings, ResidualUNet
-from inference.weights import save_network
+from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.weights import save_network
+from inference.segmentation.locator import OUTPUTS
+from tests.support import images
+from tests.support.textured_ball import write_image
 
 ENGINE = images.engine_answers()
 NO_ENGINE = "needs a container engine: ../shared/tools/docker-engine starts one"
@@ -54,19 +53,6 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "model.yaml").write_text(yaml.safe_dump(model))
     folder.chmod(0o755)
     return folder
-
-
-def write_image(path: Path, seed: int = 0, *, side: int = 40) -> Path:
-    """A textured ball in the dark, 2 mm."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    z, y, x = np.mgrid[:side, :side, :side] - (side - 1) / 2
-    inside = x**2 + y**2 + z**2 < (0.45 * side) ** 2
-    texture = 100 + 30 * np.sin(x / 3 + seed) * np.cos(y / 4) + np.random.default_rng(seed).normal(0, 3, inside.shape)
-    image = sitk.GetImageFromArray(np.where(inside, texture, 0).astype(np.float32))
-    image.SetSpacing((2.0, 2.0, 2.0))
-    image.SetOrigin((-30.0, 12.0, 7.0))
-    sitk.WriteImage(image, str(path))
-    return path
 
 
 @pytest.fixture(scope="session")

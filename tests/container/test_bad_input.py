@@ -7,8 +7,8 @@ import shutil
 import struct
 from pathlib import Path
 
-from conftest import write_image
-from images import TINY, Call
+from tests.support.images import TINY, Call
+from tests.support.textured_ball import write_image
 
 
 def truncated(path: Path) -> None:

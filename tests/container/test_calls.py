@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from images import CASES, TINY, Call, Ended
+
+from tests.support.images import CASES, TINY, Call, Ended
 
 HEADER = "\tLCC\tHV\tbBIP\tsBIP\tTCD"
 #: The options of the challenge's published command, without its GPUs.

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from images import LIMIT, ROOT
+
+from tests.support.images import LIMIT, ROOT
 
 COMPOSE = shutil.which("docker-compose")
 FILE = ROOT / "docker-compose.yml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from images import HARDENED, ROOT, Call, docker
+from tests.support.images import HARDENED, ROOT, Call, docker
 
 #: Imports every module of the packages named.
 IMPORT_ALL = """

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from images import HARDENED, ROOT, Call
+
+from tests.support.images import HARDENED, ROOT, Call
 
 SHARED = Path(os.environ.get("FETA_SHARED", ROOT.parent / "shared"))
 REAL = SHARED / "data" / "real_srr"

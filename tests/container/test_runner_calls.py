@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import rivals
 import yaml
-from rivals import Rival
+
+from tests.support import rivals
+from tests.support.rivals import Rival
 
 CONVENTIONS = ("folder", "folder-all", "2024-case", "2024-all", "2021")
 #: 2021 had no lengths.

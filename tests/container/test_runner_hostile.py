@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import rivals
-from rivals import Rival
+
+from tests.support import rivals
+from tests.support.rivals import Rival
 
 KB = 1024
 

@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import images
 import pytest
-import rivals
 import yaml
-from rivals import Rival
+
+from tests.support import images, rivals
+from tests.support.rivals import Rival
 
 #: Four good ones in the order of their worth, and two that must not matter to them.
 TEAMS = (

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import write_image
-from images import HARDENED, TINY, Call, docker, printed
+
+from tests.support.images import HARDENED, TINY, Call, docker, printed
+from tests.support.textured_ball import write_image
 
 MAP = "sub-002/anat/sub-002_T2w_dseg.nii.gz"
 #: Prints the owner of every result, from inside a volume.

@@ -7,7 +7,9 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-from evaluation import backend, kernels, plain
+from evaluation.metrics import backend
+from evaluation.metrics import numba_backend as kernels
+from evaluation.metrics import numpy_backend as plain
 
 # A busy machine is no failure.
 settings.register_profile("feta", deadline=None)

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_brains import write_team, write_truth
 
 from evaluation import cli
+from tests.support.small_brains import write_team, write_truth
 
 NAME = "sub-001_rec-mial"
 
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_used_is_found_before_anything_is_measured(
     cohort: tuple[Path, Path, Path], option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("evaluation.scoring.run_all", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("evaluation.scoring.score.run_all", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").write_text('{"TCD": 3}')
     assert run(monkeypatch, "score", *cohort, option, tmp_path / "file") == cli.UNUSABLE
     assert str(tmp_path / "file") in capsys.readouterr().err

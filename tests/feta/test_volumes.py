@@ -11,11 +11,11 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nifti_files import CODES, axis_orders, nifti, put, sample
 
 from feta.errors import FetaError
 from feta.grid import Grid
 from feta.volumes import MAX_VOXELS, Volume, fingerprint, read_label_map, read_volume, write_label_map, write_volume
+from tests.support.nifti_files import CODES, axis_orders, nifti, put, sample
 
 
 def refused(file, match: str, read=read_volume) -> None:

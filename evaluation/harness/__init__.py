@@ -1,0 +1,1 @@
+"""Running teams' containers in isolation; may import submissions."""

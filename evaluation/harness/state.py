@@ -1,0 +1,203 @@
+"""How far a run is, in a SQLite file: every team's case has a row, and a change is there wholly or not at all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from evaluation.harness.roster import Limits, Roster, Team
+from feta.errors import FetaError
+
+_FORMAT = "feta-run/1"
+_WAIT_SECONDS = 30.0
+_TABLES = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE teams (team TEXT PRIMARY KEY, place INTEGER NOT NULL, rules TEXT NOT NULL, image_id TEXT NOT NULL, "
+    "device TEXT NOT NULL DEFAULT '')",
+    "CREATE TABLE cases (team TEXT NOT NULL, case_id TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, "
+    "begun REAL, seconds REAL, exit_code INTEGER, PRIMARY KEY (team, case_id))",
+)
+
+
+class CaseState(StrEnum):
+    """Where a team's case stands. All but the first two are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    NO_RESULT = "no-result"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    OUTPUT_FULL = "output-full"
+    OUT_OF_TIME = "out-of-time"
+    NOT_STARTED = "not-started"
+
+    @property
+    def final(self) -> bool:
+        """Whether it is never tried again."""
+        return self not in (CaseState.PENDING, CaseState.RUNNING)
+
+
+#: What each final state means, for the report.
+MEANING = {
+    CaseState.DONE: "a label map was written",
+    CaseState.NO_RESULT: "ended without an error, and without a label map",
+    CaseState.CRASHED: "ended with an error",
+    CaseState.TIMED_OUT: "ran longer than a case may, and was ended",
+    CaseState.OUT_OF_MEMORY: "needed more memory than the limit",
+    CaseState.OUTPUT_FULL: "filled the space for results",
+    CaseState.OUT_OF_TIME: "not begun: the team's time was used up",
+    CaseState.NOT_STARTED: "the container could not be started",
+}
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A row: a team's case. ``begun`` is a Unix time; seconds are wall clock, a call's shared out to its cases."""
+
+    team: str
+    case: str
+    state: CaseState
+    begun: float | None = None
+    seconds: float | None = None
+    exit_code: int | None = None
+
+
+class RunState:
+    """The file. Each method opens it anew, so that threads and processes can share it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        try:
+            # Transactions are begun here, not by the library, so that making the tables belongs to one, too.
+            with closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)) as database, database:
+                database.execute("BEGIN IMMEDIATE")
+                yield database
+        except sqlite3.Error as error:
+            raise FetaError(self.path, f"can't be used ({error})", "it must be the state of a run") from error
+
+    def create(self, run_id: str, roster: Roster, images: Mapping[str, str], cases: Sequence[str], about: str) -> None:
+        """Make the file with every case pending; one that exists is left as it is.
+
+        Args:
+            images: team → local id of its image.
+            about: what the input is; see ``runner_stage.identity``.
+        """
+        with self._opened() as database:
+            if database.execute("SELECT name FROM sqlite_master WHERE name = 'facts'").fetchone():
+                return
+            for table in _TABLES:
+                database.execute(table)
+            facts = {"format": _FORMAT, "run": run_id, "input": about, "limits": _limits(roster)}
+            database.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+            self._insert(database, roster.teams, images, cases)
+
+    def check(self, roster: Roster, images: Mapping[str, str], cases: Sequence[str], about: str) -> None:
+        """Go on with a roster: teams may have come in, but nothing else may have changed.
+
+        Raises:
+            FetaError: limits, the input, or a team's image or rules aren't those of the run; or the file is none.
+        """
+        with self._opened() as database:
+            facts = dict(database.execute("SELECT name, value FROM facts"))
+            known = {row[0]: row[1:] for row in database.execute("SELECT team, rules, image_id FROM teams")}
+        remedy = "use another output folder for another run"
+        if facts.get("format") != _FORMAT:
+            raise FetaError(self.path, "is no state of a run", remedy)
+        for name, now in (("input", about), ("limits", _limits(roster))):
+            if facts[name] != now:
+                raise FetaError(self.path, f"the {name} is not what the run began with", remedy)
+        names = {team.name for team in roster.teams}
+        gone = sorted(set(known) - names)
+        if gone:
+            raise FetaError(self.path, f"the run has a team {gone[0]!r}, the roster hasn't", remedy)
+        for team in roster.teams:
+            if team.name in known and known[team.name] != (_rules(team), images[team.name]):
+                said = "rules are" if known[team.name][0] != _rules(team) else "image is"
+                raise FetaError(self.path, f"{team.name}'s {said} not what the run began with", remedy)
+        with self._opened() as database:
+            new = [team for team in roster.teams if team.name not in known]
+            self._insert(database, new, images, cases, first=len(known))
+
+    @staticmethod
+    def _insert(
+        database: sqlite3.Connection,
+        teams: Sequence[Team],
+        images: Mapping[str, str],
+        cases: Sequence[str],
+        first: int = 0,
+    ) -> None:
+        for place, team in enumerate(teams, start=first):
+            row = (team.name, place, _rules(team), images[team.name])
+            database.execute("INSERT INTO teams (team, place, rules, image_id) VALUES (?, ?, ?, ?)", row)
+            rows = [(team.name, case, i, CaseState.PENDING) for i, case in enumerate(cases)]
+            database.executemany("INSERT INTO cases (team, case_id, place, state) VALUES (?, ?, ?, ?)", rows)
+
+    def fact(self, name: str) -> str:
+        """A fact of the run: ``run`` (its id), ``input``, ``limits``."""
+        with self._opened() as database:
+            found = database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        if found is None:
+            raise FetaError(self.path, "is no state of a run", "name the output folder of a run")
+        return str(found[0])
+
+    def limits(self) -> Limits:
+        """The limits of the run."""
+        return Limits(**json.loads(self.fact("limits")))
+
+    def forget_running(self) -> None:
+        """What was running when the harness ended is to be done again."""
+        with self._opened() as database:
+            database.execute(
+                "UPDATE cases SET state = ?, begun = NULL WHERE state = ?", (CaseState.PENDING, CaseState.RUNNING)
+            )
+
+    def begin(self, team: str, cases: Sequence[str], device: str) -> None:
+        """Cases that a container is started for."""
+        with self._opened() as database:
+            database.execute("UPDATE teams SET device = ? WHERE team = ?", (device, team))
+            rows = [(CaseState.RUNNING, time.time(), team, case) for case in cases]
+            database.executemany("UPDATE cases SET state = ?, begun = ? WHERE team = ? AND case_id = ?", rows)
+
+    def finish(self, rows: Sequence[CaseRow]) -> None:
+        """How cases ended; all of them or, where the harness is killed meanwhile, none."""
+        with self._opened() as database:
+            values = [(r.state, r.seconds, r.exit_code, r.team, r.case) for r in rows]
+            database.executemany(
+                "UPDATE cases SET state = ?, seconds = ?, exit_code = ? WHERE team = ? AND case_id = ?",
+                values,
+            )
+
+    def rows(self) -> list[CaseRow]:
+        """Every team's cases, in the order of the roster and the input."""
+        with self._opened() as database:
+            found = database.execute(
+                "SELECT c.team, c.case_id, c.state, c.begun, c.seconds, c.exit_code FROM cases c "
+                "JOIN teams t USING (team) ORDER BY t.place, c.place"
+            ).fetchall()
+        return [replace(CaseRow(*row), state=CaseState(row[2])) for row in found]
+
+    def teams(self) -> list[dict[str, Any]]:
+        """``team``, ``rules`` (as the roster has them), ``image_id`` and ``device`` of each team."""
+        with self._opened() as database:
+            found = database.execute("SELECT team, rules, image_id, device FROM teams ORDER BY place").fetchall()
+        return [{"team": t, "rules": json.loads(rules), "image_id": i, "device": d} for t, rules, i, d in found]
+
+
+def _rules(team: Team) -> str:
+    return json.dumps(asdict(team), sort_keys=True)
+
+
+def _limits(roster: Roster) -> str:
+    return json.dumps(asdict(roster.limits), sort_keys=True)

@@ -1,0 +1,72 @@
+"""The three heavy steps in NumPy and SciPy: the plain path, used where numba is not installed.
+
+``evaluation.kernels`` has the same three functions compiled; tests hold them equal.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from evaluation.metrics.surface_elements import Surface
+from feta.labels import LABEL_COUNT
+
+
+def surfaces(labels: npt.NDArray[np.uint8]) -> tuple[Surface, ...]:
+    """Find the surface elements of all labels.
+
+    Args:
+        labels: (z, y, x), values 0–7.
+
+    Returns:
+        One Surface for each of the labels 1–7.
+    """
+    boxes = ndimage.find_objects(labels, max_label=LABEL_COUNT - 1)
+    return tuple(_surface(labels, label, box) for label, box in enumerate(boxes, start=1))
+
+
+def _surface(labels: npt.NDArray[np.uint8], label: int, box: tuple[slice, ...] | None) -> Surface:
+    if box is None:
+        return Surface(np.empty((3, 0), dtype=np.int32), np.empty(0, dtype=np.uint8))
+    mask = np.pad(labels[box] == label, 1).astype(np.uint8)
+    size = tuple(n - 1 for n in mask.shape)
+    code = np.zeros(size, dtype=np.uint8)
+    for bit, (dz, dy, dx) in enumerate(np.ndindex(2, 2, 2)):
+        code |= mask[dz : dz + size[0], dy : dy + size[1], dx : dx + size[2]] << (7 - bit)
+    positions = np.array(np.nonzero((code != 0) & (code != 255)), dtype=np.int32)
+    codes = code[tuple(positions)]
+    return Surface(positions + np.array([[s.start] for s in box], dtype=np.int32), codes)
+
+
+def nearest_distances(
+    queries: npt.NDArray[np.int32],
+    targets: npt.NDArray[np.int32],
+    spacing: tuple[float, float, float],
+    weights: npt.NDArray[np.float64],
+    share: float,
+) -> npt.NDArray[np.float64]:
+    """Distance from each query corner to the nearest target corner.
+
+    Args:
+        queries: (3, N) corner indices (z, y, x).
+        targets: (3, M) corner indices, M ≥ 1, in lexicographic order.
+        spacing: mm along (z, y, x).
+        weights: (N,) weight of each query.
+        share: the part of the weight whose distances are needed, from the smallest up.
+
+    Returns:
+        (N,) float64 mm. Queries beyond that share may have ``inf`` (here none has).
+    """
+    del weights, share
+    low = np.minimum(queries.min(axis=1), targets.min(axis=1))[:, None]
+    high = np.maximum(queries.max(axis=1), targets.max(axis=1))[:, None]
+    elsewhere = np.ones(tuple((high - low + 1)[:, 0]), dtype=bool)
+    elsewhere[tuple(targets - low)] = False
+    return ndimage.distance_transform_edt(elsewhere, sampling=spacing)[tuple(queries - low)]
+
+
+def count_components(mask: npt.NDArray[np.bool_], connectivity: int) -> int:
+    """Number of connected components of a mask (z, y, x), with 6 or 26 neighbours a voxel."""
+    structure = ndimage.generate_binary_structure(3, 1 if connectivity == 6 else 3)
+    return int(ndimage.label(mask, structure)[1])

@@ -1,0 +1,1 @@
+"""From scores to ranks, their stability, leaderboards and results.json; may import scoring."""

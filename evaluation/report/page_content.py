@@ -1,0 +1,112 @@
+"""One self-contained page that shows a whole evaluation (how it is kept safe: page.py)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from evaluation.ranking.results import Results
+from evaluation.ranking.schemes import Scheme
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
+from evaluation.report import figures
+from evaluation.report.render import render_page
+from evaluation.report.tables import (
+    biometry_table,
+    partitions,
+    penalty_table,
+    segmentation_table,
+    significance_maps,
+    tissue_tables,
+)
+from evaluation.report.worst_cases import PictureSource, worst_cases
+from evaluation.report_runs import run_table, run_words
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
+from feta.files import write_atomically
+
+SEGMENTATION_WORDS: dict[Scheme, str] = {
+    "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of four ranks.",
+    "per-case": "Teams are ranked within each case, label and metric; the score is the mean of these ranks.",
+    "per-label": "Teams are ranked by each metric's mean within each label; the score is the mean of these ranks.",
+}
+BIOMETRY_WORDS: dict[Scheme, str] = {
+    "paper": "Teams are ranked by the mean error over all lengths of all cases (MAPE).",
+    "per-case": "Teams are ranked within each case and length; the final rank is that of the mean of these ranks.",
+    "per-label": "Teams are ranked by the mean error of each length; the final rank is that of these ranks' mean.",
+}
+EULER_WORDS = {
+    "table": "against the table of expected Betti numbers (χ = 1, grey matter 2)",
+    "reference": "against the χ of the true label map",
+}
+FLOOR_WORDS = {
+    "table": "ED floor: the ED of a perfect prediction, since true label maps are not topologically clean.",
+    "reference": "ED floor: the ED of a perfect prediction, which is 0 here.",
+}
+
+
+def write_report(path: Path, results: Results, *, pictures: PictureSource | None = None) -> None:
+    """Write report.html.
+
+    Args:
+        pictures: draws a case of a team; the ten worst of each team are shown. Only where the
+            organizer asks for it, since pictures show test data.
+    """
+    write_atomically(path, render(results, pictures=pictures))
+
+
+def render(results: Results, *, pictures: PictureSource | None = None) -> str:
+    """The page as text."""
+    return render_page(
+        "report.html",
+        **_tables(results),
+        **_plots(results),
+        **_words(results),
+        **_limits(results.table),
+        results=results,
+        pictures=worst_cases(results, pictures) if pictures else [],
+    )
+
+
+def _tables(results: Results) -> dict[str, Any]:
+    return {
+        "segmentation": segmentation_table(results.segmentation[0]),
+        "biometry": biometry_table(results.biometry[0]) if results.biometry else None,
+        "significance": significance_maps(results),
+        "partitions": [(part, figures.groups(results, part.title, part.groups)) for part in partitions(results)],
+        "tissues": tissue_tables(results),
+        "penalties": penalty_table(results),
+        "runs": run_table(results.notes.runs),
+    }
+
+
+def _plots(results: Results) -> dict[str, Any]:
+    return {
+        "blobs": figures.blobs(results),
+        "podiums": figures.podiums(results),
+        "tissue_plots": figures.tissues(results),
+        "lengths": figures.lengths(results),
+    }
+
+
+def _limits(table: ScoreTable) -> dict[str, Any]:
+    """The most that values count, and how many measured ones went beyond; None where nothing is limited."""
+    ed = SEGMENTATION_METRICS.index("ed")
+    measured = table.reasons[..., ed] == "", table.length_reasons == ""
+    beyond = {
+        "labels": int((measured[0] & (table.values > table.counted)[..., ed]).sum()),
+        "lengths": int((measured[1] & (table.length_errors > table.counted_errors)).sum()),
+    }
+    return {"counted": table.limits if math.isfinite(table.limits.ed) else None, "beyond": beyond}
+
+
+def _words(results: Results) -> dict[str, Any]:
+    return {
+        "scheme_words": SEGMENTATION_WORDS[results.scheme],
+        "biometry_words": BIOMETRY_WORDS[results.scheme],
+        "euler_words": EULER_WORDS[results.euler],
+        "floor_words": FLOOR_WORDS[results.euler],
+        "sites": sorted({case.site for case in results.table.cases}),
+        "bootstraps": BOOTSTRAPS,
+        "level": LEVEL,
+        "run_words": run_words(results.notes.runs),
+    }

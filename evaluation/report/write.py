@@ -1,0 +1,99 @@
+"""The files that an evaluation leaves behind: tables, leaderboards, results.json and the report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from evaluation.ranking.baselines import Reference
+from evaluation.ranking.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, as_csv
+from evaluation.ranking.results import Results, as_json, compute_results
+from evaluation.ranking.schemes import Scheme
+from evaluation.report.page_content import write_report
+from evaluation.report.worst_cases import PictureSource
+from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
+from feta.files import write_atomically
+from feta.labels import TISSUES
+from feta.measurements import MEASUREMENTS
+
+SCORE_COLUMNS = ("team", "site", "subject", "case", "label", "metric", "value", "reason")
+LENGTH_COLUMNS = (
+    "team", "site", "subject", "case", "measurement", "truth_mm", "prediction_mm", "error_percent", "reason",
+)  # fmt: skip
+
+
+def write_outputs(
+    folder: Path,
+    table: ScoreTable,
+    notes: ScoringNotes,
+    *,
+    scheme: Scheme = "paper",
+    seed: int = 0,
+    references: Sequence[Reference] = (),
+    euler: Literal["table", "reference"] = "table",
+    pictures: PictureSource | None = None,
+) -> Results:
+    """Rank the teams and write every output file into ``folder`` (made if absent).
+
+    Args:
+        seed: of the bootstrap.
+        references: unranked rows of the biometry leaderboard.
+        euler: which reading of the true Euler characteristic the ED values used.
+        pictures: draws a case of a team, for the worst cases in the report (they show test data).
+
+    Raises:
+        FetaError: the folder can't be written.
+    """
+    results = compute_results(table, notes, scheme=scheme, seed=seed, references=references, euler=euler)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "scores.csv", as_csv(SCORE_COLUMNS, _score_rows(table)))
+    write_atomically(folder / "biometry.csv", as_csv(LENGTH_COLUMNS, _length_rows(table)))
+    for name, columns, boards in (
+        ("leaderboard_segmentation.csv", SEGMENTATION_COLUMNS, results.segmentation),
+        ("leaderboard_biometry.csv", BIOMETRY_COLUMNS, results.biometry),
+    ):
+        write_atomically(folder / name, as_csv(columns, (row for board in boards for row in board.rows)))
+    write_atomically(folder / "results.json", json.dumps(as_json(results), indent=1, allow_nan=False) + "\n")
+    write_report(folder / "report.html", results, pictures=pictures)
+    return results
+
+
+def _score_rows(table: ScoreTable) -> Iterator[Row]:
+    for t, c, label, metric in np.ndindex(table.values.shape):
+        case = table.cases[c]
+        yield {
+            "team": table.teams[t],
+            "site": case.site,
+            "subject": case.subject,
+            "case": case.name,
+            "label": int(TISSUES[label]),
+            "metric": SEGMENTATION_METRICS[metric],
+            "value": _known(float(table.values[t, c, label, metric])),
+            "reason": str(table.reasons[t, c, label, metric]),
+        }
+
+
+def _length_rows(table: ScoreTable) -> Iterator[Row]:
+    for t, c, k in np.ndindex(table.lengths.shape):
+        case = table.cases[c]
+        yield {
+            "team": table.teams[t],
+            "site": case.site,
+            "subject": case.subject,
+            "case": case.name,
+            "measurement": str(MEASUREMENTS[k]),
+            "truth_mm": _known(float(table.true_lengths[c, k])),
+            "prediction_mm": _known(float(table.lengths[t, c, k])),
+            "error_percent": _known(float(table.length_errors[t, c, k])),
+            "reason": str(table.length_reasons[t, c, k]),
+        }
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

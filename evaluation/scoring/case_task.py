@@ -1,0 +1,223 @@
+"""One case of the scoring, for all teams: a unit of work that can run in any process.
+
+A task takes in the files of each team, measures what isn't in the cache, and
+never fails: whatever is wrong with a submission becomes a reason and a line.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.metrics.measurements import LabelMap, Measured, analyse, compare
+from evaluation.scoring.cache import Cache
+from evaluation.scoring.policy import NO_TRUTH
+from evaluation.submissions.find import Submission, locate
+from evaluation.submissions.intake import (
+    NOT_MEASURED,
+    UNSAFE_FILE,
+    Identity,
+    PrivateCopy,
+    RejectedError,
+    check_label_map,
+    take,
+)
+from evaluation.submissions.lengths import check_lengths
+from feta.errors import FetaError
+from feta.measurements import MEASUREMENTS
+from feta.volumes import fingerprint, read_label_map
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A file to take in, or the rejection that stands in its place."""
+
+    name: PurePosixPath | None
+    reason: str = ""
+    line: str = ""
+
+    def found(self) -> PurePosixPath:
+        """The file's name below its team's folder.
+
+        Raises:
+            RejectedError: there is none.
+        """
+        if self.name is None:
+            raise RejectedError(self.reason, self.line)
+        return self.name
+
+
+@dataclass(frozen=True)
+class TeamFiles:
+    """What one team has for one case."""
+
+    root: Path
+    label_map: Located
+    lengths: Located
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """One case and the files of all teams.
+
+    Attributes:
+        problem: why the true map can't be used, where that is known beforehand; then it isn't looked at.
+    """
+
+    case: str
+    truth: Path
+    truth_files: frozenset[Identity]
+    teams: tuple[TeamFiles, ...]
+    cache: Cache | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One team's case.
+
+    Attributes:
+        measured: None where the label map is missing or rejected; then ``reason`` says why.
+        lengths: (5,) mm, NaN where there is none; ``length_reasons`` (5,) say why.
+        lines: one for each rejection and remark.
+    """
+
+    measured: Measured | None = None
+    reason: str = ""
+    lengths: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(MEASUREMENTS), np.nan))
+    length_reasons: tuple[str, ...] = ("",) * len(MEASUREMENTS)
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """All teams' outcomes of one case.
+
+    Attributes:
+        problem: why the true map can't be used; then no team's label map is measured, and their lengths are.
+        betti: (7, 3) of the true map.
+        diagonal: mm, of the image.
+    """
+
+    outcomes: tuple[Outcome, ...] = ()
+    betti: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((7, 3), dtype=np.int64))
+    diagonal: float = 0.0
+    problem: str | None = None
+
+
+class _TrueMap:
+    """The true map of a case, read and analysed at most once, and only if needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sha256 = fingerprint(path)
+
+    @cached_property
+    def map(self) -> LabelMap:
+        return analyse(read_label_map(self.path))
+
+
+def locate_files(team: Submission, key: str, subject: str, *, only_case: bool) -> TeamFiles:
+    """Find a team's label map and lengths of a case."""
+    found = []
+    for files, kind in ((team.label_maps, "label map"), (team.lengths, "file of lengths")):
+        try:
+            if team.rejected:
+                raise RejectedError(UNSAFE_FILE, team.rejected)
+            found.append(Located(locate(files, key, subject, only_case=only_case, kind=kind)))
+        except RejectedError as error:
+            found.append(Located(None, error.reason, error.line))
+    return TeamFiles(team.root, *found)
+
+
+def run_case(task: CaseTask) -> CaseResult:
+    """Measure one case for all teams."""
+    lengths = [_lengths(task, files) for files in task.teams]
+    try:
+        if task.problem:
+            raise FetaError(task.truth, task.problem)
+        truth = _TrueMap(task.truth)
+        maps = [_label_map(task, files, truth) for files in task.teams]
+        known = next((outcome.measured for outcome in maps if outcome.measured), None)
+        betti, diagonal = (
+            (known.betti_truth, known.diagonal) if known else (truth.map.betti, truth.map.volume.grid.diagonal_mm)
+        )
+    except FetaError as error:
+        problem = f"{task.case}: its label maps are left out for every team: {error}"
+        return CaseResult(tuple(replace(outcome, reason=NO_TRUTH) for outcome in lengths), problem=problem)
+    return CaseResult(tuple(map(_joined, maps, lengths)), betti, diagonal)
+
+
+def without_map(task: CaseTask, team: int) -> CaseTask:
+    """The task of a single team whose label map ended the process that measured it: its lengths are left to do."""
+    files = task.teams[team]
+    line = f"{files.label_map.name}: ended the process that measured it (out of memory?)"
+    return replace(task, teams=(replace(files, label_map=Located(None, NOT_MEASURED, line)),))
+
+
+def failed(task: CaseTask) -> Outcome:
+    """The outcome of a team whose files, whichever it was, ended every process that read them."""
+    line = f"{task.case}: its files ended the process that read them (out of memory?)"
+    return Outcome(reason=NOT_MEASURED, length_reasons=(NOT_MEASURED,) * len(MEASUREMENTS), lines=(line,))
+
+
+def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
+    """The part of an outcome that the label map gives."""
+    try:
+        measured, remarks = _guarded(task, files, truth)
+        return Outcome(measured, lines=remarks)
+    except RejectedError as error:
+        return Outcome(reason=error.reason, lines=(error.line,))
+
+
+def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
+    """The part of an outcome that the lengths give."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="feta-") as folder:
+            found = check_lengths(_take(task, files.root, files.lengths, Path(folder)))
+        return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.remarks)
+    except RejectedError as error:
+        return Outcome(length_reasons=(error.reason,) * len(MEASUREMENTS), lines=(error.line,))
+
+
+def _joined(label_map: Outcome, lengths: Outcome) -> Outcome:
+    return replace(lengths, measured=label_map.measured, reason=label_map.reason, lines=label_map.lines + lengths.lines)
+
+
+def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:
+    """Measure; whatever goes wrong beyond the foreseen is logged and becomes a rejection."""
+    try:
+        return _measure(task, files, truth)
+    except (RejectedError, FetaError):  # the latter is the truth's: submitted files are only ever rejected
+        raise
+    except MemoryError as error:
+        raise RejectedError(NOT_MEASURED, f"{files.label_map.name}: needs more memory than there is") from error
+    except Exception as error:
+        _log.exception("%s of %s could not be measured", files.label_map.name, files.root)
+        line = f"{files.label_map.name}: could not be measured (a fault of the evaluator, see its log: {error})"
+        raise RejectedError(NOT_MEASURED, line) from error
+
+
+def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:
+    with tempfile.TemporaryDirectory(prefix="feta-") as folder:
+        copy = _take(task, files.root, files.label_map, Path(folder))
+        kept = task.cache.get(truth.sha256, copy.sha256) if task.cache else None
+        if kept:
+            return kept
+        volume, remarks = check_label_map(copy, truth.map.volume.grid)
+        measured = compare(truth.map, analyse(volume))
+        if task.cache:
+            task.cache.put(truth.sha256, copy.sha256, measured, remarks)
+        return measured, remarks
+
+
+def _take(task: CaseTask, root: Path, located: Located, folder: Path) -> PrivateCopy:
+    return take(root, located.found(), folder, task.truth_files)

@@ -1,0 +1,220 @@
+"""Penalties for what could not be measured, and the scores that come of it.
+
+They are applied after all teams have been measured, since the largest ED of a
+case enters them; so measurements can be kept from one run to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from evaluation.metrics.betti import euler_numbers
+from evaluation.metrics.measurements import Measured
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, Limits
+from feta.errors import FetaError
+from feta.files import read_text
+from feta.labels import EXPECTED_BETTI, TISSUES
+
+Euler = Literal["table", "reference"]
+
+#: Reason codes of single labels and lengths. Those of files are in ``evaluation.intake``.
+MISSING_LABEL = "missing-label"
+EXTRA_LABEL = "extra-label"
+ABSENT_IN_BOTH = "absent-in-both"
+MISSING_LENGTH = "missing-length"
+INVALID_LENGTH = "invalid-length"
+NO_TRUTH = "no-truth"
+#: Reasons that explain a value without being anybody's fault.
+NOT_A_FAULT = frozenset({"", ABSENT_IN_BOTH, NO_TRUTH})
+
+_ED = SEGMENTATION_METRICS.index("ed")
+_BETTI = slice(SEGMENTATION_METRICS.index("b0"), None)
+_COUNTING = "count_no_worse_than_missing"
+_DEFAULT = Path(__file__).with_name("policy.yaml")
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Dice, VS and HD95 (mm; None: the image's diagonal) where they can't be measured."""
+
+    dice: float
+    vs: float
+    hd95: float | None
+
+    def values(self, diagonal: float) -> tuple[float, float, float]:
+        """The three values for an image with this diagonal (mm)."""
+        return self.dice, self.vs, diagonal if self.hd95 is None else self.hd95
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What ``policy.yaml`` says; see there."""
+
+    missing: Penalty
+    neither: Penalty
+    extra: Penalty
+    ed_at_least: float
+    betti_at_least: float
+    length_error_at_least: float
+    count_no_worse_than_missing: bool
+
+    @property
+    def limits(self) -> Limits:
+        """The most that a value counts: what a missing label or length is penalised at least."""
+        return limits_of(self.as_dict())
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain JSON values, for results.json."""
+        return asdict(self)
+
+
+def limits_of(policy: Mapping[str, Any]) -> Limits:
+    """The limits of ``Policy.as_dict``, as results.json has it; none where it is empty.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is another thing.
+    """
+    if not policy or not policy[_COUNTING]:
+        return Limits()
+    return Limits(*(float(policy[key]) for key in ("ed_at_least", "betti_at_least", "length_error_at_least")))
+
+
+def default_policy() -> Policy:
+    """The declared policy, from the file beside this module."""
+    return read_policy(_DEFAULT)
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        FetaError: it can't be read, or an entry is missing, unknown or not a number.
+    """
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise FetaError(path, "is not YAML", "start from evaluation/scoring/policy.yaml") from error
+    sections = {
+        "missing": ("dice", "vs", "hd95", "ed_at_least", "betti_at_least"),
+        "neither": ("dice", "vs", "hd95"),
+        "extra": ("dice", "vs", "hd95"),
+        "missing_length": ("error_at_least",),
+    }
+    values = {name: _section(path, content, name, keys) for name, keys in sections.items()}
+    if set(content) - {_COUNTING} != set(sections):
+        raise FetaError(path, f"has unknown entries {sorted(map(str, set(content) - set(sections) - {_COUNTING}))}")
+    counting = content.get(_COUNTING)
+    if not isinstance(counting, bool):
+        raise FetaError(path, f"'{_COUNTING}' must be true or false", "see evaluation/scoring/policy.yaml")
+    missing = values["missing"]
+    if counting and (missing["dice"], missing["vs"], math.isnan(missing["hd95"])) != (0, 0, True):
+        problem = f"a missing label must cost dice 0, vs 0 and hd95 diagonal while {_COUNTING} is true"
+        raise FetaError(path, problem, f"leaving a label out could pay otherwise; or set {_COUNTING}: false")
+    return Policy(
+        missing=_penalty(missing),
+        neither=_penalty(values["neither"]),
+        extra=_penalty(values["extra"]),
+        ed_at_least=missing["ed_at_least"],
+        betti_at_least=missing["betti_at_least"],
+        length_error_at_least=values["missing_length"]["error_at_least"],
+        count_no_worse_than_missing=counting,
+    )
+
+
+def _section(path: Path, content: Any, name: str, keys: Sequence[str]) -> dict[str, float]:
+    section = content.get(name) if isinstance(content, Mapping) else None
+    if not isinstance(section, Mapping) or set(section) != set(keys):
+        raise FetaError(path, f"'{name}' must have the entries {', '.join(keys)}", "see evaluation/scoring/policy.yaml")
+    numbers = {}
+    for key, value in section.items():
+        if key == "hd95" and value == "diagonal":
+            numbers[key] = math.nan
+            continue
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < math.inf or (key in ("dice", "vs") and value > 1):
+            raise FetaError(path, f"{name}.{key} is {value!r}, not a number in its range")
+        numbers[key] = float(value)
+    return numbers
+
+
+def _penalty(section: Mapping[str, float]) -> Penalty:
+    hd95 = section["hd95"]
+    return Penalty(section["dice"], section["vs"], None if math.isnan(hd95) else hd95)
+
+
+def expected_betti(betti_truth: npt.NDArray[np.int64], euler: Euler) -> npt.NDArray[np.int64]:
+    """What Betti numbers are compared with, (7, 3): the fixed table, or those of the true map."""
+    if euler == "reference":
+        return betti_truth
+    return np.array([EXPECTED_BETTI[tissue] for tissue in TISSUES], dtype=np.int64)
+
+
+def ed_floor(betti_truth: npt.NDArray[np.int64], euler: Euler) -> npt.NDArray[np.float64]:
+    """ED of a perfect prediction, (7,)."""
+    difference = euler_numbers(betti_truth) - euler_numbers(expected_betti(betti_truth, euler))
+    return np.abs(difference).astype(np.float64)
+
+
+def score_pair(
+    measured: Measured, policy: Policy, euler: Euler
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
+    """Scores of one pair before the penalties that depend on other teams.
+
+    Returns:
+        (7, 7) values, NaN where the label is missing and ED and Betti differences still
+        have to be penalised; (7, 7) reason codes.
+    """
+    expected = expected_betti(measured.betti_truth, euler)
+    values = np.empty((len(TISSUES), len(SEGMENTATION_METRICS)))
+    values[:, :3] = np.stack([measured.dice, measured.vs, measured.hd95], axis=1)
+    values[:, _ED] = np.abs(euler_numbers(measured.betti_prediction) - euler_numbers(expected))
+    values[:, _BETTI] = np.abs(measured.betti_prediction - expected)
+    reasons = np.full(values.shape, "", dtype="<U40")
+    truth, prediction = measured.in_truth, measured.in_prediction
+    for rows, penalty, reason in (
+        (truth & ~prediction, policy.missing, MISSING_LABEL),
+        (~truth & ~prediction, policy.neither, ABSENT_IN_BOTH),
+        (~truth & prediction, policy.extra, EXTRA_LABEL),
+    ):
+        values[rows, :3] = penalty.values(measured.diagonal)
+        reasons[rows, :3] = reason
+    values[truth & ~prediction, 3:] = np.nan
+    reasons[truth & ~prediction, 3:] = MISSING_LABEL
+    return values, reasons
+
+
+def missing_case(diagonal: float, policy: Policy) -> npt.NDArray[np.float64]:
+    """(7, 7) values of a case without a usable file; ED and Betti differences are NaN until all are measured."""
+    row = [*policy.missing.values(diagonal), *[math.nan] * (len(SEGMENTATION_METRICS) - 3)]
+    return np.tile(row, (len(TISSUES), 1))
+
+
+def fill_topology(values: npt.NDArray[np.float64], policy: Policy) -> None:
+    """Replace NaN in the ED and Betti columns of (T, C, 7, 7) values, in place.
+
+    A penalty is the policy's, or the largest that any team measured for that case and label.
+    """
+    for metric in range(3, len(SEGMENTATION_METRICS)):
+        least = policy.ed_at_least if metric == _ED else policy.betti_at_least
+        _fill_with_worst(values[..., metric], least)
+
+
+def fill_lengths(errors: npt.NDArray[np.float64], has_truth: npt.NDArray[np.bool_], policy: Policy) -> None:
+    """Replace NaN in (T, C, 5) errors (percent) in place, where the truth (C, 5) has a length."""
+    _fill_with_worst(errors, policy.length_error_at_least)
+    errors[:, ~has_truth] = np.nan
+
+
+def _fill_with_worst(values: npt.NDArray[np.float64], least: float) -> None:
+    """Replace NaN in (T, …) values by the larger of ``least`` and the largest along the first axis."""
+    absent = np.isnan(values)
+    worst = np.where(absent, -math.inf, values).max(axis=0, initial=-math.inf)
+    values[absent] = np.broadcast_to(np.maximum(least, worst), values.shape)[absent]

@@ -1,0 +1,1 @@
+"""What teams hand in: found, checked, read without trust. Imports feta only."""

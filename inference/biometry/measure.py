@@ -1,0 +1,78 @@
+"""The five lengths as a segmented image shows them: by geometry on the label map, as long as they are in proportion to
+each other, from the tissues' volumes, and by the landmark network where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from feta.measurements import MEASUREMENTS, Measurement
+from feta.volumes import Volume
+from inference.biometry.landmark_definitions import landmark_lines
+from inference.biometry.line import Line
+from inference.biometry.midline_alignment import Matrix, Upright, turn_upright
+from inference.biometry.volume_regression import tissue_volumes
+from inference.evidence import Evidence, with_heatmaps
+
+if TYPE_CHECKING:
+    from inference.biometry.landmark_network import LandmarkPair
+    from inference.runs.case import Segmented
+
+#: What a length can be of the brain's width, in any patient; beyond that, the label map is at fault. The published
+#: means lie at 0.42–0.52, 0.19–0.25 and 0.43–0.58, those of the spina bifida atlas at 0.42–0.64, 0.24–0.34, 0.36–0.49.
+SHARE_OF_WIDTH = {Measurement.LCC: (0.28, 0.80), Measurement.HV: (0.10, 0.45), Measurement.TCD: (0.20, 0.85)}
+
+
+@runtime_checkable
+class FindsLandmarks(Protocol):
+    """A segmenter that comes with a landmark network."""
+
+    def landmarks(self, volume: Volume, segmented: Any, upright: Upright) -> Mapping[Measurement, LandmarkPair] | None:
+        """Both ends of each length; None where there is no network."""
+
+
+def look(volume: Volume, segmented: Segmented, upright: Upright | None, segmenter: object) -> Evidence:
+    """All that an image says about the lengths.
+
+    Args:
+        volume: the image, float32 (z, y, x).
+        segmented: its label map and frame.
+        upright: what ``turn_upright`` makes of them; None where the map is empty.
+        segmenter: may find landmarks too.
+    """
+    volumes = tissue_volumes(segmented.labels)
+    if upright is None:
+        return Evidence({}, volumes)
+    found = segmenter.landmarks(volume, segmented, upright) if isinstance(segmenter, FindsLandmarks) else None
+    return with_heatmaps(measure_upright(upright), volumes, found or {})
+
+
+def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | None]:
+    """Measure the five lengths.
+
+    Args:
+        labels: uint8 (z, y, x) FeTA labels.
+        to_canonical: 4×4 from physical LPS mm to the brain frame (x right, y anterior, z superior);
+            some degrees off does no harm.
+
+    Returns:
+        ends of each length in physical LPS mm, None where it can't be measured.
+    """
+    upright = turn_upright(labels, to_canonical)
+    return dict.fromkeys(MEASUREMENTS) if upright is None else measure_upright(upright)
+
+
+def measure_upright(upright: Upright) -> dict[Measurement, Line | None]:
+    """Measure the five lengths on a label map that stands upright already; else as ``measure``."""
+    found = landmark_lines(upright.labels, upright.origin, upright.spacing, None)
+    width = found[Measurement.BBIP]
+    sane = {m: line for m, line in found.items() if line is not None and _in_proportion(m, line, width)}
+    return {m: sane[m].moved(upright.to_physical) if m in sane else None for m in MEASUREMENTS}
+
+
+def _in_proportion(measurement: Measurement, line: Line, width: Line | None) -> bool:
+    """Whether a length suits the brain's width, where both are known."""
+    if width is None or measurement not in SHARE_OF_WIDTH:
+        return True
+    low, high = SHARE_OF_WIDTH[measurement]
+    return low <= line.length / width.length <= high

@@ -1,0 +1,1 @@
+"""The residual U-Net, its weights and the device it runs on; imports feta only."""

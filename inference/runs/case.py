@@ -1,0 +1,130 @@
+"""One case from its volume to its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from feta.age_model import AgeModel
+from feta.errors import FetaError
+from feta.measurements import MEASUREMENTS, Measurement
+from feta.predictions import write_biometry
+from feta.volumes import Volume, read_volume, write_label_map
+from inference.biometry.calibration import Calibration
+from inference.biometry.lengths import Length, Method, complete
+from inference.biometry.line import landmark_image
+from inference.biometry.measure import look
+from inference.biometry.midline_alignment import Matrix, turn_upright
+from inference.runs.outputs import Job
+from inference.runs.sidecar import write_sidecar
+
+#: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
+THINNEST_MM = 15.0
+
+
+class Segmented(Protocol):
+    """What a segmenter gives back: see ``inference.segmenter.Segmentation``."""
+
+    @property
+    def labels(self) -> Volume:
+        """uint8 (z, y, x) on the input's grid."""
+
+    @property
+    def to_canonical(self) -> Matrix:
+        """4×4, from physical LPS mm to the canonical brain frame."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line each."""
+
+
+class SegmenterLike(Protocol):
+    """Anything that segments a volume."""
+
+    def __call__(self, volume: Volume) -> Segmented:
+        """Segment one volume."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How lengths are found.
+
+    Attributes:
+        model: what an age lets expect.
+        calibration: how far measurements are off.
+        method: which of them count.
+    """
+
+    model: AgeModel
+    calibration: Calibration
+    method: Method = Method.FUSION
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a case, beside its files."""
+
+    lengths: dict[Measurement, Length]
+    warnings: tuple[str, ...]
+
+
+def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
+    """Segment a case, measure it, and write its files, the label map first.
+
+    Args:
+        job: the case and what to write.
+        segmenter: makes the label map.
+        measuring: how lengths are found.
+
+    Raises:
+        FetaError: the volume can't be used, or a file can't be written.
+    """
+    volume = read_volume(job.case.image)
+    refuse_hopeless(job, volume)
+    segmented = segmenter(volume)
+    warnings = segmented.warnings
+    if job.label_map:
+        write_label_map(job.label_map, segmented.labels)
+    if not segmented.labels.array.any():
+        warnings = (*warnings, "no brain was found: the label map is empty")
+    if not (job.biometry or job.sidecar or job.landmarks or job.picture):
+        return Result({}, warnings)
+    upright = turn_upright(segmented.labels, segmented.to_canonical)
+    evidence = look(volume, segmented, upright, segmenter)
+    lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
+    _write_lengths(job, volume, lengths)
+    if job.sidecar:
+        write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
+    if job.picture:
+        # matplotlib takes a second to import, which runs without pictures needn't pay.
+        from inference.runs.qc_picture import write_picture
+
+        # The midline of the label map is the better frame for planes.
+        frame = upright.from_physical if upright else segmented.to_canonical
+        write_picture(job.picture, job.case.name, volume, segmented.labels, frame, lengths)
+    return Result(lengths, (*warnings, *notes))
+
+
+def refuse_hopeless(job: Job, volume: Volume) -> None:
+    """Raise FetaError for a volume in which there can't be a brain."""
+    extent = np.multiply(volume.grid.size, volume.grid.spacing)
+    thinnest = int(np.argmin(extent))
+    if extent[thinnest] < THINNEST_MM:
+        problem = (
+            f"is only {volume.grid.size[thinnest]} voxels ({extent[thinnest]:.3g} mm) thick along {'ijk'[thinnest]}"
+        )
+        raise FetaError(job.case.image, problem, "a 3-D reconstruction of the whole brain is needed")
+    if float(volume.array.min()) == float(volume.array.max()):
+        raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
+
+
+def _write_lengths(job: Job, volume: Volume, lengths: dict[Measurement, Length]) -> None:
+    lines = {measurement: length.line for measurement, length in lengths.items() if length.line is not None}
+    if job.biometry:
+        values = {m: lengths[m].value for m in MEASUREMENTS}
+        known = {m: float("nan") if v is None else v for m, v in values.items()}
+        write_biometry(job.biometry, job.case.subject, known)
+    if job.landmarks:
+        write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))

@@ -1,0 +1,83 @@
+"""The record of a finished case, by which a later run knows that it need not be done again.
+
+A record is written last and removed first, and every file is written whole or not at all.
+So a case counts as finished only when all its files are the ones that its record names,
+whenever a run before may have been killed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from feta.errors import FetaError
+from feta.files import write_atomically
+from feta.measurements import Measurement
+from feta.volumes import fingerprint
+from inference.runs.outputs import Job
+
+#: A record of another layout is not understood, and its case is done again.
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was made of a case.
+
+    Attributes:
+        key: everything the result depends on: input, weights, settings, age.
+        files: sha256 of each file that was written, by name.
+        seconds: wall time.
+        lengths: mm; a length that is unknown is not in it.
+        sources: of each length, as in ``Length``.
+        warnings: one line each.
+    """
+
+    key: dict[str, Any]
+    files: dict[str, str]
+    seconds: float
+    lengths: dict[Measurement, float] = field(default_factory=dict)
+    sources: dict[Measurement, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all."""
+    write_atomically(path, json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1) + "\n")
+
+
+def read_record(path: Path) -> Record | None:
+    """Read a record; None where there is none, or none that can be understood."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content.pop("version") != RECORD_VERSION:
+            return None
+        for name in ("lengths", "sources"):
+            content[name] = {Measurement(k): v for k, v in content[name].items()}
+        content["warnings"] = tuple(content["warnings"])
+        return Record(**content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def finished(job: Job, key: dict[str, Any]) -> Record | None:
+    """The record of a case that needs no more work; None where something is to be done.
+
+    Args:
+        job: the case and its files.
+        key: everything the result would depend on now.
+    """
+    record = read_record(job.record) if job.record else None
+    if record is None or record.key != key or set(record.files) != {p.name for p in job.outputs}:
+        return None
+    return record if checksums(job) == record.files else None
+
+
+def checksums(job: Job) -> dict[str, str] | None:
+    """sha256 of every output by name; None where one is missing or no regular file."""
+    try:
+        return {path.name: fingerprint(path) for path in job.outputs}
+    except (OSError, FetaError):
+        return None

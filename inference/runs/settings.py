@@ -1,0 +1,120 @@
+"""What a run is asked for, and the part of it that its results depend on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import feta
+from feta.age_model import AgeModel, published_model, read_age_model
+from feta.errors import FetaError
+from feta.volumes import fingerprint
+from inference.biometry.calibration import NAME as CALIBRATION
+from inference.biometry.calibration import read_calibration
+from inference.biometry.lengths import Method
+from inference.nnunet.folder import find_results
+from inference.runs.case import Measuring
+
+#: Names the folder of weights where --weights doesn't; the image sets it.
+WEIGHTS_VARIABLE = "FETA_WEIGHTS"
+
+
+def default_weights() -> Path:
+    """The folder that FETA_WEIGHTS names, else ``weights`` beside the packages."""
+    named = os.environ.get(WEIGHTS_VARIABLE)
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "weights"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a run.
+
+    Attributes:
+        weights: folder with ``model.yaml``, or a results folder of nnU-Net v2.
+        device: 'auto', 'cpu' or 'cuda'.
+        flips: average over mirrored copies, slower and a little better.
+        overwrite: do finished cases again.
+        ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
+        topology: construct label maps with the topology that tissues have.
+        autoencoder: mend probability maps by the network that the folder of weights has for it.
+        biometry: what lengths rest on.
+        extraction: take the brain out of its surroundings first, where the folder of weights has a network for it.
+    """
+
+    weights: Path
+    device: str = "auto"
+    flips: bool = True
+    overwrite: bool = False
+    ga_baseline: Path | None = None
+    topology: bool = True
+    autoencoder: bool = False
+    biometry: Method = Method.FUSION
+    extraction: bool = True
+
+    def check(self) -> None:
+        """Refuse what would have no effect.
+
+        Raises:
+            FetaError: the autoencoder is asked for with an nnU-Net.
+        """
+        if self.autoencoder and find_results(self.weights) is not None:
+            problem = f"cannot mend what the nnU-Net in {self.weights} predicts: it knows our own network's errors"
+            raise FetaError("--autoencoder", problem, "leave it out")
+
+    def measuring(self) -> Measuring:
+        """How lengths are found.
+
+        Raises:
+            FetaError: the lines or the calibration can't be used.
+        """
+        return Measuring(self.age_model(), read_calibration(self._calibrated()), self.biometry)
+
+    def _calibrated(self) -> Path:
+        """The folder whose calibration holds; a bare nnU-Net has none, but is measured by the default one's."""
+        return self.weights if (self.weights / CALIBRATION).exists() else frame_weights(self.weights)
+
+    def age_model(self) -> AgeModel:
+        """The mean length at an age."""
+        return published_model() if self.ga_baseline is None else read_age_model(self.ga_baseline)
+
+    def result_key(self) -> dict[str, Any]:
+        """What a result depends on, beside its input: a change here makes a finished case unfinished.
+
+        Raises:
+            FetaError: no model in the folder of weights.
+        """
+        calibration = self._calibrated() / CALIBRATION
+        return {
+            "version": feta.__version__,
+            "model": _model_identity(self.weights),
+            "flips": self.flips,
+            "topology": self.topology,
+            "autoencoder": self.autoencoder,
+            "extraction": self.extraction,
+            "biometry": str(self.biometry),
+            "calibration": fingerprint(calibration) if calibration.exists() else None,
+            "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
+        }
+
+    def described(self) -> dict[str, Any]:
+        """For run.json."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+
+
+def frame_weights(weights: Path) -> Path:
+    """The folder whose networks find the brain's pose: this one, or the default one where it is a bare nnU-Net."""
+    return weights if (weights / "model.yaml").is_file() or find_results(weights) is None else default_weights()
+
+
+def _model_identity(weights: Path) -> str:
+    """sha256 of ``model.yaml``, which itself holds the sha256 of each file of weights; and of an nnU-Net's files."""
+    results = find_results(weights)
+    nnunet = "" if results is None else f"+{results.identity()}"
+    description = frame_weights(weights) / "model.yaml"
+    if not description.is_file():
+        raise FetaError(
+            weights, "holds no model.yaml", f"name the folder of weights by --weights or {WEIGHTS_VARIABLE}"
+        )
+    return fingerprint(description) + nnunet

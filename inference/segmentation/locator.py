@@ -1,0 +1,260 @@
+"""Where the brain is, and how it lies: a coarse network that tells each voxel's place in the brain.
+
+The network sees the volume at a few mm. For each voxel it says which tissue it is and where in the
+canonical brain it lies, in units of the brain's size. A similarity transform fitted to these places
+gives the pose, however the fetus lay: the segmentation network then sees upright brains only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from feta.grid import transformed
+from feta.labels import LABEL_COUNT
+from feta.volumes import Volume
+from inference.geometry.frames import Matrix, box_to_frame, index_to_ras, resample, rotation_degrees
+from inference.geometry.preprocessing import signal, standardise, to_box
+from inference.networks.device import Compute
+from inference.networks.residual_unet import ResidualUNet
+from inference.segmentation.brain_mask import SMALLEST_BRAIN_ML, BrainMask
+
+#: Channels of the network: eight labels' logits, the logit of uprightness, the place (x, y, z).
+OUTPUTS = LABEL_COUNT + 4
+Points = npt.NDArray[np.floating]
+#: Longest extent of a fetal brain at term, mm.
+LARGEST_BRAIN_MM = 140.0
+#: Side (mm) of the box around a brain's centre: as in training.
+BOX_MM = 168.0
+#: The rotations that are tried, (72, 3, 3): the 60 of an icosahedron, one of which is within 45° of any rotation, and
+#: those 12 of a cube that are not among them, so that a brain that lies straight is seen upright in any order of axes.
+_QUARTERS = Rotation.from_euler("z", 90, degrees=True) * Rotation.create_group("T")
+LOOKS = np.concatenate([Rotation.create_group("I").as_matrix(), _QUARTERS.as_matrix()])
+#: Four ways up, for the first look at the whole volume.
+HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
+#: So many of the rotations tried are followed further, and so often at most.
+FOLLOWED = 8
+MOST_LOOKS = 4
+#: Poses closer than this are one; so many different ones are handed on.
+SAME_POSE_DEGREES = 25.0
+CONTENDERS = 3
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the brain lies in the image.
+
+    Attributes:
+        to_ras: 4×4, from canonical brain mm to physical RAS mm; a rigid motion.
+        size_mm: cube root of the brain's volume, as the fitted scale tells.
+        residual: root mean square misfit of the places, in units of the brain's size.
+        low, high: (3,) the brain's extent along the canonical axes, mm.
+        found: whether a brain was found; otherwise the header's directions and the signal's centre.
+        brain: its mask, where there is a network that finds it.
+    """
+
+    to_ras: Matrix
+    size_mm: float
+    residual: float
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    found: bool
+    brain: BrainMask | None = None
+
+    def centre(self) -> Points:
+        """Middle of the brain's extent, RAS mm."""
+        return self.to_ras[:3, :3] @ ((self.low + self.high) / 2) + self.to_ras[:3, 3]
+
+
+def fit_similarity(
+    places: npt.NDArray[np.float64], points: npt.NDArray[np.float64], iterations: int = 5
+) -> tuple[Matrix, float, float]:
+    """Robust least-squares similarity: ``points ≈ scale · R · places + t``.
+
+    Umeyama (IEEE TPAMI 1991), with weights that fade out misfits (Geman–McClure), re-estimated.
+
+    Args:
+        places: (N, 3) canonical places in units of the brain's size.
+        points: (N, 3) physical positions, mm.
+        iterations: of the reweighting.
+
+    Returns:
+        4×4 rigid matrix from canonical mm to physical mm, the scale (mm), and the weighted root mean
+        square misfit in units of the brain's size.
+    """
+    weights = np.ones(len(places))
+    for _ in range(iterations):
+        w = weights / weights.sum()
+        mean_u, mean_p = w @ places, w @ points
+        u, p = places - mean_u, points - mean_p
+        left, singular, right = np.linalg.svd((p * w[:, None]).T @ u)
+        sign = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+        rotation = left @ np.diag(sign) @ right
+        scale = float((singular * sign).sum() / (w @ (u**2).sum(1)))
+        misfit = np.linalg.norm(p - scale * u @ rotation.T, axis=1) / scale
+        cutoff = max(2.0 * float(np.median(misfit)), 1e-6)
+        weights = 1 / (1 + (misfit / cutoff) ** 2) ** 2
+    rigid = np.eye(4)
+    rigid[:3, :3] = rotation
+    rigid[:3, 3] = mean_p - scale * rotation @ mean_u
+    return rigid, scale, float(np.sqrt(w @ misfit**2))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the network said about one upright box, and the pose that follows."""
+
+    pose: Pose
+    sureness: float
+
+
+class Locator:
+    """Finds the brain's pose with a trained network.
+
+    The network knows brains within some 50° of upright, and tells them from others. So the brain is shown
+    to it in 72 rotations, one of which is within 45° of upright; what it is surest of is taken, and looked
+    at again, upright by then, until the pose settles.
+
+    Args:
+        network: 1 channel in; out: ``OUTPUTS``.
+        spacing: mm at which the network was trained.
+        compute: where and how precisely it runs.
+    """
+
+    def __init__(self, network: ResidualUNet, spacing: float, compute: Compute) -> None:
+        self.network = network.eval().to(compute.device)
+        self.spacing = spacing
+        self.compute = compute
+
+    def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
+        """Find the brain in a volume of any size: poses that it may have, the likeliest first; none without a brain.
+
+        Args:
+            volume: (z, y, x) float32.
+            brain: where the brain is, where that is known: nothing else is looked at.
+        """
+        coarse = self._coarse(volume, brain)
+        centre = self._centre(coarse) if brain is None else brain.centre()
+        if centre is None:
+            return []
+        looks = [look for turn in LOOKS if (look := self._look(coarse, turn, centre)) is not None]
+        settled: list[_Look] = []
+        for first in sorted(looks, key=_sureness, reverse=True)[:FOLLOWED]:
+            look = self._settle(coarse, first)
+            if all(angle_between(look.pose, other.pose) > SAME_POSE_DEGREES for other in settled):
+                settled.append(look)
+        settled = sorted(settled, key=_sureness, reverse=True)[:CONTENDERS]
+        return [look.pose for look in settled]
+
+    def again(self, volume: Volume, pose: Pose) -> Pose | None:
+        """Where a pose settles when only the mask that was found with it is looked at; None where it finds no brain."""
+        coarse = self._coarse(volume, pose.brain)
+        look = self._look(coarse, pose.to_ras[:3, :3], pose.centre())
+        return None if look is None else replace(self._settle(coarse, look).pose, brain=pose.brain)
+
+    def _coarse(self, volume: Volume, brain: BrainMask | None) -> tuple[Tensor, Matrix]:
+        """The whole volume at the network's spacing (or its brain), and the matrix from RAS mm to its index."""
+        ends = volume.grid.corners() * [-1, -1, 1]
+        low, high = ends.min(0), ends.max(0)
+        x, y, z = (int(n) for n in np.ceil(np.maximum(high - low, 1.0) / self.spacing).astype(int) + 1)
+        box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
+        image = to_box(volume, np.eye(4), box, (x, y, z))
+        return image if brain is None else image * brain.around(box, (x, y, z))[1], np.linalg.inv(box)
+
+    def _centre(self, coarse: tuple[Tensor, Matrix]) -> Points | None:
+        """Middle of the brain (RAS mm), from looks at the whole volume four ways up; None without a brain."""
+        image, to_index = coarse
+        size = np.array(image.shape[:0:-1])
+        middle = (np.linalg.inv(to_index) @ [*((size - 1) / 2), 1])[:3]
+        extent = float(size.max() * self.spacing)
+        looks = [self._look(coarse, turn, middle, extent) for turn in HALF_TURNS]
+        found = [look for look in looks if look is not None]
+        return max(found, key=_sureness).pose.centre() if found else None
+
+    def _settle(self, coarse: tuple[Tensor, Matrix], look: _Look) -> _Look:
+        """Look again from the pose just found, until the network gets no surer."""
+        for _ in range(MOST_LOOKS):
+            pose = look.pose
+            again = self._look(coarse, pose.to_ras[:3, :3], pose.centre())
+            if again is None or again.sureness <= look.sureness:
+                break
+            look = again
+        return look
+
+    def _look(
+        self, coarse: tuple[Tensor, Matrix], turn: Points, centre: Points, extent: float = BOX_MM
+    ) -> _Look | None:
+        """Predict in a cubic box that is turned (3×3, frame to RAS) about a centre, and fit the pose."""
+        multiple = self.network.settings.multiple
+        side = int(np.ceil(extent / self.spacing / multiple)) * multiple
+        frame = np.eye(4)
+        frame[:3, :3], frame[:3, 3] = turn, centre
+        box = frame @ box_to_frame((side,) * 3, self.spacing)
+        image = resample(coarse[0], coarse[1] @ box, (side,) * 3)
+        image = standardise(image, signal(image))[None]
+        with torch.inference_mode(), self.compute.precision():
+            output = self.network(image.to(self.compute.device))[0].float().cpu()
+        return self._fit(output, box)
+
+    def _fit(self, output: Tensor, box: Matrix) -> _Look | None:
+        """Fit the pose to the places of the brain's cells; None where there are too few."""
+        stem = self.network.settings.stem
+        cell = self.spacing * stem
+        brain = _largest(brain_mask(output))
+        if brain.sum() * cell**3 < SMALLEST_BRAIN_ML * 1000:
+            return None
+        places = output.numpy()[-3:, brain].T.astype(np.float64)
+        points = transformed(box, np.argwhere(brain)[:, ::-1] * stem)
+        rigid, scale, residual = fit_similarity(places, points)
+        local = transformed(np.linalg.inv(rigid), points)
+        low, high = np.percentile(local, [0.2, 99.8], axis=0)
+        sureness = float(output[LABEL_COUNT].numpy()[brain].mean())
+        return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
+
+
+def by_directions(volume: Volume, directions: Points) -> Pose:
+    """The pose of a brain that wasn't found: given directions, about the centre of the signal's bounding box.
+
+    Args:
+        volume: (z, y, x) float32.
+        directions: 3×3, right, anterior and superior as columns in the volume's RAS space.
+    """
+    where = np.argwhere(volume.array != 0)[:, ::-1]
+    corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
+    ends = transformed(index_to_ras(volume.grid), corners) @ directions
+    low, high = ends.min(0), ends.max(0)
+    to_ras = np.eye(4)
+    to_ras[:3, :3], to_ras[:3, 3] = directions, directions @ ((low + high) / 2)
+    half = np.minimum((high - low) / 2, LARGEST_BRAIN_MM / 2)
+    return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
+
+
+def angle_between(a: Pose, b: Pose) -> float:
+    """Angle of the rotation from one pose to the other, degrees."""
+    return rotation_degrees(a.to_ras[:3, :3].T @ b.to_ras[:3, :3])
+
+
+def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:
+    """Voxels (Z, Y, X) that are likelier some tissue than background.
+
+    Args:
+        output: of the network, (12, Z, Y, X).
+    """
+    return (output[1:LABEL_COUNT].logsumexp(0) > output[0]).numpy()
+
+
+def _sureness(look: _Look) -> float:
+    return look.sureness
+
+
+def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    return labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))

@@ -1,0 +1,277 @@
+"""From a T2w volume to a label map on the same grid.
+
+Find the brain and its pose, resample it upright, predict, and bring the probabilities back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import cc3d
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from feta.labels import LABEL_COUNT
+from feta.measurements import Measurement
+from feta.volumes import Volume
+from inference.biometry.landmark_network import LandmarkNetwork, LandmarkPair
+from inference.biometry.midline_alignment import Upright
+from inference.geometry.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
+from inference.geometry.native_grid import OnGrid, back_to_grid
+from inference.geometry.orientation import Bare
+from inference.geometry.preprocessing import standardise, to_box
+from inference.networks.device import Compute
+from inference.networks.residual_unet import ResidualUNet
+from inference.networks.sliding_window import predict
+from inference.networks.weights import Model, load_network, read_model
+from inference.segmentation.autoencoder import Autoencoder
+from inference.segmentation.brain_extraction import Extractor
+from inference.segmentation.locator import Locator, Pose, angle_between, by_directions
+
+#: Room around the brain, mm.
+MARGIN_MM = 14.0
+#: Largest side of the upright box, mm: a term brain and its margins fit.
+LARGEST_BOX_MM = 192.0
+#: Least side of the upright box, voxels.
+SMALLEST_BOX = 96
+#: The box in which poses are compared: coarse and small, since several are looked at.
+VERDICT_SPACING = 1.5
+VERDICT_SIDE = 80
+#: A pose that fits worse than this (in brain sizes) is sought again on the mask that is found with it, so often at
+#: most; turned by less than this, it has settled.
+FITTING_RESIDUAL = 0.07
+MOST_ROUNDS = 4
+SETTLED_DEGREES = 3.0
+#: What a verdict on a brain taken out of its surroundings loses for each brain size by which the places don't fit.
+MISFIT = 0.3
+#: A pose that fits worse than this (in brain sizes) is reported.
+DOUBTFUL_RESIDUAL = 0.1
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A label map and the frame of the brain.
+
+    Attributes:
+        labels: uint8 (Z, Y, X), on the input's grid.
+        to_canonical: 4×4 float64, from the image's physical LPS mm to canonical brain mm (x right,
+            y anterior, z superior, origin at the brain's centre).
+        warnings: for the user, one line each.
+    """
+
+    labels: Volume
+    to_canonical: Matrix
+    warnings: tuple[str, ...]
+
+
+class Segmenter:
+    """Segments volumes; the weights are loaded once.
+
+    Args:
+        weights: folder with ``model.yaml``.
+        compute: where, and in which precision.
+        flips: average over the image and its left-right mirror.
+        topology: construct label maps with the topology that tissues have.
+        autoencoder: mend probability maps before.
+        extraction: take the brain out of its surroundings first, where the weights have a network for it.
+
+    Raises:
+        FetaError: where the weights cannot be used.
+    """
+
+    def __init__(
+        self,
+        weights: Path,
+        compute: Compute,
+        *,
+        flips: bool = True,
+        topology: bool = True,
+        autoencoder: bool = False,
+        extraction: bool = True,
+    ) -> None:
+        self.model: Model = read_model(weights)
+        self.compute = compute
+        self.flips = flips
+        self.topology = topology
+        self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
+        self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
+        self.autoencoder = Autoencoder.of(self.model, self.compute) if autoencoder else None
+        self.extractor = Extractor.of(self.model, compute) if extraction else None
+        named = self.model.landmarks
+        self.landmark_network = None if named is None else LandmarkNetwork(load_network(named), compute, flips=flips)
+
+    def __call__(self, volume: Volume) -> Segmentation:
+        """Segment one volume of float32 intensities (z, y, x)."""
+        bare = Bare.of(volume)
+        pose = self.pose(bare)
+        labels = bare.order.undo(self._labels(bare.volume, pose))
+        to_canonical = np.linalg.inv(bare.to_ras @ pose.to_ras) @ LPS_TO_RAS
+        return Segmentation(Volume(labels, volume.grid), to_canonical, doubts(pose, labels))
+
+    def landmarks(
+        self, volume: Volume, segmented: Segmentation, upright: Upright
+    ) -> Mapping[Measurement, LandmarkPair] | None:
+        """Both ends of each length by the landmark network; None where the weights have none."""
+        return None if self.landmark_network is None else self.landmark_network(volume, segmented, upright)
+
+    def pose(self, bare: Bare) -> Pose:
+        """How the brain lies in a volume without directions; the header's are taken where none is found."""
+        volume, extractor = bare.volume, self.extractor
+        brain = None if extractor is None else extractor.first(volume)
+        # A mask that is wrong misleads the locator, and so do surroundings: poses from both are judged.
+        poses = [*([] if brain is None else self.locator(volume, brain)), *self.locator(volume)]
+        poses = poses or [by_directions(volume, bare.to_ras[:3, :3].T)]
+        if extractor is not None and brain is not None:
+            poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
+        surest = self._surest(volume, poses)
+        if extractor is None or surest.brain is None or not surest.found:
+            return surest
+        # The mask of the upright brain is better than the first one, by which the pose was found.
+        again = self.locator.again(volume, surest)
+        surest = surest if again is None else self._surest(volume, [surest, again])
+        return surest if surest.residual < FITTING_RESIDUAL else self._settled(extractor, volume, surest)
+
+    def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
+        """The label map (Z, Y, X) of a volume whose pose is known."""
+        probabilities, to_box_index = self.seen(volume, pose)
+        if self.autoencoder is not None:
+            probabilities = self.autoencoder(probabilities)
+        found = back_to_grid(probabilities, to_box_index, volume.grid.size, scores=self.topology)
+        labels = largest_component(found.labels)
+        if self.topology:
+            labels[found.part] = constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
+        return labels
+
+    def seen(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
+        """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
+        box, size = _upright_box(pose, self.model.segmentation[0].spacing)
+        image = to_box(volume, pose.to_ras, box, size)
+        probabilities = self._probabilities(_normalised(pose, box, image))
+        return probabilities, np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
+
+    def _surest(self, volume: Volume, poses: list[Pose]) -> Pose:
+        """The pose from which the first network is surest of the tissues that it sees, coarsely."""
+        if len(poses) == 1:
+            return poses[0]
+        coarse = _coarse(volume, poses[0])
+        verdicts = [_sureness(self._glimpse(coarse, pose)) for pose in poses]
+        if poses[0].brain is not None:
+            verdicts = [v - MISFIT * (p.residual if p.found else 1.0) for v, p in zip(verdicts, poses, strict=True)]
+        return poses[int(np.argmax(verdicts))]
+
+    def _settled(self, extractor: Extractor, volume: Volume, pose: Pose) -> Pose:
+        """The pose, sought again and again on the mask that is found with it, where the places fit it better by that.
+
+        The more upright a brain is seen, the better is its mask, and by a better mask the pose is found better.
+        """
+        best = pose
+        for _ in range(MOST_ROUNDS):
+            again = self.locator.again(volume, replace(pose, brain=extractor.upright(volume, pose) or pose.brain))
+            if again is None:
+                break
+            moved, pose = angle_between(pose, again), again
+            best = min(best, pose, key=lambda p: p.residual)
+            if moved < SETTLED_DEGREES:
+                break
+        return best
+
+    def _glimpse(self, coarse: tuple[Tensor, Matrix], pose: Pose) -> Tensor:
+        """What the first network sees coarsely in a pose, (8, Z, Y, X)."""
+        size = (VERDICT_SIDE,) * 3
+        box = box_to_frame(size, VERDICT_SPACING, (pose.low + pose.high) / 2)
+        image = _normalised(pose, box, resample(coarse[0], coarse[1] @ pose.to_ras @ box, size))
+        return self._softmax(self.networks[0], image[None].to(self.compute.device))[0].cpu()
+
+    def _probabilities(self, image: Tensor) -> Tensor:
+        """Mean of networks and mirrors, (8, Z, Y, X) float32 on the CPU."""
+        total = torch.zeros((LABEL_COUNT, *image.shape[1:]))
+        image = image.to(self.compute.device)
+        views = [False, True] if self.flips else [False]
+        for network, file in zip(self.networks, self.model.segmentation, strict=True):
+            for mirrored in views:
+                seen = image.flip(3) if mirrored else image
+                output = predict(seen, partial(self._softmax, network), LABEL_COUNT, (file.patch,) * 3).cpu()
+                total += output.flip(3) if mirrored else output
+        return total / (len(self.networks) * len(views))
+
+    @torch.inference_mode()
+    def _softmax(self, network: ResidualUNet, patch: Tensor) -> Tensor:
+        with self.compute.precision():
+            return network(patch).float().softmax(1)
+
+
+def _coarse(volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
+    """What lies around a pose, (1, Z, Y, X), as coarse as poses are compared, and from RAS mm to its index."""
+    size = (VERDICT_SIDE * 2,) * 3
+    around = box_to_frame(size, VERDICT_SPACING, pose.centre())
+    return to_box(volume, np.eye(4), around, size), np.linalg.inv(around)
+
+
+def _sureness(probabilities: Tensor) -> float:
+    """Mean probability of the likeliest tissue where the network sees any."""
+    tissue = probabilities[0] < 0.5
+    return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
+
+
+def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:
+    """The box that holds the brain in the canonical frame: index → mm, and its size (x, y, z) in voxels."""
+    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
+    x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
+    return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
+
+
+def _normalised(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
+    """The image (1, Z, Y, X) of the upright box, standardised by the brain; alone with it where its mask is known."""
+    if pose.brain is None:
+        return standardise(image, _inside(pose, box, image))
+    brain, near = pose.brain.around(pose.to_ras @ box, (image.shape[3], image.shape[2], image.shape[1]))
+    image = image * near
+    return standardise(image, brain & (image > 0))
+
+
+def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
+    """Voxels (1, Z, Y, X) bool of the ellipsoid that fills the brain's extent, where there is signal."""
+    middle, half = (pose.low + pose.high) / 2, (pose.high - pose.low) / 2
+    size = (image.shape[3], image.shape[2], image.shape[1])
+    position = coordinates(box, size, slice(None))
+    scaled = (position - torch.as_tensor(middle, dtype=torch.float32)) / torch.as_tensor(half, dtype=torch.float32)
+    inside = ((scaled**2).sum(-1) < 1)[None]
+    return inside & (image > 0)
+
+
+def constructed(found: OnGrid, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
+    """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
+    # numba takes a while to import, which runs without it needn't pay.
+    from inference.topology.correction import construct
+
+    assert found.scores is not None
+    z, y, x = np.ogrid[found.part]
+    a, b, c, d = to_canonical[0]
+    return construct(labels[found.part], found.scores, a * x + b * y + c * z + d < 0)
+
+
+def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Keep the largest 26-connected piece of tissue: the brain is one, stray islands are not of it."""
+    found, sizes = cc3d.connected_components(labels > 0, connectivity=26, return_N=True)
+    if sizes < 2:
+        return labels
+    counts = np.bincount(found.ravel())
+    counts[0] = 0
+    return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
+
+
+def doubts(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+    """What the user should check, one line each."""
+    lines = []
+    if not pose.found:
+        lines.append("no brain was recognised; the header's orientation was taken, check the label map")
+    elif pose.residual > DOUBTFUL_RESIDUAL:
+        lines.append(f"the brain's pose is doubtful (misfit {pose.residual:.2f} brain sizes), check the label map")
+    if not labels.any():
+        lines.append("the label map is empty")
+    return tuple(lines)

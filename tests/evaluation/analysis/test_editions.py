@@ -1,0 +1,134 @@
+"""Two editions on their shared cases."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import wilcoxon
+
+from evaluation.analysis.edition_report import edition_lines, render_editions
+from evaluation.analysis.editions import ALL_TEAMS, WINNER, Comparison, Editions, compare_editions, rank_biserial
+from evaluation.analysis.results_folder import Scores
+from feta.errors import FetaError
+from tests.support.made_up_scores import made_up_table, scores_of
+
+NAMES = ("2022", "2024")
+
+
+def edition(teams: tuple[str, ...] = ("a", "b"), cases: int = 16, gain: float = 0.0) -> Scores:
+    """Dice and VS higher, HD95 and ED lower by ``gain``; the first team wins."""
+    table = made_up_table(teams, cases)
+    turned = np.array([1, 1, -1, -1, -1, -1, -1])
+    places = {"segmentation": {t: i + 1 for i, t in enumerate(teams)}, "biometry": {}}
+    scores = scores_of(table)
+    return replace(scores, values=table.values + gain * turned, places=places)
+
+
+def found(editions: Editions, selection: str, metric: str) -> Comparison:
+    return next(c for c in editions.comparisons if (c.selection, c.metric) == (selection, metric))
+
+
+def test_an_edition_does_not_differ_from_itself() -> None:
+    editions = compare_editions(edition(), edition(), NAMES)
+    assert {c.verdict for c in editions.comparisons} == {"no difference shown"}
+    assert {c.p for c in editions.comparisons} == {1.0}
+    assert editions.only == (0, 0)
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.01, "better"), (-0.01, "worse")])
+def test_a_gain_is_positive_whichever_way_a_metric_points(gain: float, verdict: str) -> None:
+    editions = compare_editions(edition(), edition(gain=gain), NAMES)
+    for metric in ("dice", "vs", "hd95", "ed"):
+        one = found(editions, ALL_TEAMS, metric)
+        assert one.verdict == verdict
+        np.testing.assert_allclose(one.gain, gain)
+        assert one.rank_biserial == np.sign(gain)
+    assert found(editions, ALL_TEAMS, "dice").second - found(editions, ALL_TEAMS, "dice").first == pytest.approx(gain)
+
+
+def test_p_is_wilcoxon_s_corrected_for_all_rows() -> None:
+    first, second = edition(("a",)), edition(("z",))
+    noise = np.random.default_rng(5).normal(0.002, 0.01, second.values.shape)
+    editions = compare_editions(first, replace(second, values=second.values + noise), NAMES)
+    rows = [c for c in editions.comparisons if c.metric != "mape"]
+    raw = {c.metric: wilcoxon(c.gain).pvalue for c in rows}
+    smallest = min(raw, key=lambda metric: raw[metric])
+    assert found(editions, ALL_TEAMS, smallest).p == pytest.approx(min(1, raw[smallest] * len(editions.comparisons)))
+
+
+def test_only_cases_of_one_name_and_site_are_shared() -> None:
+    first, second = edition(cases=18), edition(cases=21)
+    moved = tuple(replace(c, site="elsewhere") if i == 2 else c for i, c in enumerate(second.cases))
+    editions = compare_editions(first, replace(second, cases=moved[::-1]), NAMES)
+    assert [c.name for c in editions.cases] == [c.name for i, c in enumerate(first.cases) if i != 2]
+    assert editions.only == (1, 4)
+    assert any("1 cases have one name and two sites" in line for line in editions.warnings)
+
+
+def test_pairs_are_cases_not_places() -> None:
+    first = edition()
+    turned = replace(first, cases=first.cases[::-1], values=first.values[:, ::-1],
+                     length_errors=first.length_errors[:, ::-1])  # fmt: skip
+    editions = compare_editions(first, turned, NAMES)
+    assert all(not c.gain.any() for c in editions.comparisons)
+
+
+def test_one_site() -> None:
+    editions = compare_editions(edition(cases=24), edition(cases=24), NAMES, site="KISPI")
+    assert {case.site for case in editions.cases} == {"KISPI"}
+    assert len(editions.cases) == 8
+
+
+def test_too_few_shared_cases_are_refused() -> None:
+    with pytest.raises(FetaError, match="share 5 cases"):
+        compare_editions(edition(cases=5), edition(cases=9), NAMES)
+
+
+def test_the_winner_is_that_of_the_leaderboard() -> None:
+    first = edition(("a", "b"))
+    second = replace(first, places={"segmentation": {"a": 2, "b": 1}, "biometry": {}})
+    dice = found(compare_editions(first, second, NAMES), WINNER, "dice")
+    assert dice.first == pytest.approx(first.values[0, ..., 0].mean())
+    assert dice.second == pytest.approx(first.values[1, ..., 0].mean())
+
+
+def test_teams_on_both_leaderboards_are_compared_with_themselves() -> None:
+    editions = compare_editions(edition(("a", "b")), edition(("b", "c")), NAMES)
+    assert editions.teams == ("b",)
+    assert found(editions, "team b", "dice").metric == "dice"
+
+
+def test_different_readings_of_the_euler_characteristic_are_not_compared() -> None:
+    editions = compare_editions(edition(), replace(edition(), euler="reference"), NAMES)
+    assert "ed" not in {c.metric for c in editions.comparisons}
+    assert editions.warnings
+
+
+def test_other_penalties_are_warned_of() -> None:
+    same = compare_editions(edition(), edition(gain=0.01), NAMES)
+    other = compare_editions(edition(), replace(edition(), policy={"missing": {"dice": 0.5}}), NAMES)
+    assert not same.warnings
+    assert any("penalties of the two were not the same" in line for line in other.warnings)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=12))
+def test_rank_biserial_is_the_difference_of_favourable_and_unfavourable_pairs(gains: list[int]) -> None:
+    """Of all pairs (i ≤ j) of cases that differ: share with a positive sum minus share with a negative sum."""
+    moved = [g for g in gains if g]
+    sums = [a + b for a, b in itertools.combinations_with_replacement(moved, 2)]
+    expected = (sum(s > 0 for s in sums) - sum(s < 0 for s in sums)) / len(sums) if sums else 0.0
+    assert rank_biserial(np.array(gains, dtype=float)) == pytest.approx(expected)
+
+
+def test_the_page_and_the_lines_say_what_differs() -> None:
+    editions = compare_editions(edition(("<b>x</b>", "b")), edition(("b", "c"), gain=0.01), NAMES)
+    page = render_editions(editions)
+    assert "Better in 2024" in page
+    assert "<b>x</b>" not in page
+    assert any(line.endswith("better") for line in edition_lines(editions))
+    assert "No difference is shown" in render_editions(compare_editions(edition(), edition(), NAMES))

@@ -1,0 +1,130 @@
+"""Isolation, as the engine is told of it; no engine is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluation.harness.container_spec import (
+    MB,
+    Place,
+    container_arguments,
+    helper_arguments,
+    staged_places,
+    volume_arguments,
+)
+from evaluation.harness.conventions import Call, make_call
+from evaluation.harness.roster import Convention, Exceptions, Limits, Team
+from tests.support.made_up_roster import first_job, team
+
+LIMITS = Limits(memory_mb=100, cpus=1.5, processes=7, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13)
+RESULTS = Place("v", "/output", is_volume=True, read_only=False)
+
+exceptions = st.builds(
+    Exceptions, root=st.booleans(), writable_input=st.booleans(), shm_mb=st.none() | st.integers(1, 9000),
+    scratch=st.sampled_from([(), ("/scratch",), ("/a", "/b/c")]),
+)  # fmt: skip
+teams = st.builds(Team, st.just("a"), st.just("i"), st.sampled_from(Convention), exceptions)
+
+
+def arguments(of: Team | None = None, **more: Any) -> dict[str, Any]:
+    given_: dict[str, Any] = {"image_id": "sha256:1", "labels": {"feta.run": "1"}, **more}
+    return container_arguments(of or team(), LIMITS, Call(None), [Place("/in", "/input"), RESULTS], **given_)
+
+
+def assert_isolated(made: dict[str, Any]) -> None:
+    assert made["network_mode"] == "none"
+    assert made["read_only"] is True
+    assert made["cap_drop"] == ["ALL"]
+    assert made["security_opt"] == ["no-new-privileges"]
+    assert made["privileged"] is False
+    assert made["init"] is True
+    assert made["ipc_mode"] == "private"
+    assert made["use_config_proxy"] is False
+    assert made["mem_limit"] == made["memswap_limit"] > 0
+    assert made["pids_limit"] > 0
+    assert not {"cap_add", "pid_mode", "devices", "volumes", "userns_mode", "ports", "extra_hosts"} & set(made)
+    assert "docker.sock" not in json.dumps(made)
+
+
+@given(teams)
+def test_no_exception_loosens_isolation(of: Team) -> None:
+    assert_isolated(arguments(of))
+
+
+def test_the_helper_is_isolated_too() -> None:
+    assert_isolated(helper_arguments("sha256:1", ["v"], {}))
+
+
+def test_limits_are_the_rosters() -> None:
+    made = arguments()
+    assert made["mem_limit"] == 100 * MB
+    assert made["nano_cpus"] == 1_500_000_000
+    assert made["pids_limit"] == 7
+    assert made["shm_size"] == 5 * MB
+    assert made["tmpfs"] == {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={3 * MB}"}
+    assert made["log_config"] == {"Type": "json-file", "Config": {"max-size": "104k", "max-file": "2"}}
+    options = volume_arguments("v", team(), LIMITS, {})["driver_opts"]
+    assert options["type"] == "tmpfs"
+    assert f"size={9 * MB}," in options["o"]
+    assert "nr_inodes=11," in options["o"]
+
+
+def test_nobody_unless_root_is_granted() -> None:
+    assert arguments()["user"] == "65532:65532"
+    assert arguments(team(root=True))["user"] == "0:0"
+    assert "uid=65532,gid=65532,mode=0700" in volume_arguments("v", team(), LIMITS, {})["driver_opts"]["o"]
+    assert "uid=0,gid=0," in volume_arguments("v", team(root=True), LIMITS, {})["driver_opts"]["o"]
+
+
+def test_exceptions_that_are_granted() -> None:
+    made = arguments(team(shm_mb=77, scratch=("/scratch",)))
+    assert made["shm_size"] == 77 * MB
+    assert set(made["tmpfs"]) == {"/tmp", "/scratch"}
+
+
+@given(teams)
+def test_only_the_results_can_be_written(of: Team) -> None:
+    writable = [mount for mount in arguments(of)["mounts"] if not mount["ReadOnly"]]
+    assert [(mount["Type"], mount["Target"]) for mount in writable] == [("volume", "/output")]
+
+
+def test_volumes_that_the_image_declares_have_a_size() -> None:
+    made = arguments(declared=["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b"])
+    assert set(made["tmpfs"]) == {"/tmp", "/bottomless", "/data", "/b"}
+
+
+def test_a_gpu_by_its_id() -> None:
+    assert "device_requests" not in arguments()
+    (request,) = arguments(gpu="3")["device_requests"]
+    assert request["device_ids"] == ["3"]
+    assert request["capabilities"] == [["gpu"]]
+
+
+def test_a_missing_folder_is_not_made_by_the_engine() -> None:
+    assert Place("/in", "/input").mount()["Type"] == "bind"
+
+
+@pytest.mark.parametrize("convention", list(Convention))
+def test_only_staged_folders_are_mounted(tmp_path: Path, convention: Convention) -> None:
+    call = make_call(first_job(tmp_path / "data", convention))
+    places = staged_places(call, tmp_path / "staged")
+    assert places
+    assert all(Path(place.source).is_relative_to(tmp_path / "staged") and place.read_only for place in places)
+
+
+def test_the_published_commands(tmp_path: Path) -> None:
+    job = first_job(tmp_path, "2024-case")
+    assert make_call(job).command == ("bash", "src/inference.sh")
+    variables = make_call(job).environment
+    assert variables["t2w_image"] == "/input/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"
+    assert set(variables) == {"t2w_image", "participants", "output_seg", "output_biom"}
+    call = make_call(first_job(tmp_path, "2024-all"))
+    assert call.command == ("/bin/bash", "scripts/run_test.sh")
+    assert call.environment == {"bids_input": "/input", "participants": "/input/participants.tsv", "teamname": "a_team"}
+    assert make_call(first_job(tmp_path, "folder")).command is None

@@ -1,0 +1,181 @@
+"""A job's course where the engine does what real ones do rarely."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any, cast
+
+import pytest
+
+from evaluation.harness.context import RunFolders, Setting, log_path
+from evaluation.harness.engine import Ended, Engine, GoneError, RefusedError
+from evaluation.harness.job import StoppedError, Worker, run_job
+from evaluation.harness.roster import Limits
+from evaluation.harness.staging import stage
+from evaluation.harness.state import CaseState
+from evaluation.harness.volumes import Holder
+from feta.errors import FetaError
+from tests.support.made_up_roster import first_job
+
+
+class MadeUpEngine:
+    """Keeps account of what there is; containers end at once, with an empty folder of results."""
+
+    def __init__(self, error: Exception | None = None, slow: bool = False, results: int = 0) -> None:
+        self.error, self.slow, self.results = error, slow, results
+        self.refuses_ours = self.image_gone = self.holder_ended = False
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.volumes: dict[str, dict[str, Any]] = {}
+        self.started: list[dict[str, Any]] = []
+        self.killed = False
+
+    def declared_volumes(self, image_id: str) -> list[str]:
+        return []
+
+    def make_volume(self, arguments: dict[str, Any]) -> None:
+        self.volumes[arguments["name"]] = arguments
+
+    def start(self, arguments: dict[str, Any]) -> str:
+        if self.error and arguments["image"] == "image":
+            raise self.error
+        if self.refuses_ours and arguments["image"] == "helper" and not arguments["mounts"]:
+            raise RefusedError("no space left on device")
+        self.started.append(arguments)
+        self.containers[str(len(self.started))] = arguments
+        return str(len(self.started))
+
+    def image_id(self, name: str) -> str:
+        if self.image_gone:
+            raise GoneError(name, "is gone")
+        return name
+
+    def runs(self, container: str) -> bool:
+        return not self.holder_ended and container in self.containers
+
+    def wait(self, container: str, seconds: float) -> bool:
+        return self.killed or not self.slow
+
+    def kill(self, container: str) -> None:
+        self.killed = True
+
+    def usage(self, container: str) -> str:
+        return "3 processes, 4 MB"
+
+    def ended(self, container: str) -> Ended:
+        return Ended(137 if self.killed else 0, False, 5.0)
+
+    def log(self, container: str) -> bytes:
+        return b"SECRET" * 1000
+
+    def remove(self, container: str) -> None:
+        self.containers.pop(container)
+
+    def fetch(self, container: str, folder: str) -> Iterator[bytes]:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            entry = tarfile.TarInfo("held/x_dseg.nii.gz")
+            entry.size = self.results
+            tar.addfile(entry, io.BytesIO(bytes(self.results)))
+        yield data.getvalue()
+
+    def put(self, container: str, folder: str, archive: Any) -> None:
+        assert folder.startswith("/held/")
+
+    def remove_labelled(self, label: str) -> int:
+        for things in (self.containers, self.volumes):
+            for name in [n for n, a in things.items() if label in {f"{k}={v}" for k, v in a["labels"].items()}]:
+                del things[name]
+        return 0
+
+
+def setting(tmp_path: Path, job: Any) -> Setting:
+    folders = RunFolders(tmp_path / "out")
+    (folders.submissions / "a team").mkdir(parents=True)
+    stage(job.cases, folders.staged)
+    return Setting("run", folders, Limits(log_kb=1, output_mb=200), {"a team": "image"}, "helper", job.cases)
+
+
+def run(tmp_path: Path, engine: MadeUpEngine, stop: Event | None = None, jobs: int = 1, **exceptions: Any) -> CaseState:
+    job = first_job(tmp_path / "data", "folder", **exceptions)
+    of, own = setting(tmp_path, job), cast(Engine, engine)
+    with Holder(own, of, job.team, jobs) as holder:
+        worker = Worker(own, of, holder, None, stop or Event())
+        for _ in range(jobs):
+            (row,) = run_job(worker, job, 9.0)
+    assert (engine.containers, engine.volumes) == ({}, {})
+    return row.state
+
+
+def log(tmp_path: Path) -> str:
+    return log_path(RunFolders(tmp_path / "out"), first_job(tmp_path / "data", "folder")).read_text()
+
+
+def test_a_container_that_the_engine_refuses(tmp_path: Path) -> None:
+    assert run(tmp_path, MadeUpEngine(RefusedError("no such runtime"))) is CaseState.NOT_STARTED
+    assert "no such runtime" in log(tmp_path)
+
+
+def test_an_engine_that_is_gone_is_nobodys_fault(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match="gone"):
+        run(tmp_path, MadeUpEngine(FetaError("engine", "is gone")))
+    assert not (tmp_path / "out" / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "refusal", "said"),
+    [
+        ("image_gone", RefusedError("no such image"), "is gone"),
+        ("refuses_ours", RefusedError("no space"), "starts no container of ours"),
+        ("holder_ended", None, "held results has ended"),
+    ],
+)
+def test_what_the_engine_did_is_not_recorded(
+    tmp_path: Path, fault: str, refusal: RefusedError | None, said: str
+) -> None:
+    """An image that was removed, a full disk, an engine that was restarted: the case is to be done again."""
+    engine = MadeUpEngine(refusal)
+    setattr(engine, fault, True)
+    with pytest.raises(FetaError, match=said):
+        run(tmp_path, engine)
+    assert not (tmp_path / "out" / "logs").exists()
+    assert (engine.containers, engine.volumes) == ({}, {})
+
+
+def test_what_runs_too_long_is_killed(tmp_path: Path) -> None:
+    engine = MadeUpEngine(slow=True)
+    assert run(tmp_path, engine) is CaseState.TIMED_OUT
+    assert engine.killed
+    assert "3 processes, 4 MB" in log(tmp_path)
+
+
+def test_a_run_that_is_stopped_records_nothing(tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        run(tmp_path, MadeUpEngine(), stop)
+    assert not (tmp_path / "out" / "logs").exists()
+
+
+def test_the_log_is_cut(tmp_path: Path) -> None:
+    assert run(tmp_path, MadeUpEngine()) is CaseState.NO_RESULT
+    assert log(tmp_path).count("SECRET") == 1024 // len("SECRET")
+
+
+@pytest.mark.parametrize(("results", "helpers"), [(0, 2), (65 << 20, 9)])
+def test_volumes_are_held_together_unless_they_are_full(tmp_path: Path, results: int, helpers: int) -> None:
+    engine = MadeUpEngine(results=results)
+    run(tmp_path, engine, jobs=9)
+    assert len([a for a in engine.started if a["image"] == "helper"]) == helpers
+    used = [a["mounts"][-1]["Source"] for a in engine.started if a["image"] == "image"]
+    assert len(set(used)) == 9
+
+
+def test_by_exception_the_input_is_a_copy(tmp_path: Path) -> None:
+    engine = MadeUpEngine()
+    run(tmp_path, engine, writable_input=True)
+    (container,) = [a for a in engine.started if a["image"] == "image"]
+    assert [(m["Type"], m["Target"]) for m in container["mounts"]] == [("volume", "/input"), ("volume", "/output")]

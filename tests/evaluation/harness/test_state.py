@@ -1,0 +1,233 @@
+"""State, staging, record and tables of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from evaluation.harness.conventions import case_id, make_jobs
+from evaluation.harness.engine import Ended
+from evaluation.harness.job import case_state
+from evaluation.harness.record import TeamRun, read_record, write_record
+from evaluation.harness.roster import Limits, Roster
+from evaluation.harness.run import time_for
+from evaluation.harness.staging import cases_to_run, identity, pack, stage
+from evaluation.harness.state import CaseRow, CaseState, RunState
+from evaluation.harness.status import MARKS, clock, print_status, seconds_left
+from feta.cases import find_cases
+from feta.errors import FetaError
+from tests.support.made_up_roster import cases, roster, team
+
+IDS = ["c1", "c2"]
+
+
+def opened(tmp_path: Path, of: Roster, about: str = "input") -> RunState:
+    state, images = RunState(tmp_path / "state.sqlite"), {t.name: f"id of {t.image}" for t in of.teams}
+    state.create("run 1", of, images, IDS, about)
+    state.check(of, images, IDS, about)
+    return state
+
+
+def test_everything_is_pending_at_first(tmp_path: Path) -> None:
+    state = opened(tmp_path, roster(team("b"), team("a")))
+    assert [(row.team, row.case, row.state) for row in state.rows()] == [
+        (name, case, CaseState.PENDING) for name in ("b", "a") for case in IDS
+    ]
+
+
+def test_what_was_running_is_done_again_and_what_ended_is_not(tmp_path: Path) -> None:
+    of = roster()
+    state = opened(tmp_path, of)
+    state.begin("a team", IDS, "CPU")
+    state.finish([CaseRow("a team", "c1", CaseState.CRASHED, seconds=2.0, exit_code=3)])
+    again = opened(tmp_path, of)
+    again.forget_running()
+    ended, pending = again.rows()
+    assert (ended.state, ended.seconds, ended.exit_code) == (CaseState.CRASHED, 2.0, 3)
+    assert (pending.state, pending.begun) == (CaseState.PENDING, None)
+    assert again.fact("run") == "run 1"
+
+
+def test_a_team_may_come_in(tmp_path: Path) -> None:
+    opened(tmp_path, roster(team("a")))
+    assert {row.team for row in opened(tmp_path, roster(team("a"), team("b"))).rows()} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("now", "about", "said"),
+    [
+        (roster(team("b")), "input", "has a team 'a'"),
+        (roster(team("a", root=True)), "input", "rules"),
+        (roster(team("a"), limits=Limits(cpus=1)), "input", "limits"),
+        (roster(team("a")), "other", "input"),
+    ],
+)
+def test_a_changed_run_is_refused(tmp_path: Path, now: Roster, about: str, said: str) -> None:
+    opened(tmp_path, roster(team("a")))
+    with pytest.raises(FetaError, match=said):
+        opened(tmp_path, now, about)
+
+
+def test_a_file_that_is_no_state(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").write_text("no database" * 100)
+    with pytest.raises(FetaError, match="can't be used"):
+        RunState(tmp_path / "state.sqlite").rows()
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "oom", "limited", "full", "mapped", "state"),
+    [
+        (0, False, False, False, True, "done"),
+        (0, True, False, False, True, "done"),
+        (0, False, False, False, False, "no-result"),
+        (1, False, False, False, True, "crashed"),
+        (137, True, False, False, False, "out-of-memory"),
+        (0, True, False, False, False, "out-of-memory"),
+        (137, False, True, False, True, "timed-out"),
+        (137, True, True, True, False, "timed-out"),
+        (0, False, False, True, False, "output-full"),
+        (0, False, False, True, True, "output-full"),
+    ],
+)
+def test_states_of_a_case_alone(exit_code: int, oom: bool, limited: bool, full: bool, mapped: bool, state: str) -> None:
+    assert case_state(Ended(exit_code, oom, 1.0), limited, full, mapped, alone=True) == state
+
+
+def test_in_a_call_for_all_cases_what_has_a_label_map_is_done() -> None:
+    ended = Ended(137, True, 1.0)
+    assert case_state(ended, True, True, True, alone=False) == "done"
+    assert case_state(ended, True, True, False, alone=False) == "timed-out"
+    assert case_state(None, False, False, False, alone=False) == "not-started"
+
+
+def test_a_team_has_no_more_time_than_is_left(tmp_path: Path) -> None:
+    limits, found = Limits(case_seconds=10, team_seconds=25), cases(tmp_path, 3)
+    (whole,) = make_jobs(team(convention="folder-all"), found)
+    single = make_jobs(team(), found)[0]
+    used = [CaseRow("a team", "x", CaseState.DONE, seconds=18.0)]
+    assert [time_for(job, [], limits) for job in (single, whole)] == [10, 25]
+    assert [time_for(job, used, limits) for job in (single, whole)] == [7, 7]
+
+
+def test_nothing_of_the_truth_is_staged(tmp_path: Path) -> None:
+    found = cases(tmp_path / "data", 2)
+    staged = stage(found, tmp_path / "staged")
+    names = {str(p.relative_to(staged)) for p in staged.rglob("*") if p.is_file()}
+    volume = ["sub-001/anat/sub-001_rec-mial_T2w.nii.gz", "sub-002/anat/sub-002_rec-mial_T2w.nii.gz"]
+    assert names == {
+        "complete", "all/input/participants.tsv", *(f"all/input/{v}" for v in volume),
+        *(f"{i}/input/{v}" for i, v in enumerate(volume)), *(f"{i}/input/participants.tsv" for i in (0, 1)),
+        *(f"{i}/input_meta/meta.json" for i in (0, 1)),
+        *(f"{i}/input_img/anat/{Path(v).name}" for i, v in enumerate(volume)),
+    }  # fmt: skip
+    assert "Site" not in (staged / "all/input/participants.tsv").read_text()
+
+
+def test_staged_cases_are_the_cases(tmp_path: Path) -> None:
+    found = cases(tmp_path / "data", 2)
+    staged = stage(found, tmp_path / "staged")
+    seen = find_cases(staged / "all" / "input").cases
+    assert [(c.name, c.age, c.pathology, c.folder, c.warnings) for c in seen] == [
+        (c.name, c.age, c.pathology, c.folder, ()) for c in found
+    ]
+    assert [c.image.read_bytes() for c in seen] == [c.image.read_bytes() for c in found]
+
+
+def test_a_copy_belongs_to_who_may_change_it(tmp_path: Path) -> None:
+    staged, archive = stage(cases(tmp_path / "data", 1), tmp_path / "staged"), io.BytesIO()
+    pack(staged / "0" / "input", 1234, archive)
+    with tarfile.open(fileobj=archive) as tar:
+        members = tar.getmembers()
+    assert {(m.uid, m.gid, bool(m.mode & 0o200)) for m in members} == {(1234, 1234, True)}
+    assert "participants.tsv" in {m.name for m in members}
+
+
+def test_a_changed_input_is_noticed(tmp_path: Path) -> None:
+    before = cases(tmp_path / "data", 1)
+    told = identity(before)
+    assert identity(find_cases(tmp_path / "data").cases) == told
+    before[0].image.write_bytes(b"other")
+    assert identity(find_cases(tmp_path / "data").cases) != told
+
+
+@pytest.mark.parametrize("convention", ["2021", "2024-all"])
+def test_a_flat_folder_suits_not_every_convention(tmp_path: Path, convention: str) -> None:
+    (tmp_path / "a_T2w.nii.gz").write_bytes(b"")
+    with pytest.raises(FetaError, match=convention):
+        cases_to_run(tmp_path, roster(team(convention=convention)))
+    assert len(cases_to_run(tmp_path, roster(team()))) == 1
+
+
+def test_the_record_comes_back(tmp_path: Path) -> None:
+    of = roster(team("a", root=True), team("b", "2021"))
+    state = opened(tmp_path, of)
+    state.begin("a", IDS, "GPU 0")
+    state.finish([CaseRow("a", case, CaseState.DONE, seconds=1.5) for case in IDS])
+    write_record(tmp_path, of, state)
+    read = read_record(tmp_path)
+    assert read["a"] == TeamRun("image:1", "id of image:1", "folder", "GPU 0", ("root",), "", {"done": 2}, 3.0)
+    assert (read["b"].convention, read["b"].cases) == ("2021", {"pending": 2})
+
+
+def test_no_record_is_no_run(tmp_path: Path) -> None:
+    assert read_record(tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "feta-runs/1", "teams": {"a": {}}}', "[" * 100_000])
+def test_a_damaged_record_is_one_clear_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "runs.json").write_text(text)
+    with pytest.raises(FetaError, match="no record of a run"):
+        read_record(tmp_path)
+
+
+def test_time_left() -> None:
+    limits = Limits(case_seconds=100, team_seconds=1000)
+    pending = [CaseRow("a", str(i), CaseState.PENDING) for i in range(3)]
+    assert seconds_left(pending, limits, now=0) == 300
+    running = dataclasses.replace(pending[0], state=CaseState.RUNNING, begun=50.0)
+    done = CaseRow("a", "d", CaseState.DONE, seconds=20.0)
+    assert seconds_left([done, running, *pending[1:]], limits, now=55.0) == 3 * 20 - 5
+    assert seconds_left([dataclasses.replace(done, seconds=990.0), *pending], limits, now=0) == 10
+
+
+def test_clock() -> None:
+    assert [clock(s) for s in (0, 59.6, 3723, float("inf"))] == ["0:00", "1:00", "1:02:03", "–"]
+
+
+def test_every_state_has_its_own_mark() -> None:
+    assert len({mark for mark, _ in MARKS.values()}) == len(CaseState)
+
+
+def test_status_in_plain_lines_and_json(tmp_path: Path) -> None:
+    state, text, data = opened(tmp_path, roster()), io.StringIO(), io.StringIO()
+    state.finish([CaseRow("a team", "c1", CaseState.DONE, seconds=1.25)])
+    print_status(state.rows(), Limits(), running=True, as_json=False, file=text)
+    assert text.getvalue().splitlines() == [
+        "a team\tc1\tdone\t1.2",
+        "a team\tc2\tpending\t",
+        "# 1 pending, 1 done; the harness is at work",
+    ]
+    print_status(state.rows(), Limits(), running=False, as_json=True, file=data)
+    shown = json.loads(data.getvalue())
+    assert (shown["running"], shown["cases"][0]["state"]) == (False, "done")
+
+
+def test_the_runner_is_imported_without_the_engines_library() -> None:
+    """The evaluator's image is without it."""
+    code = "import sys; sys.modules['docker'] = None; import evaluation.runner, evaluation.runner_engine"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_names_of_cases_tell_sessions_apart(tmp_path: Path) -> None:
+    for session in ("ses-1", "ses-2"):
+        path = tmp_path / "sub-001" / session / "anat" / "sub-001_T2w.nii.gz"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    assert len({case_id(case) for case in find_cases(tmp_path).cases}) == 2

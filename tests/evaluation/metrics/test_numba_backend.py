@@ -1,0 +1,79 @@
+"""The compiled path gives what the plain one gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.metrics import backend
+from evaluation.metrics import numba_backend as kernels
+from evaluation.metrics import numpy_backend as plain
+from tests.support.masks import NAMED, Mask, masks, spacings
+
+
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3), st.sampled_from([1, 2, 8]))
+def test_surfaces(seed: int, shape: tuple[int, int, int], labels: int) -> None:
+    array = np.random.default_rng(seed).integers(0, labels, shape).astype(np.uint8)
+    for one, other in zip(plain.surfaces(array), kernels.surfaces(array), strict=True):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        np.testing.assert_array_equal(one.codes, other.codes)
+
+
+@settings(max_examples=300)
+@given(masks(), st.sampled_from([6, 26]))
+def test_components(mask: Mask, connectivity: int) -> None:
+    assert kernels.count_components(mask, connectivity) == plain.count_components(mask, connectivity)
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("connectivity", [6, 26])
+def test_components_of_named_masks(name: str, connectivity: int) -> None:
+    expected = plain.count_components(NAMED[name], connectivity)
+    assert kernels.count_components(NAMED[name], connectivity) == expected
+
+
+points = st.lists(st.tuples(*[st.integers(0, 40)] * 3), min_size=1, max_size=30, unique=True)
+
+
+@settings(max_examples=300)
+@given(points, points, spacings, st.sampled_from([0.5, 0.95, 1.0]))
+def test_distances(queries: list, targets: list, spacing: tuple[float, float, float], share: float) -> None:
+    start = np.array(sorted(queries), dtype=np.int32).T
+    end = np.array(sorted(targets), dtype=np.int32).T
+    weights = np.ones(start.shape[1])
+    expected = plain.nearest_distances(start, end, spacing, weights, share)
+    found = kernels.nearest_distances(start, end, spacing, weights, share)
+    known = np.isfinite(found)
+    assert known.mean() >= share
+    np.testing.assert_allclose(found[known], expected[known], rtol=1e-12)
+    # What isn't known lies beyond everything that is.
+    assert expected[~known].min(initial=np.inf) >= expected[known].max()
+
+
+def test_distances_where_a_transform_costs_less_than_a_search() -> None:
+    generator = np.random.default_rng(5)
+    start = np.unique(generator.integers(0, 60, (4000, 3)), axis=0).T.astype(np.int32)
+    end = np.unique(generator.integers(90, 99, (300, 3)), axis=0).T.astype(np.int32)
+    spacing = (0.5, 1.3, 0.7)
+    weights = np.ones(start.shape[1])
+    expected = plain.nearest_distances(start, end, spacing, weights, 1.0)
+    np.testing.assert_allclose(kernels.nearest_distances(start, end, spacing, weights, 1.0), expected, rtol=1e-12)
+
+
+def test_distances_in_a_volume_one_voxel_thick() -> None:
+    start, end = np.array([[0], [0], [0]], dtype=np.int32), np.array([[0], [0], [500]], dtype=np.int32)
+    assert kernels.nearest_distances(start, end, (1.0, 1.0, 0.5), np.ones(1), 1.0).tolist() == [250]
+
+
+def test_plain_path_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backend.load() is kernels
+    monkeypatch.setenv("FETA_PLAIN", "1")
+    assert backend.load() is plain
+
+
+def test_compile_all_leaves_nothing_to_compile() -> None:
+    kernels.compile_all()
+    for name in ("_mark", "_row_distances", "_search", "_sweep", "_joined"):
+        assert getattr(kernels, name).signatures

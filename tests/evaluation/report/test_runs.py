@@ -1,0 +1,43 @@
+"""What the report says about containers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from evaluation.harness.record import TeamRun
+from evaluation.ranking.results import as_json, compute_results
+from evaluation.report.page_content import render
+from evaluation.report_runs import run_table
+from evaluation.scoring.messages import ScoringNotes
+from tests.support.made_up_scores import made_up_table
+
+PLAIN = TeamRun("i:1", "sha256:1", "folder", "GPU 0", (), "", {"done": 9, "timed-out": 3}, 61.0)
+CRASHED = {"crashed": 12}
+EXCEPTED = dataclasses.replace(
+    PLAIN, exceptions=("root", "shared memory 9 MB"), why="<b>old</b>", cases={"crashed": 12}
+)
+
+
+def test_a_row_a_team_and_a_column_a_state_that_occurs() -> None:
+    table = run_table({"a": PLAIN, "b": EXCEPTED})
+    assert table is not None
+    assert table.headings == ("Called as", "Device", "Time", "done", "crashed", "timed-out", "Exceptions")
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["a", "folder", "GPU 0", "1:01", "9", "0", "3", "none"],
+        ["b", "folder", "GPU 0", "1:01", "0", "12", "0", "root, shared memory 9 MB (<b>old</b>)"],
+    ]
+
+
+def test_no_runner_no_table() -> None:
+    assert run_table({}) is None
+    page = render(compute_results(made_up_table(2, 4), ScoringNotes()))
+    assert 'id="runs"' not in page
+
+
+def test_exceptions_stand_on_the_page_as_text() -> None:
+    results = compute_results(made_up_table(("a", "b"), 4), ScoringNotes(runs={"a": PLAIN, "b": EXCEPTED}))
+    page = render(results)
+    assert 'id="runs"' in page
+    assert "root, shared memory 9 MB (&lt;b&gt;old&lt;/b&gt;)" in page
+    assert "ran longer than a case may" in page
+    assert as_json(results)["runs"]["b"]["cases"] == {"crashed": 12}

@@ -1,0 +1,103 @@
+"""The calibration of lengths as a file, and how errors grow with blur."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feta.errors import FetaError
+from inference.biometry.calibration import NAME, read_calibration, usual, write_calibration
+from inference.biometry.volume_regression import Regression, regressors
+
+RNG = np.random.default_rng(0)
+FITTED = dataclasses.replace(
+    usual(),
+    bias=RNG.normal(0, 0.02, (5, 3)),
+    sd=RNG.uniform(0.02, 0.1, (5, 3)),
+    exponent=np.array([0.5, 0.0, 1.0]),
+    regression=Regression(RNG.normal(0, 0.1, (5, 8)), RNG.normal(0, 0.1, (5, 10))),
+    cases=40,
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_calibration(tmp_path / NAME, FITTED)
+    read = read_calibration(tmp_path)
+    for name in ("bias", "sd", "wrong", "correlation", "blur", "exponent"):
+        assert getattr(read, name) == pytest.approx(getattr(FITTED, name), abs=1e-5)
+    assert read.regression is not None
+    assert FITTED.regression is not None
+    volumes = np.full(7, 20.0)
+    assert read.regression.lengths(volumes, 30.0) == pytest.approx(FITTED.regression.lengths(volumes, 30.0), rel=1e-3)
+    assert read.cases == 40
+
+
+def test_weights_without_a_calibration_have_the_usual_errors(tmp_path: Path) -> None:
+    assert read_calibration(tmp_path).cases == 0
+
+
+def no_list(content: dict) -> None:
+    content["bias"] = 3
+
+
+def no_sources(content: dict) -> None:
+    del content["sources"]
+
+
+def no_spread(content: dict) -> None:
+    content["sd"][2][1] = 0.0
+
+
+def no_correlation(content: dict) -> None:
+    content["correlation"][0] = [[1, 1, 1]] * 3
+
+
+def certainly_wrong(content: dict) -> None:
+    content["wrong"][0][0] = 1.0
+
+
+def short_regression(content: dict) -> None:
+    content["regression"]["with_age"] = [[1.0]]
+
+
+@pytest.mark.parametrize("spoil", [no_list, no_sources, no_spread, no_correlation, certainly_wrong, short_regression])
+def test_a_damaged_calibration_is_one_line(spoil: Callable[[dict], None], tmp_path: Path) -> None:
+    write_calibration(tmp_path / NAME, FITTED)
+    content = json.loads((tmp_path / NAME).read_text())
+    spoil(content)
+    (tmp_path / NAME).write_text(json.dumps(content))
+    with pytest.raises(FetaError, match="is not a calibration"):
+        read_calibration(tmp_path)
+
+
+def test_errors_grow_with_blur_as_far_as_the_exponent_says() -> None:
+    at = [np.sqrt(np.diag(FITTED.covariance(0, [0, 1, 2], f * FITTED.blur[0]))) for f in (1.0, 2.0)]
+    assert at[0] == pytest.approx(FITTED.sd[0])
+    assert at[1] / at[0] == pytest.approx([2**0.5, 1.0, 2.0])
+
+
+def test_without_heatmaps_errors_are_the_usual() -> None:
+    assert np.sqrt(np.diag(FITTED.covariance(3, [0, 1], None))) == pytest.approx(FITTED.sd[3, :2])
+
+
+def test_regression_is_linear_in_logarithms() -> None:
+    """Twice as large a brain: every volume eightfold, each length as the coefficients say."""
+    assert FITTED.regression is not None
+    volumes = np.array([80.0, 60.0, 90.0, 5.0, 6.0, 8.0, 3.0])
+    once, twice = (FITTED.regression.lengths(f * volumes, None) for f in (1, 8))
+    expected = np.exp(np.log(8) * FITTED.regression.without_age[:, 1:].sum(axis=1))
+    assert twice / once == pytest.approx(expected)
+
+
+def test_an_empty_map_has_no_regression() -> None:
+    assert FITTED.regression is not None
+    assert np.isnan(FITTED.regression.lengths(np.zeros(7), 30.0)).all()
+
+
+def test_a_tissue_that_is_all_but_absent_has_a_logarithm() -> None:
+    assert np.isfinite(regressors(np.array([0.0, *[10.0] * 6]), None)).all()

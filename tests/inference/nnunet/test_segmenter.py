@@ -1,0 +1,81 @@
+"""A trained nnU-Net within the submission: axes as in its training, the rest of the pipeline as ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+import inference.nnunet.segmenter as module
+from feta.grid import Grid
+from feta.volumes import Volume
+from inference.networks.device import Compute
+from inference.nnunet.folder import find_results
+from inference.nnunet.segmenter import NnunetSegmenter, training_order
+from inference.runs.settings import default_weights, frame_weights
+from inference.segmentation.locator import Pose
+from inference.segmentation.segmenter import largest_component
+from tests.support.heads import make_head
+from tests.support.nnunet_folders import make_folder, make_plans
+
+CPU = Compute(torch.device("cpu"), torch.float32, "CPU")
+
+
+@given(st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3), st.floats(-20, 20))
+def test_a_volume_is_turned_to_ras_as_simpleitk_does(order: list[int], flips: tuple, degrees: float) -> None:
+    """``SimpleITKIOWithReorient`` calls this filter."""
+    tilt = Rotation.from_euler("x", degrees, degrees=True).as_matrix()
+    direction = tilt @ np.eye(3)[:, order] * np.where(flips, -1.0, 1.0)
+    array = np.arange(60, dtype=np.float32).reshape(5, 4, 3)
+    grid = Grid((3, 4, 5), (0.5, 0.8, 1.1), (1.0, 2.0, 3.0), tuple(direction.ravel().tolist()))
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    turned = training_order(grid, reorient=True)
+    found, expected = turned.apply(Volume(array, grid)), sitk.DICOMOrient(image, "RAS")
+    np.testing.assert_array_equal(found.array, sitk.GetArrayFromImage(expected))
+    np.testing.assert_allclose(found.grid.spacing, expected.GetSpacing())
+    np.testing.assert_array_equal(turned.undo(found.array), array)
+
+
+class Upright:
+    """Stands for our networks, which find the pose."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def pose(self, _: Volume) -> Pose:
+        extent = np.array([30.0, 40.0, 30.0])
+        return Pose(np.eye(4), 60.0, 0.0, -extent, extent, found=True)
+
+
+@pytest.mark.parametrize("reader", ["SimpleITKIO", "SimpleITKIOWithReorient"])
+@pytest.mark.parametrize("topology", [False, True])
+def test_labels_are_the_networks_unless_topology_changes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, topology: bool
+) -> None:
+    monkeypatch.setattr(module, "Segmenter", Upright)
+    plans = make_plans(image_reader_writer=reader, patch_size=[16, 32, 32], spacing=[4.0, 4.0, 4.0])
+    results = find_results(make_folder(tmp_path, plans))
+    assert results is not None
+    segmenter = NnunetSegmenter(results, tmp_path, CPU, topology=topology)
+    volume = make_head((4.0, 4.0, 4.0)).image
+    found = segmenter(volume)
+    order = training_order(volume.grid, reorient=reader.endswith("Reorient"))
+    plain = order.undo(largest_component(segmenter.predictor(order.apply(volume)).labels))
+    assert found.labels.grid == volume.grid
+    assert (found.labels.array == plain).all() == (not topology)
+    assert found.warnings == ()
+
+
+def test_a_model_beside_ours_is_framed_by_ours(tmp_path: Path) -> None:
+    make_folder(tmp_path / "Dataset001_Made")
+    assert frame_weights(tmp_path) == default_weights()
+    (tmp_path / "model.yaml").write_text("made up")
+    assert frame_weights(tmp_path) == tmp_path

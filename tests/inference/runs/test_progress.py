@@ -1,0 +1,59 @@
+"""What a log and a terminal show."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from inference.runs.progress import Clock, PlainReporter, TerminalReporter, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (91, "2 min"), (3600, "60 min"), (7200, "2.0 h")]
+)
+def test_duration(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_time_left_comes_from_cases_that_took_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("inference.runs.progress.time.monotonic", lambda: now[0])
+    clock = Clock(5)
+    clock.start()
+    clock.end(worked=False)
+    assert clock.left() == ""
+    clock.start()
+    now[0] = 600.0
+    assert clock.end(worked=True) == 600.0
+    assert clock.left() == "about 30 min left"
+    for _ in range(3):
+        clock.start()
+        clock.end(worked=True)
+    assert clock.left() == ""
+
+
+def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainReporter(2) as report:
+        report.start("sub-001")
+        report.line("warning: [bold]no markup[/bold]")
+        report.done("sub-001", "done")
+        report.start("sub-002")
+        report.done("sub-002", "already finished")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[1/2] sub-001: started"
+    assert lines[1] == "warning: [bold]no markup[/bold]"
+    assert lines[2].startswith("[1/2] sub-001: done in 0 s, about")
+    assert lines[-1] == "[2/2] sub-002: already finished"
+
+
+def test_a_terminal_gets_a_bar_and_names_are_no_markup() -> None:
+    text = io.StringIO()
+    with TerminalReporter(2, Console(file=text, force_terminal=True, width=100)) as report:
+        report.start("sub-[red]001")
+        report.line("warning: [bold]")
+        report.done("sub-[red]001", "done")
+    assert "[red]001" in text.getvalue()
+    assert "warning: [bold]" in text.getvalue()
+    assert "1/2" in text.getvalue()

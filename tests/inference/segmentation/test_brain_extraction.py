@@ -1,0 +1,173 @@
+"""Brain extraction, with a network whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+from torch import Tensor, nn
+
+from feta.grid import Grid
+from feta.volumes import Volume
+from inference.geometry.frames import index_to_ras
+from inference.networks.device import choose
+from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.weights import save_network, ship
+from inference.segmentation.brain_extraction import Extractor
+from inference.segmentation.brain_mask import MARGIN_MM, BrainMask
+from inference.segmentation.locator import Pose
+from inference.segmentation.segmenter import Segmenter
+
+SPACING, PATCH = 3.0, 48
+
+
+class Bright(nn.Module):
+    """Stands in for a trained network: what is bright is brain."""
+
+    settings = NetworkSettings(outputs=2, widths=(2, 2), blocks=(1, 1), heads=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((20 - 20 * x, 20 * x - 20), 1)
+
+
+@pytest.fixture(scope="module")
+def extractor() -> Extractor:
+    return Extractor(Bright(), SPACING, PATCH, choose("cpu"))  # type: ignore[arg-type]
+
+
+def _head(direction: np.ndarray) -> Volume:
+    """A bright block of 40 × 48 × 56 mm (x, y, z) in a dim surrounding, and a smaller bright one in a corner."""
+    array = np.full((48, 44, 40), 300.0, np.float32)
+    array[10:38, 10:34, 10:30] = 1000.0
+    array[1:7, 1:7, 1:7] = 1000.0
+    return Volume(array, Grid((40, 44, 48), (2.0,) * 3, (5.0, -7.0, 11.0), tuple(direction.ravel().tolist())))
+
+
+def _dice(a: np.ndarray, b: np.ndarray) -> float:
+    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
+
+
+def _truth() -> np.ndarray:
+    truth = np.zeros((48, 44, 40), bool)
+    truth[10:38, 10:34, 10:30] = True
+    return truth
+
+
+@pytest.mark.parametrize("degrees", [0, 35])
+def test_the_largest_bright_piece_comes_back_where_it_was(extractor: Extractor, degrees: float) -> None:
+    volume = _head(Rotation.from_rotvec([0.3, 0, np.radians(degrees)]).as_matrix())
+    brain = extractor.first(volume)
+    assert brain is not None
+    found = brain.on(index_to_ras(volume.grid), volume.grid.size)[0].numpy()
+    assert _dice(found, _truth()) > 0.93
+    assert not found[:8, :8, :8].any()
+
+
+def test_the_second_look_stays_within_its_box(extractor: Extractor) -> None:
+    volume = _head(np.eye(3))
+    to_ras = np.eye(4)
+    middle = index_to_ras(volume.grid) @ [19.5, 21.5, 23.5, 1]
+    to_ras[:3, 3] = middle[:3]
+    pose = Pose(to_ras, 50.0, 0.0, np.array([-20.0, -24, -28]), np.array([20.0, 24, 28]), True)
+    brain = extractor.upright(volume, pose)
+    assert brain is not None
+    assert _dice(brain.on(index_to_ras(volume.grid), volume.grid.size)[0].numpy(), _truth()) > 0.93
+    assert max(brain.probability.shape) == PATCH  # its 104 mm and more
+
+
+def test_the_middle_is_that_of_the_block(extractor: Extractor) -> None:
+    volume = _head(np.eye(3))
+    brain = extractor.first(volume)
+    assert brain is not None
+    assert np.allclose(brain.centre(), (index_to_ras(volume.grid) @ [19.5, 21.5, 23.5, 1])[:3], atol=1.5)
+
+
+def test_too_little_brain_is_none(extractor: Extractor) -> None:
+    volume = _head(np.eye(3))
+    volume.array[10:38] = 300.0
+    volume.array[1:9, 1:9, 1:9] = 1000.0  # 4 ml
+    assert extractor.first(volume) is None
+
+
+def test_a_brain_far_from_the_middle_of_a_large_volume_is_found(extractor: Extractor) -> None:
+    small = _head(np.eye(3))
+    array = np.pad(small.array, ((0, 0), (70, 0), (60, 0)), constant_values=300.0)
+    volume = Volume(array, Grid((100, 114, 48), (2.0,) * 3, (0.0, 0.0, 0.0), small.grid.direction))
+    brain = extractor.first(volume)
+    assert brain is not None
+    found = brain.on(index_to_ras(volume.grid), volume.grid.size)[0].numpy()
+    assert _dice(found[:, 70:, 60:], _truth()) > 0.93
+    assert not found[:, :70].any()
+
+
+def test_what_is_masked_already_stays_as_it_is(extractor: Extractor) -> None:
+    volume = _head(np.eye(3))
+    volume.array[~_truth()] = 0
+    assert extractor.first(volume) is None
+
+
+@given(st.integers(0, 10_000))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_around_a_mask_is_all_within_the_margin_and_nothing_else(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    probability = torch.from_numpy((draw.random((1, 9, 9, 9)) > 0.98).astype(np.float32))
+    matrix = np.diag([1.5, 1.5, 1.5, 1.0])
+    brain, near = BrainMask(probability, np.linalg.inv(matrix)).around(matrix, (9, 9, 9))
+    assert torch.equal(brain, probability > 0.5)
+    if brain.any():
+        places, every = np.argwhere(brain[0].numpy()), np.argwhere(np.ones((9, 9, 9), bool))
+        distance = 1.5 * np.linalg.norm(every[:, None] - places[None], axis=2).min(1)
+        assert np.array_equal(near[0].numpy().ravel(), distance <= MARGIN_MM)
+
+
+def _weights(folder: Path) -> Path:
+    torch.manual_seed(0)
+    entries = {}
+    for name, outputs, spacing in (("locator", 12, 6.0), ("segmentation", 8, 2.0), ("extraction", 2, SPACING)):
+        settings = NetworkSettings(outputs=outputs, widths=(2, 2), blocks=(1, 1), heads=1)
+        network = ResidualUNet(settings)
+        with torch.no_grad():
+            network.heads[0].bias[0] += 100 if outputs == 12 else 0  # type: ignore[index,operator]
+        entries[name] = save_network(network, folder / f"{name}.safetensors", spacing, settings)
+    ship(folder, {}, {n: [e] if n == "segmentation" else e for n, e in entries.items()})
+    return folder
+
+
+class Seen(nn.Module):
+    """Stands in for the segmentation network; keeps what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.images.append(x)
+        return torch.zeros((1, 8, *x.shape[2:]))
+
+
+@pytest.mark.parametrize("extraction", [False, True])
+def test_the_segmentation_sees_surroundings_only_without_extraction(tmp_path: Path, extraction: bool) -> None:
+    segmenter = Segmenter(_weights(tmp_path), choose("cpu"), flips=False, topology=False, extraction=extraction)
+    if extraction:
+        assert segmenter.extractor is not None
+        segmenter.extractor.network = Bright()  # type: ignore[assignment]
+    seen = Seen()
+    segmenter.networks = [seen]  # type: ignore[list-item]
+    segmenter(_head(np.eye(3)))
+    image = seen.images[-1]
+    # What lies beyond the volume, what surrounds the block, the block: even levels, apart from a few voxels of borders.
+    _, counts = torch.unique(image.round(decimals=2), return_counts=True)
+    assert (counts > 10_000).sum() == (2 if extraction else 3)
+
+
+def test_weights_without_the_network_need_none(tmp_path: Path) -> None:
+    folder = _weights(tmp_path)
+    text = (folder / "model.yaml").read_text()
+    (folder / "model.yaml").write_text(text[: text.index("extraction:")])
+    assert Segmenter(folder, choose("cpu")).extractor is None

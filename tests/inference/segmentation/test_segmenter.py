@@ -1,0 +1,253 @@
+"""The way from a volume to its label map, with networks whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from scipy.spatial.transform import Rotation
+from torch import Tensor, nn
+
+from feta.grid import Grid
+from feta.volumes import Volume
+from inference.geometry.frames import box_to_frame, index_to_ras, rotation_degrees
+from inference.geometry.native_grid import back_to_grid
+from inference.geometry.orientation import Bare
+from inference.networks.device import choose
+from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.weights import save_network
+from inference.segmentation.brain_mask import BrainMask
+from inference.segmentation.locator import Pose, by_directions
+from inference.segmentation.segmenter import MOST_ROUNDS, Segmenter, largest_component
+from tests.support.orientations import WAYS
+from tests.support.topology_oracles import betti_numbers
+
+SPACING = 2.0
+
+
+class Threshold(nn.Module):
+    """Stands in for a trained network: what is bright is white matter, the rest background."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = torch.full((1, 8, *x.shape[2:]), -20.0)
+        bright = x[:, 0] > 0
+        logits[:, 3][bright] = 20.0
+        logits[:, 0][~bright] = 20.0
+        return logits
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    entries = []
+    for outputs, spacing in ((12, 6.0), (8, SPACING)):
+        settings = NetworkSettings(outputs=outputs, widths=(2, 2), blocks=(1, 1), heads=1)
+        network = ResidualUNet(settings)
+        with torch.no_grad():
+            network.heads[0].bias[0] += 100 if outputs == 12 else 0  # no brain: the header's pose
+        entries.append(save_network(network, folder / f"{outputs}.safetensors", spacing, settings))
+    (folder / "model.yaml").write_text(yaml.safe_dump({"locator": entries[0], "segmentation": entries[1:]}))
+    return Segmenter(folder, choose("cpu"))
+
+
+def _block(direction: np.ndarray) -> Volume:
+    """A bright block of 40 × 48 × 56 mm (x, y, z) in a dim surrounding, and a stray bright voxel in a corner."""
+    array = np.full((48, 44, 40), 100.0, np.float32)
+    array[10:38, 10:34, 10:30] = 1000.0
+    array[1, 1, 1] = 1000.0
+    return Volume(array, Grid((40, 44, 48), (SPACING,) * 3, (5.0, -7.0, 11.0), tuple(direction.ravel().tolist())))
+
+
+def _drilled() -> Volume:
+    """The same block with a hole through it, a cavity, a bay, and a second block beside."""
+    volume = _block(np.eye(3))
+    volume.array[14:17, 15:17, :] = 100.0
+    volume.array[22:24, 20:22, 17:19] = 100.0
+    volume.array[30:34, 10:20, 10:13] = 100.0
+    volume.array[20:26, 15:25, 32:36] = 1000.0
+    return volume
+
+
+@pytest.mark.parametrize("degrees", [0, 20])
+def test_what_the_network_sees_comes_back_where_it_was(segmenter: Segmenter, degrees: float) -> None:
+    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    volume = _block(Rotation.from_rotvec([0, 0, np.radians(degrees)]).as_matrix())
+    result = segmenter(volume)
+    truth = volume.array > 500
+    truth[1, 1, 1] = False  # the stray voxel is no part of the largest piece
+    found = result.labels.array == 3
+    assert result.labels.grid == volume.grid
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
+    assert not found[:4, :4, :4].any()
+    assert set(np.unique(result.labels.array)) == {0, 3}
+
+
+def test_a_volume_without_a_brain_says_so(segmenter: Segmenter) -> None:
+    assert any("no brain was recognised" in line for line in segmenter(_block(np.eye(3))).warnings)
+
+
+@pytest.mark.parametrize(("order", "mirrored"), WAYS[::7])
+def test_axis_orders_change_no_voxel(segmenter: Segmenter, order: tuple[int, ...], mirrored: tuple[bool, ...]) -> None:
+    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    volume = _drilled()
+    expected = segmenter(volume).labels.array
+    array = np.flip(
+        volume.array.transpose([2 - axis for axis in reversed(order)]), [2 - i for i in range(3) if mirrored[i]]
+    )
+    direction = np.eye(3)[:, list(order)] * np.where(mirrored, -1.0, 1.0)
+    corner = np.zeros(3)
+    for i, axis in enumerate(order):
+        corner[axis] = volume.grid.size[axis] - 1 if mirrored[i] else 0
+    origin = (volume.grid.affine() @ [*corner, 1])[:3]
+    size = tuple(volume.grid.size[i] for i in order)
+    grid = Grid(size, volume.grid.spacing, tuple(origin.tolist()), tuple(direction.ravel().tolist()))  # type: ignore[arg-type]
+    other = segmenter(Volume(np.ascontiguousarray(array), grid)).labels.array
+    back = np.flip(other, [2 - i for i in range(3) if mirrored[i]])
+    back = back.transpose(np.argsort([2 - axis for axis in reversed(order)]))
+    assert np.array_equal(back, expected)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_header_that_turns_a_volume_changes_no_voxel(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    def askew(volume: Volume) -> list[Pose]:
+        """A locator to which every volume lies 30° off its axes."""
+        pose = by_directions(volume, Rotation.from_rotvec([20, -10, 20], degrees=True).as_matrix())
+        return [replace(pose, residual=0.01, found=True)]
+
+    monkeypatch.setattr(segmenter, "networks", [Threshold()])
+    monkeypatch.setattr(segmenter, "locator", askew)
+    volume = _drilled()
+    turn = Rotation.random(random_state=seed).as_matrix()
+    grid = replace(volume.grid, direction=tuple(turn.ravel().tolist()), origin=(1.0, 2.0, 3.0))
+    plain, turned = segmenter(volume), segmenter(Volume(volume.array, grid))
+    assert plain.labels.array.any()
+    assert np.array_equal(turned.labels.array, plain.labels.array)
+    assert turned.labels.grid == grid
+    # The same voxel lies at the same place of the brain.
+    assert np.allclose(turned.to_canonical @ grid.affine(), plain.to_canonical @ volume.grid.affine())
+
+
+class Unsure:
+    """An extractor whose mask is a ball of 26 mm, and a locator that turns poses by 10° when it sees another."""
+
+    def __init__(self, residuals: list[float], before: float) -> None:
+        self.before = before
+        self.residuals = residuals
+        self.calls = -1
+        self.seen_from: list[float] = []
+
+    def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
+        return [replace(by_directions(volume, np.eye(3)), residual=self.before, found=True)]
+
+    def again(self, volume: Volume, pose: Pose) -> Pose | None:
+        self.calls += 1
+        # The first call is about the poses that are judged.
+        if not 1 <= self.calls <= len(self.residuals):
+            return None
+        assert pose.brain is self.mask
+        to_ras = pose.to_ras.copy()
+        to_ras[:3, :3] = Rotation.from_rotvec([10, 0, 0], degrees=True).as_matrix() @ to_ras[:3, :3]
+        return replace(pose, to_ras=to_ras, residual=self.residuals[self.calls - 1])
+
+    def first(self, volume: Volume) -> BrainMask:
+        z, y, x = np.indices(volume.array.shape) - np.array([24, 22, 20])[:, None, None, None]
+        ball = torch.from_numpy(((x**2 + y**2 + z**2) * SPACING**2 < 26**2).astype(np.float32))
+        self.mask = BrainMask(ball[None], np.linalg.inv(index_to_ras(volume.grid)))
+        return self.mask
+
+    def upright(self, volume: Volume, pose: Pose) -> BrainMask:
+        self.seen_from.append(rotation_degrees(pose.to_ras[:3, :3]))
+        return self.first(volume)
+
+    def turns(self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> float:
+        """By how many degrees the pose of a block is turned in the end."""
+        for name, value in (("networks", [Threshold()]), ("locator", self), ("extractor", self)):
+            monkeypatch.setattr(segmenter, name, value)
+        return rotation_degrees(segmenter.pose(Bare.of(_block(np.eye(3)))).to_ras[:3, :3])
+
+
+@pytest.mark.parametrize(
+    ("residuals", "turned"),
+    [([0.05], 10), ([0.05, 0.2], 10), ([0.12, 0.06], 20), ([0.2], 0), ([], 0), ([0.09, 0.08, 0.07, 0.06, 0.05], 40)],
+)
+def test_a_pose_is_sought_again_as_long_as_that_may_help(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float], turned: float
+) -> None:
+    unsure = Unsure(residuals, 0.1)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(turned, abs=1e-3)
+    # Each time the mask is the one that is seen from the pose before.
+    rounds = min(len(residuals) + 1, MOST_ROUNDS)
+    assert unsure.seen_from == pytest.approx([0, 0, *(10 * n for n in range(rounds))], abs=1e-3)
+
+
+def test_a_pose_that_fits_well_stays(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsure = Unsure([0.01], 0.05)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(0, abs=1e-3)
+    assert unsure.seen_from == pytest.approx([0, 0], abs=1e-3)
+
+
+def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:
+    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    right = segmenter(_drilled()).labels.array == 3
+    segmenter.topology = False
+    plain = segmenter(_drilled()).labels.array == 3
+    segmenter.topology = True
+    assert betti_numbers(right) == (1, 0, 0)
+    assert betti_numbers(plain)[1:] == (1, 1)
+    assert (right != plain).sum() < 0.03 * plain.sum()
+
+
+def test_the_likeliest_label_is_taken_after_interpolation_not_before() -> None:
+    probabilities = torch.zeros(3, 1, 1, 3)
+    probabilities[1, 0, 0] = torch.tensor([0.9, 0.4, 0.0])
+    probabilities[2, 0, 0] = torch.tensor([0.0, 0.5, 0.9])
+    probabilities[0] = 1 - probabilities[1:].sum(0)
+    half = np.diag([0.5, 1.0, 1.0, 1.0])
+    # between the first two: 0.65 for label 1 against 0.25 for label 2
+    assert back_to_grid(probabilities, half, (5, 1, 1)).labels.tolist() == [[[1, 1, 2, 2, 2]]]
+
+
+def test_outside_the_box_is_background() -> None:
+    probabilities = torch.zeros(8, 4, 4, 4)
+    probabilities[5] = 1
+    matrix = np.linalg.inv(box_to_frame((4, 4, 4), 1.0)) @ box_to_frame((12, 12, 12), 1.0)
+    labels = back_to_grid(probabilities, matrix, (12, 12, 12)).labels
+    assert (labels == 5).sum() == 64
+    assert (labels[4:8, 4:8, 4:8] == 5).all()
+
+
+def test_the_largest_piece_of_tissue_stays_whatever_its_labels() -> None:
+    labels = np.zeros((6, 6, 6), np.uint8)
+    labels[:3, :2, :2], labels[3, 2, 2], labels[5, 5, 5] = 1, 7, 2
+    cleaned = largest_component(labels)
+    assert cleaned[3, 2, 2] == 7
+    assert cleaned[5, 5, 5] == 0
+    assert (cleaned > 0).sum() == 13
+
+
+class Recorder(Threshold):
+    """Remembers how large its patches were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sides: set[int] = set()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.sides |= set(x.shape[2:])
+        return super().forward(x)
+
+
+def test_patches_are_as_large_as_those_that_the_network_was_trained_on(segmenter: Segmenter) -> None:
+    """Instance normalisation makes a network's answer depend on how much there is around."""
+    network, before = Recorder(), segmenter.model
+    segmenter.networks = [network]  # type: ignore[list-item]
+    segmenter.model = replace(before, segmentation=(replace(before.segmentation[0], patch=64),))
+    segmenter(_block(np.eye(3)))
+    segmenter.model = before
+    assert network.sides == {64}

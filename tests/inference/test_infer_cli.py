@@ -1,0 +1,200 @@
+"""Every form of call, its files and its exit status."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from feta.labels import LABEL_COUNT
+from feta.measurements import MEASUREMENTS
+from feta.predictions import read_biometry
+from feta.volumes import read_label_map, write_volume
+from inference.cli import main
+from tests.support.folders import SMALL, Counting, make_tree, make_weights
+
+Call = Callable[..., int]
+
+
+@pytest.fixture
+def model() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def call(tmp_path: Path, model: Counting, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Calls feta-infer in this process and gives its exit status."""
+    monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
+    monkeypatch.setattr("inference.runs.run.load_segmenter", model.load)
+    monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
+
+    def start(*arguments: str | Path) -> int:
+        monkeypatch.setattr(sys, "argv", ["feta-infer", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert isinstance(end.value.code, int)
+        return end.value.code
+
+    return start
+
+
+def scan(folder: Path, name: str = "my scan.nii.gz") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_volume(folder / name, SMALL)
+    return folder / name
+
+
+def names(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_one_scan_gets_its_files_beside_it_and_centiles(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(scan(tmp_path / "a b"), "--ga", "28.3") == 0
+    made = {f"my scan_{end}" for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "qc.png")}
+    assert names(tmp_path / "a b") == {"my scan.nii.gz"} | made
+    said = capsys.readouterr()
+    assert "centile at 28.3 weeks" in said.out
+    for measurement in MEASUREMENTS:
+        row = next(line for line in said.out.splitlines() if line.startswith(measurement.value))
+        assert "–" not in row
+    assert "warning" not in said.err
+
+
+def test_one_scan_again_prints_the_same(
+    tmp_path: Path, call: Call, model: Counting, capsys: pytest.CaptureFixture
+) -> None:
+    image = scan(tmp_path / "a")
+    call(image, "--ga", "28.3")
+    first = capsys.readouterr().out
+    call(image, "--ga", "28.3")
+    assert capsys.readouterr().out == first
+    assert model.calls == 1
+
+
+def test_one_scan_without_an_age_prints_no_centile(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(scan(tmp_path / "a"), "--no-qc") == 0
+    assert not list((tmp_path / "a").glob("*.png"))
+    said = capsys.readouterr()
+    assert "weeks" not in said.out
+    assert said.err.count("warning: ") == 1
+
+
+@pytest.mark.parametrize("age", ["99", "seven", "nan"])
+def test_an_impossible_age_is_one_warning_and_status_1(
+    age: str, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = scan(tmp_path / "a")
+    assert call(image, "--ga", age) == 1
+    assert capsys.readouterr().err.count("warning: ") == 1
+    assert read_label_map(tmp_path / "a" / "my scan_dseg.nii.gz", SMALL.grid).array.any()
+
+
+def test_a_tree_is_mirrored(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 1)
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    stem = "sub-001/anat/sub-001_rec-mial_T2w_"
+    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json"}
+    assert names(tmp_path / "out") == {"run.json"} | {stem + ending for ending in endings}
+
+
+def test_landmark_images_come_where_they_are_asked_for(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 1)
+    assert call(tmp_path / "in", tmp_path / "out", "--landmarks", "--fast") == 0
+    assert any(name.endswith("_meas.nii.gz") for name in names(tmp_path / "out"))
+
+
+def test_lengths_from_another_age_model(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path / "in", 1)
+    baseline = tmp_path / "ga.json"
+    baseline.write_text("{" + ", ".join(f'"{m}": [10.0, 1.0]' for m in MEASUREMENTS) + "}")
+    monkeypatch.setattr("inference.biometry.measure.measure_upright", lambda *_: {})
+    assert call(tmp_path / "in", tmp_path / "out", "--no-qc", "--ga-baseline", baseline) == 0
+    lengths = read_biometry(tmp_path / "out/sub-001/anat/sub-001_rec-mial_T2w_biom.csv").values
+    assert set(lengths.values()) == {36.0}
+
+
+def test_case_writes_what_is_named_and_nothing_else(tmp_path: Path, call: Call) -> None:
+    image = scan(tmp_path / "in", "sub-007_T2w.nii.gz")
+    out = tmp_path / "new folder"
+    assert call("case", "--image", image, "--biom", out / "b.csv", "--landm", out / "l.nii.gz") == 0
+    assert names(out) == {"b.csv", "l.nii.gz"}
+    assert names(tmp_path / "in") == {"sub-007_T2w.nii.gz"}
+    landmarks = read_label_map(out / "l.nii.gz", SMALL.grid).array
+    assert [int((landmarks == v).sum()) for v in range(1, LABEL_COUNT)] == [2] * len(MEASUREMENTS) + [0, 0]
+    assert (out / "b.csv").read_text().startswith("\tLCC\tHV\tbBIP\tsBIP\tTCD\nsub-007\t")
+
+
+def test_case_with_a_participants_table(tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(tmp_path / "in", 1)
+    image = tmp_path / "in/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"
+    table = shutil.move(tmp_path / "in/participants.tsv", tmp_path / "ages.tsv")
+    assert call("case", "--image", image, "--participants", table, "--seg", tmp_path / "s.nii.gz") == 0
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_challenge_2024(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 1)
+    assert call("challenge-2024", tmp_path / "in", "--team", "Team A") == 0
+    stem = "sub-001/anat/sub-001_rec-mial_T2w_"
+    made = names(tmp_path / "in/derivatives/predictions/Team A")
+    assert made == {"run.json", *(stem + end for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "meas.nii.gz"))}
+
+
+def test_challenge_2021(tmp_path: Path, call: Call) -> None:
+    scan(tmp_path / "img/anat", "sub-001_T2w.nii.gz")
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta/meta.json").write_text('{"Pathology": "Neurotypical", "Gestational age": 27.0}')
+    places = ["--images", tmp_path / "img", "--meta", tmp_path / "meta", "--output", tmp_path / "out"]
+    assert call("challenge-2021", *places) == 0
+    assert "sub-001_seg_result.nii.gz" in names(tmp_path / "out")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["case", "--help"], ["challenge-2024", "--help"]])
+def test_help(arguments: list[str], call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*arguments) == 0
+    assert "--device" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nowhere", "out"],
+        ["in"],
+        ["in", "out", "--ga", "28"],
+        ["in", "out", "--no-such-flag"],
+        ["in", "out", "--weights", "nowhere"],
+        ["in", "out", "--ga-baseline", "nowhere.json"],
+        ["empty", "out"],
+        ["case", "--image", "in/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"],
+        ["case", "--image", "nowhere.nii.gz", "--seg", "s.nii.gz"],
+        ["challenge-2024", "in", "--team", "../elsewhere"],
+        ["challenge-2021", "--images", "nowhere"],
+    ],
+)
+def test_an_unusable_call_is_status_2_in_a_line(
+    arguments: list[str],
+    tmp_path: Path,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_tree(tmp_path / "in", 1)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unwritable_output_is_status_2(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 1)
+    # Nobody may write there, not even root.
+    assert call(tmp_path / "in", "/proc/out") == 2

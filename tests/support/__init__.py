@@ -1,0 +1,1 @@
+"""What several tests share: made-up inputs, stand-ins, oracles. No test imports another test."""

@@ -1,0 +1,1 @@
+"""The generative model of fetal brains, learned from atlases; may import data and imaging."""

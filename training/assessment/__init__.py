@@ -1,0 +1,1 @@
+"""Measuring weights: validation, robustness, topology, lengths; robustness imports nothing of synthesis."""

@@ -1,0 +1,197 @@
+"""What the submission sees on cohorts whose lengths are known, kept so that nothing is looked at twice.
+
+In each cohort's folder: the label maps by ``segmented-<weights>``, and by ``evidence-<weights>.jsonl`` a line a case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.submissions.lengths import read_true_lengths
+from feta.cases import Case, find_cases
+from feta.errors import FetaError
+from feta.files import write_atomically
+from feta.measurements import Measurement
+from feta.tables import parse_number, plain_name, read_table
+from feta.volumes import Volume, read_label_map, read_volume, write_label_map
+from inference.biometry.line import Line
+from inference.biometry.measure import look
+from inference.biometry.midline_alignment import turn_upright
+from inference.evidence import Evidence
+from inference.networks.weights import Model, read_model
+from inference.runs.case import Segmented
+from inference.segmentation.segmenter import Segmentation, Segmenter
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One case with what was seen on its image.
+
+    Attributes:
+        name: cohort and case.
+        age: weeks; None where unknown.
+        pathological: by the table.
+        quality: of the image, 0–4; NaN where unknown.
+        truth: (5,) mm, NaN where unknown.
+        evidence: what the image says.
+    """
+
+    name: str
+    age: float | None
+    pathological: bool
+    quality: float
+    truth: Array
+    evidence: Evidence
+
+
+def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
+    """The cases of a cohort whose lengths are known, those lengths (5,) and the image's quality.
+
+    Args:
+        cohort: holds ``input`` and ``truth`` as ``feta-train simulate`` makes them, or is itself a data set in the
+            challenge's layout.
+
+    Raises:
+        FetaError: there is none.
+    """
+    images, truth = (cohort / "input", cohort / "truth") if (cohort / "input").is_dir() else (cohort, cohort)
+    lengths, warnings = read_true_lengths(truth)
+    qualities = _qualities(images / "participants.tsv")
+    found = find_cases(images).cases
+    known = [(c, lengths.get(c.name.removesuffix("_T2w"), lengths.get(c.subject))) for c in found]
+    cases = [(c, np.array(v), qualities.get(c.subject, np.nan)) for c, v in known if v is not None]
+    if not cases:
+        raise FetaError(cohort, warnings[0] if warnings else "has lengths of none of its images", "name a cohort")
+    return cases
+
+
+def see(cohorts: Iterable[Path], weights: Path, *, jobs: int = 1, fresh: bool = False) -> Iterator[tuple[Seen, bool]]:
+    """Look at every case of some cohorts, yielding each, with whether it had to be looked at.
+
+    Args:
+        cohorts: folders.
+        weights: folder with ``model.yaml``.
+        jobs: processes.
+        fresh: measure again on the label maps that are kept.
+
+    Raises:
+        FetaError: a cohort or the weights can't be used.
+    """
+    key = read_model(weights).sha256[:12]
+    for cohort in cohorts:
+        cases = cohort_cases(cohort)
+        path = cohort / f"evidence-{key}.jsonl"
+        kept = {} if fresh else _read(path)
+        missing = [case for case, _, _ in cases if case.name not in kept]
+        made = dict(kept)
+        table = {case.name: (case, truth, quality) for case, truth, quality in cases}
+        for name in kept:
+            if name in table:
+                yield _seen(cohort, *table[name], made[name]), False
+        for name, content in _look_all(partial(_look, cohort, weights), missing, jobs):
+            made[name] = content
+            lines = (json.dumps({"case": n, **v}) for n, v in made.items())
+            write_atomically(path, "\n".join(lines) + "\n")
+            yield _seen(cohort, *table[name], content), True
+
+
+def _look_all(look_at: Any, cases: list[Case], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    if jobs == 1 or len(cases) < 2:
+        yield from map(look_at, cases)
+        return
+    # Spawned, not forked: SimpleITK and torch have threads of their own by now.
+    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(look_at, cases)
+        finally:  # after an error there is no use in doing the rest
+            pool.shutdown(cancel_futures=True)
+
+
+@lru_cache(maxsize=1)
+def _segmenter(weights: Path) -> Segmenter:
+    import torch
+
+    from inference.networks.device import choose
+
+    torch.set_num_threads(1)
+    return Segmenter(weights, choose())
+
+
+def _look(cohort: Path, weights: Path, case: Case) -> tuple[str, dict[str, Any]]:
+    segmenter = _segmenter(weights)
+    volume = read_volume(case.image)
+    segmented = _segmented(cohort, segmenter, case, volume)
+    upright = turn_upright(segmented.labels, segmented.to_canonical)
+    return case.name, _packed(look(volume, segmented, upright, segmenter))
+
+
+def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -> Segmented:
+    """The label map and its frame, kept in the cohort's folder."""
+    labels = cohort / f"segmented-{_digest(segmenter.model)}" / f"{case.name}_dseg.nii.gz"
+    frame = labels.with_name(f"{case.name}_frame.json")
+    if frame.exists():
+        return Segmentation(read_label_map(labels, volume.grid), np.array(json.loads(frame.read_text())), ())
+    segmented = segmenter(volume)
+    write_label_map(labels, segmented.labels)
+    # Last: with it, the case is finished.
+    write_atomically(frame, json.dumps(np.asarray(segmented.to_canonical).tolist()))
+    return segmented
+
+
+def _digest(model: Model) -> str:
+    """What label maps depend on."""
+    files = (model.locator, *model.segmentation, *((model.extraction,) if model.extraction else ()))
+    return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()[:12]
+
+
+def _packed(evidence: Evidence) -> dict[str, Any]:
+    def ends(lines: Mapping[Measurement, Line | None]) -> dict[str, Any]:
+        return {str(m): [line.start, line.end] for m, line in lines.items() if line is not None}
+
+    return {
+        "geometry": ends(evidence.geometry),
+        "heatmap": ends(evidence.heatmap),
+        "blur": {str(m): v for m, v in evidence.blur.items()},
+        "volumes": evidence.volumes.tolist(),
+    }
+
+
+def _seen(cohort: Path, case: Case, truth: Array, quality: float, content: Mapping[str, Any]) -> Seen:
+    def lines(name: str) -> dict[Measurement, Line]:
+        return {Measurement(m): Line(tuple(a), tuple(b)) for m, (a, b) in content[name].items()}
+
+    blur = {Measurement(m): float(v) for m, v in content["blur"].items()}
+    evidence = Evidence(lines("geometry"), np.array(content["volumes"]), lines("heatmap"), blur)
+    pathological = (case.pathology or "").lower().startswith("patho")
+    return Seen(f"{cohort.name}/{case.name}", case.age, pathological, quality, truth, evidence)
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return {row.pop("case"): row for row in rows}
+
+
+def _qualities(table: Path) -> dict[str, float]:
+    if not table.exists():
+        return {}
+    read = read_table(table)
+    column = next((i for i, name in enumerate(read.header) if plain_name(name) == "imagequality"), None)
+    if column is None:
+        return {}
+    numbers = {row[0]: parse_number(row[column]) for row in read.rows if column < len(row)}
+    return {name: value for name, value in numbers.items() if value is not None}

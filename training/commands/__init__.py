@@ -1,0 +1,1 @@
+"""The commands of ``feta-train``, one file a group; may import all of training."""

@@ -1,0 +1,99 @@
+"""``feta-train individuals``: brains drawn from the learned anatomy, as labelled volumes to train on beside atlases.
+
+No scanner and no surroundings: the synthesis of a training run draws those anew each time
+(`training/synthesis/sample.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from feta.errors import FetaError
+from feta.grid import Grid, transformed
+from training.commands.anatomy import HELD_OUT
+from training.commands.common import say
+
+if TYPE_CHECKING:
+    from training.anatomy.model import Anatomy
+
+#: mm around the head that are written.
+_MARGIN = 4.0
+#: The signal has mean 0 and standard deviation 1 in the brain; volumes are stored as whole positive numbers.
+_MEAN, _SD = 600.0, 100.0
+#: A RAS grid, as the atlases': x to the right and y to the front are negative in LPS.
+_RAS = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def individuals(
+    out: Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")],
+    count: Annotated[int, typer.Option(min=1, help="Brains.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same brains.")] = 1,
+    anatomy: Annotated[Path, typer.Option(help="Weights of the learned anatomy.")] = HELD_OUT,
+    spacing: Annotated[float, typer.Option(min=0.4, max=3.0, help="Voxel size, mm.")] = 0.8,
+    pathological: Annotated[float, typer.Option(min=0, max=1, help="Share of them.")] = 0.5,
+) -> None:
+    """Draw individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
+    if not anatomy.exists():
+        raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
+    # Imported here: `feta-train --help` must answer at once.
+    from training.anatomy.model import Anatomy
+    from training.scanner.cohort_writer import OLDEST, YOUNGEST
+
+    out.mkdir(parents=True, exist_ok=True)
+    known = Anatomy.load(anatomy)
+    began, drawn = time.monotonic(), 0
+    for number in range(1, count + 1):
+        labels = _files(out, number)[1]
+        if labels.exists():
+            continue
+        # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
+        share = (number * 0.6180339887 + seed * 0.3819660113) % 1.0
+        _write(out, number, YOUNGEST + (OLDEST + 1 - YOUNGEST) * share, seed, known, spacing, pathological)
+        drawn += 1
+        left = (time.monotonic() - began) / drawn * (count - number)
+        say(f"[{number}/{count}] {labels.name}, {left / 60:.0f} min left")
+    typer.echo(f"Labelled volumes: {out}")
+
+
+def _files(out: Path, number: int) -> tuple[Path, Path]:
+    folder = out / f"sub-ind{number:04d}" / "anat"
+    return folder / f"sub-ind{number:04d}_T2w.nii.gz", folder / f"sub-ind{number:04d}_T2w_dseg.nii.gz"
+
+
+def _write(
+    out: Path, number: int, age: float, seed: int, anatomy: Anatomy, spacing: float, pathological: float
+) -> None:
+    from feta.volumes import Volume, write_label_map, write_volume
+    from inference.biometry.line import Line, landmark_image
+    from inference.geometry.frames import LPS_TO_RAS, coordinates
+    from training.anatomy.individual import draw_individual
+    from training.data.provenance import write_origins
+    from training.scanner.case import true_labels
+    from training.scanner.cohort_settings import read_cohort_settings
+
+    rng = np.random.default_rng([seed, number])
+    wrong = bool(rng.random() < pathological)
+    head = draw_individual(rng, age, wrong, anatomy, read_cohort_settings().individuals)
+    low, high = head.box[0] - _MARGIN, head.box[1] + _MARGIN
+    x, y, z = (int(n) for n in np.ceil((high - low) / spacing) + 1)
+    grid = Grid((x, y, z), (spacing,) * 3, (-float(low[0]), -float(low[1]), float(low[2])), _RAS)
+    labels = true_labels(head, grid, np.asarray(LPS_TO_RAS, float))
+    signal = head.at(coordinates(LPS_TO_RAS @ grid.affine(), (x, y, z), slice(0, z)))[1]
+    image = np.where(labels > 0, np.clip(_MEAN + _SD * signal, 1, 2000), 0).astype(np.float32)
+    image_path, label_path = _files(out, number)
+    image_path.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(image_path, Volume(np.round(image), grid))
+    # Their own landmarks, where the challenge keeps the experts': `feta-train heatmaps --measured` reads them there.
+    ends = {m: transformed(LPS_TO_RAS, both).tolist() for m, both in head.landmarks.items()}
+    marks = landmark_image({m: Line(tuple(a), tuple(b)) for m, (a, b) in ends.items()}, grid)
+    marks_path = out / "derivatives" / "biometry" / f"sub-ind{number:04d}" / "anat" / f"sub-ind{number:04d}_meas.nii.gz"
+    marks_path.parent.mkdir(parents=True, exist_ok=True)
+    write_label_map(marks_path, Volume(marks, grid))
+    write_origins(image_path, anatomy.known)
+    # Last: a subject with a label map is finished.
+    write_label_map(label_path, Volume(labels, grid))

@@ -1,0 +1,78 @@
+"""``feta-train simulate``: a cohort whose truth is known."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from training.scanner.cohort_writer import Maker
+
+#: Weights of the learned anatomy that the project ships.
+ANATOMY = Path(__file__).parents[2] / "weights" / "anatomy.safetensors"
+
+
+class Size(StrEnum):
+    """How fine the volumes are."""
+
+    FULL = "full"
+    SMALL = "small"
+
+
+#: Finest voxel of a small cohort, mm: 64 voxels along each axis.
+_SMALL_VOXEL = 2.0
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder that gets input and truth; finished cases in it are kept.")],
+    phantom: Annotated[bool, typer.Option("--phantom", help="Anatomy from closed formulas, not learned.")] = False,
+    anatomy: Annotated[Path, typer.Option(help="Weights of the learned anatomy.")] = ANATOMY,
+    config: Annotated[Path | None, typer.Option(help="Settings (YAML) of sites and individuals.")] = None,
+    sites: Annotated[int, typer.Option(min=1, help="Hospitals, each with its own scanner.")] = 3,
+    cases: Annotated[int, typer.Option(min=1, help="Cases a site.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    size: Annotated[
+        Size, typer.Option(help="full: each site's own voxels; small: 2 mm, in seconds a case.")
+    ] = Size.FULL,
+    voxel: Annotated[float | None, typer.Option(min=0.4, max=3.0, help="Voxel size for all sites, mm.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one a core")] = None,
+) -> None:
+    """Simulate a cohort: T2w volumes as five hospitals would make them, with their label maps and lengths."""
+    # Imported here: `feta-train --help` must answer at once.
+    from feta.errors import FetaError
+    from feta.volumes import fingerprint
+    from training.scanner.cohort_settings import COHORT, read_cohort_settings
+    from training.scanner.cohort_writer import plan_cases, write_cohort
+    from training.scanner.sites import draw_sites
+
+    file = config or COHORT
+    if not phantom and not anatomy.exists():
+        raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "add --phantom, or name the file")
+    places = draw_sites(read_cohort_settings(file).sites, sites, voxel, _SMALL_VOXEL if size is Size.SMALL else 0.0)
+    plans = plan_cases(places, cases, seed)
+    settings = {
+        "anatomy": "phantom" if phantom else fingerprint(anatomy),
+        "settings": fingerprint(file),
+        "sites": sites,
+        "cases": cases,
+        "seed": seed,
+        "size": size.value,
+        "voxel": voxel,
+    }
+    workers = jobs or len(os.sched_getaffinity(0))
+    written = write_cohort(out, plans, _maker(phantom, anatomy, file), settings, workers)
+    for done, (plan, drawn) in enumerate(written, start=1):
+        state = "drawn" if drawn else "was there"
+        typer.echo(f"[{done}/{len(plans)}] {plan.stem} ({plan.site.name}, {plan.age} weeks): {state}")
+    typer.echo(f"Cohort: {out / 'input'} and {out / 'truth'}")
+
+
+def _maker(phantom: bool, anatomy: Path, config: Path) -> Maker:
+    from training.phantom.case import PhantomMaker
+    from training.scanner.case import IndividualMaker
+
+    return PhantomMaker(config) if phantom else IndividualMaker(anatomy, config)

@@ -1,0 +1,1 @@
+"""Subjects, their split and lineage, the guard against leakage; may import imaging."""

@@ -1,0 +1,122 @@
+"""Which subjects a network learns from, and which it never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from feta.errors import FetaError
+from training.data.partial_labels import COMPLETE, INDEX, read_label_set
+from training.data.provenance import Origins, origins_of, read_origins
+from training.data.subject import Subject, pairs, read_subject
+from training.imaging.random_source import Draw
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """Subjects, read and ready to be sampled.
+
+    Attributes:
+        training: to learn from.
+        validation: never learned from.
+        more: to learn from, too, of other folders (simulated individuals, variants of atlases).
+        left_out: those not learned from, as they were made of a subject that is not either: their names, and its.
+        held_out: names that are never learned from: those of ``validation``, and of whom others were made.
+        barred: names that this run does not learn from: these, and whom nobody chose to learn from.
+    """
+
+    training: list[Subject]
+    validation: list[Subject]
+    more: list[Subject] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    held_out: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
+
+    def known(self) -> list[str]:
+        """Those of ``validation`` that were made of whom is learned from, or of the same."""
+        learned = [*self.training, *self.more]
+        names = {subject.name for subject in learned}.union(*(subject.origins for subject in learned))
+        return [subject.name for subject in self.validation if names & subject.origins]
+
+    def draw(self, draw: Draw, more: float) -> Subject:
+        """One to learn from; from the other folders with the probability ``more``, where there are any."""
+        pool = self.more if self.more and draw.chance(more) else self.training
+        return pool[draw.integer(len(pool))]
+
+    def names(self) -> dict[str, list[str]]:
+        """Whom a run learns from, was made of, holds out and is measured on, by name."""
+        learned = {"training": _names(self.training), "more": _names(self.more)}
+        held_out = {"validation": _names(self.validation), "held_out": sorted(self.held_out)}
+        return learned | {"origins": origins_of([*self.training, *self.more])} | held_out
+
+
+def _names(subjects: Sequence[Subject]) -> list[str]:
+    return [subject.name for subject in subjects]
+
+
+def read_subjects(
+    root: Path,
+    validation: tuple[str, ...],
+    keep: Callable[[str], bool] = lambda name: True,
+    more: Sequence[Path] = (),
+    partial: bool = False,
+) -> Subjects:
+    """Read a labelled BIDS folder.
+
+    Args:
+        root: holds ``sub-*/anat/*_T2w.nii.gz`` with ``*_T2w_dseg.nii.gz``.
+        validation: subjects (``sub-crl24``) that are never trained on.
+        keep: which of the others are trained on.
+        more: other labelled folders, which are trained on but for subjects that ``root`` holds and are not
+            trained on there. Nobody made of such a subject is trained on either (``training.origins``).
+        partial: whether label maps may merge or lack tissues (``training.partial_labels``).
+
+    Raises:
+        FetaError: a folder holds no labelled volume, or merges tissues where that is of no use.
+    """
+    made, *made_there = read_origins([root, *more])
+    here = {_subject(stem) for stem in pairs(root)}
+    barred = frozenset(validation) | {name for name in here if not keep(name)}
+    subjects = _read(root, partial, made, barred, validation)
+    others = [_read(folder, partial, origins, barred) for folder, origins in zip(more, made_there, strict=True)]
+    met = here.union(*(origins for each in (made, *made_there) for origins in each.values()))
+    return Subjects(
+        [s for s in subjects.found if s.name not in validation],
+        [s for s in subjects.found if s.name in validation],
+        [s for each in others for s in each.found],
+        [pair for each in (subjects, *others) for pair in each.left_out.items()],
+        frozenset(met.intersection(validation)),
+        barred,
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Subjects of a folder, and who is not among them for one that they were made of."""
+
+    found: list[Subject]
+    left_out: dict[str, str]
+
+
+def _read(root: Path, partial: bool, origins: Origins, barred: frozenset[str], always: Collection[str] = ()) -> _Read:
+    """Those of a folder who are not barred by their own name or by whom they were made of, and some others."""
+    labelled = read_label_set(root)
+    if labelled and labelled.groups != COMPLETE and not partial:
+        raise FetaError(root / INDEX, "merges tissues, which this network must tell apart", "name another folder")
+    files = pairs(root)
+    of = {stem: origins.get(_subject(stem), frozenset()) for stem in files}
+    allowed = [stem for stem in files if _subject(stem) in always or _subject(stem) not in barred]
+    wanted = [stem for stem in allowed if _subject(stem) in always or not barred & of[stem]]
+
+    def read(stem: str) -> Subject:
+        return replace(read_subject(_subject(stem), *files[stem], labelled), origins=of[stem])
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(read, wanted))
+    return _Read(found, {_subject(stem): min(barred & of[stem]) for stem in allowed if stem not in wanted})
+
+
+def _subject(stem: str) -> str:
+    return stem.split("_")[0]

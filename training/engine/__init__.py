@@ -1,0 +1,1 @@
+"""The training loop, checkpoints, losses, optimisers, export; may import data."""

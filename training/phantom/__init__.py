@@ -1,0 +1,1 @@
+"""An analytic brain, drawn in seconds; may import imaging."""

@@ -1,0 +1,231 @@
+"""What goes wrong between scanner and reconstructed volume: motion, ghosts, slices astray or dark, ringing, noise.
+
+Each function takes an image (Z, Y, X) float32 that is not negative and gives one alike; with strength 0 it gives
+the image itself. Shared with no test of robustness: `training/assessment/robustness.py` has code of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from inference.geometry.frames import resample
+from inference.geometry.frames import sample as interpolated
+from training.imaging.random_source import Draw
+
+
+@dataclass(frozen=True)
+class ArtefactSettings:
+    """How often each artefact comes, as a share of the samples, and how strong it is at most.
+
+    Attributes:
+        motion: poses that change while k-space is acquired, by up to ``shift`` mm and ``turn`` degrees.
+        ghosts: periodic disturbance of k-space lines, up to ``ghost`` of the signal.
+        stacks: slices moved within stacks of one to three orientations, by up to ``slice_shift`` and ``slice_turn``.
+        bands: slices that are dark, or alternately bright.
+        ringing: k-space cut off at ``kept`` of it at the least.
+        smoothing: fine detail flattened between edges, as strong regularisation leaves it.
+        rician: noise of a magnitude image, of up to ``noise`` of its mean.
+    """
+
+    motion: float = 0.15
+    shift: float = 3.5
+    turn: float = 6.0
+    ghosts: float = 0.08
+    ghost: float = 0.25
+    stacks: float = 0.15
+    slice_shift: float = 1.2
+    slice_turn: float = 3.0
+    bands: float = 0.1
+    ringing: float = 0.12
+    kept: float = 0.45
+    smoothing: float = 0.12
+    rician: float = 0.2
+    noise: float = 0.16
+
+
+def degraded(draw: Draw, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
+    """Apply what is drawn, in the order in which it happens.
+
+    Args:
+        draw: which, and how strong.
+        s: shares and largest strengths.
+        image: (Z, Y, X) float32, not negative.
+        spacing: mm.
+    """
+    if draw.chance(s.stacks):
+        image = slice_motion(draw, image, spacing, draw.uniform(0, s.slice_shift), draw.uniform(0, s.slice_turn))
+    if draw.chance(s.motion):
+        image = motion(draw, image, spacing, draw.uniform(0, s.shift), draw.uniform(0, s.turn))
+    if draw.chance(s.ghosts):
+        image = ghosts(draw, image, draw.uniform(0, s.ghost))
+    if draw.chance(s.bands):
+        image = bands(draw, image, spacing, draw.uniform(0.1, 0.7))
+    if draw.chance(s.ringing):
+        image = ringing(draw, image, draw.uniform(s.kept, 0.9))
+    if draw.chance(s.smoothing):
+        image = smoothed(image, draw.uniform(0.1, 0.6), 1 + draw.integer(2))
+    if draw.chance(s.rician):
+        image = rician(draw, image, draw.uniform(0, s.noise))
+    return image
+
+
+def motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+    """The head jumps one to four times while lines of k-space are acquired, one after another or in two passes.
+
+    Lines are acquired along a random axis, at times drawn for the jumps; the pose at the centre of k-space is
+    the reference. Poses are normal with a standard deviation of ``shift``/√3 mm and ``turn``/√3 degrees an axis.
+    Now and then one of the jumps comes just there, where most of the signal is: nothing blurs an image as much.
+    """
+    axis = draw.integer(3)
+    count = image.shape[axis]
+    time = torch.arange(count)
+    if draw.chance(0.3):
+        time = torch.cat((torch.arange(0, count, 2), torch.arange(1, count, 2))).argsort()
+    jumps = draw.uniforms(1 + draw.integer(4)) * count
+    if draw.chance(0.4):
+        jumps[0] = count * draw.uniform(0.46, 0.54)
+    jumps = jumps.sort().values
+    pose = torch.bucketize(time.float(), jumps)
+    pose = torch.fft.ifftshift(pose)
+    spectrum = torch.fft.fft(image, dim=axis)
+    for number in range(len(jumps) + 1):
+        moves, turns = (draw.normals(3).clamp(-1.7, 1.7) / 3**0.5 for _ in range(2))
+        lines = (pose == number).nonzero()[:, 0]
+        if number == int(pose[0]) or not len(lines):
+            continue
+        seen = torch.fft.fft(_moved(image, moves * (shift / spacing), turns * turn), dim=axis)
+        spectrum.index_copy_(axis, lines, seen.index_select(axis, lines))
+    return torch.fft.ifft(spectrum, dim=axis).abs()
+
+
+def _moved(image: Tensor, shift: Tensor, degrees: Tensor) -> Tensor:
+    """The image displaced by voxels and turned about its middle by degrees, each (3,) along x, y, z."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_rotvec(degrees.cpu().numpy(), degrees=True).as_matrix()
+    middle = (np.array(image.shape[::-1]) - 1) / 2
+    matrix[:3, 3] = middle - matrix[:3, :3] @ middle + shift.cpu().numpy()
+    return resample(image[None], matrix, (image.shape[2], image.shape[1], image.shape[0]))[0]
+
+
+def ghosts(draw: Draw, image: Tensor, strength: float) -> Tensor:
+    """Faint copies displaced by a half, a third or a quarter of the field of view, as periodic motion leaves them."""
+    axis, period = draw.integer(3), 2 + draw.integer(3)
+    real, imaginary = image, torch.zeros_like(image)
+    for copy in range(1, period):
+        displaced = image.roll(copy * image.shape[axis] // period, axis)
+        gains = draw.normals(2) * (strength / (2 * (period - 1)) ** 0.5)
+        real, imaginary = real + gains[0] * displaced, imaginary + gains[1] * displaced
+    return torch.hypot(real, imaginary)
+
+
+def slice_motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+    """Stacks of one to three orientations whose slices, 2–4 mm thick, lie astray, averaged.
+
+    The slices of a stack come in two to four passes; each pass has a pose, from which each slice departs by half
+    as much; between slices the pose changes gradually, as reconstruction leaves it. Strengths are standard
+    deviations: mm along each axis, degrees in the slice (half of that out of it).
+    """
+    count = 1 + draw.integer(3)
+    axes = draw.order(3)[:count]
+    thick = max(1.0, draw.uniform(2.0, 4.0) / spacing)
+    stacks = (_stack(draw, image, axis, shift / spacing, turn, thick) for axis in axes)
+    return sum(stacks, torch.zeros_like(image)) / count
+
+
+def _stack(draw: Draw, image: Tensor, axis: int, shift: float, turn: float, thick: float) -> Tensor:
+    volume = image.movedim(axis, 0)
+    count, height, width = volume.shape
+    passes, slices = 2 + draw.integer(3), int(count / thick) + 2
+    poses = draw.normals(passes, 6)[torch.arange(slices) % passes] + 0.5 * draw.normals(slices, 6)
+    pose = F.interpolate(poses.T[None], size=count, mode="linear", align_corners=True)[0].T
+    pose = pose - pose.mean(0)  # the label map still fits
+    moves, angles = pose[:, :3] * shift, torch.deg2rad(pose[:, 3:] * turn)
+    angles[:, 1:] /= 2  # a slice that tilts soon leaves its neighbours behind
+    y = (torch.arange(height) - (height - 1) / 2)[None, :, None]
+    x = (torch.arange(width) - (width - 1) / 2)[None, None, :]
+    cos, sin = angles[:, 0, None, None].cos(), angles[:, 0, None, None].sin()
+    ahead = torch.arange(count)[:, None, None] + moves[:, 0, None, None]
+    shape = (count, height, width)
+    index = torch.stack(
+        (
+            (cos * x - sin * y + ((width - 1) / 2 + moves[:, 2, None, None])).expand(shape),
+            (sin * x + cos * y + ((height - 1) / 2 + moves[:, 1, None, None])).expand(shape),
+            ahead + angles[:, 1, None, None] * x + angles[:, 2, None, None] * y,
+        ),
+        dim=-1,
+    )
+    return interpolated(volume[None], index, padding="border")[0].movedim(0, axis)
+
+
+def bands(draw: Draw, image: Tensor, spacing: float, depth: float) -> Tensor:
+    """Slices 1.5–4 mm thick along a random axis lose up to ``depth`` of their signal, in a part of the volume.
+
+    Either every other slice does, as when neighbours saturate each other, or a few at random.
+    """
+    axis = draw.integer(3)
+    count = image.shape[axis]
+    thick = max(1.0, draw.uniform(1.5, 4.0) / spacing)
+    slices = int(count / thick) + 1
+    if draw.chance(0.4):
+        loss = (torch.arange(slices) % 2) * draw.uniform(0.2, 0.6)
+    else:
+        hit = draw.uniforms(slices) < draw.uniform(0.05, 0.2)
+        loss = hit * draw.uniforms(slices)
+    profile = loss[(torch.arange(count) / thick).long()]
+    place = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=3 + draw.integer(3))[0]
+    shape = [1, 1, 1]
+    shape[axis] = count
+    return image * (1 - depth * profile.view(shape) * (0.5 + place).clamp(0, 1))
+
+
+def ringing(draw: Draw, image: Tensor, kept: float) -> Tensor:
+    """Oscillations beside edges: high frequencies beyond a share of k-space are cut off along one to three axes."""
+    for axis in draw.order(3)[: 1 + draw.integer(3)]:
+        spectrum = torch.fft.rfft(image, dim=axis)
+        lines = spectrum.shape[axis]
+        first = max(2, round(kept * lines))
+        if first < lines:
+            spectrum.narrow(axis, first, lines - first).zero_()
+        image = torch.fft.irfft(spectrum, n=image.shape[axis], dim=axis)
+    return image.abs()
+
+
+def smoothed(image: Tensor, strength: float, radius: int) -> Tensor:
+    """A guided filter (He et al., 2013): what varies less than ``strength`` × the image's sd is flattened."""
+
+    def mean(values: Tensor) -> Tensor:
+        return F.avg_pool3d(values[None], 2 * radius + 1, 1, radius, count_include_pad=False)[0]
+
+    if strength == 0:
+        return image
+    average = mean(image)
+    variance = (mean(image**2) - average**2).clamp_min(0)
+    gain = variance / (variance + (strength * image.std()) ** 2).clamp_min(1e-12)
+    return (mean(gain) * image + mean((1 - gain) * average)).clamp_min(0)
+
+
+def rician(draw: Draw, image: Tensor, level: float) -> Tensor:
+    """White noise in both channels, of ``level`` × the mean of what isn't 0; the magnitude is kept."""
+    bright = image[image > 0]
+    sigma = level * float(bright.mean()) if len(bright) else 0.0
+    return torch.hypot(image + sigma * draw.normals(*image.shape), sigma * draw.normals(*image.shape))
+
+
+def blur(image: Tensor, sigmas: list[float]) -> Tensor:
+    """Gaussian blur of (Z, Y, X) with one standard deviation (voxels) an axis; zeros outside."""
+    for axis, sigma in enumerate(sigmas):
+        if sigma < 0.2:
+            continue
+        # A product with a matrix takes a tenth of a convolution's time.
+        at = torch.arange(image.shape[axis], dtype=torch.float32)
+        steps = (at[:, None] - at).abs()
+        kernel = torch.exp(-0.5 * (steps / sigma) ** 2) * (steps <= max(1, round(2.5 * sigma)))
+        middle = kernel[:, len(at) // 2].sum()
+        image = (image.movedim(axis, -1) @ (kernel / middle)).movedim(-1, axis)
+    return image.contiguous()

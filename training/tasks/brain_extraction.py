@@ -1,0 +1,130 @@
+"""Training of the coarse brain extraction network (``inference/segmentation/brain_extraction.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inference.geometry.preprocessing import signal, standardise
+from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from training.data.provenance import origins_of
+from training.data.split import Subjects
+from training.engine.checkpoint import made_of
+from training.engine.loop import LoopSettings, train
+from training.engine.losses import dice_and_cross_entropy
+from training.imaging.random_source import Draw
+from training.synthesis.painted_heads import Head, synthesise_head, viewed
+from training.synthesis.sample import Sample, SynthesisSettings, synthesise
+
+#: So many synthetic volumes of each validation subject are looked at.
+VALIDATION_VIEWS = 4
+
+
+def _shape() -> NetworkSettings:
+    return NetworkSettings(outputs=2, widths=(12, 24, 48, 96), blocks=(1, 1, 1, 1), heads=1)
+
+
+def _volumes() -> SynthesisSettings:
+    return SynthesisSettings(
+        size=64,
+        spacing=2.0,
+        any_turn=0.6,
+        turn=30.0,
+        shift=20.0,
+        masked=0.3,
+        blur=1.0,
+        coarse=2.8,
+        noise=0.15,
+        contrasts=(0.5, 0.45),
+    )
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """Everything that a run of ``feta-train extraction`` depends on.
+
+    Attributes:
+        network: its shape; two outputs, background and brain.
+        synthesis: of what it sees.
+        loop: how long and how fast.
+        painted: share of the samples that are painted heads, where there are any.
+        more: share of the others that are subjects of other folders.
+    """
+
+    network: NetworkSettings = field(default_factory=_shape)
+    synthesis: SynthesisSettings = field(default_factory=_volumes)
+    loop: LoopSettings = field(default_factory=LoopSettings)
+    painted: float = 0.6
+    more: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.network.outputs != 2 or self.network.stem != 1:
+            raise ValueError("network must have 2 outputs (background and brain) and a stem of 1")
+
+
+def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, Tensor]:
+    """The volume (1, Z, Y, X) of a sample as the network sees it, and its brain (Z, Y, X) int64, 0 or 1.
+
+    The volume may end, and is standardised by its signal. What is cut off from the brain can't be found.
+    """
+    image = viewed(Draw(seed ^ 0xF0F), sample.image, spacing)
+    return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
+
+
+class ExtractionTask:
+    """Synthetic volumes, masked and unmasked, and where their brains are."""
+
+    def __init__(self, subjects: Subjects, heads: list[Head], settings: ExtractionSettings) -> None:
+        self.subjects = subjects
+        self.heads = heads
+        self.settings = settings
+
+    def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
+        """Loss of a batch made from these seeds."""
+        del done  # no curriculum here
+        images, brains = zip(*[self._example(seed) for seed in seeds], strict=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.stack(images))
+        return dice_and_cross_entropy(logits, torch.stack(brains))
+
+    def _example(self, seed: int) -> tuple[Tensor, Tensor]:
+        """Image (1, Z, Y, X) and brain (Z, Y, X) int64, 0 or 1."""
+        draw, synthesis = Draw(seed ^ 0x5EED), self.settings.synthesis
+        if self.heads and draw.chance(self.settings.painted):
+            made = synthesise_head(self.heads[draw.integer(len(self.heads))], synthesis, seed)
+        else:
+            made = synthesise(self.subjects.draw(draw, self.settings.more), synthesis, seed)
+        return seen_and_brain(made, seed, synthesis.spacing)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Dice of the brain in synthetic volumes of the validation subjects: its mean and the worst."""
+        synthesis, dices = self.settings.synthesis, []
+        for i, subject in enumerate(self.subjects.validation * VALIDATION_VIEWS):
+            image, brain = seen_and_brain(synthesise(subject, synthesis, 10**9 + i), 10**9 + i, synthesis.spacing)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                logits = network(image[None])[0]
+            found = logits[1] > logits[0]
+            dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
+        return {"brain_dice": float(np.mean(dices)), "worst": float(np.min(dices))} if dices else {}
+
+
+def train_extraction(
+    subjects: Subjects,
+    heads: list[Head],
+    settings: ExtractionSettings,
+    folder: Path,
+    say: Callable[[str], None] = print,
+    start: Path | None = None,
+) -> nn.Module:
+    """Train the network in a run folder; returns it with averaged weights."""
+    torch.manual_seed(settings.loop.seed)
+    network = ResidualUNet(settings.network)
+    painted = [head.subject for head in heads]
+    names = {"heads": [subject.name for subject in painted], "head_origins": origins_of(painted)}
+    what = made_of(settings, **names, **subjects.names())
+    return train(network, ExtractionTask(subjects, heads, settings), settings.loop, folder, say, what, start)

@@ -106,9 +106,9 @@ def score(
     penalties = read_policy(policy) if policy else default_policy()
     references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
     runs = read_record(submissions)
-    from evaluation.redraw import picture_source
     from evaluation.report.progress import progress_bar
     from evaluation.report.terminal import print_leaderboard
+    from evaluation.report.worst_cases import picture_source
     from evaluation.report.write import write_outputs
     from evaluation.scoring.score import score as score_all
 
@@ -245,8 +245,7 @@ def _say_notes(notes: ScoringNotes, output: Path) -> None:
 
 def _status(table: ScoreTable) -> int:
     """SOME_FAILED where a file or a length is missing or invalid, or a true map can't be read."""
-    from evaluation.scoring.policy import NOT_A_FAULT
-    from evaluation.submissions.intake import FILE_REASONS
+    from evaluation.submissions.reasons import FILE_REASONS, NOT_A_FAULT
 
     reasons, lengths = set(table.reasons.ravel().tolist()), set(table.length_reasons.ravel().tolist())
     all_mapped = bool(table.mapped.all())

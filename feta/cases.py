@@ -207,3 +207,13 @@ def _from_meta(subject: str, row: dict[str, object]) -> Participant:
         warnings=(f"{subject}: {said}",) if said else (),
         age_is_impossible=problem is not None,
     )
+
+
+def label_map_path(root: Path, case: Case) -> Path:
+    """Where a case's label map belongs below the output root."""
+    return root / case.folder / f"{case.name}_dseg.nii.gz"
+
+
+def biometry_path(root: Path, case: Case) -> Path:
+    """Where a case's lengths belong below the output root."""
+    return root / case.folder / f"{case.name}_biom.csv"

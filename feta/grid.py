@@ -83,3 +83,6 @@ class Grid:
 
 def _short(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{v:g}" for v in values) + ")"
+
+
+Matrix = npt.NDArray[np.floating]

@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluation.analysis.quality_features import FEATURES, quality_features
 from evaluation.analysis.quality_model import QualityModel
 from evaluation.ranking.leaderboard import Row, as_csv
-from evaluation.scoring.case_task import locate_files
+from evaluation.submissions.case_files import locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
 from evaluation.submissions.intake import RejectedError, check_label_map, take
 from feta.cases import Case, find_cases

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from evaluation.ranking.results import FORMAT
 from evaluation.report.write import LENGTH_COLUMNS, SCORE_COLUMNS
-from evaluation.scoring.policy import NOT_A_FAULT, limits_of
+from evaluation.scoring.policy import limits_of
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, CaseInfo
+from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import TISSUES

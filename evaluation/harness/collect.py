@@ -22,10 +22,9 @@ from evaluation.harness.conventions import case_id
 from evaluation.harness.roster import Limits
 from evaluation.submissions.find import Submission, case_key, find_submission, locate
 from evaluation.submissions.intake import RejectedError, printable, take
-from feta.cases import Case
+from feta.cases import Case, biometry_path, label_map_path
 from feta.errors import FetaError
 from feta.files import sync_folder
-from feta.predictions import biometry_path, label_map_path
 
 _MAX_DEPTH = 8
 _MAX_NOTES = 20

@@ -6,47 +6,22 @@ for compiling them where numba has no writable cache.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import config, njit
 
 from evaluation.metrics.surface_elements import Surface
+from feta.compiled import compiled
 from feta.labels import LABEL_COUNT
 
 Array = npt.NDArray[Any]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Row distance that stands for "no target in this row".
 _FAR = np.int32(1 << 30)
 
 
-def _compiled(function: Function) -> Function:
-    """Compile on the first call, and keep the result where a folder can be written."""
-    try:
-        return njit(cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the home is writable, as in a read-only container
-        config.CACHE_DIR = _own_cache()
-        return njit(cache=bool(config.CACHE_DIR))(function)
-
-
-def _own_cache() -> str:
-    """A temporary folder that is this user's alone, since what lies in it is executed; or ""."""
-    folder = Path(tempfile.gettempdir()) / f"feta-numba-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return ""
-    return str(folder) if status.st_uid == os.getuid() and status.st_mode & 0o7777077 == 0o40000 else ""
-
-
-@_compiled
+@compiled
 def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: Array) -> None:
     """Visit every corner between unequal voxels, once for each label around it.
 
@@ -107,7 +82,7 @@ def _foreground_box(labels: npt.NDArray[np.uint8]) -> tuple[list[int], list[int]
     return [int(f[0]) for f in found], [int(f[-1]) + 1 for f in found]
 
 
-@_compiled
+@compiled
 def _row_distances(targets: Array, rows: Array) -> None:
     """Fill rows (z, y, x), all _FAR, with the distance along x to the nearest target, in steps."""
     n = rows.shape[2]
@@ -124,7 +99,7 @@ def _row_distances(targets: Array, rows: Array) -> None:
             row[k] = abs(k - x)
 
 
-@_compiled
+@compiled
 def _search(
     queries: Array, todo: Array, rows: Array, steps: Array, reach: Array, limit: float, step_x: float, best: Array
 ) -> None:
@@ -149,7 +124,7 @@ def _search(
             best[i] = nearest
 
 
-@_compiled
+@compiled
 def _sweep(queries: Array, todo: Array, rows: Array, spacing: Array, plane: Array, low: int, best: Array) -> None:
     """Square distance of the queries in ``todo`` by a distance transform of one slice after the other.
 
@@ -247,7 +222,7 @@ def _steps(
     return np.ascontiguousarray(steps[order].astype(np.int32)), reach[order]
 
 
-@_compiled
+@compiled
 def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int) -> int:
     """Number of unions among runs: how many of them are not the first of their component.
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from evaluation.scoring.score_table import CaseInfo, ScoreTable
 from feta.age_model import AgeModel, read_age_model
+from feta.biometry_table import parse_length
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.measurements import MEASUREMENTS
-from feta.predictions import parse_length
 from feta.tables import is_absent, read_table
 
 Floats = npt.NDArray[np.float64]

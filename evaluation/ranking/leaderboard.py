@@ -14,8 +14,8 @@ from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_site
 from evaluation.ranking.schemes import Ranking, Scheme, Units, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import Stability, bootstrap
-from evaluation.scoring.policy import NOT_A_FAULT
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
+from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.measurements import MEASUREMENTS
 
 Cell = str | int | float | None

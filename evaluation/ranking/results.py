@@ -22,8 +22,8 @@ from evaluation.ranking.stability import (
     segmentation_significance,
 )
 from evaluation.scoring.messages import ScoringNotes
-from evaluation.scoring.policy import NOT_A_FAULT
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
+from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.labels import TISSUES
 
 FORMAT = "feta-results/1"

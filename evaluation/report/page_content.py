@@ -15,12 +15,13 @@ from evaluation.report.tables import (
     biometry_table,
     partitions,
     penalty_table,
+    run_table,
+    run_words,
     segmentation_table,
     significance_maps,
     tissue_tables,
 )
 from evaluation.report.worst_cases import PictureSource, worst_cases
-from evaluation.report_runs import run_table, run_words
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from feta.files import write_atomically
 

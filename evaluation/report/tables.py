@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evaluation.harness.record import TeamRun
+from evaluation.harness.state import MEANING, CaseState
+from evaluation.harness.status import clock
 from evaluation.ranking.groups import Group, by_attribute
 from evaluation.ranking.leaderboard import Board, Cell, Row
 from evaluation.ranking.results import Results, label_means, metric_means
@@ -208,3 +211,28 @@ def _range(row: Row) -> TableCell:
     if low is None:
         return TableCell("not ranked", "")
     return TableCell(f"{low}" if low == high else f"{low}–{high}", str(low))
+
+
+def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:
+    """A row for each team; a column for each way in which any case ended. None where no runner was at work."""
+    if not runs:
+        return None
+    states = _states(runs)
+    headings = ("Called as", "Device", "Time", *(state.value for state in states), "Exceptions")
+    rows = []
+    for team, run in runs.items():
+        granted = ", ".join(run.exceptions) or "none"
+        counts = (str(run.cases.get(state.value, 0)) for state in states)
+        words = (team, run.convention, run.device or "–", clock(run.seconds), *counts)
+        why = f" ({run.why})" if run.why else ""
+        rows.append(tuple(TableCell(text, text) for text in (*words, granted + why)))
+    return ReportTable("Containers", headings, tuple(rows))
+
+
+def run_words(runs: Mapping[str, TeamRun]) -> list[tuple[str, str]]:
+    """Each state that occurs, and what it means."""
+    return [(state.value, MEANING[state]) for state in _states(runs) if state in MEANING]
+
+
+def _states(runs: Mapping[str, TeamRun]) -> list[CaseState]:
+    return [state for state in CaseState if any(run.cases.get(state.value) for run in runs.values())]

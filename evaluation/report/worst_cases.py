@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -15,8 +17,12 @@ from matplotlib.figure import Figure
 
 from evaluation.ranking.results import Results
 from evaluation.report.style import STYLE
-from evaluation.scoring.score_table import SEGMENTATION_METRICS
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
+from evaluation.scoring.truth import read_truth
+from evaluation.submissions.find import find_submissions, locate
+from evaluation.submissions.intake import RejectedError, check_label_map, take
 from feta.labels import LABEL_COUNT, TISSUE_COLOURS, TISSUES
+from feta.volumes import read_label_map
 
 #: Index of a team and of a case → a PNG, or None where there is nothing to draw (no valid prediction).
 PictureSource = Callable[[int, int], bytes | None]
@@ -94,3 +100,32 @@ def _centre(labels: Labels) -> tuple[int, ...]:
         return tuple(n // 2 for n in labels.shape)
     spans = [np.flatnonzero(labels.any(axis=tuple(j for j in range(3) if j != i))) for i in range(3)]
     return tuple(int(span[0] + span[-1]) // 2 for span in spans)
+
+
+def picture_source(truth: Path, submissions: Path, table: ScoreTable) -> PictureSource:
+    """A function that draws case ``c`` of team ``t`` of a table; None where the prediction was rejected.
+
+    Raises:
+        FetaError: truth or submissions can't be used.
+    """
+    known = read_truth(truth)
+    places = {case.name: i for i, case in enumerate(known.cases)}
+    teams = {team.team: team for team in find_submissions(submissions)[0]}
+
+    def source(t: int, c: int) -> bytes | None:
+        case, team = table.cases[c], teams.get(table.teams[t])
+        if team is None:
+            return None
+        i = places[case.name]
+        true = read_label_map(known.label_maps[i])
+        try:
+            only = known.only_case[i]
+            name = locate(team.label_maps, case.name, case.subject, only_case=only, kind="label map")
+            with tempfile.TemporaryDirectory(prefix="feta-") as folder:
+                volume, _ = check_label_map(take(team.root, name, Path(folder), known.files), true.grid)
+        except RejectedError:
+            return None
+        sx, sy, sz = true.grid.spacing
+        return draw(true.array, volume.array, (sz, sy, sx))
+
+    return source

@@ -10,58 +10,22 @@ import logging
 import tempfile
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.metrics.measurements import LabelMap, Measured, analyse, compare
 from evaluation.scoring.cache import Cache
-from evaluation.scoring.policy import NO_TRUTH
-from evaluation.submissions.find import Submission, locate
-from evaluation.submissions.intake import (
-    NOT_MEASURED,
-    UNSAFE_FILE,
-    Identity,
-    PrivateCopy,
-    RejectedError,
-    check_label_map,
-    take,
-)
+from evaluation.submissions.case_files import Located, TeamFiles
+from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, check_label_map, take
 from evaluation.submissions.lengths import check_lengths
+from evaluation.submissions.reasons import NO_TRUTH, NOT_MEASURED
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.volumes import fingerprint, read_label_map
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Located:
-    """A file to take in, or the rejection that stands in its place."""
-
-    name: PurePosixPath | None
-    reason: str = ""
-    line: str = ""
-
-    def found(self) -> PurePosixPath:
-        """The file's name below its team's folder.
-
-        Raises:
-            RejectedError: there is none.
-        """
-        if self.name is None:
-            raise RejectedError(self.reason, self.line)
-        return self.name
-
-
-@dataclass(frozen=True)
-class TeamFiles:
-    """What one team has for one case."""
-
-    root: Path
-    label_map: Located
-    lengths: Located
 
 
 @dataclass(frozen=True)
@@ -123,19 +87,6 @@ class _TrueMap:
     @cached_property
     def map(self) -> LabelMap:
         return analyse(read_label_map(self.path))
-
-
-def locate_files(team: Submission, key: str, subject: str, *, only_case: bool) -> TeamFiles:
-    """Find a team's label map and lengths of a case."""
-    found = []
-    for files, kind in ((team.label_maps, "label map"), (team.lengths, "file of lengths")):
-        try:
-            if team.rejected:
-                raise RejectedError(UNSAFE_FILE, team.rejected)
-            found.append(Located(locate(files, key, subject, only_case=only_case, kind=kind)))
-        except RejectedError as error:
-            found.append(Located(None, error.reason, error.line))
-    return TeamFiles(team.root, *found)
 
 
 def run_case(task: CaseTask) -> CaseResult:

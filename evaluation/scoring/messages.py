@@ -6,6 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from evaluation.scoring.case_task import CaseResult
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
+from evaluation.submissions.find import Submission
+from feta.labels import TISSUE_NAMES, TISSUES
+from feta.measurements import MEASUREMENTS
+
 if TYPE_CHECKING:
     from evaluation.harness.record import TeamRun
 
@@ -29,3 +37,47 @@ class ScoringNotes:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
+
+
+#: More lines about one team than these help nobody.
+_MAX_LINES = 1000
+
+
+_ED = SEGMENTATION_METRICS.index("ed")
+
+
+def team_lines(team: Submission, index: int, results: Sequence[CaseResult], table: ScoreTable) -> list[str]:
+    """Remarks on one team's files, first what was rejected.
+
+    Args:
+        index: of the team in the table.
+        results: of each case of the table.
+    """
+    lines = [line for result in results for line in result.outcomes[index].lines]
+    lines += _beyond_limits(table, index)
+    keys = {case.name for case in table.cases} | {case.subject for case in table.cases}
+    for files in (team.label_maps, team.lengths):
+        lines += [f"{name}: is of no case of the truth; ignored" for k in files if k not in keys for name in files[k]]
+    lines = [*dict.fromkeys([*lines, *team.notes])]
+    if len(lines) > _MAX_LINES:
+        lines = [*lines[:_MAX_LINES], f"… and {len(lines) - _MAX_LINES} more"]
+    return lines
+
+
+def _beyond_limits(table: ScoreTable, team: int) -> list[str]:
+    """A line for each case with a measurement that counts less than it is."""
+    limits = table.limits
+    too_many = (table.values[team, ..., _ED] > limits.ed) & (table.reasons[team, ..., _ED] == "")
+    too_long = (table.length_errors[team] > limits.length) & (table.length_reasons[team] == "")
+    lines = []
+    for c in np.flatnonzero(too_many.any(axis=1) | too_long.any(axis=1)):
+        found = [
+            f"ED of {TISSUE_NAMES[TISSUES[i]]} is {table.values[team, c, i, _ED]:.0f} and counts as {limits.ed:.0f}"
+            for i in np.flatnonzero(too_many[c])
+        ]
+        found += [
+            f"error of {MEASUREMENTS[k]} is {table.length_errors[team, c, k]:.0f} % and counts as {limits.length:.0f} %"
+            for k in np.flatnonzero(too_long[c])
+        ]
+        lines.append(f"{table.cases[c].name}: {', '.join(found)}: no worse than missing")
+    return lines

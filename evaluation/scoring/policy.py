@@ -19,21 +19,13 @@ import yaml
 from evaluation.metrics.betti import euler_numbers
 from evaluation.metrics.measurements import Measured
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, Limits
+from evaluation.submissions.reasons import ABSENT_IN_BOTH, EXTRA_LABEL, MISSING_LABEL
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import EXPECTED_BETTI, TISSUES
 
 Euler = Literal["table", "reference"]
 
-#: Reason codes of single labels and lengths. Those of files are in ``evaluation.intake``.
-MISSING_LABEL = "missing-label"
-EXTRA_LABEL = "extra-label"
-ABSENT_IN_BOTH = "absent-in-both"
-MISSING_LENGTH = "missing-length"
-INVALID_LENGTH = "invalid-length"
-NO_TRUTH = "no-truth"
-#: Reasons that explain a value without being anybody's fault.
-NOT_A_FAULT = frozenset({"", ABSENT_IN_BOTH, NO_TRUTH})
 
 _ED = SEGMENTATION_METRICS.index("ed")
 _BETTI = slice(SEGMENTATION_METRICS.index("b0"), None)

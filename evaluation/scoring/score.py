@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 import feta
-from evaluation.remarks import team_lines
+from evaluation.metrics.length_error import length_errors
 from evaluation.scoring.cache import VERSION, Cache
-from evaluation.scoring.case_task import CaseResult, CaseTask, TeamFiles, locate_files
+from evaluation.scoring.case_task import CaseResult, CaseTask
 from evaluation.scoring.dask_pool import run_on
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringNotes, team_lines
 from evaluation.scoring.policy import (
-    NO_TRUTH,
     Euler,
     Policy,
     default_policy,
@@ -29,8 +28,9 @@ from evaluation.scoring.policy import (
 from evaluation.scoring.process_pool import run_all
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth, read_truth
+from evaluation.submissions.case_files import TeamFiles, locate_files
 from evaluation.submissions.find import Submission, find_submissions
-from evaluation.submissions.lengths import length_errors
+from evaluation.submissions.reasons import NO_TRUTH
 from feta.errors import FetaError
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from evaluation.scoring.score_table import CaseInfo
 from evaluation.submissions.find import case_key
 from evaluation.submissions.intake import Identity, identities
-from evaluation.submissions.lengths import read_true_lengths
+from feta.biometry_table import read_true_lengths
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.participants import Participant, read_participants

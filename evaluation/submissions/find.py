@@ -13,7 +13,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from evaluation.submissions.intake import MISSING_FILE, TWO_FILES, UNSAFE_FILE, RejectedError, printable
+from evaluation.submissions.intake import RejectedError, printable
+from evaluation.submissions.reasons import MISSING_FILE, TWO_FILES, UNSAFE_FILE
 from feta.errors import FetaError
 
 #: Folders deeper than derivatives/predictions/<name>/sub-*/ses-*/anat hold nothing that is scored.

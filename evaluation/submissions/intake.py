@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from evaluation.submissions.reasons import INVALID_FILE, UNSAFE_FILE, WRONG_GRID
 from feta.errors import FetaError
 from feta.files import GZIP_MAGIC
 from feta.grid import Grid
@@ -27,14 +28,6 @@ from feta.volumes import Volume, read_label_map
 #: A result file larger than this isn't read.
 MAX_FILE_BYTES = 2 << 30
 
-#: Reason codes of files.
-MISSING_FILE = "missing-file"
-TWO_FILES = "two-files"
-UNSAFE_FILE = "unsafe-file"
-INVALID_FILE = "invalid-file"
-WRONG_GRID = "wrong-grid"
-NOT_MEASURED = "not-measured"
-FILE_REASONS = frozenset({MISSING_FILE, TWO_FILES, UNSAFE_FILE, INVALID_FILE, WRONG_GRID, NOT_MEASURED})
 
 _BLOCK = 1 << 20
 #: What single precision does to a grid isn't worth a remark.

@@ -14,69 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.scoring.policy import INVALID_LENGTH, MISSING_LENGTH
-from evaluation.submissions.intake import INVALID_FILE, PrivateCopy, RejectedError, printable
+from evaluation.submissions.intake import PrivateCopy, RejectedError, printable
+from evaluation.submissions.reasons import INVALID_FILE, INVALID_LENGTH, MISSING_LENGTH
+from feta.biometry_table import _column, read_biometry
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.participants import subject_key
-from feta.predictions import parse_length, read_biometry
-from feta.tables import is_absent, plain_name, read_table
-
-#: Where the true lengths lie below the truth's root.
-_TABLES = ("biometry.tsv", "derivatives/biometry/biometry.tsv")
-
-
-def read_true_lengths(root: Path) -> tuple[dict[str, list[float]], list[str]]:
-    """The true lengths by the first cell of their row, a subject or a case.
-
-    Returns:
-        Lengths in mm in the order of MEASUREMENTS, NaN where there is none; and warnings, one line each.
-    """
-    path = next((root / name for name in _TABLES if (root / name).exists()), None)
-    if path is None:
-        others = sorted((root / "derivatives" / "biometry").glob("*.tsv"))
-        path = others[0] if others else None
-    if path is None:
-        return {}, [f"{root}: has no biometry.tsv; lengths are not scored"]
-    try:
-        return read_length_table(path.resolve())
-    except FetaError as error:
-        return {}, [f"{error}; lengths are not scored"]
-
-
-def read_length_table(path: Path) -> tuple[dict[str, list[float]], list[str]]:
-    """The lengths in a table of several subjects; as ``read_true_lengths``.
-
-    Raises:
-        FetaError: the file can't be read, or is empty.
-    """
-    table = read_table(path)
-    columns = {m: _column(table.header, m) for m in MEASUREMENTS}
-    warnings = [f"{path.name}: has no column {m}" for m, at in columns.items() if at is None]
-    lengths: dict[str, list[float]] = {}
-    for row in table.rows:
-        name = subject_key(row[0])
-        if name in lengths:
-            warnings.append(f"{path.name}: {name} is listed twice; its lengths are not scored")
-            lengths[name] = [np.nan] * len(MEASUREMENTS)
-            continue
-        cells = {m: row[at] if at is not None and at < len(row) else "" for m, at in columns.items()}
-        lengths[name] = [_true_length(path, name, m, cell, warnings) for m, cell in cells.items()]
-    return lengths, warnings
-
-
-def _column(header: tuple[str, ...], measurement: Measurement) -> int | None:
-    """Where a measurement stands, with or without a unit in its name."""
-    found = [i for i, name in enumerate(header) if plain_name(name).removesuffix("mm") == measurement.lower()]
-    return found[0] if len(found) == 1 else None
-
-
-def _true_length(path: Path, row: str, measurement: Measurement, cell: str, warnings: list[str]) -> float:
-    value, problem = parse_length(cell)
-    if problem and not is_absent(cell):
-        warnings.append(f"{path.name}: {row}: {measurement} {problem}; it is not scored")
-    return np.nan if value is None else value
+from feta.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -137,8 +81,3 @@ def _why(measurement: Measurement, problems: Sequence[str]) -> str:
     own = [line for line in problems if f": {measurement} " in line]
     absent = own and own[0].endswith((" is empty", " has no column"))
     return MISSING_LENGTH if absent else INVALID_LENGTH
-
-
-def length_errors(lengths: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Errors (T, C, 5) in percent of lengths (T, C, 5) against the truth (C, 5); NaN where either is missing."""
-    return 100 * np.abs(lengths - truth) / truth

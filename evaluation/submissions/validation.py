@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.scoring.case_task import Located, TeamFiles, locate_files
+from evaluation.submissions.case_files import Located, TeamFiles, locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
 from evaluation.submissions.intake import RejectedError, check_label_map, read_header, take
 from evaluation.submissions.lengths import check_lengths

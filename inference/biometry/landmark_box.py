@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from scipy.ndimage import affine_transform
 from torch import Tensor
 
+from feta.grid import Matrix
 from feta.labels import LABEL_COUNT
-from inference.geometry.frames import Matrix, box_to_frame
+from inference.geometry.frames import box_to_frame
 from inference.geometry.preprocessing import standardise
 
 #: Voxels along (x, y, z), and how many of them on each side lie outside the brain.

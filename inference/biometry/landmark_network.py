@@ -29,7 +29,7 @@ from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 
 if TYPE_CHECKING:
-    from inference.segmentation.segmenter import Segmentation
+    from inference.geometry.segmentation_result import Segmentation
 
 #: Standard deviation (voxels) of the heatmaps that the network is taught.
 HEAT_SD = 1.5

@@ -14,8 +14,8 @@ from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.age_prior import PATHOLOGICAL, PATHOLOGICAL_SPREAD, age_prior
 from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Calibration, Source
 from inference.biometry.line import Line
+from inference.biometry.measure import Evidence
 from inference.biometry.robust_fusion import Combined, combine
-from inference.evidence import Evidence
 
 Array = npt.NDArray[np.float64]
 #: A length beyond these multiples of the age's mean is a failed measurement rather than a patient: the smallest
@@ -185,3 +185,18 @@ def _outside(age: float | None) -> tuple[str, ...]:
 def _unclear(lengths: Mapping[Measurement, Length]) -> tuple[str, ...]:
     unclear = [str(m) for m, n in lengths.items() if n.source == BOTH and n.age_share > MOSTLY_AGE]
     return (f"{', '.join(unclear)}: the image is so unclear that the age counts more",) if unclear else ()
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How lengths are found.
+
+    Attributes:
+        model: what an age lets expect.
+        calibration: how far measurements are off.
+        method: which of them count.
+    """
+
+    model: AgeModel
+    calibration: Calibration
+    method: Method = Method.FUSION

@@ -13,11 +13,10 @@ import numpy.typing as npt
 from scipy.ndimage import affine_transform
 from scipy.optimize import minimize
 
-from feta.grid import transformed
+from feta.grid import Matrix, transformed
 from feta.volumes import Volume
 from inference.geometry.orientation import Reorientation
 
-Matrix = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.uint8]
 
 SPACING = 0.6

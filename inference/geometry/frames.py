@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from feta.grid import Grid
+from feta.grid import Grid, Matrix
 
-Matrix = npt.NDArray[np.floating]
 #: SimpleITK's physical space is LPS; ours is RAS.
 LPS_TO_RAS: Matrix = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: Slabs of this many voxels are resampled at once, so that coordinates stay small in memory.

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from feta.grid import transformed
-from inference.geometry.frames import SLAB_VOXELS, Matrix, coordinates, sample
+from feta.grid import Matrix, transformed
+from inference.geometry.frames import SLAB_VOXELS, coordinates, sample
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from feta.grid import Matrix
 from feta.volumes import Volume
-from inference.geometry.frames import Matrix, index_to_ras, resample
+from inference.geometry.frames import index_to_ras, resample
 
 #: Normalised intensities are clipped to this many standard deviations.
 CLIP_SD = 5.0

@@ -18,10 +18,12 @@ from inference.biometry.landmark_network import LandmarkPair
 from inference.biometry.midline_alignment import Upright
 from inference.geometry.frames import LPS_TO_RAS, index_to_ras
 from inference.geometry.orientation import Bare, Reorientation
+from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import Compute
 from inference.nnunet.folder import Results
 from inference.nnunet.predictor import Predictor
-from inference.segmentation.segmenter import Segmentation, Segmenter, constructed, doubts, largest_component
+from inference.segmentation.postprocessing import constructed, doubts, largest_component
+from inference.segmentation.segmenter import Segmenter
 
 AS_STORED = Reorientation((0, 1, 2), (False, False, False))
 

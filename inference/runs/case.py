@@ -3,63 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from feta.age_model import AgeModel
+from feta.biometry_table import write_biometry
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.predictions import write_biometry
 from feta.volumes import Volume, read_volume, write_label_map
-from inference.biometry.calibration import Calibration
-from inference.biometry.lengths import Length, Method, complete
+from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import look
-from inference.biometry.midline_alignment import Matrix, turn_upright
+from inference.biometry.midline_alignment import turn_upright
+from inference.geometry.segmentation_result import SegmenterLike
 from inference.runs.outputs import Job
 from inference.runs.sidecar import write_sidecar
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
 THINNEST_MM = 15.0
-
-
-class Segmented(Protocol):
-    """What a segmenter gives back: see ``inference.segmenter.Segmentation``."""
-
-    @property
-    def labels(self) -> Volume:
-        """uint8 (z, y, x) on the input's grid."""
-
-    @property
-    def to_canonical(self) -> Matrix:
-        """4×4, from physical LPS mm to the canonical brain frame."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """One line each."""
-
-
-class SegmenterLike(Protocol):
-    """Anything that segments a volume."""
-
-    def __call__(self, volume: Volume) -> Segmented:
-        """Segment one volume."""
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """How lengths are found.
-
-    Attributes:
-        model: what an age lets expect.
-        calibration: how far measurements are off.
-        method: which of them count.
-    """
-
-    model: AgeModel
-    calibration: Calibration
-    method: Method = Method.FUSION
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from feta.cases import Case
-from feta.predictions import biometry_path, label_map_path
+from feta.cases import Case, biometry_path, label_map_path
 
 
 @dataclass(frozen=True)

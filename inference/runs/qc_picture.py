@@ -23,13 +23,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy.ndimage import affine_transform
 
 from feta.files import write_atomically
-from feta.grid import transformed
+from feta.grid import Matrix, transformed
 from feta.labels import TISSUE_COLOURS, TISSUES
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.lengths import Length
 from inference.biometry.line import Line
-from inference.biometry.midline_alignment import Matrix
 
 #: Pixels of this size (mm).
 PIXEL_MM = 0.5

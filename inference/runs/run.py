@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,57 +12,17 @@ from typing import Any
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
-from inference.biometry.lengths import Length
-from inference.nnunet.folder import find_results
-from inference.runs.case import Measuring, Result, SegmenterLike, process
+from inference.biometry.lengths import Length, Measuring
+from inference.geometry.segmentation_result import SegmenterLike
+from inference.runs.case import Result, process
+from inference.runs.models import Loader, load_segmenter
 from inference.runs.outputs import Job
 from inference.runs.progress import Reporter, reporter
 from inference.runs.record import Record, checksums, finished, write_record
 from inference.runs.run_log import NAME, RunLog
-from inference.runs.settings import Settings, frame_weights
-from inference.runs.signals import deferred
+from inference.runs.settings import Settings
 
 ALL_FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
-
-
-def load_segmenter(settings: Settings) -> tuple[SegmenterLike, str, tuple[str, ...]]:
-    """Choose the device and load the model.
-
-    Returns:
-        the segmenter, the processor's name, and warnings about the choice.
-    """
-    # torch takes seconds to import, which a run whose cases are all finished needn't pay.
-    with deferred():
-        from inference.networks.device import choose
-        from inference.segmentation.segmenter import Segmenter
-
-    compute = choose(settings.device)
-    name = f"{compute.name}, {str(compute.dtype).removeprefix('torch.')}"
-    if (results := find_results(settings.weights)) is not None:
-        from inference.nnunet.segmenter import NnunetSegmenter
-
-        frame = frame_weights(settings.weights)
-        nnunet = NnunetSegmenter(
-            results,
-            frame,
-            compute,
-            flips=settings.flips,
-            topology=settings.topology,
-            extraction=settings.extraction,
-        )
-        return nnunet, name, (*compute.warnings, *results.warnings)
-    segmenter = Segmenter(
-        settings.weights,
-        compute,
-        flips=settings.flips,
-        topology=settings.topology,
-        autoencoder=settings.autoencoder,
-        extraction=settings.extraction,
-    )
-    return segmenter, name, compute.warnings
-
-
-Loader = Callable[[Settings], tuple[SegmenterLike, str, tuple[str, ...]]]
 
 
 @dataclass

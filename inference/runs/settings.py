@@ -13,9 +13,8 @@ from feta.errors import FetaError
 from feta.volumes import fingerprint
 from inference.biometry.calibration import NAME as CALIBRATION
 from inference.biometry.calibration import read_calibration
-from inference.biometry.lengths import Method
+from inference.biometry.lengths import Measuring, Method
 from inference.nnunet.folder import find_results
-from inference.runs.case import Measuring
 
 #: Names the folder of weights where --weights doesn't; the image sets it.
 WEIGHTS_VARIABLE = "FETA_WEIGHTS"

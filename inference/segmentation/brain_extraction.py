@@ -13,15 +13,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from feta.grid import Matrix
 from feta.volumes import Volume
-from inference.geometry.frames import Matrix, box_to_frame
+from inference.geometry.frames import box_to_frame
 from inference.geometry.preprocessing import signal, standardise, to_box
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 from inference.networks.sliding_window import predict
 from inference.networks.weights import Model, load_network
 from inference.segmentation.brain_mask import BrainMask
-from inference.segmentation.locator import Pose
+from inference.segmentation.pose import Pose
 
 #: A volume whose signal fills less than so many times the brain's mask has been masked before: nothing is taken away.
 SURROUNDED = 2.0

@@ -10,8 +10,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from feta.grid import transformed
-from inference.geometry.frames import Matrix, resample
+from feta.grid import Matrix, transformed
+from inference.geometry.frames import resample
 
 #: What lies this far (mm) beyond the mask is kept: masks of the volumes that networks are trained on are as wide.
 MARGIN_MM = 3.0

@@ -16,20 +16,19 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from feta.grid import transformed
+from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.geometry.frames import Matrix, box_to_frame, index_to_ras, resample, rotation_degrees
+from inference.geometry.frames import box_to_frame, resample
 from inference.geometry.preprocessing import signal, standardise, to_box
+from inference.geometry.similarity import fit_similarity
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 from inference.segmentation.brain_mask import SMALLEST_BRAIN_ML, BrainMask
+from inference.segmentation.pose import Points, Pose, angle_between
 
 #: Channels of the network: eight labels' logits, the logit of uprightness, the place (x, y, z).
 OUTPUTS = LABEL_COUNT + 4
-Points = npt.NDArray[np.floating]
-#: Longest extent of a fetal brain at term, mm.
-LARGEST_BRAIN_MM = 140.0
 #: Side (mm) of the box around a brain's centre: as in training.
 BOX_MM = 168.0
 #: The rotations that are tried, (72, 3, 3): the 60 of an icosahedron, one of which is within 45° of any rotation, and
@@ -44,66 +43,6 @@ MOST_LOOKS = 4
 #: Poses closer than this are one; so many different ones are handed on.
 SAME_POSE_DEGREES = 25.0
 CONTENDERS = 3
-
-
-@dataclass(frozen=True)
-class Pose:
-    """How the brain lies in the image.
-
-    Attributes:
-        to_ras: 4×4, from canonical brain mm to physical RAS mm; a rigid motion.
-        size_mm: cube root of the brain's volume, as the fitted scale tells.
-        residual: root mean square misfit of the places, in units of the brain's size.
-        low, high: (3,) the brain's extent along the canonical axes, mm.
-        found: whether a brain was found; otherwise the header's directions and the signal's centre.
-        brain: its mask, where there is a network that finds it.
-    """
-
-    to_ras: Matrix
-    size_mm: float
-    residual: float
-    low: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
-    found: bool
-    brain: BrainMask | None = None
-
-    def centre(self) -> Points:
-        """Middle of the brain's extent, RAS mm."""
-        return self.to_ras[:3, :3] @ ((self.low + self.high) / 2) + self.to_ras[:3, 3]
-
-
-def fit_similarity(
-    places: npt.NDArray[np.float64], points: npt.NDArray[np.float64], iterations: int = 5
-) -> tuple[Matrix, float, float]:
-    """Robust least-squares similarity: ``points ≈ scale · R · places + t``.
-
-    Umeyama (IEEE TPAMI 1991), with weights that fade out misfits (Geman–McClure), re-estimated.
-
-    Args:
-        places: (N, 3) canonical places in units of the brain's size.
-        points: (N, 3) physical positions, mm.
-        iterations: of the reweighting.
-
-    Returns:
-        4×4 rigid matrix from canonical mm to physical mm, the scale (mm), and the weighted root mean
-        square misfit in units of the brain's size.
-    """
-    weights = np.ones(len(places))
-    for _ in range(iterations):
-        w = weights / weights.sum()
-        mean_u, mean_p = w @ places, w @ points
-        u, p = places - mean_u, points - mean_p
-        left, singular, right = np.linalg.svd((p * w[:, None]).T @ u)
-        sign = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-        rotation = left @ np.diag(sign) @ right
-        scale = float((singular * sign).sum() / (w @ (u**2).sum(1)))
-        misfit = np.linalg.norm(p - scale * u @ rotation.T, axis=1) / scale
-        cutoff = max(2.0 * float(np.median(misfit)), 1e-6)
-        weights = 1 / (1 + (misfit / cutoff) ** 2) ** 2
-    rigid = np.eye(4)
-    rigid[:3, :3] = rotation
-    rigid[:3, 3] = mean_p - scale * rotation @ mean_u
-    return rigid, scale, float(np.sqrt(w @ misfit**2))
 
 
 @dataclass(frozen=True)
@@ -216,28 +155,6 @@ class Locator:
         low, high = np.percentile(local, [0.2, 99.8], axis=0)
         sureness = float(output[LABEL_COUNT].numpy()[brain].mean())
         return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
-
-
-def by_directions(volume: Volume, directions: Points) -> Pose:
-    """The pose of a brain that wasn't found: given directions, about the centre of the signal's bounding box.
-
-    Args:
-        volume: (z, y, x) float32.
-        directions: 3×3, right, anterior and superior as columns in the volume's RAS space.
-    """
-    where = np.argwhere(volume.array != 0)[:, ::-1]
-    corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
-    ends = transformed(index_to_ras(volume.grid), corners) @ directions
-    low, high = ends.min(0), ends.max(0)
-    to_ras = np.eye(4)
-    to_ras[:3, :3], to_ras[:3, 3] = directions, directions @ ((low + high) / 2)
-    half = np.minimum((high - low) / 2, LARGEST_BRAIN_MM / 2)
-    return Pose(to_ras, float("nan"), float("nan"), -half, half, False)
-
-
-def angle_between(a: Pose, b: Pose) -> float:
-    """Angle of the rotation from one pose to the other, degrees."""
-    return rotation_degrees(a.to_ras[:3, :3].T @ b.to_ras[:3, :3])
 
 
 def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:

@@ -6,67 +6,46 @@ Find the brain and its pose, resample it upright, predict, and bring the probabi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from feta.grid import Matrix
 from feta.labels import LABEL_COUNT
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.landmark_network import LandmarkNetwork, LandmarkPair
 from inference.biometry.midline_alignment import Upright
-from inference.geometry.frames import LPS_TO_RAS, Matrix, box_to_frame, coordinates, index_to_ras, resample
-from inference.geometry.native_grid import OnGrid, back_to_grid
+from inference.geometry.frames import LPS_TO_RAS, box_to_frame, index_to_ras, resample
+from inference.geometry.native_grid import back_to_grid
 from inference.geometry.orientation import Bare
-from inference.geometry.preprocessing import standardise, to_box
+from inference.geometry.preprocessing import to_box
+from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 from inference.networks.sliding_window import predict
 from inference.networks.weights import Model, load_network, read_model
 from inference.segmentation.autoencoder import Autoencoder
 from inference.segmentation.brain_extraction import Extractor
-from inference.segmentation.locator import Locator, Pose, angle_between, by_directions
-
-#: Room around the brain, mm.
-MARGIN_MM = 14.0
-#: Largest side of the upright box, mm: a term brain and its margins fit.
-LARGEST_BOX_MM = 192.0
-#: Least side of the upright box, voxels.
-SMALLEST_BOX = 96
-#: The box in which poses are compared: coarse and small, since several are looked at.
-VERDICT_SPACING = 1.5
-VERDICT_SIDE = 80
-#: A pose that fits worse than this (in brain sizes) is sought again on the mask that is found with it, so often at
-#: most; turned by less than this, it has settled.
-FITTING_RESIDUAL = 0.07
-MOST_ROUNDS = 4
-SETTLED_DEGREES = 3.0
-#: What a verdict on a brain taken out of its surroundings loses for each brain size by which the places don't fit.
-MISFIT = 0.3
-#: A pose that fits worse than this (in brain sizes) is reported.
-DOUBTFUL_RESIDUAL = 0.1
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """A label map and the frame of the brain.
-
-    Attributes:
-        labels: uint8 (Z, Y, X), on the input's grid.
-        to_canonical: 4×4 float64, from the image's physical LPS mm to canonical brain mm (x right,
-            y anterior, z superior, origin at the brain's centre).
-        warnings: for the user, one line each.
-    """
-
-    labels: Volume
-    to_canonical: Matrix
-    warnings: tuple[str, ...]
+from inference.segmentation.locator import Locator
+from inference.segmentation.pose import Pose, angle_between, by_directions
+from inference.segmentation.pose_search import (
+    FITTING_RESIDUAL,
+    MISFIT,
+    MOST_ROUNDS,
+    SETTLED_DEGREES,
+    VERDICT_SIDE,
+    VERDICT_SPACING,
+    _coarse,
+    _sureness,
+)
+from inference.segmentation.postprocessing import constructed, doubts, largest_component
+from inference.segmentation.predictor import _normalised, _upright_box
 
 
 class Segmenter:
@@ -203,75 +182,3 @@ class Segmenter:
     def _softmax(self, network: ResidualUNet, patch: Tensor) -> Tensor:
         with self.compute.precision():
             return network(patch).float().softmax(1)
-
-
-def _coarse(volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
-    """What lies around a pose, (1, Z, Y, X), as coarse as poses are compared, and from RAS mm to its index."""
-    size = (VERDICT_SIDE * 2,) * 3
-    around = box_to_frame(size, VERDICT_SPACING, pose.centre())
-    return to_box(volume, np.eye(4), around, size), np.linalg.inv(around)
-
-
-def _sureness(probabilities: Tensor) -> float:
-    """Mean probability of the likeliest tissue where the network sees any."""
-    tissue = probabilities[0] < 0.5
-    return float(probabilities[1:].amax(0)[tissue].mean()) if tissue.any() else 0.0
-
-
-def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:
-    """The box that holds the brain in the canonical frame: index → mm, and its size (x, y, z) in voxels."""
-    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
-    x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
-    return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
-
-
-def _normalised(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
-    """The image (1, Z, Y, X) of the upright box, standardised by the brain; alone with it where its mask is known."""
-    if pose.brain is None:
-        return standardise(image, _inside(pose, box, image))
-    brain, near = pose.brain.around(pose.to_ras @ box, (image.shape[3], image.shape[2], image.shape[1]))
-    image = image * near
-    return standardise(image, brain & (image > 0))
-
-
-def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
-    """Voxels (1, Z, Y, X) bool of the ellipsoid that fills the brain's extent, where there is signal."""
-    middle, half = (pose.low + pose.high) / 2, (pose.high - pose.low) / 2
-    size = (image.shape[3], image.shape[2], image.shape[1])
-    position = coordinates(box, size, slice(None))
-    scaled = (position - torch.as_tensor(middle, dtype=torch.float32)) / torch.as_tensor(half, dtype=torch.float32)
-    inside = ((scaled**2).sum(-1) < 1)[None]
-    return inside & (image > 0)
-
-
-def constructed(found: OnGrid, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
-    """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
-    # numba takes a while to import, which runs without it needn't pay.
-    from inference.topology.correction import construct
-
-    assert found.scores is not None
-    z, y, x = np.ogrid[found.part]
-    a, b, c, d = to_canonical[0]
-    return construct(labels[found.part], found.scores, a * x + b * y + c * z + d < 0)
-
-
-def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Keep the largest 26-connected piece of tissue: the brain is one, stray islands are not of it."""
-    found, sizes = cc3d.connected_components(labels > 0, connectivity=26, return_N=True)
-    if sizes < 2:
-        return labels
-    counts = np.bincount(found.ravel())
-    counts[0] = 0
-    return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
-
-
-def doubts(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
-    """What the user should check, one line each."""
-    lines = []
-    if not pose.found:
-        lines.append("no brain was recognised; the header's orientation was taken, check the label map")
-    elif pose.residual > DOUBTFUL_RESIDUAL:
-        lines.append(f"the brain's pose is doubtful (misfit {pose.residual:.2f} brain sizes), check the label map")
-    if not labels.any():
-        lines.append("the label map is empty")
-    return tuple(lines)

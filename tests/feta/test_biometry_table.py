@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feta.cases import Case
+from feta.biometry_table import read_biometry, write_biometry
+from feta.cases import Case, biometry_path, label_map_path
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.predictions import biometry_path, label_map_path, read_biometry, write_biometry
 
 LENGTHS = dict(zip(MEASUREMENTS, (30.5, 14.25, 61.0, 70.125, 32.0), strict=True))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from feta.biometry_table import read_biometry
 from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS
-from feta.predictions import read_biometry
 from feta.volumes import read_label_map, write_volume
 from inference.cli import main
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
@@ -28,7 +28,7 @@ def model() -> Counting:
 def call(tmp_path: Path, model: Counting, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Calls feta-infer in this process and gives its exit status."""
     monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
-    monkeypatch.setattr("inference.runs.run.load_segmenter", model.load)
+    monkeypatch.setattr("inference.runs.models.load_segmenter", model.load)
     monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
 
     def start(*arguments: str | Path) -> int:

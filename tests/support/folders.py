@@ -6,7 +6,7 @@ import gzip
 from pathlib import Path
 
 from feta.volumes import Volume, write_volume
-from inference.runs.case import SegmenterLike
+from inference.geometry.segmentation_result import SegmenterLike
 from inference.runs.settings import Settings
 from tests.support.heads import Segmented, make_head, stand_in
 

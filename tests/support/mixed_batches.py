@@ -18,7 +18,7 @@ from training.engine import distributed
 from training.engine.architectures import ArchitectureSettings
 from training.engine.losses import LossSettings
 from training.imaging.random_source import Draw
-from training.synthesis.sample import SynthesisSettings
+from training.synthesis.settings import SynthesisSettings
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask
 
 #: Samples with complete (c) and merged (m) labels. Of two processes one gets the even ones, the other the odd ones.

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.age_model import PUBLISHED_CURVES
+from feta.grid import Matrix
 from feta.labels import Tissue
 from feta.measurements import Measurement
-from inference.geometry.frames import Matrix
 from training.anatomy.growth import BRAIN_LENGTH
 from training.anatomy.template import CALLOSUM
 

@@ -21,7 +21,7 @@ from inference.geometry.frames import coordinates
 from inference.geometry.frames import sample as interpolated
 from training.anatomy.velocity_field import Deformation, Lattice
 from training.data.subject import Subject
-from training.synthesis.artefacts import blur
+from training.imaging.filters import blur
 
 #: The brains are compared on a grid this fine, the field is sampled this finely, and this much lies around, mm.
 IMAGE_MM, FIELD_MM, MARGIN_MM = 2.0, 4.0, 8.0

@@ -16,10 +16,11 @@ import SimpleITK as sitk
 import torch
 from scipy import ndimage
 
+from feta.grid import Matrix
 from feta.labels import LABEL_COUNT, Tissue
 from feta.volumes import read_label_map, read_volume
 from inference.biometry.midline_alignment import onto_symmetry
-from inference.geometry.frames import Matrix, index_to_ras
+from inference.geometry.frames import index_to_ras
 from training.anatomy.kernels import label_points
 
 #: The corpus callosum has a channel of its own, after the labels 0–7; in a label map it is white matter.

@@ -13,6 +13,7 @@ import numpy as np
 from feta.age_model import AgeModel, published_model
 from feta.errors import FetaError
 from feta.files import write_atomically
+from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.participants import read_participants
 from feta.volumes import Volume, read_label_map, read_volume
@@ -20,7 +21,7 @@ from inference.biometry.landmark_definitions import landmark_lines
 from inference.biometry.lengths import Length
 from inference.biometry.line import Line
 from inference.biometry.midline_alignment import turn_upright
-from inference.geometry.frames import LPS_TO_RAS, Matrix
+from inference.geometry.frames import LPS_TO_RAS
 from training.data.subject import pairs
 
 HEADER = ("case", "measurement", "length_mm", "week", "curve_mm", "curve_sd_mm", "ratio", "centile", "callosum")

@@ -15,9 +15,8 @@ from feta.files import write_atomically
 from feta.measurements import MEASUREMENTS
 from inference.biometry.calibration import Calibration
 from inference.biometry.lengths import Length, Method, complete
-from training.anatomy.plan import IndividualSettings
+from training.anatomy.plan import IndividualSettings, draw_plan
 from training.assessment.evidence import Seen
-from training.commands.age_line import draw_table
 
 Array = npt.NDArray[np.float64]
 LINE = "age line"
@@ -105,3 +104,26 @@ def _table(cases: Sequence[Seen], found: dict[str, list[dict]]) -> str:
                 start = [case.name, case.age, int(case.pathological), f"{case.quality:g}", measurement, f"{true:.3f}"]
                 writer.writerow([*start, way, *cells, length.source])
     return text.getvalue()
+
+
+#: Ages in weeks between which fetuses are drawn, and every how many is pathological: as in a cohort.
+_AGES, _PATHOLOGICAL = (20.5, 36.0), 3
+
+
+def draw_table(seed: int, count: int, settings: IndividualSettings) -> tuple[Array, Array]:
+    """Ages (N,) in weeks and lengths (N, 5) in mm of random fetuses, a third of them pathological."""
+    rng = np.random.default_rng(seed)
+    ages = rng.uniform(*_AGES, count)
+    rows = []
+    for i, age in enumerate(ages):
+        plan = draw_plan(rng, float(age), i % _PATHOLOGICAL == _PATHOLOGICAL - 1, settings)
+        rows.append([plan.lengths[m] for m in MEASUREMENTS])
+    return ages, np.array(rows)
+
+
+def score_line(fitted: tuple[Array, Array], scored: tuple[Array, Array]) -> Array:
+    """Absolute percentage errors (N, 5) on one table of the lines that fit another best."""
+    ages, lengths = scored
+    lines: Sequence[Array] = [np.polyfit(fitted[0], column, 1) for column in fitted[1].T]
+    predicted = np.stack([np.polyval(line, ages) for line in lines], axis=1)
+    return np.asarray(100 * np.abs(predicted - lengths) / lengths)

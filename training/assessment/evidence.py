@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.submissions.lengths import read_true_lengths
+from feta.biometry_table import read_true_lengths
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
 from feta.files import write_atomically
@@ -26,12 +26,11 @@ from feta.measurements import Measurement
 from feta.tables import parse_number, plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map
 from inference.biometry.line import Line
-from inference.biometry.measure import look
+from inference.biometry.measure import Evidence, look
 from inference.biometry.midline_alignment import turn_upright
-from inference.evidence import Evidence
+from inference.geometry.segmentation_result import Segmentation, Segmented
 from inference.networks.weights import Model, read_model
-from inference.runs.case import Segmented
-from inference.segmentation.segmenter import Segmentation, Segmenter
+from inference.segmentation.segmenter import Segmenter
 
 Array = npt.NDArray[np.float64]
 

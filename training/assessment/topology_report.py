@@ -14,16 +14,18 @@ from torch import Tensor
 
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.files import create_csv
+from feta.grid import Matrix
 from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
-from inference.geometry.frames import Matrix, index_to_ras
+from inference.geometry.frames import index_to_ras
 from inference.geometry.native_grid import back_to_grid
 from inference.geometry.orientation import Bare
 from inference.networks.device import choose
 from inference.networks.weights import read_model
 from inference.segmentation.autoencoder import Autoencoder
-from inference.segmentation.locator import Pose
-from inference.segmentation.segmenter import Segmenter, constructed, largest_component
+from inference.segmentation.pose import Pose
+from inference.segmentation.postprocessing import constructed, largest_component
+from inference.segmentation.segmenter import Segmenter
 from inference.topology.correction import warm_up
 from training.assessment.validation import labelled, scores, sites
 

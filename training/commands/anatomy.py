@@ -20,8 +20,8 @@ from training.commands.common import (
     Steps,
     Threads,
     loop_settings,
-    say,
 )
+from training.engine.log import say
 
 #: The one that never saw the validation subjects.
 HELD_OUT = Path(__file__).parents[2] / "weights" / "anatomy-held-out.safetensors"

@@ -19,13 +19,11 @@ from training.commands.common import (
     Steps,
     Subjects,
     Threads,
-    check_kind,
-    export_run,
     loop_settings,
     prepare,
-    say,
-    ship,
 )
+from training.engine.export import check_kind, export_run, ship
+from training.engine.log import say
 
 if TYPE_CHECKING:
     from training.tasks.autoencoder import Answering
@@ -78,8 +76,9 @@ def answering(folder: Path) -> Answering:
 
 def _of_run(folder: Path) -> Answering:
     from feta.settings import settings_from
+    from training.data.leakage import known_to
     from training.engine.architectures import make_network
-    from training.engine.checkpoint import known_to, load_into, read_checkpoint
+    from training.engine.checkpoint import load_into, read_checkpoint
     from training.tasks.autoencoder import Answering
     from training.tasks.segmentation import SegmentationSettings
 

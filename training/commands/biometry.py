@@ -41,8 +41,8 @@ def ga_baseline(
     """Fit the challenge's reference, a straight line in gestational age; where a length is unknown, the published."""
     import numpy as np
 
-    from evaluation.submissions.lengths import read_length_table
     from feta.age_model import fit_age_model, write_age_model
+    from feta.biometry_table import read_length_table
     from feta.measurements import MEASUREMENTS
     from feta.participants import read_participants
 

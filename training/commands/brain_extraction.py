@@ -19,12 +19,11 @@ from training.commands.common import (
     Start,
     Steps,
     Threads,
-    export_run,
     loop_settings,
     prepare,
-    say,
-    ship,
 )
+from training.engine.export import export_run, ship
+from training.engine.log import say
 
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
 Painted = Annotated[

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from feta.errors import FetaError
+from training.engine.log import say
 
-T = TypeVar("T")
 CONFIGS = Path(__file__).parents[1] / "configs"
 #: Seen by no model behind a reported figure.
 VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
@@ -54,11 +52,6 @@ Subjects = Annotated[
 ]
 
 
-def say(line: str) -> None:
-    """Tell a person at the terminal, or a log."""
-    print(line, file=sys.stderr, flush=True)
-
-
 def loop_settings(minutes: float | None, steps: int | None) -> dict[str, dict[str, Any]]:
     """What was given of the loop's settings, as it stands in a settings file."""
     given = {"minutes": minutes, "steps": steps}
@@ -91,9 +84,8 @@ def prepare(
     import torch
 
     from training.data.partial_labels import COMPLETE
-    from training.data.split import read_subjects
+    from training.data.split import read_subjects, validation_fold
     from training.engine import distributed
-    from training.folds import validation_fold
 
     for folder in (atlases, *also):
         if not folder.is_dir():
@@ -124,78 +116,3 @@ def prepare(
     if subjects.validation and not any(s.groups == COMPLETE for s in subjects.validation) and distributed.leads():
         say(f"{atlases}: labels of those held out merge tissues, so that the log will hold no figures but the loss")
     return subjects
-
-
-@dataclass(frozen=True)
-class Export(Generic[T]):
-    """A run's averaged weights, ready to be written.
-
-    Attributes:
-        entry: for model.yaml.
-        data: of the file that it names.
-        settings: that the run had.
-    """
-
-    entry: dict[str, Any]
-    data: bytes
-    settings: T
-
-
-def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None, int8: bool = False) -> Export[T]:
-    """Read a run's averaged weights.
-
-    Args:
-        kind: of settings: ``SegmentationSettings`` and such, with a network and, unless spacing is given, a synthesis.
-        run: its folder.
-        name: of the file to be written.
-        spacing: mm at which the network works; None: that of its synthesis.
-        int8: kernels in a byte a number.
-
-    Raises:
-        FetaError: the folder holds no run, or one of another kind.
-    """
-    from feta.settings import settings_from
-    from inference.networks.residual_unet import ResidualUNet
-    from inference.networks.weights import packed
-    from training.engine.architectures import shipped
-    from training.engine.checkpoint import load_into, read_checkpoint
-
-    checkpoint = run / "checkpoint.pt"
-    state = read_checkpoint(checkpoint)
-    settings: Any = settings_from(kind, state["made_of"]["settings"], checkpoint)
-    check_kind(kind, settings, checkpoint)
-    shape = shipped(settings.network)
-    network = ResidualUNet(shape)
-    load_into(network, state, "average", checkpoint)
-    data, entry = packed(network, name, spacing or settings.synthesis.spacing, shape, int8)
-    return Export(entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}, data, settings)
-
-
-def check_kind(kind: type, settings: Any, checkpoint: Path) -> None:
-    """Refuse a network that takes or gives another number of channels than its kind does: networks look alike.
-
-    Raises:
-        FetaError: it is of another kind.
-    """
-    usual: Any = kind().network
-    for name in ("inputs", "outputs"):
-        found, wanted = getattr(settings.network, name), getattr(usual, name)
-        if found != wanted:
-            problem = f"is a run of another network: it has {found} {name}, and this one {wanted}"
-            raise FetaError(checkpoint, problem, "name a run of the right command")
-
-
-def ship(weights: Path, index: dict[str, Any], exports: Sequence[Export[Any]]) -> None:
-    """Write files of weights and what model.yaml says of them into a folder, and say what it still lacks.
-
-    Raises:
-        FetaError: the folder can't be written, or its model.yaml can't be read.
-    """
-    import inference.networks.weights
-    from feta.files import make_writable
-
-    make_writable(weights)
-    now = inference.networks.weights.ship(weights, {export.entry["file"]: export.data for export in exports}, index)
-    for name in ("locator", "segmentation"):
-        if name not in now:
-            say(f"{weights}: holds no {name} yet, without which feta-infer cannot use it; `feta-train export` adds one")

@@ -16,7 +16,7 @@ import typer
 from feta.errors import FetaError
 from feta.grid import Grid, transformed
 from training.commands.anatomy import HELD_OUT
-from training.commands.common import say
+from training.engine.log import say
 
 if TYPE_CHECKING:
     from training.anatomy.model import Anatomy

@@ -20,15 +20,14 @@ from training.commands.common import (
     Run,
     Steps,
     Threads,
-    export_run,
     loop_settings,
-    say,
-    ship,
 )
+from training.engine.export import export_run, ship
+from training.engine.log import say
 
 if TYPE_CHECKING:
+    from feta.grid import Matrix
     from feta.volumes import Volume
-    from inference.geometry.frames import Matrix
     from training.tasks.landmark_network import Heads
     from training.tasks.landmark_subjects import LandmarkHead, Segment
 

@@ -10,7 +10,7 @@ import typer
 
 from feta.errors import FetaError
 from training.commands.anatomy import HELD_OUT
-from training.commands.common import say
+from training.engine.log import say
 
 #: Ages in weeks, one more at both ends than simulated cohorts have.
 YOUNGEST, OLDEST = 19.5, 37.0

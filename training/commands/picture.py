@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from feta.cases import Case, find_cases
+from feta.cases import Case, find_cases, label_map_path
 from feta.errors import FetaError
 from feta.files import write_atomically
 from feta.labels import TISSUE_COLOURS, TISSUES
 from feta.participants import Participant, read_participants
-from feta.predictions import label_map_path
 from feta.volumes import Volume, read_label_map, read_volume
 
 #: Around the brain, mm.

@@ -16,7 +16,6 @@ from training.commands.common import (
     Also,
     Atlases,
     Everything,
-    Export,
     Minutes,
     Only,
     Over,
@@ -25,12 +24,11 @@ from training.commands.common import (
     Steps,
     Subjects,
     Threads,
-    export_run,
     loop_settings,
     prepare,
-    say,
-    ship,
 )
+from training.engine.export import Export, export_run, ship
+from training.engine.log import say
 
 
 def segmentation(
@@ -54,7 +52,7 @@ def segmentation(
     """Train the segmentation network; `torchrun -m training segmentation …` trains it on several GPUs or machines."""
     from feta.settings import read_settings
     from inference.networks.device import choose
-    from training.folds import FOLDS
+    from training.data.split import FOLDS
     from training.tasks.segmentation import SegmentationSettings, train_segmentation
 
     if folds and fold is None:

@@ -13,7 +13,8 @@ import numpy as np
 import typer
 
 from feta.errors import FetaError
-from training.commands.common import CONFIGS, VALIDATION, Atlases, Everything, say
+from training.commands.common import CONFIGS, VALIDATION, Atlases, Everything
+from training.engine.log import say
 
 if TYPE_CHECKING:
     from training.anatomy.registration import RegistrationSettings

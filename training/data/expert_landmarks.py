@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from evaluation.submissions.lengths import read_true_lengths
+from feta.biometry_table import read_true_lengths
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.grid import transformed

@@ -12,9 +12,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from feta.errors import FetaError
+from feta.grid import Matrix
 from feta.labels import LABEL_COUNT, TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
-from inference.geometry.frames import Matrix, index_to_ras
+from inference.geometry.frames import index_to_ras
 from training.data.partial_labels import COMPLETE, Groups, LabelSet, read_groups
 
 #: The distance to the brain is smooth: kept on a coarse grid that reaches far outside.

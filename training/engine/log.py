@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import sys
 from pathlib import Path
 
 from feta.errors import FetaError
@@ -94,3 +95,8 @@ def _panels(curves: dict[str, tuple[list[int], list[float]]]) -> list[list[str]]
     shares = [name for name in others if all(0 <= v <= 1 for v in curves[name][1])]
     alone = [[name] for name in others if name not in shares]
     return [panel for panel in (["loss"] if "loss" in curves else [], shares, *alone) if panel] or [[]]
+
+
+def say(line: str) -> None:
+    """Tell a person at the terminal, or a log."""
+    print(line, file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from training.engine.loop import LoopSettings
+    pass
 
 #: Power of the polynomial decay of nnU-Net's learning rate.
 POWER = 0.9
@@ -67,3 +68,47 @@ def climbed(network: nn.Module, radius: float) -> Iterator[None]:
         with torch.no_grad():
             for p, was in zip(moved, before, strict=True):
                 p.copy_(was)  # exactly: adding and subtracting would leave a rounding error
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long and how fast.
+
+    Attributes:
+        steps: at which training ends.
+        minutes: of computing after which it ends, whichever is first; the learning rate follows.
+        learning_rate: the largest, after the warm-up.
+        warmup: steps until it is reached.
+        weight_decay: of the optimiser.
+        optimiser: adamw, sgd or sam.
+        momentum: of sgd.
+        radius: within which sam looks for the worst weights.
+        clip: longest gradient.
+        ema: decay of the averaged weights a step.
+        batch: samples a step, of all processes together.
+        seed: of the samples and the first weights.
+        validate_every: steps.
+        checkpoint_minutes: between checkpoints.
+    """
+
+    steps: int = 4000
+    minutes: float = math.inf
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    weight_decay: float = 1e-4
+    optimiser: Optimiser = Optimiser.ADAMW
+    momentum: float = 0.99
+    radius: float = 0.05
+    clip: float = 1.0
+    ema: float = 0.995
+    batch: int = 1
+    seed: int = 0
+    validate_every: int = 500
+    checkpoint_minutes: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more")
+        if not self.minutes > 0:
+            raise ValueError("minutes must be more than 0")

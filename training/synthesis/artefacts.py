@@ -215,17 +215,3 @@ def rician(draw: Draw, image: Tensor, level: float) -> Tensor:
     bright = image[image > 0]
     sigma = level * float(bright.mean()) if len(bright) else 0.0
     return torch.hypot(image + sigma * draw.normals(*image.shape), sigma * draw.normals(*image.shape))
-
-
-def blur(image: Tensor, sigmas: list[float]) -> Tensor:
-    """Gaussian blur of (Z, Y, X) with one standard deviation (voxels) an axis; zeros outside."""
-    for axis, sigma in enumerate(sigmas):
-        if sigma < 0.2:
-            continue
-        # A product with a matrix takes a tenth of a convolution's time.
-        at = torch.arange(image.shape[axis], dtype=torch.float32)
-        steps = (at[:, None] - at).abs()
-        kernel = torch.exp(-0.5 * (steps / sigma) ** 2) * (steps <= max(1, round(2.5 * sigma)))
-        middle = kernel[:, len(at) // 2].sum()
-        image = (image.movedim(axis, -1) @ (kernel / middle)).movedim(-1, axis)
-    return image.contiguous()

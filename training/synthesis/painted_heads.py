@@ -27,8 +27,12 @@ from training.scanner.appearance import brain_image
 from training.scanner.case import largest_piece
 from training.scanner.cohort_settings import CohortSettings
 from training.scanner.surroundings import Lattice, SurroundingsSettings, head_distances, paint_surroundings
+from training.synthesis.intensity import brain
 from training.synthesis.random_convolution import gin
-from training.synthesis.sample import Sample, SynthesisSettings, at, brain, deformed_frame, scanned, to_labels
+from training.synthesis.sample import Sample, to_labels
+from training.synthesis.scan import scanned
+from training.synthesis.settings import SynthesisSettings
+from training.synthesis.spatial import at, deformed_frame
 
 #: mm around the head that are painted.
 AROUND_MM = 45.0

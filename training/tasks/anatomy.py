@@ -23,10 +23,12 @@ from inference.geometry.frames import index_to_ras, resample
 from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy.normalised_frame import GRID, Point, cerebral_box, fit_sizes, to_canonical
 from training.anatomy.template import CALLOSUM, CHANNELS, read_template
+from training.data.leakage import known_to, made_of
 from training.data.provenance import origins_of, read_origins
 from training.data.subject import pairs
-from training.engine.checkpoint import known_to, made_of, read_checkpoint
-from training.engine.loop import LoopSettings, train
+from training.engine.checkpoint import read_checkpoint
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import Draw
 
 

@@ -17,13 +17,15 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.segmentation.autoencoder import fits, mended_logits
+from training.data.leakage import check_held_out, made_of
 from training.data.split import Subjects
 from training.data.subject import Subject
-from training.engine.checkpoint import check_held_out, made_of
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
+from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import Draw
-from training.synthesis.sample import SynthesisSettings, synthesise
+from training.synthesis.sample import synthesise
+from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted
 from training.tasks.segmentation import normalised
 

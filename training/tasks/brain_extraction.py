@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from inference.geometry.preprocessing import signal, standardise
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from training.data.leakage import made_of
 from training.data.provenance import origins_of
 from training.data.split import Subjects
-from training.engine.checkpoint import made_of
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
+from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import Draw
 from training.synthesis.painted_heads import Head, synthesise_head, viewed
-from training.synthesis.sample import Sample, SynthesisSettings, synthesise
+from training.synthesis.sample import Sample, synthesise
+from training.synthesis.settings import SynthesisSettings
 
 #: So many synthetic volumes of each validation subject are looked at.
 VALIDATION_VIEWS = 4

@@ -12,9 +12,10 @@ from feta.measurements import MEASUREMENTS
 from inference.biometry.landmark_box import INPUTS, SIZE
 from inference.biometry.landmark_network import HEAT_SD, peak
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from training.data.leakage import made_of
 from training.data.provenance import origins_of
-from training.engine.checkpoint import made_of
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import Draw
 from training.tasks.landmark_samples import LandmarkSample, SampleSettings, draw_sample
 from training.tasks.landmark_subjects import LandmarkHead

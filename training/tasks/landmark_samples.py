@@ -12,14 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from feta.grid import transformed
+from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT, TISSUES, Tissue
 from feta.measurements import MEASUREMENTS
 from inference.biometry.landmark_box import SIZE, averaged, brain_box, fractions, in_box, network_input
 from inference.biometry.landmark_network import LATERAL
-from inference.geometry.frames import Matrix
 from training.imaging.random_source import Draw
-from training.synthesis.sample import T2_PRIOR, T2_PRIOR_SD
+from training.synthesis.intensity import T2_PRIOR, T2_PRIOR_SD
 from training.tasks.landmark_subjects import STEP, LandmarkHead
 
 _SHAPE = (SIZE[2], SIZE[1], SIZE[0])

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.errors import FetaError
-from feta.grid import transformed
+from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.biometry.landmark_network import ordered
 from inference.biometry.line import Line
 from inference.biometry.midline_alignment import turn_upright
-from inference.geometry.frames import LPS_TO_RAS, Matrix
+from inference.geometry.frames import LPS_TO_RAS
 from training.assessment.atlas_landmarks import read_landmarks
 from training.data.expert_landmarks import Measured, read_feta_biometry
 from training.data.subject import pairs

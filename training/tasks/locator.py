@@ -11,15 +11,18 @@ from torch import Tensor, nn
 
 from inference.geometry.frames import rotation_degrees
 from inference.geometry.preprocessing import signal, standardise
+from inference.geometry.similarity import fit_similarity
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.locator import OUTPUTS, brain_mask, fit_similarity
+from inference.segmentation.locator import OUTPUTS, brain_mask
+from training.data.leakage import made_of
 from training.data.split import Subjects
 from training.data.subject import Subject
-from training.engine.checkpoint import made_of
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
 from training.engine.losses import place_loss
+from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import Draw
-from training.synthesis.sample import SynthesisSettings, synthesise
+from training.synthesis.sample import synthesise
+from training.synthesis.settings import SynthesisSettings
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,18 @@ from feta.volumes import Volume
 from inference.geometry.preprocessing import standardise
 from inference.networks.device import Compute, choose
 from training.assessment.validation import scores
+from training.data.leakage import made_of
 from training.data.partial_labels import COMPLETE, Groups
 from training.data.split import Subjects
 from training.data.subject import Subject
 from training.engine import distributed
 from training.engine.architectures import ArchitectureSettings, make_network
-from training.engine.checkpoint import made_of
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
 from training.engine.losses import LossSettings, segmentation_loss
+from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import Draw
-from training.synthesis.sample import Sample, SynthesisSettings, synthesise
+from training.synthesis.sample import Sample, synthesise
+from training.synthesis.settings import SynthesisSettings
 
 #: Metrics of the evaluator that a run logs.
 _LOGGED = ("dice", "hd95", "ed")

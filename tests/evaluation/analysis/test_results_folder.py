@@ -15,8 +15,9 @@ from evaluation.analysis.results_folder import Scores, read_results
 from evaluation.analysis.study import study_of, with_participants, with_quality
 from evaluation.report.write import write_outputs
 from evaluation.scoring.messages import ScoringNotes
-from evaluation.scoring.policy import NO_TRUTH, default_policy
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import CaseInfo, ScoreTable
+from evaluation.submissions.reasons import NO_TRUTH
 from feta.errors import FetaError
 from tests.support.made_up_scores import made_up_cases, made_up_table, replaced, scores_of
 

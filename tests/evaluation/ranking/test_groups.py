@@ -19,11 +19,11 @@ from evaluation.ranking.results import label_means, metric_means
 from evaluation.ranking.schemes import SCHEMES, Ranking, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import bootstrap
 from evaluation.scoring.case_task import CaseResult, Outcome
-from evaluation.scoring.policy import MISSING_LENGTH, Euler, default_policy
+from evaluation.scoring.policy import Euler, default_policy
 from evaluation.scoring.score import score_table
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth
-from evaluation.submissions.intake import MISSING_FILE
+from evaluation.submissions.reasons import MISSING_FILE, MISSING_LENGTH
 from tests.support.made_up_scores import made_up_cases
 
 DIAGONAL = 221.7

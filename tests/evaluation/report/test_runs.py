@@ -7,7 +7,7 @@ import dataclasses
 from evaluation.harness.record import TeamRun
 from evaluation.ranking.results import as_json, compute_results
 from evaluation.report.page_content import render
-from evaluation.report_runs import run_table
+from evaluation.report.tables import run_table
 from evaluation.scoring.messages import ScoringNotes
 from tests.support.made_up_scores import made_up_table
 

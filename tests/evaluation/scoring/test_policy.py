@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 
 from evaluation.metrics.measurements import measure
 from evaluation.scoring.policy import (
-    ABSENT_IN_BOTH,
-    EXTRA_LABEL,
-    MISSING_LABEL,
     Euler,
     default_policy,
     ed_floor,
@@ -25,6 +22,7 @@ from evaluation.scoring.policy import (
     score_pair,
 )
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, Limits
+from evaluation.submissions.reasons import ABSENT_IN_BOTH, EXTRA_LABEL, MISSING_LABEL
 from feta.errors import FetaError
 from tests.support.small_brains import brain, volume
 

@@ -11,9 +11,9 @@ import pytest
 
 from evaluation.scoring import cache as cache_module
 from evaluation.scoring import case_task as tasks
-from evaluation.scoring.policy import NO_TRUTH
 from evaluation.scoring.score import score
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
+from evaluation.submissions.reasons import NO_TRUTH
 from feta.errors import FetaError
 from feta.labels import EXPECTED_BETTI, TISSUES, euler
 from feta.volumes import write_label_map

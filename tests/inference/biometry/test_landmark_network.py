@@ -17,8 +17,8 @@ from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
 from inference.biometry.landmark_box import SIZE, brain_box, fractions, in_box, network_input
 from inference.biometry.landmark_network import HEAT_SD, LandmarkNetwork, mirrored, ordered, peak
+from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import choose
-from inference.segmentation.segmenter import Segmentation
 from tests.support.heads import TO_CANONICAL, make_head
 
 SHAPE = (SIZE[2], SIZE[1], SIZE[0])

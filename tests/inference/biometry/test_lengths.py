@@ -12,7 +12,7 @@ from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.calibration import Calibration, usual
 from inference.biometry.lengths import AGE, BOTH, IMAGE, UNKNOWN, Length, Method, complete
 from inference.biometry.line import Line
-from inference.evidence import Evidence
+from inference.biometry.measure import Evidence
 
 MODEL = published_model()
 WEEKS = 30.0

@@ -21,7 +21,8 @@ from inference.nnunet.checkpoint import read_checkpoint
 from inference.nnunet.folder import find_results
 from inference.nnunet.predictor import Predictor
 from inference.nnunet.segmenter import NnunetSegmenter
-from inference.runs.run import load_segmenter, run
+from inference.runs.models import load_segmenter
+from inference.runs.run import run
 from inference.runs.settings import Settings
 from tests.support.folders import make_weights
 from tests.support.nnunet_folders import DATASET, make_checkpoint, make_folder, make_network, make_plans, old_style

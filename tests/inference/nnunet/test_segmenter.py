@@ -19,8 +19,8 @@ from inference.networks.device import Compute
 from inference.nnunet.folder import find_results
 from inference.nnunet.segmenter import NnunetSegmenter, training_order
 from inference.runs.settings import default_weights, frame_weights
-from inference.segmentation.locator import Pose
-from inference.segmentation.segmenter import largest_component
+from inference.segmentation.pose import Pose
+from inference.segmentation.postprocessing import largest_component
 from tests.support.heads import make_head
 from tests.support.nnunet_folders import make_folder, make_plans
 

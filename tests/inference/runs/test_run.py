@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from feta.biometry_table import read_biometry
 from feta.cases import find_cases
 from feta.errors import FetaError
 from feta.grid import Grid
 from feta.measurements import MEASUREMENTS
-from feta.predictions import read_biometry
 from feta.volumes import Volume, read_label_map, write_volume
 from inference.runs.outputs import folder_jobs
 from inference.runs.run import run

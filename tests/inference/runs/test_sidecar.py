@@ -13,7 +13,7 @@ from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.calibration import usual
 from inference.biometry.lengths import Method, complete
 from inference.biometry.line import Line
-from inference.evidence import Evidence
+from inference.biometry.measure import Evidence
 from inference.runs.sidecar import write_sidecar
 
 MODEL = published_model()

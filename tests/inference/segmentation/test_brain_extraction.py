@@ -21,7 +21,7 @@ from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import save_network, ship
 from inference.segmentation.brain_extraction import Extractor
 from inference.segmentation.brain_mask import MARGIN_MM, BrainMask
-from inference.segmentation.locator import Pose
+from inference.segmentation.pose import Pose
 from inference.segmentation.segmenter import Segmenter
 
 SPACING, PATCH = 3.0, 48

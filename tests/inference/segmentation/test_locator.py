@@ -6,9 +6,11 @@ from scipy.spatial.transform import Rotation
 
 from feta.grid import Grid
 from feta.volumes import Volume
+from inference.geometry.similarity import fit_similarity
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.locator import LOOKS, Locator, by_directions, fit_similarity
+from inference.segmentation.locator import LOOKS, Locator
+from inference.segmentation.pose import by_directions
 
 IDENTITY = (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)
 

@@ -20,8 +20,10 @@ from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import save_network
 from inference.segmentation.brain_mask import BrainMask
-from inference.segmentation.locator import Pose, by_directions
-from inference.segmentation.segmenter import MOST_ROUNDS, Segmenter, largest_component
+from inference.segmentation.pose import Pose, by_directions
+from inference.segmentation.pose_search import MOST_ROUNDS
+from inference.segmentation.postprocessing import largest_component
+from inference.segmentation.segmenter import Segmenter
 from tests.support.orientations import WAYS
 from tests.support.topology_oracles import betti_numbers
 

@@ -12,7 +12,7 @@ from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Source, usual
 from inference.biometry.line import Line
-from inference.evidence import Evidence
+from inference.biometry.measure import Evidence
 from training.assessment.biometry_report import WAYS, report
 from training.assessment.calibration_fit import fit_calibration, ridge, two_spreads
 from training.assessment.evidence import Seen

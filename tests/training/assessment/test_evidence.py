@@ -14,8 +14,8 @@ from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, write_volume
 from inference.biometry.calibration import Source
 from inference.geometry.frames import LPS_TO_RAS
+from inference.geometry.segmentation_result import Segmentation
 from inference.networks.weights import WeightFile
-from inference.segmentation.segmenter import Segmentation
 from training.assessment import evidence as biometry_evidence
 from training.assessment.evidence import Seen, cohort_cases, see
 

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feta.errors import FetaError
+from training.data.split import validation_fold
 from training.data.subject import pairs
-from training.folds import validation_fold
 
 
 def _empty(root: Path, names: list[str], label: str = "dseg", recs: tuple[str, ...] = ("x",)) -> Path:

@@ -18,7 +18,7 @@ from training.data.partial_labels import COMPLETE, marginal, read_label_set
 from training.data.split import Subjects, read_subjects
 from training.engine.architectures import ArchitectureSettings
 from training.engine.losses import dice_and_cross_entropy, segmentation_loss
-from training.synthesis.sample import SynthesisSettings
+from training.synthesis.settings import SynthesisSettings
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask
 
 #: As many as a data set can tell apart: all, brain only, GM with WM, no cerebellum, ventricles among others.

@@ -20,9 +20,10 @@ from training.commands.common import VALIDATION
 from training.commands.individuals import individuals
 from training.commands.painted_heads import heads
 from training.commands.variants import variants
+from training.data.leakage import known_to
 from training.data.provenance import read_origins, write_origins
 from training.data.split import read_subjects
-from training.engine.checkpoint import known_to, read_checkpoint
+from training.engine.checkpoint import read_checkpoint
 
 KNOWN = VALIDATION[0]
 TINY = {

@@ -18,7 +18,8 @@ from training.cli import app
 from training.data.subject import pairs, read_subject
 from training.engine.log import read_rows
 from training.imaging.random_source import Draw
-from training.synthesis.sample import SynthesisSettings, brain
+from training.synthesis.intensity import brain
+from training.synthesis.settings import SynthesisSettings
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},

@@ -21,10 +21,12 @@ from feta.settings import read_settings, settings_from
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
 from training.commands.common import CONFIGS, VALIDATION
-from training.engine.checkpoint import FREE, check_same, known_to, learned_from, made_of, read_checkpoint
+from training.data.leakage import FREE, check_same, known_to, learned_from, made_of
+from training.engine.checkpoint import read_checkpoint
 from training.engine.log import append_row, drop_after, read_rows
-from training.engine.loop import LoopSettings, train
-from training.synthesis.sample import SynthesisSettings
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings
+from training.synthesis.settings import SynthesisSettings
 from training.tasks.brain_extraction import ExtractionSettings
 from training.tasks.locator import LocatorSettings
 from training.tasks.segmentation import SegmentationSettings

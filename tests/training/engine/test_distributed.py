@@ -20,7 +20,8 @@ from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from tests.support.mixed_batches import BATCHES
 from tests.support.tiny_subjects import write_balls
 from training.engine import distributed
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings
 
 ROOT = Path(__file__).parents[3]
 #: The command line in float32: in bfloat16 a sum of rounded gradients is not the rounded sum.

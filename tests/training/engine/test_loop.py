@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.engine.loop import LoopSettings, train
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings
 
 #: What a run of these tests is made of.
 NOTHING = {"settings": {}}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from training.engine.loop import LoopSettings, train
-from training.engine.optimisers import Optimiser, climbed, learning_rate, make_optimiser
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings, Optimiser, climbed, learning_rate, make_optimiser
 
 #: What a run of these tests is made of.
 NOTHING = {"settings": {}}

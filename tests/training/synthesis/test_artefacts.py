@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from training.imaging.filters import blur
 from training.imaging.random_source import Draw
 from training.synthesis.artefacts import (
     ArtefactSettings,
     bands,
-    blur,
     degraded,
     ghosts,
     motion,

@@ -11,7 +11,8 @@ from training.data.split import read_subjects
 from training.data.subject import Subject, pairs, read_subject
 from training.imaging.random_source import Draw
 from training.synthesis.artefacts import ArtefactSettings
-from training.synthesis.sample import SynthesisSettings, synthesise
+from training.synthesis.sample import synthesise
+from training.synthesis.settings import SynthesisSettings
 
 SMALL = SynthesisSettings(size=32, spacing=3.0)
 

@@ -24,7 +24,7 @@ from training.anatomy.template import CALLOSUM, CHANNELS, tissue_of
 from training.commands.anatomy import anatomy
 from training.data.provenance import write_origins
 from training.engine.checkpoint import read_checkpoint
-from training.engine.loop import LoopSettings
+from training.engine.optimisers import LoopSettings
 from training.tasks.anatomy import (
     AnatomyModel,
     AnatomyRunSettings,

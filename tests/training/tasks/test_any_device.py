@@ -22,7 +22,8 @@ from training.engine.architectures import ArchitectureSettings, make_network
 from training.engine.losses import LossSettings
 from training.imaging.random_source import Draw
 from training.synthesis.artefacts import ArtefactSettings
-from training.synthesis.sample import SynthesisSettings, synthesise
+from training.synthesis.sample import synthesise
+from training.synthesis.settings import SynthesisSettings
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask, normalised
 
 #: What comes rarely, one at a time, always.

@@ -19,10 +19,11 @@ from tests.support.tiny_subjects import write_balls
 from training.cli import app
 from training.commands.autoencoder import answering
 from training.commands.common import VALIDATION
+from training.data.leakage import made_of
 from training.data.split import read_subjects
 from training.engine.architectures import ArchitectureSettings, Kind, make_network
-from training.engine.checkpoint import made_of, read_checkpoint
-from training.synthesis.sample import SynthesisSettings
+from training.engine.checkpoint import read_checkpoint
+from training.synthesis.settings import SynthesisSettings
 from training.tasks.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.tasks.label_corruption import CorruptionSettings
 from training.tasks.landmark_network import Heads, LandmarkSettings, LandmarkTask

@@ -21,7 +21,7 @@ from training.imaging.random_source import Draw
 from training.scanner.case import largest_piece
 from training.scanner.surroundings import SurroundingsSettings
 from training.synthesis.painted_heads import VIEW_MM, Head, read_heads, synthesise_head, viewed
-from training.synthesis.sample import SynthesisSettings
+from training.synthesis.settings import SynthesisSettings
 
 SYNTHESIS = SynthesisSettings(size=24, spacing=4.0, shift=0.0, masked=0.0)
 TINY = {

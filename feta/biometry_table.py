@@ -1,4 +1,4 @@
-"""What lies in an output folder: label maps, and tables of lengths."""
+"""Tables of lengths: the submission's, and the truth's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,69 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from feta.cases import Case
+import numpy as np
+
+from feta.errors import FetaError
 from feta.files import write_atomically
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.tables import Table, is_absent, parse_number, read_table
+from feta.participants import subject_key
+from feta.tables import Table, is_absent, parse_number, plain_name, read_table
+
+#: Where the true lengths lie below the truth's root.
+_TABLES = ("biometry.tsv", "derivatives/biometry/biometry.tsv")
+
+
+def read_true_lengths(root: Path) -> tuple[dict[str, list[float]], list[str]]:
+    """The true lengths by the first cell of their row, a subject or a case.
+
+    Returns:
+        Lengths in mm in the order of MEASUREMENTS, NaN where there is none; and warnings, one line each.
+    """
+    path = next((root / name for name in _TABLES if (root / name).exists()), None)
+    if path is None:
+        others = sorted((root / "derivatives" / "biometry").glob("*.tsv"))
+        path = others[0] if others else None
+    if path is None:
+        return {}, [f"{root}: has no biometry.tsv; lengths are not scored"]
+    try:
+        return read_length_table(path.resolve())
+    except FetaError as error:
+        return {}, [f"{error}; lengths are not scored"]
+
+
+def read_length_table(path: Path) -> tuple[dict[str, list[float]], list[str]]:
+    """The lengths in a table of several subjects; as ``read_true_lengths``.
+
+    Raises:
+        FetaError: the file can't be read, or is empty.
+    """
+    table = read_table(path)
+    columns = {m: _column(table.header, m) for m in MEASUREMENTS}
+    warnings = [f"{path.name}: has no column {m}" for m, at in columns.items() if at is None]
+    lengths: dict[str, list[float]] = {}
+    for row in table.rows:
+        name = subject_key(row[0])
+        if name in lengths:
+            warnings.append(f"{path.name}: {name} is listed twice; its lengths are not scored")
+            lengths[name] = [np.nan] * len(MEASUREMENTS)
+            continue
+        cells = {m: row[at] if at is not None and at < len(row) else "" for m, at in columns.items()}
+        lengths[name] = [_true_length(path, name, m, cell, warnings) for m, cell in cells.items()]
+    return lengths, warnings
+
+
+def _column(header: tuple[str, ...], measurement: Measurement) -> int | None:
+    """Where a measurement stands, with or without a unit in its name."""
+    found = [i for i, name in enumerate(header) if plain_name(name).removesuffix("mm") == measurement.lower()]
+    return found[0] if len(found) == 1 else None
+
+
+def _true_length(path: Path, row: str, measurement: Measurement, cell: str, warnings: list[str]) -> float:
+    value, problem = parse_length(cell)
+    if problem and not is_absent(cell):
+        warnings.append(f"{path.name}: {row}: {measurement} {problem}; it is not scored")
+    return np.nan if value is None else value
+
 
 #: No length of a fetal head comes near it.
 MAX_LENGTH_MM = 1000.0
@@ -25,16 +84,6 @@ class Lengths:
 
     values: dict[Measurement, float | None]
     notes: tuple[str, ...]
-
-
-def label_map_path(root: Path, case: Case) -> Path:
-    """Where a case's label map belongs below the output root."""
-    return root / case.folder / f"{case.name}_dseg.nii.gz"
-
-
-def biometry_path(root: Path, case: Case) -> Path:
-    """Where a case's lengths belong below the output root."""
-    return root / case.folder / f"{case.name}_biom.csv"
 
 
 def write_biometry(path: Path, subject: str, lengths: Mapping[Measurement, float]) -> None:

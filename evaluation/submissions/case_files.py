@@ -1,0 +1,51 @@
+"""Where the teams' files of a case lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from evaluation.submissions.find import Submission, locate
+from evaluation.submissions.intake import RejectedError
+from evaluation.submissions.reasons import UNSAFE_FILE
+
+
+@dataclass(frozen=True)
+class Located:
+    """A file to take in, or the rejection that stands in its place."""
+
+    name: PurePosixPath | None
+    reason: str = ""
+    line: str = ""
+
+    def found(self) -> PurePosixPath:
+        """The file's name below its team's folder.
+
+        Raises:
+            RejectedError: there is none.
+        """
+        if self.name is None:
+            raise RejectedError(self.reason, self.line)
+        return self.name
+
+
+@dataclass(frozen=True)
+class TeamFiles:
+    """What one team has for one case."""
+
+    root: Path
+    label_map: Located
+    lengths: Located
+
+
+def locate_files(team: Submission, key: str, subject: str, *, only_case: bool) -> TeamFiles:
+    """Find a team's label map and lengths of a case."""
+    found = []
+    for files, kind in ((team.label_maps, "label map"), (team.lengths, "file of lengths")):
+        try:
+            if team.rejected:
+                raise RejectedError(UNSAFE_FILE, team.rejected)
+            found.append(Located(locate(files, key, subject, only_case=only_case, kind=kind)))
+        except RejectedError as error:
+            found.append(Located(None, error.reason, error.line))
+    return TeamFiles(team.root, *found)

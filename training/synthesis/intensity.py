@@ -1,0 +1,66 @@
+"""Contrast of the brain and of what lies around it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from feta.labels import LABEL_COUNT
+from training.data.subject import Subject
+from training.imaging.random_source import Draw
+from training.synthesis.random_convolution import gin
+from training.synthesis.settings import SynthesisSettings
+from training.synthesis.sublabels import regional_offsets
+
+#: Mean T2w intensity (brain mean 0, sd 1) of background, eCSF, GM, WM, VM, CBM, SGM, BSM in fetal T2w.
+T2_PRIOR = torch.tensor([0.0, 1.4, -1.0, 0.1, 1.5, -0.9, -0.6, -0.6])
+
+
+T2_PRIOR_SD = torch.tensor([0.0, 0.5, 0.4, 0.4, 0.5, 0.4, 0.4, 0.4])
+
+
+def brain(
+    draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
+) -> Tensor:
+    """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
+    if s.real and draw.chance(s.real):
+        return torch.einsum("c,czyx->zyx", subject.means, fractions) + residual
+    means = _contrast(draw, s, subject)
+    image = torch.einsum("c,czyx->zyx", means, fractions)
+    detail = draw.uniform(0.0, 1.3) if draw.chance(0.7) else draw.uniform(-1.0, 1.0)
+    texture = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
+    within = detail * residual + draw.uniform(0, 0.25) * texture
+    if draw.chance(s.regions):
+        within += regional_offsets(draw, labels, residual, draw.uniform(0, s.region))
+    image = image + (1 - fractions[0]) * within
+    if draw.chance(s.gin):
+        image = gin(draw, image, labels > 0)
+    return -image if draw.chance(s.inverted) else image
+
+
+def _contrast(draw: Draw, s: SynthesisSettings, subject: Subject) -> Tensor:
+    """Mean intensity (8,) of each label: the atlas's own, the T2w prior, or (seldom) anything at all."""
+    kind = draw.uniform(0, 1)
+    if kind < s.contrasts[0]:
+        return subject.means * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
+    if kind < sum(s.contrasts):
+        mean, sd = (prior.to(draw.device) for prior in (T2_PRIOR, T2_PRIOR_SD))
+        return mean + sd * draw.normals(LABEL_COUNT)
+    return 1.2 * draw.normals(LABEL_COUNT)
+
+
+def _surroundings(draw: Draw, s: SynthesisSettings, image: Tensor, distance: Tensor) -> Tensor:
+    """Put skull, scalp, amniotic fluid and mother around the brain; image and distance (Z, Y, X)."""
+    shape = (image.shape[0], image.shape[1], image.shape[2])
+    uneven = draw.smooth(shape, knots=5)[0]
+    skull = draw.uniform(1.0, 4.0) + 0.5 * uneven
+    scalp = skull + draw.uniform(1.0, 5.0) + 0.5 * uneven.flip(0)
+    beyond = scalp + draw.uniform(0.0, 25.0) + 4.0 * draw.smooth(shape, knots=4)[0]
+    fluid = draw.uniform(0.5, 2.5)
+    mother = draw.uniform(-1.5, 1.0) + draw.uniform(0.2, 1.0) * draw.smooth(shape, knots=4 + draw.integer(12))[0]
+    if draw.chance(0.5):  # organs with borders, rather than clouds
+        mother = (mother * 1.5).round() / 1.5 + 0.15 * draw.smooth(shape, knots=16)[0]
+    around = torch.where(distance < beyond, torch.full_like(image, fluid), mother)
+    around = torch.where(distance < scalp, torch.full_like(image, draw.uniform(-1.2, 1.2)), around)
+    around = torch.where(distance < skull, torch.full_like(image, draw.uniform(-2.0, -0.5)), around)
+    return torch.where(distance > 0.5 * s.spacing, around, image)

@@ -2,7 +2,7 @@
 
 What is measured here depends on nothing but the two maps, so it can be kept
 from one run to the next. Values of labels that one map lacks are NaN or
-infinite; ``evaluation.policy`` gives them their penalties.
+infinite; ``evaluation.scoring.policy`` gives them their penalties.
 """
 
 from __future__ import annotations

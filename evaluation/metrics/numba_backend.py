@@ -1,4 +1,4 @@
-"""The three heavy steps, compiled by numba; the same functions as ``evaluation.plain``.
+"""The three heavy steps, compiled by numba; the same functions as ``evaluation.metrics.numpy_backend``.
 
 The compiled functions are few and small: the first call of a fresh process pays
 for compiling them where numba has no writable cache.
@@ -58,7 +58,7 @@ def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: 
 
 
 def surfaces(labels: npt.NDArray[np.uint8]) -> tuple[Surface, ...]:
-    """Find the surface elements of labels 1–7; see ``evaluation.plain.surfaces``."""
+    """Find the surface elements of labels 1–7; see ``evaluation.metrics.numpy_backend.surfaces``."""
     low, high = _foreground_box(labels)
     padded = np.pad(labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], 1)
     counts, starts = np.zeros(LABEL_COUNT, np.int64), np.zeros(LABEL_COUNT, np.int64)

@@ -1,6 +1,6 @@
 """The three heavy steps in NumPy and SciPy: the plain path, used where numba is not installed.
 
-``evaluation.kernels`` has the same three functions compiled; tests hold them equal.
+``evaluation.metrics.numba_backend`` has the same three functions compiled; tests hold them equal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the landmark network sees: a box that every brain fills alike, with the image within its labels and the labels.
 
-The box stands in the upright frame (`inference.upright`). Its voxels grow with the brain, so that
+The box stands in the upright frame (`inference.biometry.midline_alignment`). Its voxels grow with the brain, so that
 a brain of 20 weeks and one of 36 have the same size in voxels. Labels come as fractions of a voxel: where a border
 lies within a voxel is kept, though voxels are coarse.
 """

@@ -17,7 +17,7 @@ are the lengths of Tilea et al., "Cerebral biometry in fetal MRI: new reference 
 - TCD: coronal where the cerebellum is widest, between the outermost points of its hemispheres.
 
 No publication says which of several equally long lines is meant, nor how borders are placed within a voxel:
-`inference.outline` decides that.
+`inference.biometry.section` decides that.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def read_subjects(
         validation: subjects (``sub-crl24``) that are never trained on.
         keep: which of the others are trained on.
         more: other labelled folders, which are trained on but for subjects that ``root`` holds and are not
-            trained on there. Nobody made of such a subject is trained on either (``training.origins``).
+            trained on there. Nobody made of such a subject is trained on either (``training.data.provenance``).
         partial: whether label maps may merge or lack tissues (``training.partial_labels``).
 
     Raises:

@@ -38,7 +38,7 @@ class Subject:
         size_mm: cube root of the brain's volume.
         groups: labels that the label map doesn't tell apart; what stands above of tissues and labels is then of
             groups, in this order.
-        origins: names of those that it was made of (``training.origins``).
+        origins: names of those that it was made of (``training.data.provenance``).
     """
 
     name: str

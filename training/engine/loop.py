@@ -52,7 +52,7 @@ def train(
         settings: how long and how fast.
         folder: of the run: ``checkpoint.pt``, ``log.csv``, ``curves.png``.
         say: takes a line of progress.
-        made_of: settings and subjects, as `training.checkpoint.made_of` writes them down; a run that goes on must
+        made_of: settings and subjects, as `training.data.leakage.made_of` writes them down; a run that goes on must
             have the same.
         start: folder of another run, from whose averaged weights a new run starts.
 

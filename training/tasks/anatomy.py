@@ -63,7 +63,7 @@ class Atlas:
         half: half size of its cerebrum, mm.
         fractions: (9, Z, Y, X) float16, sums to 1: labels 0–7, then the corpus callosum.
         signal: (Z, Y, X) float16.
-        origins: names of those that it was made of (``training.origins``).
+        origins: names of those that it was made of (``training.data.provenance``).
     """
 
     number: int

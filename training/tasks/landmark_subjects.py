@@ -50,7 +50,7 @@ class LandmarkHead:
         to_index: 4×4 from upright mm to index (x, y, z) of the arrays.
         ends: (10, 3) float64 landmarks in upright mm, two for each measurement in order; NaN where unknown.
         points: (N, 3) some labelled voxels, upright mm.
-        origins: names of those that its subject was made of (``training.origins``).
+        origins: names of those that its subject was made of (``training.data.provenance``).
     """
 
     name: str

@@ -23,7 +23,7 @@ import torch
 
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
 from inference.geometry.frames import LPS_TO_RAS, index_to_ras, rotation_degrees
-from inference.geometry.orientation import Bare
+from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.segmentation.segmenter import Segmenter
 from training.anatomy.individual import draw_individual
@@ -125,15 +125,15 @@ def atlases(root: Path, seed: int) -> Iterator[Case]:
 def measure(segmenter: Segmenter, case: Case) -> tuple[float, float, float]:
     """Degrees that the pose is off by, Dice of the brain's mask (NaN where none is looked for), seconds."""
     began = time.monotonic()
-    bare = Bare.of(case.image)
-    pose = segmenter.pose(bare)
+    canonical = CanonicalVolume.of(case.image)
+    pose = segmenter.pose(canonical)
     seconds = time.monotonic() - began
-    off = rotation_degrees((bare.to_ras @ pose.to_ras)[:3, :3].T @ case.rotation)
+    off = rotation_degrees((canonical.to_ras @ pose.to_ras)[:3, :3].T @ case.rotation)
     if pose.brain is None:
         return off, float("nan"), seconds
     brain = case.labels.array > 0
-    to_bare = np.linalg.inv(bare.to_ras) @ index_to_ras(case.image.grid)
-    mask = pose.brain.on(to_bare, case.image.grid.size)[0].numpy()
+    to_volume = np.linalg.inv(canonical.to_ras) @ index_to_ras(case.image.grid)
+    mask = pose.brain.on(to_volume, case.image.grid.size)[0].numpy()
     return off, float(2 * (mask & brain).sum() / max(1, mask.sum() + brain.sum())), seconds
 
 

@@ -86,7 +86,7 @@ class Reorientation:
 
 
 @dataclass(frozen=True)
-class Bare:
+class CanonicalVolume:
     """A volume without its header's directions.
 
     Attributes:
@@ -101,16 +101,16 @@ class Bare:
     to_ras: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, volume: Volume) -> Bare:
+    def of(cls, volume: Volume) -> CanonicalVolume:
         """What is left of a volume (z, y, x) once its header only tells the size and the handedness of its voxels."""
         order = Reorientation.by_content(volume)
         ordered = order.apply(volume)
         middle = np.multiply(ordered.grid.spacing, np.subtract(ordered.grid.size, 1)) / 2
         x, y, z = (-float(m) for m in middle)
-        bare = replace(ordered.grid, origin=(x, y, z), direction=tuple(np.eye(3).ravel().tolist()))
-        to_lps = ordered.grid.affine() @ np.linalg.inv(bare.affine())
+        canonical = replace(ordered.grid, origin=(x, y, z), direction=tuple(np.eye(3).ravel().tolist()))
+        to_lps = ordered.grid.affine() @ np.linalg.inv(canonical.affine())
         to_ras = _LPS_RAS @ to_lps @ _LPS_RAS
-        return cls(Volume(ordered.array, bare), order, to_ras)
+        return cls(Volume(ordered.array, canonical), order, to_ras)
 
 
 def _spread(profile: npt.NDArray[np.float64], step: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from feta.volumes import Volume
 from inference.biometry.landmark_network import LandmarkPair
 from inference.biometry.midline_alignment import Upright
 from inference.geometry.frames import LPS_TO_RAS, index_to_ras
-from inference.geometry.orientation import Bare, Reorientation
+from inference.geometry.orientation import CanonicalVolume, Reorientation
 from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import Compute
 from inference.nnunet.folder import Results
@@ -59,9 +59,9 @@ class NnunetSegmenter:
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
-        bare = Bare.of(volume)
-        pose = self.frame.pose(bare)
-        to_canonical = np.linalg.inv(bare.to_ras @ pose.to_ras)
+        canonical = CanonicalVolume.of(volume)
+        pose = self.frame.pose(canonical)
+        to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras)
         order = training_order(volume.grid, reorient=self.predictor.plans.reorient)
         seen = order.apply(volume)
         found = self.predictor(seen, scores=self.topology)

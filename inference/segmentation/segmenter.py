@@ -23,7 +23,7 @@ from inference.biometry.landmark_network import LandmarkNetwork, LandmarkPair
 from inference.biometry.midline_alignment import Upright
 from inference.geometry.frames import LPS_TO_RAS, box_to_frame, index_to_ras, resample
 from inference.geometry.native_grid import back_to_grid
-from inference.geometry.orientation import Bare
+from inference.geometry.orientation import CanonicalVolume
 from inference.geometry.preprocessing import to_box
 from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import Compute
@@ -86,10 +86,10 @@ class Segmenter:
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
-        bare = Bare.of(volume)
-        pose = self.pose(bare)
-        labels = bare.order.undo(self._labels(bare.volume, pose))
-        to_canonical = np.linalg.inv(bare.to_ras @ pose.to_ras) @ LPS_TO_RAS
+        canonical = CanonicalVolume.of(volume)
+        pose = self.pose(canonical)
+        labels = canonical.order.undo(self._labels(canonical.volume, pose))
+        to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ LPS_TO_RAS
         return Segmentation(Volume(labels, volume.grid), to_canonical, doubts(pose, labels))
 
     def landmarks(
@@ -98,13 +98,13 @@ class Segmenter:
         """Both ends of each length by the landmark network; None where the weights have none."""
         return None if self.landmark_network is None else self.landmark_network(volume, segmented, upright)
 
-    def pose(self, bare: Bare) -> Pose:
+    def pose(self, canonical: CanonicalVolume) -> Pose:
         """How the brain lies in a volume without directions; the header's are taken where none is found."""
-        volume, extractor = bare.volume, self.extractor
+        volume, extractor = canonical.volume, self.extractor
         brain = None if extractor is None else extractor.first(volume)
         # A mask that is wrong misleads the locator, and so do surroundings: poses from both are judged.
         poses = [*([] if brain is None else self.locator(volume, brain)), *self.locator(volume)]
-        poses = poses or [by_directions(volume, bare.to_ras[:3, :3].T)]
+        poses = poses or [by_directions(volume, canonical.to_ras[:3, :3].T)]
         if extractor is not None and brain is not None:
             poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
         surest = self._surest(volume, poses)

@@ -19,7 +19,7 @@ from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.geometry.frames import index_to_ras
 from inference.geometry.native_grid import back_to_grid
-from inference.geometry.orientation import Bare
+from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.weights import read_model
 from inference.segmentation.autoencoder import Autoencoder
@@ -87,8 +87,8 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
 def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> list[Step]:
     """A volume's label map after each step, first without the autoencoder, then with it."""
     began = time.monotonic()
-    bare = Bare.of(volume)
-    ordered, pose = bare.volume, segmenter.pose(bare)
+    canonical = CanonicalVolume.of(volume)
+    ordered, pose = canonical.volume, segmenter.pose(canonical)
     probabilities, to_box = segmenter.seen(ordered, pose)
     spent = time.monotonic() - began
     done = _finished("network", spent, ordered, pose, probabilities, to_box)
@@ -97,7 +97,7 @@ def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> l
         mended = mender(probabilities)
         spent += time.monotonic() - began
         done += _finished("network + autoencoder", spent, ordered, pose, mended, to_box)
-    return [Step(s.name, Volume(bare.order.undo(s.labels.array), volume.grid), s.seconds) for s in done]
+    return [Step(s.name, Volume(canonical.order.undo(s.labels.array), volume.grid), s.seconds) for s in done]
 
 
 def _finished(name: str, spent: float, volume: Volume, pose: Pose, probabilities: Tensor, to_box: Matrix) -> list[Step]:

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.geometry.frames import index_to_ras
-from inference.geometry.orientation import Bare, Reorientation
+from inference.geometry.orientation import CanonicalVolume, Reorientation
 from tests.support.orientations import WAYS
 
 OBLIQUE = tuple(np.array([[0.96, -0.28, 0.0], [0.28, 0.96, 0.0], [0.0, 0.0, 1.0]]).ravel().tolist())
@@ -48,11 +48,11 @@ def test_all_48_ways_of_storing_a_volume_become_one_by_their_content(
     order: tuple[int, ...], mirrored: tuple[bool, ...]
 ) -> None:
     other = stored_otherwise(order, mirrored)
-    bare, expected = Bare.of(other), Bare.of(STORED)
-    assert np.array_equal(bare.volume.array, expected.volume.array)
-    assert expected.volume.grid.difference(bare.volume.grid, 1e-9) is None
-    assert np.array_equal(bare.order.undo(bare.volume.array), other.array)
-    assert np.allclose(bare.to_ras, expected.to_ras, atol=1e-9)
+    canonical, expected = CanonicalVolume.of(other), CanonicalVolume.of(STORED)
+    assert np.array_equal(canonical.volume.array, expected.volume.array)
+    assert expected.volume.grid.difference(canonical.volume.grid, 1e-9) is None
+    assert np.array_equal(canonical.order.undo(canonical.volume.array), other.array)
+    assert np.allclose(canonical.to_ras, expected.to_ras, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,15 +60,15 @@ def test_headers_that_turn_a_volume_leave_what_is_bare(seed: int) -> None:
     turn = Rotation.random(random_state=seed).as_matrix()
     direction = tuple((turn @ np.reshape(OBLIQUE, (3, 3))).ravel().tolist())
     other = Volume(STORED.array, replace(STORED.grid, direction=direction, origin=(5.0, 6.0, 7.0)))
-    bare, expected = Bare.of(other), Bare.of(STORED)
-    assert bare.order == expected.order
-    assert bare.volume.grid == expected.volume.grid
+    canonical, expected = CanonicalVolume.of(other), CanonicalVolume.of(STORED)
+    assert canonical.order == expected.order
+    assert canonical.volume.grid == expected.volume.grid
 
 
 @pytest.mark.parametrize(("order", "mirrored"), WAYS[::7])
 def test_voxels_stay_where_they_are(order: tuple[int, ...], mirrored: tuple[bool, ...]) -> None:
     other = stored_otherwise(order, mirrored)
-    bare = Bare.of(other)
-    assert np.isclose(np.linalg.det(bare.to_ras[:3, :3]), 1)
-    ordered = bare.order.apply(other)
-    assert np.allclose(bare.to_ras @ index_to_ras(bare.volume.grid), index_to_ras(ordered.grid))
+    canonical = CanonicalVolume.of(other)
+    assert np.isclose(np.linalg.det(canonical.to_ras[:3, :3]), 1)
+    ordered = canonical.order.apply(other)
+    assert np.allclose(canonical.to_ras @ index_to_ras(canonical.volume.grid), index_to_ras(ordered.grid))

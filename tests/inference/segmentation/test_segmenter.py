@@ -15,7 +15,7 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.geometry.frames import box_to_frame, index_to_ras, rotation_degrees
 from inference.geometry.native_grid import back_to_grid
-from inference.geometry.orientation import Bare
+from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import save_network
@@ -171,7 +171,7 @@ class Unsure:
         """By how many degrees the pose of a block is turned in the end."""
         for name, value in (("networks", [Threshold()]), ("locator", self), ("extractor", self)):
             monkeypatch.setattr(segmenter, name, value)
-        return rotation_degrees(segmenter.pose(Bare.of(_block(np.eye(3)))).to_ras[:3, :3])
+        return rotation_degrees(segmenter.pose(CanonicalVolume.of(_block(np.eye(3)))).to_ras[:3, :3])
 
 
 @pytest.mark.parametrize(

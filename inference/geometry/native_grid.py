@@ -14,7 +14,7 @@ from inference.geometry.frames import SLAB_VOXELS, coordinates, sample
 
 
 @dataclass(frozen=True)
-class OnGrid:
+class NativeSpaceLabels:
     """Labels of a whole grid, and scores of the part of it that the box touches.
 
     Attributes:
@@ -28,7 +28,9 @@ class OnGrid:
     scores: npt.NDArray[np.uint8] | None
 
 
-def back_to_grid(probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int], *, scores: bool = False) -> OnGrid:
+def resample_to_native(
+    probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int], *, scores: bool = False
+) -> NativeSpaceLabels:
     """Interpolate probabilities on a grid and take the likeliest label, slab by slab.
 
     Only the slab at hand is ever held as floats on the full grid.
@@ -45,7 +47,7 @@ def back_to_grid(probabilities: Tensor, matrix: Matrix, size: tuple[int, int, in
     part = (slice(low[2], low[2] + z), slice(low[1], low[1] + y), slice(low[0], low[0] + x))
     kept = np.zeros((len(probabilities), z, y, x), np.uint8) if scores else None
     if not x * y * z:
-        return OnGrid(labels, part, kept)
+        return NativeSpaceLabels(labels, part, kept)
     shift = np.eye(4)
     shift[:3, 3] = low
     slab = max(1, SLAB_VOXELS // (x * y))
@@ -56,7 +58,7 @@ def back_to_grid(probabilities: Tensor, matrix: Matrix, size: tuple[int, int, in
         labels[part][where] = values.argmax(0).to(torch.uint8).numpy()
         if kept is not None:
             kept[:, where] = values.mul_(255).round_().clamp_(0, 255).to(torch.uint8).numpy()
-    return OnGrid(labels, part, kept)
+    return NativeSpaceLabels(labels, part, kept)
 
 
 def _reach(

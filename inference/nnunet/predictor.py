@@ -17,7 +17,7 @@ from torch import Tensor
 from feta.errors import FetaError
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.geometry.native_grid import OnGrid
+from inference.geometry.native_grid import NativeSpaceLabels
 from inference.networks.device import Compute
 from inference.networks.sliding_window import predict
 from inference.nnunet.checkpoint import Checkpoint, read_checkpoint
@@ -83,7 +83,7 @@ class Predictor:
             for checkpoint, path in zip(checkpoints, results.checkpoints, strict=True)
         ]
 
-    def __call__(self, volume: Volume, *, scores: bool = False) -> OnGrid:
+    def __call__(self, volume: Volume, *, scores: bool = False) -> NativeSpaceLabels:
         """Labels of a volume of float32 intensities (z, y, x), its axes in the order that training had.
 
         Args:
@@ -111,7 +111,7 @@ class Predictor:
         inner = [slice(start, start + size) for start, size in zip(low, image.shape[1:], strict=True)]
         return total[(slice(None), *inner)].div_(len(self.networks))
 
-    def on_grid(self, logits: Tensor, prepared: Prepared, *, scores: bool) -> OnGrid:
+    def on_grid(self, logits: Tensor, prepared: Prepared, *, scores: bool) -> NativeSpaceLabels:
         """Resample logits to the volume's own voxels and take the likeliest label there, slab by slab."""
         labels = np.zeros(prepared.shape, np.uint8)
         kept = np.empty((LABEL_COUNT, *prepared.cropped), np.uint8) if scores else None
@@ -123,7 +123,7 @@ class Predictor:
         back = np.argsort(plans.forward)
         z, y, x = (prepared.box[i] for i in back)
         turned = None if kept is None else np.ascontiguousarray(kept.transpose(0, *(back + 1)))
-        return OnGrid(np.ascontiguousarray(labels.transpose(back)), (z, y, x), turned)
+        return NativeSpaceLabels(np.ascontiguousarray(labels.transpose(back)), (z, y, x), turned)
 
     def _mean(self, network: UNet, patch: Tensor) -> Tensor:
         """Mean logits of a patch (1, 1, a, b, c) and its mirrored copies."""

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.grid import Matrix
-from inference.geometry.native_grid import OnGrid
+from inference.geometry.native_grid import NativeSpaceLabels
 from inference.segmentation.pose import Pose
 
 #: A pose that fits worse than this (in brain sizes) is reported.
 DOUBTFUL_RESIDUAL = 0.1
 
 
-def constructed(found: OnGrid, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
+def constructed(found: NativeSpaceLabels, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
     """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
     # numba takes a while to import, which runs without it needn't pay.
     from inference.topology.correction import construct

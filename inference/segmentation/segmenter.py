@@ -22,7 +22,7 @@ from feta.volumes import Volume
 from inference.biometry.landmark_network import LandmarkNetwork, LandmarkPair
 from inference.biometry.midline_alignment import Upright
 from inference.geometry.frames import LPS_TO_RAS, box_to_frame, index_to_ras, resample
-from inference.geometry.native_grid import back_to_grid
+from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
 from inference.geometry.preprocessing import to_box
 from inference.geometry.segmentation_result import Segmentation
@@ -120,7 +120,7 @@ class Segmenter:
         probabilities, to_box_index = self.seen(volume, pose)
         if self.autoencoder is not None:
             probabilities = self.autoencoder(probabilities)
-        found = back_to_grid(probabilities, to_box_index, volume.grid.size, scores=self.topology)
+        found = resample_to_native(probabilities, to_box_index, volume.grid.size, scores=self.topology)
         labels = largest_component(found.labels)
         if self.topology:
             labels[found.part] = constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))

@@ -18,7 +18,7 @@ from feta.grid import Matrix
 from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.geometry.frames import index_to_ras
-from inference.geometry.native_grid import back_to_grid
+from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.weights import read_model
@@ -103,7 +103,7 @@ def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> l
 def _finished(name: str, spent: float, volume: Volume, pose: Pose, probabilities: Tensor, to_box: Matrix) -> list[Step]:
     """Back on the grid; its largest component; what is constructed of it. ``spent``: seconds before."""
     began = time.monotonic() - spent
-    found = back_to_grid(probabilities, to_box, volume.grid.size, scores=True)
+    found = resample_to_native(probabilities, to_box, volume.grid.size, scores=True)
     done = [Step(name, Volume(found.labels, volume.grid), time.monotonic() - began)]
     labels = largest_component(found.labels)
     done.append(Step(f"{name} + largest component", Volume(labels, volume.grid), time.monotonic() - began))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.geometry.frames import box_to_frame, index_to_ras, rotation_degrees
-from inference.geometry.native_grid import back_to_grid
+from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
@@ -212,14 +212,14 @@ def test_the_likeliest_label_is_taken_after_interpolation_not_before() -> None:
     probabilities[0] = 1 - probabilities[1:].sum(0)
     half = np.diag([0.5, 1.0, 1.0, 1.0])
     # between the first two: 0.65 for label 1 against 0.25 for label 2
-    assert back_to_grid(probabilities, half, (5, 1, 1)).labels.tolist() == [[[1, 1, 2, 2, 2]]]
+    assert resample_to_native(probabilities, half, (5, 1, 1)).labels.tolist() == [[[1, 1, 2, 2, 2]]]
 
 
 def test_outside_the_box_is_background() -> None:
     probabilities = torch.zeros(8, 4, 4, 4)
     probabilities[5] = 1
     matrix = np.linalg.inv(box_to_frame((4, 4, 4), 1.0)) @ box_to_frame((12, 12, 12), 1.0)
-    labels = back_to_grid(probabilities, matrix, (12, 12, 12)).labels
+    labels = resample_to_native(probabilities, matrix, (12, 12, 12)).labels
     assert (labels == 5).sum() == 64
     assert (labels[4:8, 4:8, 4:8] == 5).all()
 

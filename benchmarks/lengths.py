@@ -24,7 +24,7 @@ from feta.volumes import Volume, read_label_map, read_volume
 from inference.biometry.calibration import Calibration, read_calibration
 from inference.biometry.lengths import Method, complete
 from inference.biometry.measure import look
-from inference.biometry.midline_alignment import turn_upright
+from inference.biometry.midline_alignment import align_to_midline
 from inference.networks.device import choose
 from inference.segmentation.segmenter import Segmenter
 from training.assessment.atlas_landmarks import read_landmarks
@@ -43,8 +43,8 @@ def measured(
     """The five lengths (mm, NaN where unknown) by each way of measuring, and the seconds on top of the segmentation."""
     segmented = segmenter(volume)
     began = time.monotonic()
-    upright = turn_upright(segmented.labels, segmented.to_canonical)
-    evidence = look(volume, segmented, upright, segmenter)
+    aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+    evidence = look(volume, segmented, aligned, segmenter)
     found = {}
     for way in WAYS:
         known, method = (None, Method.FUSION) if way == NO_AGE else (age, Method(way))

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from feta.labels import Tissue
 from inference.biometry.mask_operations import SMALLEST_AREA_MM2, Mask, Points, largest
-from inference.biometry.midline_alignment import Upright
+from inference.biometry.midline_alignment import AlignedLabels
 
 #: Half the thickness (mm) of the slab that is taken for the plane: a majority over it is steadier than one slice.
 HALF_SLAB_MM = 1.2
@@ -32,37 +32,37 @@ GAP_MM = 2.0
 class MidSagittal:
     """The labels of the mid-sagittal slab."""
 
-    upright: Upright
+    aligned: AlignedLabels
 
     def mask(self, *tissues: Tissue) -> Mask:
         """(z, y) pixels where at least half of the slab is one of some tissues."""
-        labels = self.upright.labels
-        first, last = (self.upright.index(0, x) for x in (-HALF_SLAB_MM, HALF_SLAB_MM))
+        labels = self.aligned.labels
+        first, last = (self.aligned.index(0, x) for x in (-HALF_SLAB_MM, HALF_SLAB_MM))
         return np.isin(labels[:, :, first : last + 1], tissues).mean(axis=2) >= 0.5
 
 
-def find_callosum(upright: Upright, width: float) -> Mask | None:
+def find_callosum(aligned: AlignedLabels, width: float) -> Mask | None:
     """Find the corpus callosum where it is labelled like the white matter around it.
 
     What lies below it differs: ventricle in one protocol, external CSF in another. So it is
     sought from inside: the first white matter that rays from the middle of the thalami meet.
 
     Args:
-        upright: the label map.
+        aligned: the label map.
         width: of the brain, mm.
 
     Returns:
         (z, y) pixels of the mid-sagittal plane; None where there is nothing to be found.
     """
-    plane = MidSagittal(upright)
+    plane = MidSagittal(aligned)
     centre = _centre(plane)
-    return None if centre is None else _joined(_first_white(plane, centre, CALLOSUM_DEPTH * width), upright.spacing)
+    return None if centre is None else _joined(_first_white(plane, centre, CALLOSUM_DEPTH * width), aligned.spacing)
 
 
 def _centre(plane: MidSagittal) -> Points | None:
     """Index (z, y) of the middle of what the callosum arches over."""
     part = largest(plane.mask(Tissue.SGM, Tissue.VM))
-    if part is None or part.sum() * plane.upright.spacing**2 < SMALLEST_AREA_MM2:
+    if part is None or part.sum() * plane.aligned.spacing**2 < SMALLEST_AREA_MM2:
         return None
     return np.argwhere(part).mean(axis=0)
 
@@ -71,7 +71,7 @@ def _first_white(plane: MidSagittal, centre: Points, depth: float) -> Mask:
     """(z, y) pixels of white matter that rays meet before they end in grey matter, to a depth in mm."""
     white, grey = plane.mask(Tissue.WM), plane.mask(Tissue.GM)
     angles = np.deg2rad(RAY_DEGREES)
-    directions = np.stack([np.sin(angles), np.cos(angles)], axis=1) / plane.upright.spacing
+    directions = np.stack([np.sin(angles), np.cos(angles)], axis=1) / plane.aligned.spacing
     found = np.zeros_like(white)
     going, met = np.ones(len(angles), bool), np.zeros(len(angles), bool)
     in_white, in_grey = np.zeros(len(angles)), np.zeros(len(angles))

@@ -30,7 +30,7 @@ from feta.measurements import Measurement
 from inference.biometry.callosum import find_callosum
 from inference.biometry.line import Line
 from inference.biometry.mask_operations import SMALLEST_AREA_MM2, SMALLEST_VOLUME_MM3, Mask, largest, solid
-from inference.biometry.midline_alignment import Upright
+from inference.biometry.midline_alignment import AlignedLabels
 from inference.biometry.section import SMOOTH_MM, Plane, crossings, plane, smoothed
 
 CEREBRUM = (Tissue.GM, Tissue.WM, Tissue.VM, Tissue.SGM)
@@ -67,27 +67,29 @@ def landmark_lines(
         each length's ends in that frame's mm: genu and splenium, top and bottom of the vermis, left and right;
         None where a structure is absent or too small to be measured.
     """
-    upright = Upright(labels, np.asarray(origin, np.float64), np.eye(4), spacing)
-    cerebellum = _whole(upright, upright.labels == Tissue.CBM)
-    brain, skull = _biparietal(upright)
+    aligned = AlignedLabels(labels, np.asarray(origin, np.float64), np.eye(4), spacing)
+    cerebellum = _whole(aligned, aligned.labels == Tissue.CBM)
+    brain, skull = _biparietal(aligned)
     return {
-        Measurement.LCC: _callosum(upright, callosum, brain),
-        Measurement.HV: _vermis(upright, cerebellum),
+        Measurement.LCC: _callosum(aligned, callosum, brain),
+        Measurement.HV: _vermis(aligned, cerebellum),
         Measurement.BBIP: brain,
         Measurement.SBIP: skull,
-        Measurement.TCD: _cerebellum(upright, cerebellum),
+        Measurement.TCD: _cerebellum(aligned, cerebellum),
     }
 
 
-def _whole(upright: Upright, mask: Mask) -> Mask | None:
+def _whole(aligned: AlignedLabels, mask: Mask) -> Mask | None:
     """The largest part of a structure; None where it is too small."""
     part = largest(mask)
-    return part if part is not None and part.sum() * upright.spacing**3 >= SMALLEST_VOLUME_MM3 else None
+    return part if part is not None and part.sum() * aligned.spacing**3 >= SMALLEST_VOLUME_MM3 else None
 
 
-def _section(upright: Upright, mask: Mask, axis: int, position: float, width_mm: float = SMOOTH_MM) -> Plane | None:
+def _section(
+    aligned: AlignedLabels, mask: Mask, axis: int, position: float, width_mm: float = SMOOTH_MM
+) -> Plane | None:
     """A structure in a plane; None where it is too small."""
-    section = plane(mask, upright.origin, upright.spacing, axis, position, width_mm)
+    section = plane(mask, aligned.origin, aligned.spacing, axis, position, width_mm)
     return section if section.area >= SMALLEST_AREA_MM2 else None
 
 
@@ -97,77 +99,77 @@ def _line(axis: int, position: float, ends: tuple[npt.NDArray[np.float64], npt.N
     return Line((start[0], start[1], start[2]), (end[0], end[1], end[2]))
 
 
-def _callosum(upright: Upright, callosum: Mask | None, brain: Line | None) -> Line | None:
+def _callosum(aligned: AlignedLabels, callosum: Mask | None, brain: Line | None) -> Line | None:
     """From genu to splenium: the two points of the outline that lie farthest apart."""
     if callosum is None:
-        strip = None if brain is None else find_callosum(upright, brain.length)
+        strip = None if brain is None else find_callosum(aligned, brain.length)
         if strip is None:
             return None
         # The strip as a slab: the same in every sagittal plane.
-        callosum = np.broadcast_to(strip[..., None], upright.labels.shape)
-    section = _section(upright, callosum, 0, 0.0, CALLOSUM_SMOOTH_MM)
+        callosum = np.broadcast_to(strip[..., None], aligned.labels.shape)
+    section = _section(aligned, callosum, 0, 0.0, CALLOSUM_SMOOTH_MM)
     if section is None:
         return None
     splenium, genu = section.chords((1.0, 0.0)).farthest()
     return _line(0, 0.0, (genu, splenium))
 
 
-def _vermis(upright: Upright, cerebellum: Mask | None) -> Line | None:
+def _vermis(aligned: AlignedLabels, cerebellum: Mask | None) -> Line | None:
     """The longest line through the vermis that runs parallel to the brainstem."""
-    stem = largest(upright.labels == Tissue.BSM)
+    stem = largest(aligned.labels == Tissue.BSM)
     if cerebellum is None or stem is None:
         return None
-    vermis, column = _section(upright, cerebellum, 0, 0.0), _section(upright, stem, 0, 0.0)
+    vermis, column = _section(aligned, cerebellum, 0, 0.0), _section(aligned, stem, 0, 0.0)
     if vermis is None or column is None:
         return None
     bottom, top = vermis.largest_part().chords(column.largest_part().principal_axis()).longest()
     return _line(0, 0.0, (top, bottom))
 
 
-def _biparietal(upright: Upright) -> tuple[Line | None, Line | None]:
+def _biparietal(aligned: AlignedLabels) -> tuple[Line | None, Line | None]:
     """The greatest width of brain and skull in the axial plane through the atria."""
-    brain = _whole(upright, np.isin(upright.labels, CEREBRUM))
-    head = largest(np.asarray(upright.labels != Tissue.BACKGROUND))
+    brain = _whole(aligned, np.isin(aligned.labels, CEREBRUM))
+    head = largest(np.asarray(aligned.labels != Tissue.BACKGROUND))
     if brain is None or head is None:
         return None, None
-    z = _atria_height(upright)
-    sections = [_section(upright, mask, 2, z) for mask in (brain, head)]
+    z = _atria_height(aligned)
+    sections = [_section(aligned, mask, 2, z) for mask in (brain, head)]
     whole = [None if s is None else s.without_thin(THIN_MM, SMALL_PART) for s in sections]
     widths = [None if s is None else _line(2, z, s.chords((1.0, 0.0)).longest()) for s in whole]
     return (widths[0], widths[1]) if widths[0] is not None else (None, None)
 
 
-def _atria_height(upright: Upright) -> float:
+def _atria_height(aligned: AlignedLabels) -> float:
     """Height z (mm) of the atria: the ventricles right behind the deep grey matter, else the brain's middle."""
-    grey = upright.positions(upright.labels == Tissue.SGM)
-    ventricles = upright.positions(upright.labels == Tissue.VM)
+    grey = aligned.positions(aligned.labels == Tissue.SGM)
+    ventricles = aligned.positions(aligned.labels == Tissue.VM)
     if len(grey) and len(ventricles):
         behind = float(np.percentile(grey[:, 1], 2))
         weights = np.exp(-(((ventricles[:, 1] - behind) / ATRIA_BAND_MM) ** 2) / 2)
         weights[np.abs(ventricles[:, 0]) <= ATRIA_FROM_MIDLINE_MM] = 0
-        if weights.sum() * upright.spacing**3 > SMALLEST_ATRIA_MM3:
+        if weights.sum() * aligned.spacing**3 > SMALLEST_ATRIA_MM3:
             return float(np.average(ventricles[:, 2], weights=weights))
     if len(ventricles):
         return float(np.median(ventricles[:, 2]))
-    return float(np.median(upright.positions(np.isin(upright.labels, CEREBRUM))[:, 2]))
+    return float(np.median(aligned.positions(np.isin(aligned.labels, CEREBRUM))[:, 2]))
 
 
-def _cerebellum(upright: Upright, cerebellum: Mask | None) -> Line | None:
+def _cerebellum(aligned: AlignedLabels, cerebellum: Mask | None) -> Line | None:
     """Between the outermost points of both hemispheres, in the coronal plane where the cerebellum is widest."""
     if cerebellum is None:
         return None
-    cerebellum = solid(cerebellum, upright.spacing, THIN_CEREBELLUM_MM, SMALL_PART)
-    y = _widest_coronal(upright, cerebellum)
-    section = _section(upright, cerebellum, 1, y)
+    cerebellum = solid(cerebellum, aligned.spacing, THIN_CEREBELLUM_MM, SMALL_PART)
+    y = _widest_coronal(aligned, cerebellum)
+    section = _section(aligned, cerebellum, 1, y)
     return None if section is None else _line(1, y, section.chords((1.0, 0.0)).extremes())
 
 
-def _widest_coronal(upright: Upright, cerebellum: Mask) -> float:
+def _widest_coronal(aligned: AlignedLabels, cerebellum: Mask) -> float:
     """Position y (mm) of the coronal plane in which the cerebellum reaches farthest from left to right."""
     box = tuple(slice(max(int(i.min()) - 4, 0), int(i.max()) + 5) for i in np.nonzero(cerebellum))
-    left, right = crossings(smoothed(cerebellum[box], upright.spacing))
+    left, right = crossings(smoothed(cerebellum[box], aligned.spacing))
     met = np.isfinite(left).any(axis=0)
     reach = np.full(met.shape, -np.inf)
     reach[met] = np.nanmax(right[:, met], axis=0) - np.nanmin(left[:, met], axis=0)
-    widest = np.flatnonzero(reach >= reach.max() - WIDEST_MM / upright.spacing)
-    return float((box[1].start + widest.mean()) * upright.spacing + upright.origin[1])
+    widest = np.flatnonzero(reach >= reach.max() - WIDEST_MM / aligned.spacing)
+    return float((box[1].start + widest.mean()) * aligned.spacing + aligned.origin[1])

@@ -24,7 +24,7 @@ from feta.volumes import Volume
 from inference.biometry.landmark_box import SIZE, averaged, brain_box, fractions, in_box, network_input
 from inference.biometry.line import Line
 from inference.biometry.mask_operations import SMALLEST_VOLUME_MM3
-from inference.biometry.midline_alignment import Upright, turn_upright
+from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 
@@ -98,24 +98,24 @@ class LandmarkNetwork:
         self.flips = flips
 
     def __call__(
-        self, image: Volume, segmentation: Segmentation, upright: Upright | None = None
+        self, image: Volume, segmentation: Segmentation, aligned: AlignedLabels | None = None
     ) -> Mapping[Measurement, LandmarkPair]:
         """Find both ends of each length whose structures are there.
 
         Args:
             image: float32 (z, y, x).
             segmentation: of it.
-            upright: what ``turn_upright`` makes of the segmentation, where it is known already.
+            aligned: what ``align_to_midline`` makes of the segmentation, where it is known already.
         """
-        upright = upright or turn_upright(segmentation.labels, segmentation.to_canonical)
-        if upright is None:
+        aligned = aligned or align_to_midline(segmentation.labels, segmentation.to_canonical)
+        if aligned is None:
             return {}
-        filled = upright.positions(upright.labels > 0)
+        filled = aligned.positions(aligned.labels > 0)
         box = brain_box(filled.min(axis=0), filled.max(axis=0))
-        to_index = np.linalg.inv(image.grid.affine()) @ upright.to_physical @ box
+        to_index = np.linalg.inv(image.grid.affine()) @ aligned.to_physical @ box
         labels = fractions(in_box(segmentation.labels.array, to_index, 0))
         logits = self._logits(network_input(averaged(in_box(image.array, to_index, 1)), labels))
-        to_physical = upright.to_physical @ box
+        to_physical = aligned.to_physical @ box
         voxel = float(box[0, 0])
         there = [m for m in MEASUREMENTS if _is_there(m, labels, voxel)]
         pairs = {m: _pair(logits[[2 * k, 2 * k + 1]], to_physical) for k, m in enumerate(MEASUREMENTS) if m in there}

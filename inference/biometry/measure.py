@@ -16,7 +16,7 @@ from feta.volumes import Volume
 from inference.biometry.calibration import SOURCES, Calibration, Source
 from inference.biometry.landmark_definitions import landmark_lines
 from inference.biometry.line import Line
-from inference.biometry.midline_alignment import Upright, turn_upright
+from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.biometry.volume_regression import tissue_volumes
 
 if TYPE_CHECKING:
@@ -36,24 +36,26 @@ SHARE_OF_WIDTH = {Measurement.LCC: (0.28, 0.80), Measurement.HV: (0.10, 0.45), M
 class FindsLandmarks(Protocol):
     """A segmenter that comes with a landmark network."""
 
-    def landmarks(self, volume: Volume, segmented: Any, upright: Upright) -> Mapping[Measurement, LandmarkPair] | None:
+    def landmarks(
+        self, volume: Volume, segmented: Any, aligned: AlignedLabels
+    ) -> Mapping[Measurement, LandmarkPair] | None:
         """Both ends of each length; None where there is no network."""
 
 
-def look(volume: Volume, segmented: Segmented, upright: Upright | None, segmenter: object) -> Evidence:
+def look(volume: Volume, segmented: Segmented, aligned: AlignedLabels | None, segmenter: object) -> Evidence:
     """All that an image says about the lengths.
 
     Args:
         volume: the image, float32 (z, y, x).
         segmented: its label map and frame.
-        upright: what ``turn_upright`` makes of them; None where the map is empty.
+        aligned: what ``align_to_midline`` makes of them; None where the map is empty.
         segmenter: may find landmarks too.
     """
     volumes = tissue_volumes(segmented.labels)
-    if upright is None:
+    if aligned is None:
         return Evidence({}, volumes)
-    found = segmenter.landmarks(volume, segmented, upright) if isinstance(segmenter, FindsLandmarks) else None
-    return with_heatmaps(measure_upright(upright), volumes, found or {})
+    found = segmenter.landmarks(volume, segmented, aligned) if isinstance(segmenter, FindsLandmarks) else None
+    return with_heatmaps(measure_upright(aligned), volumes, found or {})
 
 
 def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | None]:
@@ -67,16 +69,16 @@ def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | No
     Returns:
         ends of each length in physical LPS mm, None where it can't be measured.
     """
-    upright = turn_upright(labels, to_canonical)
-    return dict.fromkeys(MEASUREMENTS) if upright is None else measure_upright(upright)
+    aligned = align_to_midline(labels, to_canonical)
+    return dict.fromkeys(MEASUREMENTS) if aligned is None else measure_upright(aligned)
 
 
-def measure_upright(upright: Upright) -> dict[Measurement, Line | None]:
+def measure_upright(aligned: AlignedLabels) -> dict[Measurement, Line | None]:
     """Measure the five lengths on a label map that stands upright already; else as ``measure``."""
-    found = landmark_lines(upright.labels, upright.origin, upright.spacing, None)
+    found = landmark_lines(aligned.labels, aligned.origin, aligned.spacing, None)
     width = found[Measurement.BBIP]
     sane = {m: line for m, line in found.items() if line is not None and _in_proportion(m, line, width)}
-    return {m: sane[m].moved(upright.to_physical) if m in sane else None for m in MEASUREMENTS}
+    return {m: sane[m].moved(aligned.to_physical) if m in sane else None for m in MEASUREMENTS}
 
 
 def _in_proportion(measurement: Measurement, line: Line, width: Line | None) -> bool:

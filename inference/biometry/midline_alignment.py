@@ -1,4 +1,4 @@
-"""The label map turned upright: x to the right, y anterior, z superior, and the midline at x = 0.
+"""The label map brought upright: x to the right, y anterior, z superior, and the midline at x = 0.
 
 The brain frame that comes with a segmentation may be some degrees off. The label map
 itself knows better: the mid-sagittal plane is the one about which it is most symmetric.
@@ -30,7 +30,7 @@ LIMITS = (20.0, 20.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Upright:
+class AlignedLabels:
     """A label map in the brain frame.
 
     Attributes:
@@ -58,7 +58,7 @@ class Upright:
         """Nearest voxel along an axis (0 x, 1 y, 2 z), within the array."""
         return int(np.clip(round((position - self.origin[axis]) / self.spacing), 0, self.labels.shape[2 - axis] - 1))
 
-    def carried(self, volume: Volume) -> npt.NDArray[np.uint8]:
+    def resample_like(self, volume: Volume) -> npt.NDArray[np.uint8]:
         """Another label map or mask of the same case, (z, y, x) uint8 on this one's voxels (nearest neighbour)."""
         step = np.diag([self.spacing] * 3 + [1.0])
         step[:3, 3] = self.origin
@@ -69,7 +69,7 @@ class Upright:
         return np.asarray(array, np.uint8)
 
 
-def turn_upright(labels: Volume, to_canonical: Matrix) -> Upright | None:
+def align_to_midline(labels: Volume, to_canonical: Matrix) -> AlignedLabels | None:
     """Resample a label map's brain into the brain frame, its midline at x = 0.
 
     Args:
@@ -127,7 +127,7 @@ def _crop(labels: Volume) -> tuple[Labels, Matrix] | None:
     return np.ascontiguousarray(labels.array[tuple(box)]), matrix
 
 
-def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_physical: Matrix) -> Upright:
+def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_physical: Matrix) -> AlignedLabels:
     """Nearest-neighbour resampling into an upright box that holds the array's labels.
 
     Args:
@@ -146,7 +146,7 @@ def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_
     step = to_index[:3, :3][::-1, ::-1] * SPACING
     offset = (to_index[:3, :3] @ low + to_index[:3, 3])[::-1]
     resampled = affine_transform(array, step, offset, output_shape=tuple(size[::-1]), order=0, prefilter=False)
-    return Upright(resampled, low, to_physical)
+    return AlignedLabels(resampled, low, to_physical)
 
 
 def _symmetry(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix) -> Matrix:

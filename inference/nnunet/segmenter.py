@@ -15,7 +15,7 @@ from feta.grid import Grid
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.landmark_network import LandmarkPair
-from inference.biometry.midline_alignment import Upright
+from inference.biometry.midline_alignment import AlignedLabels
 from inference.geometry.frames import LPS_TO_RAS, index_to_ras
 from inference.geometry.orientation import CanonicalVolume, Reorientation
 from inference.geometry.segmentation_result import Segmentation
@@ -72,10 +72,10 @@ class NnunetSegmenter:
         return Segmentation(Volume(labels, volume.grid), to_canonical @ LPS_TO_RAS, doubts(pose, labels))
 
     def landmarks(
-        self, volume: Volume, segmented: Segmentation, upright: Upright
+        self, volume: Volume, segmented: Segmentation, aligned: AlignedLabels
     ) -> Mapping[Measurement, LandmarkPair] | None:
         """Both ends of each length by our landmark network; None where the weights have none."""
-        return self.frame.landmarks(volume, segmented, upright)
+        return self.frame.landmarks(volume, segmented, aligned)
 
 
 def training_order(grid: Grid, *, reorient: bool) -> Reorientation:

@@ -13,7 +13,7 @@ from feta.volumes import Volume, read_volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import look
-from inference.biometry.midline_alignment import turn_upright
+from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.segmentation_result import SegmenterLike
 from inference.runs.outputs import Job
 from inference.runs.sidecar import write_sidecar
@@ -51,8 +51,8 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
         warnings = (*warnings, "no brain was found: the label map is empty")
     if not (job.biometry or job.sidecar or job.landmarks or job.picture):
         return Result({}, warnings)
-    upright = turn_upright(segmented.labels, segmented.to_canonical)
-    evidence = look(volume, segmented, upright, segmenter)
+    aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+    evidence = look(volume, segmented, aligned, segmenter)
     lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
     _write_lengths(job, volume, lengths)
     if job.sidecar:
@@ -62,7 +62,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
         from inference.runs.qc_picture import write_picture
 
         # The midline of the label map is the better frame for planes.
-        frame = upright.from_physical if upright else segmented.to_canonical
+        frame = aligned.from_physical if aligned else segmented.to_canonical
         write_picture(job.picture, job.case.name, volume, segmented.labels, frame, lengths)
     return Result(lengths, (*warnings, *notes))
 

@@ -20,7 +20,7 @@ from feta.labels import LABEL_COUNT
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.landmark_network import LandmarkNetwork, LandmarkPair
-from inference.biometry.midline_alignment import Upright
+from inference.biometry.midline_alignment import AlignedLabels
 from inference.geometry.frames import LPS_TO_RAS, box_to_frame, index_to_ras, resample
 from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
@@ -93,10 +93,10 @@ class Segmenter:
         return Segmentation(Volume(labels, volume.grid), to_canonical, doubts(pose, labels))
 
     def landmarks(
-        self, volume: Volume, segmented: Segmentation, upright: Upright
+        self, volume: Volume, segmented: Segmentation, aligned: AlignedLabels
     ) -> Mapping[Measurement, LandmarkPair] | None:
         """Both ends of each length by the landmark network; None where the weights have none."""
-        return None if self.landmark_network is None else self.landmark_network(volume, segmented, upright)
+        return None if self.landmark_network is None else self.landmark_network(volume, segmented, aligned)
 
     def pose(self, canonical: CanonicalVolume) -> Pose:
         """How the brain lies in a volume without directions; the header's are taken where none is found."""

@@ -20,7 +20,7 @@ from feta.volumes import Volume, read_label_map, read_volume
 from inference.biometry.landmark_definitions import landmark_lines
 from inference.biometry.lengths import Length
 from inference.biometry.line import Line
-from inference.biometry.midline_alignment import turn_upright
+from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.frames import LPS_TO_RAS
 from training.data.subject import pairs
 
@@ -33,7 +33,7 @@ class Landmarks:
 
     Attributes:
         lines: in physical LPS mm; None where a structure is absent.
-        to_upright: 4×4 from physical LPS mm to the frame in which the brain is upright, its midline at x = 0.
+        to_upright: 4×4 from physical LPS mm to the frame in which the brain is aligned, its midline at x = 0.
         callosum_known: whether there was a mask of it.
     """
 
@@ -60,12 +60,12 @@ def find_landmarks(labels: Volume, callosum: Volume | None) -> Landmarks | None:
     centre = np.argwhere(labels.array).mean(axis=0)[::-1]
     centred = LPS_TO_RAS.copy()
     centred[:3, 3] = -(to_canonical[:3, :3] @ centre + to_canonical[:3, 3])
-    upright = turn_upright(labels, centred)
-    assert upright is not None
-    mask = None if callosum is None else upright.carried(callosum) > 0
-    lines = landmark_lines(upright.labels, upright.origin, upright.spacing, mask)
-    moved = {m: None if line is None else line.moved(upright.to_physical) for m, line in lines.items()}
-    return Landmarks(moved, upright.from_physical, callosum is not None)
+    aligned = align_to_midline(labels, centred)
+    assert aligned is not None
+    mask = None if callosum is None else aligned.resample_like(callosum) > 0
+    lines = landmark_lines(aligned.labels, aligned.origin, aligned.spacing, mask)
+    moved = {m: None if line is None else line.moved(aligned.to_physical) for m, line in lines.items()}
+    return Landmarks(moved, aligned.from_physical, callosum is not None)
 
 
 def read_landmarks(labels: Path) -> tuple[Volume, Landmarks | None]:

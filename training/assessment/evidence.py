@@ -27,7 +27,7 @@ from feta.tables import parse_number, plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence, look
-from inference.biometry.midline_alignment import turn_upright
+from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.segmentation_result import Segmentation, Segmented
 from inference.networks.weights import Model, read_model
 from inference.segmentation.segmenter import Segmenter
@@ -133,8 +133,8 @@ def _look(cohort: Path, weights: Path, case: Case) -> tuple[str, dict[str, Any]]
     segmenter = _segmenter(weights)
     volume = read_volume(case.image)
     segmented = _segmented(cohort, segmenter, case, volume)
-    upright = turn_upright(segmented.labels, segmented.to_canonical)
-    return case.name, _packed(look(volume, segmented, upright, segmenter))
+    aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+    return case.name, _packed(look(volume, segmented, aligned, segmenter))
 
 
 def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -> Segmented:

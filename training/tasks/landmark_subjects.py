@@ -21,7 +21,7 @@ from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.biometry.landmark_network import ordered
 from inference.biometry.line import Line
-from inference.biometry.midline_alignment import turn_upright
+from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.frames import LPS_TO_RAS
 from training.assessment.atlas_landmarks import read_landmarks
 from training.data.expert_landmarks import Measured, read_feta_biometry
@@ -111,7 +111,7 @@ def _measured(case: Measured, segment: Segment | None) -> LandmarkHead | None:
     assert labels is not None
     if not labels.array.any():
         return None
-    upright = turn_upright(labels, _by_header(labels) if pose is None else pose)
+    upright = align_to_midline(labels, _by_header(labels) if pose is None else pose)
     assert upright is not None
     return make_head(case.name, image, labels, case.lines, upright.from_physical, seen)
 

@@ -45,7 +45,7 @@ def test_a_volume_is_turned_to_ras_as_simpleitk_does(order: list[int], flips: tu
     np.testing.assert_array_equal(turned.undo(found.array), array)
 
 
-class Upright:
+class AlignedLabels:
     """Stands for our networks, which find the pose."""
 
     def __init__(self, *_: object, **__: object) -> None: ...
@@ -60,7 +60,7 @@ class Upright:
 def test_labels_are_the_networks_unless_topology_changes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, topology: bool
 ) -> None:
-    monkeypatch.setattr(module, "Segmenter", Upright)
+    monkeypatch.setattr(module, "Segmenter", AlignedLabels)
     plans = make_plans(image_reader_writer=reader, patch_size=[16, 32, 32], spacing=[4.0, 4.0, 4.0])
     results = find_results(make_folder(tmp_path, plans))
     assert results is not None

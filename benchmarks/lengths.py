@@ -23,7 +23,7 @@ from feta.participants import read_participants, subject_key
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.biometry.calibration import Calibration, read_calibration
 from inference.biometry.lengths import Method, complete
-from inference.biometry.measure import look
+from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.networks.device import choose
 from inference.segmentation.segmenter import Segmenter
@@ -44,7 +44,7 @@ def measured(
     segmented = segmenter(volume)
     began = time.monotonic()
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    evidence = look(volume, segmented, aligned, segmenter)
+    evidence = collect_evidence(volume, segmented, aligned, segmenter)
     found = {}
     for way in WAYS:
         known, method = (None, Method.FUSION) if way == NO_AGE else (age, Method(way))

@@ -42,7 +42,9 @@ class FindsLandmarks(Protocol):
         """Both ends of each length; None where there is no network."""
 
 
-def look(volume: Volume, segmented: Segmented, aligned: AlignedLabels | None, segmenter: object) -> Evidence:
+def collect_evidence(
+    volume: Volume, segmented: Segmented, aligned: AlignedLabels | None, segmenter: object
+) -> Evidence:
     """All that an image says about the lengths.
 
     Args:

@@ -12,7 +12,7 @@ from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
-from inference.biometry.measure import look
+from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.segmentation_result import SegmenterLike
 from inference.runs.outputs import Job
@@ -52,7 +52,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
     if not (job.biometry or job.sidecar or job.landmarks or job.picture):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    evidence = look(volume, segmented, aligned, segmenter)
+    evidence = collect_evidence(volume, segmented, aligned, segmenter)
     lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
     _write_lengths(job, volume, lengths)
     if job.sidecar:

@@ -91,7 +91,7 @@ class Locator:
         settled = sorted(settled, key=_sureness, reverse=True)[:CONTENDERS]
         return [look.pose for look in settled]
 
-    def again(self, volume: Volume, pose: Pose) -> Pose | None:
+    def refine(self, volume: Volume, pose: Pose) -> Pose | None:
         """Where a pose settles when only the mask that was found with it is looked at; None where it finds no brain."""
         coarse = self._coarse(volume, pose.brain)
         look = self._look(coarse, pose.to_ras[:3, :3], pose.centre())

@@ -111,13 +111,13 @@ class Segmenter:
         if extractor is None or surest.brain is None or not surest.found:
             return surest
         # The mask of the upright brain is better than the first one, by which the pose was found.
-        again = self.locator.again(volume, surest)
+        again = self.locator.refine(volume, surest)
         surest = surest if again is None else self._surest(volume, [surest, again])
         return surest if surest.residual < FITTING_RESIDUAL else self._settled(extractor, volume, surest)
 
     def _labels(self, volume: Volume, pose: Pose) -> npt.NDArray[np.uint8]:
         """The label map (Z, Y, X) of a volume whose pose is known."""
-        probabilities, to_box_index = self.seen(volume, pose)
+        probabilities, to_box_index = self.predict_upright(volume, pose)
         if self.autoencoder is not None:
             probabilities = self.autoencoder(probabilities)
         found = resample_to_native(probabilities, to_box_index, volume.grid.size, scores=self.topology)
@@ -126,7 +126,7 @@ class Segmenter:
             labels[found.part] = constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
         return labels
 
-    def seen(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
+    def predict_upright(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
         """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
         box, size = _upright_box(pose, self.model.segmentation[0].spacing)
         image = to_box(volume, pose.to_ras, box, size)
@@ -150,7 +150,7 @@ class Segmenter:
         """
         best = pose
         for _ in range(MOST_ROUNDS):
-            again = self.locator.again(volume, replace(pose, brain=extractor.upright(volume, pose) or pose.brain))
+            again = self.locator.refine(volume, replace(pose, brain=extractor.upright(volume, pose) or pose.brain))
             if again is None:
                 break
             moved, pose = angle_between(pose, again), again

@@ -16,7 +16,7 @@ from feta.measurements import MEASUREMENTS
 from inference.biometry.calibration import Calibration
 from inference.biometry.lengths import Length, Method, complete
 from training.anatomy.plan import IndividualSettings, draw_plan
-from training.assessment.evidence import Seen
+from training.assessment.evidence import CaseEvidence
 
 Array = npt.NDArray[np.float64]
 LINE = "age line"
@@ -36,7 +36,7 @@ def age_lines(settings: IndividualSettings) -> Array:
     return np.array([np.polyfit(ages, column, 1) for column in lengths.T])
 
 
-def report(cases: Sequence[Seen], calibration: Calibration, lines: Array, out: Path) -> Iterator[str]:
+def report(cases: Sequence[CaseEvidence], calibration: Calibration, lines: Array, out: Path) -> Iterator[str]:
     """Measure all cases in every way; write one CSV row a length and yield Markdown tables for people.
 
     Args:
@@ -74,7 +74,7 @@ def _intervals(found: dict[str, list[dict]], truth: Array) -> Iterator[str]:
         yield f"| {way} | " + " | ".join(f"{100 * h:.0f}, {100 * w:.1f}" for h, w in cells) + " |"
 
 
-def _measured(case: Seen, way: str, model: AgeModel, calibration: Calibration, lines: Array) -> dict:
+def _measured(case: CaseEvidence, way: str, model: AgeModel, calibration: Calibration, lines: Array) -> dict:
     if way == LINE:
         values = [float(np.polyval(line, case.age)) if case.age is not None else None for line in lines]
         return {m: Length(v, "age") for m, v in zip(MEASUREMENTS, values, strict=True)}
@@ -91,7 +91,7 @@ def _mean(values: Array) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _table(cases: Sequence[Seen], found: dict[str, list[dict]]) -> str:
+def _table(cases: Sequence[CaseEvidence], found: dict[str, list[dict]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)

@@ -14,7 +14,7 @@ from feta.measurements import MEASUREMENTS
 from inference.biometry.calibration import SOURCES, USUALLY_WRONG, WRONG_SPREAD, Calibration, Source, usual
 from inference.biometry.lengths import complete, is_no_brain
 from inference.biometry.volume_regression import Regression, regressors
-from training.assessment.evidence import Seen
+from training.assessment.evidence import CaseEvidence
 
 Array = npt.NDArray[np.float64]
 #: No fewer cases, for eight coefficients.
@@ -33,7 +33,7 @@ SCALES, HALVINGS = (0.5, 3.0), 6
 CHANCE = 0.9
 
 
-def fit_calibration(cases: Sequence[Seen], model: AgeModel | None = None) -> Calibration:
+def fit_calibration(cases: Sequence[CaseEvidence], model: AgeModel | None = None) -> Calibration:
     """Fit regression, errors and correlations.
 
     Args:
@@ -54,7 +54,7 @@ def fit_calibration(cases: Sequence[Seen], model: AgeModel | None = None) -> Cal
     return dataclasses.replace(fitted, sd=fitted.sd * _scale(others, cases, expected))
 
 
-def _unscaled(cases: Sequence[Seen]) -> Calibration:
+def _unscaled(cases: Sequence[CaseEvidence]) -> Calibration:
     """Regression, errors and correlations as the cases show them."""
     truth = np.log([c.truth for c in cases])
     regression, left_out = fit_regression(cases, truth)
@@ -65,7 +65,7 @@ def _unscaled(cases: Sequence[Seen]) -> Calibration:
     return _errors(plain, errors, blur)
 
 
-def fit_regression(cases: Sequence[Seen], truth: Array) -> tuple[Regression, Array]:
+def fit_regression(cases: Sequence[CaseEvidence], truth: Array) -> tuple[Regression, Array]:
     """Ridge regression of ln(mm) on volumes, without and with age, and what the former says of cases left out (N, 5).
 
     Args:
@@ -176,7 +176,7 @@ def _correlation(errors: Array, otherwise: Array) -> Array:
     return np.asarray(result / np.outer(size, size))
 
 
-def _scale(others: Sequence[Calibration], cases: Sequence[Seen], model: AgeModel) -> float:
+def _scale(others: Sequence[Calibration], cases: Sequence[CaseEvidence], model: AgeModel) -> float:
     """The factor on all spreads with which intervals hold the truth of cases left out as often as they say.
 
     A little oftener, as in conformal prediction (Vovk et al., 2005): of N cases, the next one may be the worst.
@@ -191,7 +191,7 @@ def _scale(others: Sequence[Calibration], cases: Sequence[Seen], model: AgeModel
     return high
 
 
-def _holds(calibration: Calibration, case: Seen, model: AgeModel) -> list[bool]:
+def _holds(calibration: Calibration, case: CaseEvidence, model: AgeModel) -> list[bool]:
     """Of each length, whether its interval holds the truth."""
     lengths, _ = complete(case.evidence, case.age, model, calibration)
     intervals = (lengths[m].interval or (np.inf, np.inf) for m in MEASUREMENTS)

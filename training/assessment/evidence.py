@@ -26,7 +26,7 @@ from feta.measurements import Measurement
 from feta.tables import parse_number, plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map
 from inference.biometry.line import Line
-from inference.biometry.measure import Evidence, look
+from inference.biometry.measure import Evidence, collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.segmentation_result import Segmentation, Segmented
 from inference.networks.weights import Model, read_model
@@ -36,7 +36,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Seen:
+class CaseEvidence:
     """One case with what was seen on its image.
 
     Attributes:
@@ -77,7 +77,9 @@ def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
     return cases
 
 
-def see(cohorts: Iterable[Path], weights: Path, *, jobs: int = 1, fresh: bool = False) -> Iterator[tuple[Seen, bool]]:
+def see(
+    cohorts: Iterable[Path], weights: Path, *, jobs: int = 1, fresh: bool = False
+) -> Iterator[tuple[CaseEvidence, bool]]:
     """Look at every case of some cohorts, yielding each, with whether it had to be looked at.
 
     Args:
@@ -134,7 +136,7 @@ def _look(cohort: Path, weights: Path, case: Case) -> tuple[str, dict[str, Any]]
     volume = read_volume(case.image)
     segmented = _segmented(cohort, segmenter, case, volume)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    return case.name, _packed(look(volume, segmented, aligned, segmenter))
+    return case.name, _packed(collect_evidence(volume, segmented, aligned, segmenter))
 
 
 def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -> Segmented:
@@ -168,14 +170,14 @@ def _packed(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _seen(cohort: Path, case: Case, truth: Array, quality: float, content: Mapping[str, Any]) -> Seen:
+def _seen(cohort: Path, case: Case, truth: Array, quality: float, content: Mapping[str, Any]) -> CaseEvidence:
     def lines(name: str) -> dict[Measurement, Line]:
         return {Measurement(m): Line(tuple(a), tuple(b)) for m, (a, b) in content[name].items()}
 
     blur = {Measurement(m): float(v) for m, v in content["blur"].items()}
     evidence = Evidence(lines("geometry"), np.array(content["volumes"]), lines("heatmap"), blur)
     pathological = (case.pathology or "").lower().startswith("patho")
-    return Seen(f"{cohort.name}/{case.name}", case.age, pathological, quality, truth, evidence)
+    return CaseEvidence(f"{cohort.name}/{case.name}", case.age, pathological, quality, truth, evidence)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

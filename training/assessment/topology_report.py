@@ -89,7 +89,7 @@ def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> l
     began = time.monotonic()
     canonical = CanonicalVolume.of(volume)
     ordered, pose = canonical.volume, segmenter.pose(canonical)
-    probabilities, to_box = segmenter.seen(ordered, pose)
+    probabilities, to_box = segmenter.predict_upright(ordered, pose)
     spent = time.monotonic() - began
     done = _finished("network", spent, ordered, pose, probabilities, to_box)
     if mender is not None:

@@ -13,7 +13,7 @@ from feta.errors import FetaError
 
 if TYPE_CHECKING:
     from inference.biometry.calibration import Calibration
-    from training.assessment.evidence import Seen
+    from training.assessment.evidence import CaseEvidence
 
 
 def landmarks(
@@ -121,7 +121,7 @@ def biometry_report(
         typer.echo(line)
 
 
-def _seen(cohorts: list[Path], weights: Path | None, jobs: int | None, fresh: bool) -> list[Seen]:
+def _seen(cohorts: list[Path], weights: Path | None, jobs: int | None, fresh: bool) -> list[CaseEvidence]:
     """Every case of some cohorts, with progress."""
     from inference.runs.settings import default_weights
     from training.assessment.evidence import cohort_cases, see

@@ -14,7 +14,7 @@ from feta.errors import FetaError
 from training.engine.log import say
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-#: Seen by no model behind a reported figure.
+#: CaseEvidence by no model behind a reported figure.
 VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
 
 Atlases = Annotated[Path, typer.Argument(help="Labelled BIDS folder: sub-*/anat/*_T2w.nii.gz with *_T2w_dseg.nii.gz.")]

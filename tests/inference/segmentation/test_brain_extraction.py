@@ -139,7 +139,7 @@ def _weights(folder: Path) -> Path:
     return folder
 
 
-class Seen(nn.Module):
+class CaseEvidence(nn.Module):
     """Stands in for the segmentation network; keeps what it was shown."""
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ def test_the_segmentation_sees_surroundings_only_without_extraction(tmp_path: Pa
     if extraction:
         assert segmenter.extractor is not None
         segmenter.extractor.network = Bright()  # type: ignore[assignment]
-    seen = Seen()
+    seen = CaseEvidence()
     segmenter.networks = [seen]  # type: ignore[list-item]
     segmenter(_head(np.eye(3)))
     image = seen.images[-1]

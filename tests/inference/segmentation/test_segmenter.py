@@ -147,7 +147,7 @@ class Unsure:
     def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
         return [replace(by_directions(volume, np.eye(3)), residual=self.before, found=True)]
 
-    def again(self, volume: Volume, pose: Pose) -> Pose | None:
+    def refine(self, volume: Volume, pose: Pose) -> Pose | None:
         self.calls += 1
         # The first call is about the poses that are judged.
         if not 1 <= self.calls <= len(self.residuals):

@@ -15,7 +15,7 @@ from inference.biometry.line import Line
 from inference.biometry.measure import Evidence
 from training.assessment.biometry_report import WAYS, report
 from training.assessment.calibration_fit import fit_calibration, ridge, two_spreads
-from training.assessment.evidence import Seen
+from training.assessment.evidence import CaseEvidence
 
 MODEL = published_model()
 GEOMETRY, HEATMAP = SOURCES.index(Source.GEOMETRY), SOURCES.index(Source.HEATMAP)
@@ -27,7 +27,7 @@ def lines(lengths: np.ndarray) -> dict[Measurement, Line | None]:
     return {m: Line((0, 0, 0), (float(v), 0, 0)) for m, v in zip(MEASUREMENTS, lengths, strict=True)}
 
 
-def cohort(seed: int, count: int = 60, heatmaps: bool = True) -> list[Seen]:
+def cohort(seed: int, count: int = 60, heatmaps: bool = True) -> list[CaseEvidence]:
     """Fetuses as the curves have them, a third off in one length; heatmaps twice as unsure are twice as wrong."""
     rng = np.random.default_rng(seed)
     cases = []
@@ -47,7 +47,7 @@ def cohort(seed: int, count: int = 60, heatmaps: bool = True) -> list[Seen]:
                 evidence, heatmap=lines(heatmap), blur=dict(zip(MEASUREMENTS, blur.tolist(), strict=True))
             )
         quality = float(4 - 40 * blur.mean())
-        cases.append(Seen(f"c/{i}", round(float(age), 1), i % 3 == 0, quality, truth, evidence))
+        cases.append(CaseEvidence(f"c/{i}", round(float(age), 1), i % 3 == 0, quality, truth, evidence))
     return cases
 
 

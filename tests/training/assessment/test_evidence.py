@@ -17,7 +17,7 @@ from inference.geometry.frames import LPS_TO_RAS
 from inference.geometry.segmentation_result import Segmentation
 from inference.networks.weights import WeightFile
 from training.assessment import evidence as biometry_evidence
-from training.assessment.evidence import Seen, cohort_cases, see
+from training.assessment.evidence import CaseEvidence, cohort_cases, see
 
 SIDE, SPACING = 30, 3.0
 GRID = Grid((SIDE,) * 3, (SPACING,) * 3, (-43.5,) * 3, (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
@@ -77,7 +77,7 @@ def cohort(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def seen(cohort: Path, **how: bool) -> list[tuple[Seen, bool]]:
+def seen(cohort: Path, **how: bool) -> list[tuple[CaseEvidence, bool]]:
     return list(see([cohort], WEIGHTS, **how))  # type: ignore[arg-type]
 
 

@@ -22,7 +22,7 @@ from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import Compute
 from inference.nnunet.folder import Results
 from inference.nnunet.predictor import Predictor
-from inference.segmentation.postprocessing import constructed, doubts, largest_component
+from inference.segmentation.postprocessing import constructed, largest_component, quality_warnings
 from inference.segmentation.segmenter import Segmenter
 
 AS_STORED = Reorientation((0, 1, 2), (False, False, False))
@@ -69,7 +69,7 @@ class NnunetSegmenter:
         if self.topology:
             labels[found.part] = constructed(found, labels, to_canonical @ index_to_ras(seen.grid))
         labels = order.undo(labels)
-        return Segmentation(Volume(labels, volume.grid), to_canonical @ LPS_TO_RAS, doubts(pose, labels))
+        return Segmentation(Volume(labels, volume.grid), to_canonical @ LPS_TO_RAS, quality_warnings(pose, labels))
 
     def landmarks(
         self, volume: Volume, segmented: Segmentation, aligned: AlignedLabels

@@ -42,7 +42,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
         FetaError: the volume can't be used, or a file can't be written.
     """
     volume = read_volume(job.case.image)
-    refuse_hopeless(job, volume)
+    check_usable(job, volume)
     segmented = segmenter(volume)
     warnings = segmented.warnings
     if job.label_map:
@@ -67,7 +67,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
     return Result(lengths, (*warnings, *notes))
 
 
-def refuse_hopeless(job: Job, volume: Volume) -> None:
+def check_usable(job: Job, volume: Volume) -> None:
     """Raise FetaError for a volume in which there can't be a brain."""
     extent = np.multiply(volume.grid.size, volume.grid.spacing)
     thinnest = int(np.argmin(extent))

@@ -35,7 +35,7 @@ def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
 
 
-def doubts(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+def quality_warnings(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:
     """What the user should check, one line each."""
     lines = []
     if not pose.found:

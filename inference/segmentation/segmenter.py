@@ -44,7 +44,7 @@ from inference.segmentation.pose_search import (
     _coarse,
     _sureness,
 )
-from inference.segmentation.postprocessing import constructed, doubts, largest_component
+from inference.segmentation.postprocessing import constructed, largest_component, quality_warnings
 from inference.segmentation.predictor import _normalised, _upright_box
 
 
@@ -90,7 +90,7 @@ class Segmenter:
         pose = self.pose(canonical)
         labels = canonical.order.undo(self._labels(canonical.volume, pose))
         to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ LPS_TO_RAS
-        return Segmentation(Volume(labels, volume.grid), to_canonical, doubts(pose, labels))
+        return Segmentation(Volume(labels, volume.grid), to_canonical, quality_warnings(pose, labels))
 
     def landmarks(
         self, volume: Volume, segmented: Segmentation, aligned: AlignedLabels

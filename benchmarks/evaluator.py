@@ -119,7 +119,7 @@ def _line(name: str, what: str, result: dict[str, float], ours: dict[str, float]
 def _run(name: str, pair: tuple[Path, Path], cold: Path | None = None) -> dict[str, float]:
     """Time a contender in a fresh process; with ``cold``, where numba has compiled nothing yet."""
     environment = os.environ | ONE_CORE | ({"NUMBA_CACHE_DIR": str(cold)} if cold else {})
-    environment |= {"FETA_PLAIN": "1"} if name == "plain" else {}
+    environment |= {"FETA_BACKEND": "numpy"} if name == "plain" else {}
     command = [sys.executable, "-m", "benchmarks.evaluator", "--only", name, "--pair", *map(str, pair)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

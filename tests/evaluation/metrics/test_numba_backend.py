@@ -69,7 +69,7 @@ def test_distances_in_a_volume_one_voxel_thick() -> None:
 
 def test_plain_path_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert backend.load() is kernels
-    monkeypatch.setenv("FETA_PLAIN", "1")
+    monkeypatch.setenv("FETA_BACKEND", "numpy")
     assert backend.load() is plain
 
 

@@ -98,7 +98,7 @@ class Individual:
 def draw_individual(
     rng: np.random.Generator, age: float, pathological: bool, anatomy: AnatomyModel, settings: IndividualSettings
 ) -> Individual:
-    """Draw one fetus.
+    """RandomSource one fetus.
 
     Args:
         rng: it depends on nothing else that is random.

@@ -100,7 +100,7 @@ class VariantPlan:
 
 
 def draw_plan(rng: np.random.Generator, sources: Sequence[Source], settings: VariantSettings) -> VariantPlan:
-    """Draw a brain, another of the other kind, and how far to go."""
+    """RandomSource a brain, another of the other kind, and how far to go."""
     base = sources[int(rng.integers(len(sources)))]
     near = [s for s in sources if s.pathology != base.pathology and abs(s.age - base.age) <= settings.weeks]
     partner = near[int(rng.integers(len(near)))] if near else None

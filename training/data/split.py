@@ -12,7 +12,7 @@ from feta.participants import read_participants
 from training.data.partial_labels import COMPLETE, INDEX, read_label_set
 from training.data.provenance import Origins, origins_of, read_origins
 from training.data.subject import Subject, pairs, read_subject
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Subjects:
         names = {subject.name for subject in learned}.union(*(subject.origins for subject in learned))
         return [subject.name for subject in self.validation if names & subject.origins]
 
-    def draw(self, draw: Draw, more: float) -> Subject:
+    def draw(self, draw: RandomSource, more: float) -> Subject:
         """One to learn from; from the other folders with the probability ``more``, where there are any."""
-        pool = self.more if self.more and draw.chance(more) else self.training
+        pool = self.more if self.more and draw.bernoulli(more) else self.training
         return pool[draw.integer(len(pool))]
 
     def names(self) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 #: The volume of no corner of a lattice's cell falls below this share of what it was.
 LEAST_VOLUME = 0.15
@@ -14,7 +14,7 @@ LEAST_VOLUME = 0.15
 _INTERPOLATED_SD = (2 / 3) ** 1.5
 
 
-def lattice(draw: Draw, knots: int, spacing: float, size: float) -> Tensor:
+def lattice(draw: RandomSource, knots: int, spacing: float, size: float) -> Tensor:
     """Displacements at the knots of a cubic lattice.
 
     Args:

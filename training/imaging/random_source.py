@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Draw:
+class RandomSource:
     """A seeded source of random numbers.
 
     Numbers are drawn on the CPU, so that a seed gives the same ones on every device.
@@ -23,7 +23,7 @@ class Draw:
         self.generator = torch.Generator("cpu").manual_seed(seed)
         self.device = torch.device(device)
 
-    def chance(self, probability: float) -> bool:
+    def bernoulli(self, probability: float) -> bool:
         """True with this probability."""
         return self.uniform(0, 1) < probability
 
@@ -54,13 +54,13 @@ class Draw:
     def _normals(self, *shape: int) -> Tensor:
         return torch.randn(*shape, generator=self.generator, device="cpu")
 
-    def smooth(self, shape: tuple[int, int, int], knots: int, channels: int = 1) -> Tensor:
+    def smooth_field(self, shape: tuple[int, int, int], knots: int, channels: int = 1) -> Tensor:
         """Smooth random fields (channels, *shape) of about unit variance, ``knots`` features along each axis."""
         coarse = self.normals(1, channels, knots, knots, knots)
         field = F.interpolate(coarse, size=shape, mode="trilinear", align_corners=True)[0]
         return field / field.std().clamp_min(1e-6)
 
-    def blocks(self, shape: tuple[int, int, int], knots: int) -> Tensor:
+    def block_field(self, shape: tuple[int, int, int], knots: int) -> Tensor:
         """A random field (*shape) of unit variance that is constant in each of ``knots`` blocks along each axis."""
         return F.interpolate(self.normals(1, 1, knots, knots, knots), size=shape, mode="nearest")[0, 0]
 

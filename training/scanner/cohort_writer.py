@@ -201,7 +201,7 @@ def _read_lengths(out: Path, plan: CasePlan) -> dict[Measurement, float]:
 
 
 def _draw(out: Path, make: Maker, plan: CasePlan) -> dict[Measurement, float]:
-    """Draw one case and write it; its lengths come last, so that they say that it is complete."""
+    """RandomSource one case and write it; its lengths come last, so that they say that it is complete."""
     case = make(plan)
     image, labels, landmarks, lengths = _files(out, plan)
     write_volume(image, case.image)

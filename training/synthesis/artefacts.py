@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inference.geometry.frames import resample
 from inference.geometry.frames import sample as interpolated
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ArtefactSettings:
     noise: float = 0.16
 
 
-def degraded(draw: Draw, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
+def degraded(draw: RandomSource, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
     """Apply what is drawn, in the order in which it happens.
 
     Args:
@@ -58,24 +58,24 @@ def degraded(draw: Draw, s: ArtefactSettings, image: Tensor, spacing: float) -> 
         image: (Z, Y, X) float32, not negative.
         spacing: mm.
     """
-    if draw.chance(s.stacks):
+    if draw.bernoulli(s.stacks):
         image = slice_motion(draw, image, spacing, draw.uniform(0, s.slice_shift), draw.uniform(0, s.slice_turn))
-    if draw.chance(s.motion):
+    if draw.bernoulli(s.motion):
         image = motion(draw, image, spacing, draw.uniform(0, s.shift), draw.uniform(0, s.turn))
-    if draw.chance(s.ghosts):
+    if draw.bernoulli(s.ghosts):
         image = ghosts(draw, image, draw.uniform(0, s.ghost))
-    if draw.chance(s.bands):
+    if draw.bernoulli(s.bands):
         image = bands(draw, image, spacing, draw.uniform(0.1, 0.7))
-    if draw.chance(s.ringing):
+    if draw.bernoulli(s.ringing):
         image = ringing(draw, image, draw.uniform(s.kept, 0.9))
-    if draw.chance(s.smoothing):
+    if draw.bernoulli(s.smoothing):
         image = smoothed(image, draw.uniform(0.1, 0.6), 1 + draw.integer(2))
-    if draw.chance(s.rician):
+    if draw.bernoulli(s.rician):
         image = rician(draw, image, draw.uniform(0, s.noise))
     return image
 
 
-def motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
     """The head jumps one to four times while lines of k-space are acquired, one after another or in two passes.
 
     Lines are acquired along a random axis, at times drawn for the jumps; the pose at the centre of k-space is
@@ -85,10 +85,10 @@ def motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float)
     axis = draw.integer(3)
     count = image.shape[axis]
     time = torch.arange(count)
-    if draw.chance(0.3):
+    if draw.bernoulli(0.3):
         time = torch.cat((torch.arange(0, count, 2), torch.arange(1, count, 2))).argsort()
     jumps = draw.uniforms(1 + draw.integer(4)) * count
-    if draw.chance(0.4):
+    if draw.bernoulli(0.4):
         jumps[0] = count * draw.uniform(0.46, 0.54)
     jumps = jumps.sort().values
     pose = torch.bucketize(time.float(), jumps)
@@ -113,7 +113,7 @@ def _moved(image: Tensor, shift: Tensor, degrees: Tensor) -> Tensor:
     return resample(image[None], matrix, (image.shape[2], image.shape[1], image.shape[0]))[0]
 
 
-def ghosts(draw: Draw, image: Tensor, strength: float) -> Tensor:
+def ghosts(draw: RandomSource, image: Tensor, strength: float) -> Tensor:
     """Faint copies displaced by a half, a third or a quarter of the field of view, as periodic motion leaves them."""
     axis, period = draw.integer(3), 2 + draw.integer(3)
     real, imaginary = image, torch.zeros_like(image)
@@ -124,7 +124,7 @@ def ghosts(draw: Draw, image: Tensor, strength: float) -> Tensor:
     return torch.hypot(real, imaginary)
 
 
-def slice_motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
     """Stacks of one to three orientations whose slices, 2–4 mm thick, lie astray, averaged.
 
     The slices of a stack come in two to four passes; each pass has a pose, from which each slice departs by half
@@ -138,7 +138,7 @@ def slice_motion(draw: Draw, image: Tensor, spacing: float, shift: float, turn: 
     return sum(stacks, torch.zeros_like(image)) / count
 
 
-def _stack(draw: Draw, image: Tensor, axis: int, shift: float, turn: float, thick: float) -> Tensor:
+def _stack(draw: RandomSource, image: Tensor, axis: int, shift: float, turn: float, thick: float) -> Tensor:
     volume = image.movedim(axis, 0)
     count, height, width = volume.shape
     passes, slices = 2 + draw.integer(3), int(count / thick) + 2
@@ -163,7 +163,7 @@ def _stack(draw: Draw, image: Tensor, axis: int, shift: float, turn: float, thic
     return interpolated(volume[None], index, padding="border")[0].movedim(0, axis)
 
 
-def bands(draw: Draw, image: Tensor, spacing: float, depth: float) -> Tensor:
+def bands(draw: RandomSource, image: Tensor, spacing: float, depth: float) -> Tensor:
     """Slices 1.5–4 mm thick along a random axis lose up to ``depth`` of their signal, in a part of the volume.
 
     Either every other slice does, as when neighbours saturate each other, or a few at random.
@@ -172,19 +172,19 @@ def bands(draw: Draw, image: Tensor, spacing: float, depth: float) -> Tensor:
     count = image.shape[axis]
     thick = max(1.0, draw.uniform(1.5, 4.0) / spacing)
     slices = int(count / thick) + 1
-    if draw.chance(0.4):
+    if draw.bernoulli(0.4):
         loss = (torch.arange(slices) % 2) * draw.uniform(0.2, 0.6)
     else:
         hit = draw.uniforms(slices) < draw.uniform(0.05, 0.2)
         loss = hit * draw.uniforms(slices)
     profile = loss[(torch.arange(count) / thick).long()]
-    place = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=3 + draw.integer(3))[0]
+    place = draw.smooth_field((image.shape[0], image.shape[1], image.shape[2]), knots=3 + draw.integer(3))[0]
     shape = [1, 1, 1]
     shape[axis] = count
     return image * (1 - depth * profile.view(shape) * (0.5 + place).clamp(0, 1))
 
 
-def ringing(draw: Draw, image: Tensor, kept: float) -> Tensor:
+def ringing(draw: RandomSource, image: Tensor, kept: float) -> Tensor:
     """Oscillations beside edges: high frequencies beyond a share of k-space are cut off along one to three axes."""
     for axis in draw.order(3)[: 1 + draw.integer(3)]:
         spectrum = torch.fft.rfft(image, dim=axis)
@@ -210,7 +210,7 @@ def smoothed(image: Tensor, strength: float, radius: int) -> Tensor:
     return (mean(gain) * image + mean((1 - gain) * average)).clamp_min(0)
 
 
-def rician(draw: Draw, image: Tensor, level: float) -> Tensor:
+def rician(draw: RandomSource, image: Tensor, level: float) -> Tensor:
     """White noise in both channels, of ``level`` × the mean of what isn't 0; the magnitude is kept."""
     bright = image[image > 0]
     sigma = level * float(bright.mean()) if len(bright) else 0.0

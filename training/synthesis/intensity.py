@@ -7,7 +7,7 @@ from torch import Tensor
 
 from feta.labels import LABEL_COUNT
 from training.data.subject import Subject
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.random_convolution import gin
 from training.synthesis.settings import SynthesisSettings
 from training.synthesis.sublabels import regional_offsets
@@ -20,25 +20,25 @@ T2_PRIOR_SD = torch.tensor([0.0, 0.5, 0.4, 0.4, 0.5, 0.4, 0.4, 0.4])
 
 
 def brain(
-    draw: Draw, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
+    draw: RandomSource, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
 ) -> Tensor:
     """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
-    if s.real and draw.chance(s.real):
+    if s.real and draw.bernoulli(s.real):
         return torch.einsum("c,czyx->zyx", subject.means, fractions) + residual
     means = _contrast(draw, s, subject)
     image = torch.einsum("c,czyx->zyx", means, fractions)
-    detail = draw.uniform(0.0, 1.3) if draw.chance(0.7) else draw.uniform(-1.0, 1.0)
-    texture = draw.smooth((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
+    detail = draw.uniform(0.0, 1.3) if draw.bernoulli(0.7) else draw.uniform(-1.0, 1.0)
+    texture = draw.smooth_field((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
     within = detail * residual + draw.uniform(0, 0.25) * texture
-    if draw.chance(s.regions):
+    if draw.bernoulli(s.regions):
         within += regional_offsets(draw, labels, residual, draw.uniform(0, s.region))
     image = image + (1 - fractions[0]) * within
-    if draw.chance(s.gin):
+    if draw.bernoulli(s.gin):
         image = gin(draw, image, labels > 0)
-    return -image if draw.chance(s.inverted) else image
+    return -image if draw.bernoulli(s.inverted) else image
 
 
-def _contrast(draw: Draw, s: SynthesisSettings, subject: Subject) -> Tensor:
+def _contrast(draw: RandomSource, s: SynthesisSettings, subject: Subject) -> Tensor:
     """Mean intensity (8,) of each label: the atlas's own, the T2w prior, or (seldom) anything at all."""
     kind = draw.uniform(0, 1)
     if kind < s.contrasts[0]:
@@ -49,17 +49,17 @@ def _contrast(draw: Draw, s: SynthesisSettings, subject: Subject) -> Tensor:
     return 1.2 * draw.normals(LABEL_COUNT)
 
 
-def _surroundings(draw: Draw, s: SynthesisSettings, image: Tensor, distance: Tensor) -> Tensor:
+def _surroundings(draw: RandomSource, s: SynthesisSettings, image: Tensor, distance: Tensor) -> Tensor:
     """Put skull, scalp, amniotic fluid and mother around the brain; image and distance (Z, Y, X)."""
     shape = (image.shape[0], image.shape[1], image.shape[2])
-    uneven = draw.smooth(shape, knots=5)[0]
+    uneven = draw.smooth_field(shape, knots=5)[0]
     skull = draw.uniform(1.0, 4.0) + 0.5 * uneven
     scalp = skull + draw.uniform(1.0, 5.0) + 0.5 * uneven.flip(0)
-    beyond = scalp + draw.uniform(0.0, 25.0) + 4.0 * draw.smooth(shape, knots=4)[0]
+    beyond = scalp + draw.uniform(0.0, 25.0) + 4.0 * draw.smooth_field(shape, knots=4)[0]
     fluid = draw.uniform(0.5, 2.5)
-    mother = draw.uniform(-1.5, 1.0) + draw.uniform(0.2, 1.0) * draw.smooth(shape, knots=4 + draw.integer(12))[0]
-    if draw.chance(0.5):  # organs with borders, rather than clouds
-        mother = (mother * 1.5).round() / 1.5 + 0.15 * draw.smooth(shape, knots=16)[0]
+    mother = draw.uniform(-1.5, 1.0) + draw.uniform(0.2, 1.0) * draw.smooth_field(shape, knots=4 + draw.integer(12))[0]
+    if draw.bernoulli(0.5):  # organs with borders, rather than clouds
+        mother = (mother * 1.5).round() / 1.5 + 0.15 * draw.smooth_field(shape, knots=16)[0]
     around = torch.where(distance < beyond, torch.full_like(image, fluid), mother)
     around = torch.where(distance < scalp, torch.full_like(image, draw.uniform(-1.2, 1.2)), around)
     around = torch.where(distance < skull, torch.full_like(image, draw.uniform(-2.0, -0.5)), around)

@@ -22,7 +22,7 @@ from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
 from training.data.provenance import read_origins
 from training.data.subject import Subject, centred, distance_matrix, pairs, read_subject
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.scanner.appearance import brain_image
 from training.scanner.case import largest_piece
 from training.scanner.cohort_settings import CohortSettings
@@ -66,7 +66,7 @@ class Head:
 def paint_head(
     rng: np.random.Generator, age: float, pathological: bool, anatomy: Anatomy, settings: CohortSettings, spacing: float
 ) -> tuple[Volume, Volume]:
-    """Draw an individual and everything around it, upright: T2w volume and label map on one RAS grid.
+    """RandomSource an individual and everything around it, upright: T2w volume and label map on one RAS grid.
 
     Args:
         rng: of everything random.
@@ -126,22 +126,22 @@ def _read(name: str, image_path: Path, label_path: Path, origins: frozenset[str]
 
 def synthesise_head(head: Head, settings: SynthesisSettings, seed: int) -> Sample:
     """Make one volume, as `training.synthesis.synthesise` does; a pure function of its arguments."""
-    draw = Draw(seed)
+    draw = RandomSource(seed)
     atlas, turn = deformed_frame(draw, settings)
     tissues = sample(head.subject.tissues.float(), at(head.subject.to_index, atlas))
     labels, fractions = to_labels(tissues[:-1])
-    border = "border" if draw.chance(0.5) else "zeros"
+    border = "border" if draw.bernoulli(0.5) else "zeros"
     image = sample(head.image.float() + SHIFT, at(head.to_index, atlas), padding=border)[0] - SHIFT
-    if draw.chance(REPAINTED):
+    if draw.bernoulli(REPAINTED):
         image = image * fractions[0] + brain(draw, settings, head.subject, fractions, labels, tissues[-1])
-    if draw.chance(BENT):
+    if draw.bernoulli(BENT):
         image = gin(draw, image, labels > 0)
     distance = sample(head.subject.distance, at(distance_matrix(), atlas), padding="border")[0]
     image = scanned(draw, settings, image, distance, labels)
     return Sample(image[None], labels, atlas, turn)
 
 
-def viewed(draw: Draw, image: Tensor, spacing: float) -> Tensor:
+def viewed(draw: RandomSource, image: Tensor, spacing: float) -> Tensor:
     """An image (1, Z, Y, X) that ends, as stored volumes do: beyond a turned box around the middle it is 0.
 
     Args:
@@ -149,7 +149,7 @@ def viewed(draw: Draw, image: Tensor, spacing: float) -> Tensor:
         image: positive.
         spacing: mm.
     """
-    if not draw.chance(VIEW_ENDS):
+    if not draw.bernoulli(VIEW_ENDS):
         return image
     turn = draw.rotation(None).double().numpy()
     half = torch.tensor([draw.uniform(*VIEW_MM) for _ in range(3)])

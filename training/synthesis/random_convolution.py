@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 LAYERS, WIDTH = 4, 2
 #: Share of the layers that see a voxel's neighbours; the others map intensity to intensity.
@@ -24,7 +24,7 @@ SLOPE = 0.01
 _EPSILON = 1e-6
 
 
-def gin(draw: Draw, image: Tensor, inside: Tensor) -> Tensor:
+def gin(draw: RandomSource, image: Tensor, inside: Tensor) -> Tensor:
     """Pass an image through a random network and mix it with itself.
 
     Args:
@@ -45,11 +45,11 @@ def gin(draw: Draw, image: Tensor, inside: Tensor) -> Tensor:
     return _standard(mixed, inside) * sd + mean
 
 
-def _network(draw: Draw, image: Tensor) -> Tensor:
+def _network(draw: RandomSource, image: Tensor) -> Tensor:
     x = image[None, None]
     widths = [1, *([WIDTH] * (LAYERS - 1)), 1]
     for layer, (inputs, outputs) in enumerate(pairwise(widths)):
-        side = 3 if draw.chance(NEIGHBOURS) else 1
+        side = 3 if draw.bernoulli(NEIGHBOURS) else 1
         weights = draw.normals(outputs, inputs, side, side, side)
         x = F.conv3d(x, weights, draw.normals(outputs), padding=side // 2)
         if layer < LAYERS - 1:

@@ -16,7 +16,7 @@ from feta.labels import LABEL_COUNT, Tissue
 from inference.geometry.frames import sample
 from training.data.subject import Subject, distance_matrix
 from training.imaging.filters import blur
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import _surroundings, brain
 from training.synthesis.scan import scanned
 from training.synthesis.settings import SynthesisSettings
@@ -44,15 +44,15 @@ def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Samp
     """Make one volume on the subject's device; a pure function of its arguments, the same on all but for rounding."""
     device = subject.tissues.device
     with device:  # whatever is made lands there
-        return _synthesised(Draw(seed, device), subject, settings)
+        return _synthesised(RandomSource(seed, device), subject, settings)
 
 
-def _synthesised(draw: Draw, subject: Subject, settings: SynthesisSettings) -> Sample:
+def _synthesised(draw: RandomSource, subject: Subject, settings: SynthesisSettings) -> Sample:
     atlas, turn = deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
     distance = sample(subject.distance, at(distance_matrix(), atlas), padding="border")[0]
-    if draw.chance(settings.crowded):
+    if draw.bernoulli(settings.crowded):
         labels, fractions, distance = _crowded(draw, settings, labels, fractions, distance)
     image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
     image = scanned(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
@@ -72,7 +72,7 @@ def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _crowded(
-    draw: Draw, s: SynthesisSettings, labels: Tensor, fractions: Tensor, distance: Tensor
+    draw: RandomSource, s: SynthesisSettings, labels: Tensor, fractions: Tensor, distance: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Labels, fractions and distance of a head whose skull lies close to the brain: external CSF ends early.
 
@@ -81,7 +81,7 @@ def _crowded(
     width = draw.uniform(2.0, 3.0)
     proper = blur((labels > Tissue.ECSF).float(), [width / s.spacing] * 3).clamp(1e-6, 1 - 1e-6)
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    room = draw.uniform(*s.crowded_mm) + draw.uniform(0, 1) * draw.smooth(shape, knots=4)[0]
+    room = draw.uniform(*s.crowded_mm) + draw.uniform(0, 1) * draw.smooth_field(shape, knots=4)[0]
     beyond = -width * torch.special.ndtri(proper) - room
     lost = (beyond > 0) & (labels == Tissue.ECSF)
     fractions = fractions.masked_fill(lost, 0)

@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.imaging.filters import blur
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import degraded
 from training.synthesis.masking import _mask
 from training.synthesis.settings import SynthesisSettings
 
 
-def scanned(draw: Draw, settings: SynthesisSettings, image: Tensor, distance: Tensor, labels: Tensor) -> Tensor:
+def scanned(draw: RandomSource, settings: SynthesisSettings, image: Tensor, distance: Tensor, labels: Tensor) -> Tensor:
     """What becomes of a head (Z, Y, X) that is scanned, masked (or not) and reconstructed; the result is not negative.
 
     Args:
@@ -24,19 +24,19 @@ def scanned(draw: Draw, settings: SynthesisSettings, image: Tensor, distance: Te
         labels: int64, 0–7.
     """
     image = _scan(draw, settings, image)
-    mask = _mask(draw, settings, distance, labels) if draw.chance(settings.masked) else None
-    early = draw.chance(0.5)  # masks are drawn before the reconstruction or after it
+    mask = _mask(draw, settings, distance, labels) if draw.bernoulli(settings.masked) else None
+    early = draw.bernoulli(0.5)  # masks are drawn before the reconstruction or after it
     if mask is not None and early:
         image = image * mask
     image = degraded(draw, settings.artefacts, image, settings.spacing)
     if mask is not None and not early:
         image = image * mask
-    if draw.chance(0.3):
+    if draw.bernoulli(0.3):
         image = _noise_floor(draw, settings, image)
     return image
 
 
-def _scan(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
+def _scan(draw: RandomSource, s: SynthesisSettings, image: Tensor) -> Tensor:
     """What the scanner and the reconstruction do to the image (Z, Y, X); the result is not negative."""
     shape = (image.shape[0], image.shape[1], image.shape[2])
     image = blur(image, [draw.uniform(0, s.blur) / s.spacing for _ in range(3)])
@@ -45,12 +45,12 @@ def _scan(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
     low = F.interpolate(image[None, None], size=small, mode="trilinear", align_corners=True)
     low = low + draw.uniform(0, s.noise) * draw.normals(*low.shape)
     image = F.interpolate(low, size=shape, mode="trilinear", align_corners=True)[0, 0]
-    gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth(shape, knots=2 + draw.integer(3))[0].clamp(-2, 2))
+    gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth_field(shape, knots=2 + draw.integer(3))[0].clamp(-2, 2))
     image = (image + draw.uniform(2.5, 4.0)).clamp_min(0) * gain  # magnitude images are positive
     return (image / 3) ** draw.uniform(0.7, 1.4)
 
 
-def _noise_floor(draw: Draw, s: SynthesisSettings, image: Tensor) -> Tensor:
+def _noise_floor(draw: RandomSource, s: SynthesisSettings, image: Tensor) -> Tensor:
     """The floor that Rician noise gives a magnitude image (Z, Y, X), smoother the larger the voxels are."""
     level = draw.uniform(0, 0.2) * float(image[image > 0].mean())
     floor = level * (1.25 + 0.65 / s.spacing**1.5 * draw.normals(*image.shape))

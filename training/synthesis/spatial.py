@@ -8,7 +8,7 @@ from torch import Tensor
 
 from inference.geometry.frames import box_to_frame, coordinates, rotation_degrees, sample
 from training.imaging.elastic import lattice, on_grid
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.settings import SynthesisSettings
 
 #: Half the side (mm) of the cube about the brain's centre that the fine displacement covers, and its knots' spacing.
@@ -21,10 +21,10 @@ def at(matrix: np.ndarray, points: Tensor) -> Tensor:
     return points @ m[:, :3].T + m[:, 3]
 
 
-def deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
+def deformed_frame(draw: RandomSource, s: SynthesisSettings) -> tuple[Tensor, float]:
     """Position in the subject's canonical frame of every voxel, (Z, Y, X, 3) mm, and the angle turned by."""
     size = (s.size,) * 3
-    turn = draw.rotation(None if draw.chance(s.any_turn) else s.turn)
+    turn = draw.rotation(None if draw.bernoulli(s.any_turn) else s.turn)
     zoom = draw.uniform(*s.zoom) * (1 + s.stretch * (2 * draw.uniforms(3).cpu() - 1))
     shift = [draw.uniform(-s.shift, s.shift) for _ in range(3)]
     linear = np.eye(4)
@@ -37,7 +37,7 @@ def deformed_frame(draw: Draw, s: SynthesisSettings) -> tuple[Tensor, float]:
     return _wrinkled(draw, s, position), rotation_degrees(turn.numpy())
 
 
-def _wrinkled(draw: Draw, s: SynthesisSettings, position: Tensor) -> Tensor:
+def _wrinkled(draw: RandomSource, s: SynthesisSettings, position: Tensor) -> Tensor:
     """Positions (Z, Y, X, 3), mm, displaced a little more, with features of 8–16 mm in the brain's own frame."""
     apart = draw.uniform(*WRINKLE_SPACING)
     knots = int(2 * WRINKLED_MM / apart) + 2

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from feta.labels import LABEL_COUNT
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 #: Steps that a tissue's function has at most.
 STEPS = 4
@@ -21,7 +21,7 @@ BINS = 64
 _STRIDE = 4
 
 
-def regional_offsets(draw: Draw, labels: Tensor, departure: Tensor, size: float) -> Tensor:
+def regional_offsets(draw: RandomSource, labels: Tensor, departure: Tensor, size: float) -> Tensor:
     """Offsets of intensity for regions within each tissue.
 
     Args:
@@ -35,7 +35,7 @@ def regional_offsets(draw: Draw, labels: Tensor, departure: Tensor, size: float)
     """
     table = _table(draw, *_spread(labels, departure), size)
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    moved = departure + draw.uniform(0, 0.3) * draw.smooth(shape, knots=4 + draw.integer(6))[0]
+    moved = departure + draw.uniform(0, 0.3) * draw.smooth_field(shape, knots=4 + draw.integer(6))[0]
     at = ((moved + REACH) * ((BINS - 1) / (2 * REACH))).clamp_(0, BINS - 1.001)
     low = at.long()
     index = low + labels * BINS
@@ -53,7 +53,7 @@ def _spread(labels: Tensor, departure: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (square - mean**2).clamp_min(0.0025).sqrt()
 
 
-def _table(draw: Draw, mean: Tensor, spread: Tensor, size: float) -> Tensor:
+def _table(draw: RandomSource, mean: Tensor, spread: Tensor, size: float) -> Tensor:
     """(8, BINS) offsets at departures from −REACH to REACH; the row of the background is 0."""
     at = torch.linspace(-REACH, REACH, BINS)
     borders = mean[:, None] + spread[:, None] * draw.normals(LABEL_COUNT, STEPS)

@@ -29,7 +29,7 @@ from training.data.subject import pairs
 from training.engine.checkpoint import read_checkpoint
 from training.engine.loop import train
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,12 @@ class AnatomyTask:
         assert isinstance(network, AnatomyModel)
         total = torch.zeros(())
         for seed in seeds:
-            draw = Draw(seed ^ 0xA7A7)
+            draw = RandomSource(seed ^ 0xA7A7)
             # A new order each time round, so that every atlas is seen equally often.
             turn, place = divmod(seed, len(self.training))
             order = np.random.default_rng(turn).permutation(len(self.training))
             atlas = self.training[int(order[place])]
-            latent = network.latents[atlas.number][None] * (0.0 if draw.chance(self.settings.average_share) else 1.0)
+            latent = network.latents[atlas.number][None] * (0.0 if draw.bernoulli(self.settings.average_share) else 1.0)
             age = atlas.age + draw.normal(self.settings.age_jitter)
             total = total + self._loss(_decode(network.decoder, atlas, age, latent), atlas)
         return total / len(seeds) + self.settings.latent_weight * network.latents.square().mean()

@@ -23,7 +23,7 @@ from training.data.subject import Subject
 from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.sample import synthesise
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted
@@ -138,11 +138,11 @@ class AutoencoderTask:
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
         """A spoilt map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
-        draw = Draw(seed ^ 0xAE)
+        draw = RandomSource(seed ^ 0xAE)
         said = self._answer(draw.integer(self.settings.pool))
         labels = said.labels.long()
         maps = corrupted(said.probabilities, labels, draw, self.settings.corruption)
-        return (maps.flip(3), labels.flip(2)) if draw.chance(0.5) else (maps, labels)
+        return (maps.flip(3), labels.flip(2)) if draw.bernoulli(0.5) else (maps, labels)
 
     def _answer(self, number: int) -> Answer:
         """One of the pool, made when it is first asked for."""

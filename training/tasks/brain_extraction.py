@@ -18,7 +18,7 @@ from training.data.split import Subjects
 from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.painted_heads import Head, synthesise_head, viewed
 from training.synthesis.sample import Sample, synthesise
 from training.synthesis.settings import SynthesisSettings
@@ -74,7 +74,7 @@ def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, T
 
     The volume may end, and is standardised by its signal. What is cut off from the brain can't be found.
     """
-    image = viewed(Draw(seed ^ 0xF0F), sample.image, spacing)
+    image = viewed(RandomSource(seed ^ 0xF0F), sample.image, spacing)
     return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
 
 
@@ -96,8 +96,8 @@ class ExtractionTask:
 
     def _example(self, seed: int) -> tuple[Tensor, Tensor]:
         """Image (1, Z, Y, X) and brain (Z, Y, X) int64, 0 or 1."""
-        draw, synthesis = Draw(seed ^ 0x5EED), self.settings.synthesis
-        if self.heads and draw.chance(self.settings.painted):
+        draw, synthesis = RandomSource(seed ^ 0x5EED), self.settings.synthesis
+        if self.heads and draw.bernoulli(self.settings.painted):
             made = synthesise_head(self.heads[draw.integer(len(self.heads))], synthesis, seed)
         else:
             made = synthesise(self.subjects.draw(draw, self.settings.more), synthesis, seed)

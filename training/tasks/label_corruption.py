@@ -15,7 +15,7 @@ from torch import Tensor
 
 from feta.labels import LABEL_COUNT
 from inference.segmentation.autoencoder import LEAST
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class CorruptionSettings:
             raise ValueError(f"changes must be at least 1, not {self.changes}")
 
 
-def corrupted(probabilities: Tensor, labels: Tensor, draw: Draw, settings: CorruptionSettings) -> Tensor:
+def corrupted(probabilities: Tensor, labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> Tensor:
     """A spoilt map (8, Z, Y, X) float32.
 
     Args:
@@ -58,16 +58,16 @@ def corrupted(probabilities: Tensor, labels: Tensor, draw: Draw, settings: Corru
         draw: decides everything.
         settings: how badly.
     """
-    if not draw.chance(settings.network):
+    if not draw.bernoulli(settings.network):
         return _softened(spoilt(labels, draw, settings), draw, settings)
-    if not draw.chance(settings.also):
+    if not draw.bernoulli(settings.also):
         return probabilities
     answer = probabilities.argmax(0)
     worse = spoilt(answer, draw, settings)
     return torch.where(worse != answer, _softened(worse, draw, settings), probabilities)
 
 
-def spoilt(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> Tensor:
+def spoilt(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> Tensor:
     """A copy of labels (Z, Y, X) int64 after a random number of random changes."""
     labels = labels.clone()
     for _ in range(1 + draw.integer(settings.changes)):
@@ -75,17 +75,17 @@ def spoilt(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> Tensor:
     return labels
 
 
-def missing_piece(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
+def missing_piece(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """What a tissue has within a ball is taken for something else nearby: a part, or all of it there, is lost."""
     _relabel(labels, draw, draw.uniform(2.0, settings.piece))
 
 
-def hole(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
+def hole(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """The same, so small that a cavity or a gap is left."""
     _relabel(labels, draw, draw.uniform(0.5, settings.hole))
 
 
-def bridge(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
+def bridge(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A line of voxels joins two places of a tissue: where it crosses another, it is a handle."""
     start = _voxel(labels, draw)
     tissue = labels[tuple(start)].clone()
@@ -97,21 +97,21 @@ def bridge(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
     labels[z, y, x] = tissue
 
 
-def speck(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
+def speck(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A small ball of any tissue, anywhere."""
     centre = torch.tensor([draw.integer(n) for n in labels.shape])
     box, inside = _ball(labels, centre, draw.uniform(0.5, settings.hole))
     labels[box][inside] = draw.integer(LABEL_COUNT)
 
 
-def swelling(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
+def swelling(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A tissue gains a voxel's breadth along some of its border."""
     del settings
     mask = labels == labels[tuple(_voxel(labels, draw))]
     labels[_wider(mask) & _somewhere(labels, draw)] = labels[mask][0].clone()
 
 
-def thinning(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
+def thinning(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A tissue loses a voxel's breadth along some of its border to its neighbours."""
     del settings
     tissue = labels[tuple(_voxel(labels, draw))].clone()
@@ -124,7 +124,7 @@ def thinning(labels: Tensor, draw: Draw, settings: CorruptionSettings) -> None:
 
 
 #: Pieces and specks come in numbers, borders wander as a whole.
-CHANGES: tuple[Callable[[Tensor, Draw, CorruptionSettings], None], ...] = (
+CHANGES: tuple[Callable[[Tensor, RandomSource, CorruptionSettings], None], ...] = (
     missing_piece,
     hole,
     hole,
@@ -137,7 +137,7 @@ CHANGES: tuple[Callable[[Tensor, Draw, CorruptionSettings], None], ...] = (
 )
 
 
-def _relabel(labels: Tensor, draw: Draw, radius: float) -> None:
+def _relabel(labels: Tensor, draw: RandomSource, radius: float) -> None:
     """The tissue at a random place becomes, within a ball, another label that lies within twice the radius."""
     centre = _voxel(labels, draw)
     tissue = labels[tuple(centre)].clone()
@@ -147,7 +147,7 @@ def _relabel(labels: Tensor, draw: Draw, radius: float) -> None:
     labels[box][inside & (labels[box] == tissue)] = others[draw.integer(len(others))] if len(others) else 0
 
 
-def _voxel(labels: Tensor, draw: Draw) -> Tensor:
+def _voxel(labels: Tensor, draw: RandomSource) -> Tensor:
     """A random voxel (3,) of a random label among those that occur, so that small tissues get their share."""
     present = torch.bincount(labels.flatten()).nonzero()[:, 0]
     flat = (labels == present[draw.integer(len(present))]).flatten().nonzero()
@@ -172,18 +172,18 @@ def _wider(mask: Tensor) -> Tensor:
     return F.max_pool3d(mask[None].float(), 3, stride=1, padding=1)[0] > 0
 
 
-def _somewhere(labels: Tensor, draw: Draw) -> Tensor:
+def _somewhere(labels: Tensor, draw: RandomSource) -> Tensor:
     """About a third of all places (bool, the labels' shape), in patches."""
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    return draw.smooth(shape, knots=3 + draw.integer(5))[0] > draw.uniform(0.0, 1.0)
+    return draw.smooth_field(shape, knots=3 + draw.integer(5))[0] > draw.uniform(0.0, 1.0)
 
 
-def _softened(labels: Tensor, draw: Draw, s: CorruptionSettings) -> Tensor:
+def _softened(labels: Tensor, draw: RandomSource, s: CorruptionSettings) -> Tensor:
     """Labels (Z, Y, X) as blurred, unsure probabilities (8, Z, Y, X)."""
     maps = F.one_hot(labels, LABEL_COUNT).movedim(-1, 0).float()
     maps = _blurred(maps, draw.uniform(0.3, max(s.blur, 0.3)))
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    doubt = draw.uniform(0, s.noise) * draw.smooth(shape, knots=6 + draw.integer(12), channels=LABEL_COUNT)
+    doubt = draw.uniform(0, s.noise) * draw.smooth_field(shape, knots=6 + draw.integer(12), channels=LABEL_COUNT)
     return (maps.clamp_min(LEAST).log() + doubt).softmax(0)
 
 

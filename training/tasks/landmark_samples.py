@@ -17,7 +17,7 @@ from feta.labels import LABEL_COUNT, TISSUES, Tissue
 from feta.measurements import MEASUREMENTS
 from inference.biometry.landmark_box import SIZE, averaged, brain_box, fractions, in_box, network_input
 from inference.biometry.landmark_network import LATERAL
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import T2_PRIOR, T2_PRIOR_SD
 from training.tasks.landmark_subjects import STEP, LandmarkHead
 
@@ -81,7 +81,7 @@ class LandmarkSample:
 
 def draw_sample(head: LandmarkHead, settings: SampleSettings, seed: int) -> LandmarkSample:
     """Make one sample; a pure function of its arguments."""
-    draw = Draw(seed)
+    draw = RandomSource(seed)
     turned = np.eye(4)
     stretch = 1 + settings.stretch * (2 * draw.uniforms(3) - 1)
     turned[:3, :3] = (draw.rotation(settings.turn) * stretch).numpy()
@@ -95,7 +95,7 @@ def draw_sample(head: LandmarkHead, settings: SampleSettings, seed: int) -> Land
     ends = transformed(np.linalg.inv(box) @ turned, head.ends)
     voxel = float(box[0, 0])
     sample = LandmarkSample(channels, torch.from_numpy(ends).float(), voxel)
-    return _mirrored(sample) if draw.chance(0.5) else sample
+    return _mirrored(sample) if draw.bernoulli(0.5) else sample
 
 
 def _mirrored(sample: LandmarkSample) -> LandmarkSample:
@@ -107,7 +107,7 @@ def _mirrored(sample: LandmarkSample) -> LandmarkSample:
     return LandmarkSample(sample.channels.flip(-1), ends, sample.voxel)
 
 
-def _image(draw: Draw, s: SampleSettings, head: LandmarkHead, labels: Tensor, signal: Tensor) -> Tensor:
+def _image(draw: RandomSource, s: SampleSettings, head: LandmarkHead, labels: Tensor, signal: Tensor) -> Tensor:
     """Intensities (Z, Y, X) of the true labels' fractions (8, Z, Y, X) and the head's own fine structure."""
     kind = draw.uniform(0, 1)
     if kind < s.own:
@@ -118,33 +118,33 @@ def _image(draw: Draw, s: SampleSettings, head: LandmarkHead, labels: Tensor, si
         means = 1.2 * draw.normals(LABEL_COUNT)
     means[0] = draw.normal()
     image = torch.einsum("c,czyx->zyx", means, labels)
-    image = image + (draw.uniform(0.3, 1.3) if draw.chance(0.8) else draw.uniform(-1, 1)) * signal
-    image = image + draw.uniform(0, 0.25) * draw.smooth(_SHAPE, 8 + draw.integer(12))[0]
-    image = blurred(image[None], draw.uniform(0, s.blur) if draw.chance(0.6) else 0.0)[0]
+    image = image + (draw.uniform(0.3, 1.3) if draw.bernoulli(0.8) else draw.uniform(-1, 1)) * signal
+    image = image + draw.uniform(0, 0.25) * draw.smooth_field(_SHAPE, 8 + draw.integer(12))[0]
+    image = blurred(image[None], draw.uniform(0, s.blur) if draw.bernoulli(0.6) else 0.0)[0]
     grain = blurred(draw.normals(1, *_SHAPE), draw.uniform(0, 0.8))[0]
     image = image + draw.uniform(0, s.noise) * grain / grain.std()
-    gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth(_SHAPE, 2 + draw.integer(3))[0].clamp(-2, 2))
+    gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth_field(_SHAPE, 2 + draw.integer(3))[0].clamp(-2, 2))
     image = (image + draw.uniform(2.5, 4.0)).clamp_min(0) * gain  # magnitude images are positive
     return (image / 3) ** draw.uniform(0.7, 1.4)
 
 
-def _labels(draw: Draw, s: SampleSettings, head: LandmarkHead, to_index: Matrix, truth: Tensor) -> Tensor:
+def _labels(draw: RandomSource, s: SampleSettings, head: LandmarkHead, to_index: Matrix, truth: Tensor) -> Tensor:
     """Fractions (8, Z, Y, X) of labels as a network would give them for the true ones."""
-    if draw.chance(s.clean):
+    if draw.bernoulli(s.clean):
         return truth
-    if head.predicted is not None and draw.chance(s.predicted):
+    if head.predicted is not None and draw.bernoulli(s.predicted):
         return fractions(in_box(head.predicted, to_index, 0))
-    labels = blurred(truth, draw.uniform(0, s.smooth) if draw.chance(0.5) else 0.0)
-    if draw.chance(0.6):
+    labels = blurred(truth, draw.uniform(0, s.smooth) if draw.bernoulli(0.5) else 0.0)
+    if draw.bernoulli(0.6):
         labels = _warped(draw, s, labels)
     odds = draw.uniform(1.0, 2.5) * torch.log(labels + 0.02)
-    odds = odds + draw.uniform(0, s.doubt) * draw.smooth(_SHAPE, 6 + draw.integer(14), LABEL_COUNT)
-    if draw.chance(s.lost):
-        part = draw.smooth(_SHAPE, 3 + draw.integer(6))[0] > draw.uniform(0.0, 1.0)
+    odds = odds + draw.uniform(0, s.doubt) * draw.smooth_field(_SHAPE, 6 + draw.integer(14), LABEL_COUNT)
+    if draw.bernoulli(s.lost):
+        part = draw.smooth_field(_SHAPE, 3 + draw.integer(6))[0] > draw.uniform(0.0, 1.0)
         odds[TISSUES[draw.integer(len(TISSUES))]] -= 8.0 * part
-    if draw.chance(s.taken):
-        part = draw.smooth(_SHAPE, 4 + draw.integer(8))[0] > draw.uniform(0.3, 1.5)
-        taken = Tissue.ECSF if draw.chance(0.5) else TISSUES[draw.integer(len(TISSUES))]
+    if draw.bernoulli(s.taken):
+        part = draw.smooth_field(_SHAPE, 4 + draw.integer(8))[0] > draw.uniform(0.3, 1.5)
+        taken = Tissue.ECSF if draw.bernoulli(0.5) else TISSUES[draw.integer(len(TISSUES))]
         odds[TISSUES[draw.integer(len(TISSUES))]] += 12.0 * part * truth[taken]
     found = odds.softmax(0)
     # A label map is either or: what is unlikely everywhere around leaves no trace in it.
@@ -152,9 +152,9 @@ def _labels(draw: Draw, s: SampleSettings, head: LandmarkHead, to_index: Matrix,
     return found / found.sum(0, keepdim=True)
 
 
-def _warped(draw: Draw, s: SampleSettings, labels: Tensor) -> Tensor:
+def _warped(draw: RandomSource, s: SampleSettings, labels: Tensor) -> Tensor:
     """Labels (8, Z, Y, X) displaced a little, each place by another amount."""
-    shift = draw.uniform(0, s.warp) * draw.smooth(_SHAPE, 6 + draw.integer(10), 3)
+    shift = draw.uniform(0, s.warp) * draw.smooth_field(_SHAPE, 6 + draw.integer(10), 3)
     shift = shift * (2 / (torch.tensor(SIZE) - 1)).view(3, 1, 1, 1)
     place = F.affine_grid(torch.eye(3, 4)[None], [1, 1, *_SHAPE], align_corners=True) + shift.permute(1, 2, 3, 0)
     return F.grid_sample(labels[None], place, padding_mode="border", align_corners=True)[0]

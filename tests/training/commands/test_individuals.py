@@ -16,7 +16,7 @@ from training.commands.individuals import individuals
 from training.data.expert_landmarks import read_feta_biometry
 from training.data.split import Subjects, read_subjects
 from training.data.subject import pairs
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_without_anatomy_there_is_one_line(tmp_path: Path) -> None:
 def test_other_folders_are_drawn_from_as_often_as_asked(written: Path) -> None:
     subjects = read_subjects(written, (), more=[written])
     others = {id(subject) for subject in subjects.more}
-    drawn = [id(subjects.draw(Draw(seed), 0.25)) in others for seed in range(400)]
+    drawn = [id(subjects.draw(RandomSource(seed), 0.25)) in others for seed in range(400)]
     assert 0.17 < np.mean(drawn) < 0.33
 
 
@@ -76,4 +76,4 @@ def test_validation_subjects_of_another_folder_are_left_out(written: Path) -> No
 
 def test_without_other_folders_every_draw_is_of_the_first(written: Path) -> None:
     subjects: Subjects = read_subjects(written, ())
-    assert subjects.draw(Draw(1), 1.0).name.startswith("sub-ind")
+    assert subjects.draw(RandomSource(1), 1.0).name.startswith("sub-ind")

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from training.anatomy.velocity_field import determinants
 from training.imaging.elastic import LEAST_VOLUME, corner_volumes, lattice, on_grid, unfolded
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 
 
 @given(seed=st.integers(0, 2**31), knots=st.integers(2, 8), size=st.floats(0, 6))
 @settings(max_examples=25, deadline=None)
 def test_no_corner_of_a_drawn_lattice_folds(seed: int, knots: int, size: float) -> None:
-    assert corner_volumes(lattice(Draw(seed), knots, 10.0, size), 10.0).min() >= LEAST_VOLUME
+    assert corner_volumes(lattice(RandomSource(seed), knots, 10.0, size), 10.0).min() >= LEAST_VOLUME
 
 
 @given(seed=st.integers(0, 2**31))
@@ -20,7 +20,7 @@ def test_no_corner_of_a_drawn_lattice_folds(seed: int, knots: int, size: float) 
 def test_nor_does_any_place_between_the_knots(seed: int) -> None:
     """On a fine grid, by finite differences."""
     knots, fine = 5, 33
-    field = lattice(Draw(seed), knots, 12.0, 3.0)
+    field = lattice(RandomSource(seed), knots, 12.0, 3.0)
     step = 12.0 * (knots - 1) / (fine - 1)
     at = torch.stack(torch.meshgrid(*[torch.arange(fine) * step] * 3, indexing="ij")[::-1], -1)
     positions = (at + on_grid(field, (fine,) * 3)).double().numpy()
@@ -36,10 +36,10 @@ def test_volumes_of_a_linear_displacement_are_its_determinant() -> None:
 
 
 def test_a_small_displacement_is_left_as_it_is() -> None:
-    small = 0.1 * Draw(0).normals(3, 5, 5, 5)
+    small = 0.1 * RandomSource(0).normals(3, 5, 5, 5)
     assert torch.equal(unfolded(small, 10.0), small)
 
 
 def test_the_displacement_has_the_size_asked_for() -> None:
-    sizes = [float(on_grid(lattice(Draw(seed), 8, 20.0, 1.0), (40,) * 3).std()) for seed in range(6)]
+    sizes = [float(on_grid(lattice(RandomSource(seed), 8, 20.0, 1.0), (40,) * 3).std()) for seed in range(6)]
     assert np.mean(sizes) == pytest.approx(1.0, rel=0.15)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from training.imaging.filters import blur
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import (
     ArtefactSettings,
     bands,
@@ -53,13 +53,13 @@ STRONG = {
 @settings(max_examples=8, deadline=None)
 def test_without_strength_an_artefact_leaves_the_image_as_it_is(kind: str, seed: int) -> None:
     image = _blob()
-    assert torch.allclose(STRENGTHLESS[kind](Draw(seed), image), image, atol=1e-4)
+    assert torch.allclose(STRENGTHLESS[kind](RandomSource(seed), image), image, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", STRONG)
 def test_with_strength_it_does_not(kind: str) -> None:
     image = _blob()
-    changes = [float((STRONG[kind](Draw(seed), image) - image).abs().max()) for seed in range(5)]
+    changes = [float((STRONG[kind](RandomSource(seed), image) - image).abs().max()) for seed in range(5)]
     assert max(changes) > 0.05
 
 
@@ -67,7 +67,7 @@ def test_with_strength_it_does_not(kind: str) -> None:
 @settings(max_examples=12, deadline=None)
 def test_all_together_keep_shape_and_stay_finite_and_not_negative(seed: int) -> None:
     image = _blob()
-    worse = degraded(Draw(seed), ALWAYS, image, 1.0)
+    worse = degraded(RandomSource(seed), ALWAYS, image, 1.0)
     assert worse.shape == image.shape
     assert torch.isfinite(worse).all()
     assert worse.min() >= 0
@@ -77,22 +77,24 @@ def test_all_together_keep_shape_and_stay_finite_and_not_negative(seed: int) -> 
 @settings(max_examples=5, deadline=None)
 def test_the_same_seed_gives_the_same_artefacts(seed: int) -> None:
     image = _blob()
-    assert torch.equal(degraded(Draw(seed), ALWAYS, image, 1.0), degraded(Draw(seed), ALWAYS, image, 1.0))
+    assert torch.equal(
+        degraded(RandomSource(seed), ALWAYS, image, 1.0), degraded(RandomSource(seed), ALWAYS, image, 1.0)
+    )
 
 
 def test_artefacts_that_never_come_change_nothing() -> None:
-    assert torch.equal(degraded(Draw(3), NEVER, _blob(), 1.0), _blob())
+    assert torch.equal(degraded(RandomSource(3), NEVER, _blob(), 1.0), _blob())
 
 
 def test_an_empty_image_stays_empty() -> None:
     empty = torch.zeros(12, 12, 12)
-    assert all(degraded(Draw(seed), ALWAYS, empty, 1.0).abs().max() < 1e-6 for seed in range(3))
+    assert all(degraded(RandomSource(seed), ALWAYS, empty, 1.0).abs().max() < 1e-6 for seed in range(3))
 
 
 def test_ringing_oscillates_beside_an_edge_and_keeps_the_mean() -> None:
     step = torch.zeros(32, 32, 32)
     step[8:24, 8:24, 8:24] = 1
-    rung = ringing(Draw(0), step + 2, 0.4)
+    rung = ringing(RandomSource(0), step + 2, 0.4)
     assert rung.max() > 3.03
     assert rung.mean() == pytest.approx(float((step + 2).mean()), rel=1e-4)
 
@@ -100,7 +102,7 @@ def test_ringing_oscillates_beside_an_edge_and_keeps_the_mean() -> None:
 def test_smoothing_flattens_weak_texture_and_keeps_a_strong_edge() -> None:
     image = torch.ones(16, 16, 16)
     image[8:] = 9
-    image = image + 0.2 * Draw(0).normals(16, 16, 16)
+    image = image + 0.2 * RandomSource(0).normals(16, 16, 16)
     flat = smoothed(image, 0.3, 1)
     assert flat[2:6].std() < 0.6 * image[2:6].std()
     assert flat[8].mean() - flat[7].mean() > 6
@@ -110,14 +112,14 @@ def test_motion_leaves_the_mean_where_the_centre_of_k_space_saw_it() -> None:
     image = torch.zeros(24, 24, 24)
     image[8:16, 8:16, 8:16] = 1
     for seed in range(5):
-        spectrum_mean = torch.fft.fftn(motion(Draw(seed), image, 1.0, 2.0, 0.0))[0, 0, 0].abs() / image.numel()
+        spectrum_mean = torch.fft.fftn(motion(RandomSource(seed), image, 1.0, 2.0, 0.0))[0, 0, 0].abs() / image.numel()
         assert float(spectrum_mean) >= float(image.mean()) * (1 - 1e-4)  # magnitudes add up to no less
 
 
 def test_rician_noise_of_an_empty_place_has_the_mean_that_rayleigh_gives() -> None:
     image = torch.ones(40, 40, 40)
     image[:20] = 0
-    noisy = rician(Draw(0), image, 0.1)
+    noisy = rician(RandomSource(0), image, 0.1)
     assert noisy[:20].mean() == pytest.approx(0.1 * (torch.pi / 2) ** 0.5, rel=0.03)
 
 

@@ -9,7 +9,7 @@ from inference.geometry.preprocessing import signal
 from tests.support.tiny_subjects import write_balls
 from training.data.split import read_subjects
 from training.data.subject import Subject, pairs, read_subject
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import ArtefactSettings
 from training.synthesis.sample import synthesise
 from training.synthesis.settings import SynthesisSettings
@@ -87,7 +87,7 @@ def test_a_tight_mask_cuts_into_the_brain_and_its_labels_stay(subject: Subject) 
 def test_random_rotations_are_rotations() -> None:
     for limit in (None, 30.0):
         for seed in range(20):
-            matrix = Draw(seed).rotation(limit)
+            matrix = RandomSource(seed).rotation(limit)
             assert torch.allclose(matrix @ matrix.T, torch.eye(3), atol=1e-5)
             assert torch.linalg.det(matrix) == pytest.approx(1, abs=1e-5)
             angle = torch.rad2deg(torch.arccos(((matrix.trace() - 1) / 2).clamp(-1, 1)))

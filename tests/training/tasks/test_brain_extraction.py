@@ -17,7 +17,7 @@ from inference.networks.weights import load_network, read_model
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
 from training.commands.common import VALIDATION
-from training.imaging.random_source import Draw
+from training.imaging.random_source import RandomSource
 from training.scanner.case import largest_piece
 from training.scanner.surroundings import SurroundingsSettings
 from training.synthesis.painted_heads import VIEW_MM, Head, read_heads, synthesise_head, viewed
@@ -61,7 +61,7 @@ def test_labels_lie_where_the_subject_has_them(head: Head, seed: int) -> None:
 
 def test_an_image_that_ends_does_so_beyond_the_least_half_side_alone() -> None:
     image = torch.ones(1, 40, 40, 40)
-    ended = [viewed(Draw(seed), image, 6.0) for seed in range(40)]
+    ended = [viewed(RandomSource(seed), image, 6.0) for seed in range(40)]
     place = 6.0 * (torch.stack(torch.meshgrid(*[torch.arange(40.0) - 19.5] * 3, indexing="ij"))).norm(dim=0)
     within = place < VIEW_MM[0] - 12 * 3**0.5
     assert all(bool((one[0][within] == 1).all()) for one in ended)

@@ -22,7 +22,7 @@ from training.commands.common import CONFIGS, VALIDATION
 from training.data.subject import pairs, read_subject
 from training.engine.architectures import make_network
 from training.engine.losses import segmentation_loss
-from training.synthesis.sample import synthesise
+from training.synthesis.sample import generate_sample
 from training.tasks.segmentation import SegmentationSettings, normalised
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         return time.perf_counter() - began
 
     def make(seed: int) -> None:
-        sample = synthesise(subjects[seed % len(subjects)], synthesis, seed)
+        sample = generate_sample(subjects[seed % len(subjects)], synthesis, seed)
         made.append((normalised(sample, seed), sample.labels))
 
     def step(seed: int) -> None:

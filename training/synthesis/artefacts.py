@@ -49,7 +49,7 @@ class ArtefactSettings:
     noise: float = 0.16
 
 
-def degraded(draw: RandomSource, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
+def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
     """Apply what is drawn, in the order in which it happens.
 
     Args:

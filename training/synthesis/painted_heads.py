@@ -30,7 +30,7 @@ from training.scanner.surroundings import Lattice, SurroundingsSettings, head_di
 from training.synthesis.intensity import brain
 from training.synthesis.random_convolution import gin
 from training.synthesis.sample import Sample, to_labels
-from training.synthesis.scan import scanned
+from training.synthesis.scan import simulate_scan
 from training.synthesis.settings import SynthesisSettings
 from training.synthesis.spatial import at, deformed_frame
 
@@ -125,7 +125,7 @@ def _read(name: str, image_path: Path, label_path: Path, origins: frozenset[str]
 
 
 def synthesise_head(head: Head, settings: SynthesisSettings, seed: int) -> Sample:
-    """Make one volume, as `training.synthesis.synthesise` does; a pure function of its arguments."""
+    """Make one volume, as `training.synthesis.generate_sample` does; a pure function of its arguments."""
     draw = RandomSource(seed)
     atlas, turn = deformed_frame(draw, settings)
     tissues = sample(head.subject.tissues.float(), at(head.subject.to_index, atlas))
@@ -137,7 +137,7 @@ def synthesise_head(head: Head, settings: SynthesisSettings, seed: int) -> Sampl
     if draw.bernoulli(BENT):
         image = gin(draw, image, labels > 0)
     distance = sample(head.subject.distance, at(distance_matrix(), atlas), padding="border")[0]
-    image = scanned(draw, settings, image, distance, labels)
+    image = simulate_scan(draw, settings, image, distance, labels)
     return Sample(image[None], labels, atlas, turn)
 
 

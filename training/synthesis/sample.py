@@ -18,7 +18,7 @@ from training.data.subject import Subject, distance_matrix
 from training.imaging.filters import blur
 from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import _surroundings, brain
-from training.synthesis.scan import scanned
+from training.synthesis.scan import simulate_scan
 from training.synthesis.settings import SynthesisSettings
 from training.synthesis.spatial import at, deformed_frame
 
@@ -40,14 +40,14 @@ class Sample:
     turn: float
 
 
-def synthesise(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
+def generate_sample(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
     """Make one volume on the subject's device; a pure function of its arguments, the same on all but for rounding."""
     device = subject.tissues.device
     with device:  # whatever is made lands there
-        return _synthesised(RandomSource(seed, device), subject, settings)
+        return _generated(RandomSource(seed, device), subject, settings)
 
 
-def _synthesised(draw: RandomSource, subject: Subject, settings: SynthesisSettings) -> Sample:
+def _generated(draw: RandomSource, subject: Subject, settings: SynthesisSettings) -> Sample:
     atlas, turn = deformed_frame(draw, settings)
     tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
@@ -55,7 +55,7 @@ def _synthesised(draw: RandomSource, subject: Subject, settings: SynthesisSettin
     if draw.bernoulli(settings.crowded):
         labels, fractions, distance = _crowded(draw, settings, labels, fractions, distance)
     image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
-    image = scanned(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
+    image = simulate_scan(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
     return Sample(image[None], labels, atlas, turn)
 
 

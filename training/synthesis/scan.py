@@ -8,12 +8,14 @@ from torch import Tensor
 
 from training.imaging.filters import blur
 from training.imaging.random_source import RandomSource
-from training.synthesis.artefacts import degraded
+from training.synthesis.artefacts import apply_artefacts
 from training.synthesis.masking import _mask
 from training.synthesis.settings import SynthesisSettings
 
 
-def scanned(draw: RandomSource, settings: SynthesisSettings, image: Tensor, distance: Tensor, labels: Tensor) -> Tensor:
+def simulate_scan(
+    draw: RandomSource, settings: SynthesisSettings, image: Tensor, distance: Tensor, labels: Tensor
+) -> Tensor:
     """What becomes of a head (Z, Y, X) that is scanned, masked (or not) and reconstructed; the result is not negative.
 
     Args:
@@ -28,7 +30,7 @@ def scanned(draw: RandomSource, settings: SynthesisSettings, image: Tensor, dist
     early = draw.bernoulli(0.5)  # masks are drawn before the reconstruction or after it
     if mask is not None and early:
         image = image * mask
-    image = degraded(draw, settings.artefacts, image, settings.spacing)
+    image = apply_artefacts(draw, settings.artefacts, image, settings.spacing)
     if mask is not None and not early:
         image = image * mask
     if draw.bernoulli(0.3):

@@ -24,7 +24,7 @@ from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
-from training.synthesis.sample import synthesise
+from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted
 from training.tasks.segmentation import normalised
@@ -104,7 +104,7 @@ class Answer:
 
 def answer(networks: Sequence[nn.Module], subject: Subject, settings: SynthesisSettings, seed: int) -> Answer:
     """Make a volume and ask the networks (their mean counts); a pure function of its arguments."""
-    sample = synthesise(subject, settings, seed)
+    sample = generate_sample(subject, settings, seed)
     image = normalised(sample, seed)[None]
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         said = torch.stack([network(image)[0].float().softmax(0) for network in networks]).mean(0)

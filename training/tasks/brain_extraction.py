@@ -20,7 +20,7 @@ from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
 from training.synthesis.painted_heads import Head, synthesise_head, viewed
-from training.synthesis.sample import Sample, synthesise
+from training.synthesis.sample import Sample, generate_sample
 from training.synthesis.settings import SynthesisSettings
 
 #: So many synthetic volumes of each validation subject are looked at.
@@ -100,14 +100,14 @@ class ExtractionTask:
         if self.heads and draw.bernoulli(self.settings.painted):
             made = synthesise_head(self.heads[draw.integer(len(self.heads))], synthesis, seed)
         else:
-            made = synthesise(self.subjects.draw(draw, self.settings.more), synthesis, seed)
+            made = generate_sample(self.subjects.draw(draw, self.settings.more), synthesis, seed)
         return seen_and_brain(made, seed, synthesis.spacing)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Dice of the brain in synthetic volumes of the validation subjects: its mean and the worst."""
         synthesis, dices = self.settings.synthesis, []
         for i, subject in enumerate(self.subjects.validation * VALIDATION_VIEWS):
-            image, brain = seen_and_brain(synthesise(subject, synthesis, 10**9 + i), 10**9 + i, synthesis.spacing)
+            image, brain = seen_and_brain(generate_sample(subject, synthesis, 10**9 + i), 10**9 + i, synthesis.spacing)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 logits = network(image[None])[0]
             found = logits[1] > logits[0]

@@ -21,7 +21,7 @@ from training.engine.loop import train
 from training.engine.losses import place_loss
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
-from training.synthesis.sample import synthesise
+from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 
 
@@ -70,7 +70,7 @@ class LocatorTask:
 
     def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor, float]:
         subject = subjects[RandomSource(seed ^ 0x5EED).integer(len(subjects))]
-        sample = synthesise(subject, self.settings.synthesis, seed)
+        sample = generate_sample(subject, self.settings.synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
         step = slice(None, None, self.settings.network.stem)
         return (

@@ -28,7 +28,7 @@ from training.engine.loop import train
 from training.engine.losses import LossSettings, segmentation_loss
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
-from training.synthesis.sample import Sample, synthesise
+from training.synthesis.sample import Sample, generate_sample
 from training.synthesis.settings import SynthesisSettings
 
 #: Metrics of the evaluator that a run logs.
@@ -118,7 +118,7 @@ class SegmentationTask:
             # Merged tissues are seen in their own contrast, and none of them is the external CSF that may be lacking.
             synthesis = replace(synthesis, real=1.0, crowded=0.0)
         # One subject at a time: all of them may not fit on a GPU.
-        return synthesise(subject.to(self.compute.device), synthesis, seed)
+        return generate_sample(subject.to(self.compute.device), synthesis, seed)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """The evaluator's metrics on synthetic scans of the validation subjects, two of each.

@@ -8,8 +8,8 @@ from training.imaging.filters import blur
 from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import (
     ArtefactSettings,
+    apply_artefacts,
     bands,
-    degraded,
     ghosts,
     motion,
     rician,
@@ -67,7 +67,7 @@ def test_with_strength_it_does_not(kind: str) -> None:
 @settings(max_examples=12, deadline=None)
 def test_all_together_keep_shape_and_stay_finite_and_not_negative(seed: int) -> None:
     image = _blob()
-    worse = degraded(RandomSource(seed), ALWAYS, image, 1.0)
+    worse = apply_artefacts(RandomSource(seed), ALWAYS, image, 1.0)
     assert worse.shape == image.shape
     assert torch.isfinite(worse).all()
     assert worse.min() >= 0
@@ -78,17 +78,17 @@ def test_all_together_keep_shape_and_stay_finite_and_not_negative(seed: int) -> 
 def test_the_same_seed_gives_the_same_artefacts(seed: int) -> None:
     image = _blob()
     assert torch.equal(
-        degraded(RandomSource(seed), ALWAYS, image, 1.0), degraded(RandomSource(seed), ALWAYS, image, 1.0)
+        apply_artefacts(RandomSource(seed), ALWAYS, image, 1.0), apply_artefacts(RandomSource(seed), ALWAYS, image, 1.0)
     )
 
 
 def test_artefacts_that_never_come_change_nothing() -> None:
-    assert torch.equal(degraded(RandomSource(3), NEVER, _blob(), 1.0), _blob())
+    assert torch.equal(apply_artefacts(RandomSource(3), NEVER, _blob(), 1.0), _blob())
 
 
 def test_an_empty_image_stays_empty() -> None:
     empty = torch.zeros(12, 12, 12)
-    assert all(degraded(RandomSource(seed), ALWAYS, empty, 1.0).abs().max() < 1e-6 for seed in range(3))
+    assert all(apply_artefacts(RandomSource(seed), ALWAYS, empty, 1.0).abs().max() < 1e-6 for seed in range(3))
 
 
 def test_ringing_oscillates_beside_an_edge_and_keeps_the_mean() -> None:

@@ -11,7 +11,7 @@ from training.data.split import read_subjects
 from training.data.subject import Subject, pairs, read_subject
 from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import ArtefactSettings
-from training.synthesis.sample import synthesise
+from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 
 SMALL = SynthesisSettings(size=32, spacing=3.0)
@@ -33,7 +33,7 @@ def test_the_brain_is_centred_and_its_size_known(subject: Subject) -> None:
 
 
 def test_the_same_seed_makes_the_same_volume_and_another_does_not(subject: Subject) -> None:
-    first, again, other = (synthesise(subject, SMALL, seed) for seed in (5, 5, 6))
+    first, again, other = (generate_sample(subject, SMALL, seed) for seed in (5, 5, 6))
     assert torch.equal(first.image, again.image)
     assert torch.equal(first.labels, again.labels)
     assert not torch.equal(first.image, other.image)
@@ -41,7 +41,7 @@ def test_the_same_seed_makes_the_same_volume_and_another_does_not(subject: Subje
 
 @pytest.mark.parametrize("seed", range(6))
 def test_intensities_are_finite_and_not_negative(subject: Subject, seed: int) -> None:
-    image = synthesise(subject, SMALL, seed).image
+    image = generate_sample(subject, SMALL, seed).image
     assert torch.isfinite(image).all()
     assert image.min() >= 0
     assert image.max() > 0
@@ -51,7 +51,7 @@ def test_undeformed_labels_are_the_subjects_own(subject: Subject) -> None:
     plain = SynthesisSettings(
         size=32, spacing=2.0, turn=0.0, shift=0.0, zoom=(1.0, 1.0), stretch=0.0, bend=0.0, wrinkle=0.0
     )
-    sample = synthesise(subject, plain, 0)
+    sample = generate_sample(subject, plain, 0)
     radius = torch.sqrt((sample.atlas * torch.tensor([1.2, 1.0, 1.0])).pow(2).sum(-1)) / 2
     clear = (radius - radius.round()).abs() > 0.3  # away from the balls' borders, which lie on whole voxels
     expected = torch.zeros_like(sample.labels)
@@ -66,9 +66,9 @@ def _dark(image: torch.Tensor) -> float:
 
 def test_masked_volumes_are_dark_far_from_the_brain(subject: Subject) -> None:
     masked = SynthesisSettings(size=32, spacing=3.0, masked=1.0)
-    zeros = [_dark(synthesise(subject, masked, seed).image) for seed in range(6)]
+    zeros = [_dark(generate_sample(subject, masked, seed).image) for seed in range(6)]
     unmasked = SynthesisSettings(size=32, spacing=3.0, masked=0.0)
-    heads = [_dark(synthesise(subject, unmasked, seed).image) for seed in range(6)]
+    heads = [_dark(generate_sample(subject, unmasked, seed).image) for seed in range(6)]
     assert np.mean(zeros) > 0.5 > 2 * np.mean(heads)
 
 
@@ -77,7 +77,7 @@ def test_a_tight_mask_cuts_into_the_brain_and_its_labels_stay(subject: Subject) 
     shares = {}
     for tight in (0.0, 1.0):
         cut = SynthesisSettings(size=32, spacing=3.0, masked=1.0, tight=tight, tight_mm=6.0, artefacts=calm)
-        samples = [synthesise(subject, cut, seed) for seed in range(8)]
+        samples = [generate_sample(subject, cut, seed) for seed in range(8)]
         dark = [float((s.image[0][s.labels > 0] == 0).float().mean()) for s in samples]
         assert all((s.labels > 0).any() for s in samples)
         shares[tight] = max(dark)

@@ -22,7 +22,7 @@ from training.engine.architectures import ArchitectureSettings, make_network
 from training.engine.losses import LossSettings
 from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import ArtefactSettings
-from training.synthesis.sample import synthesise
+from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask, normalised
 
@@ -44,9 +44,9 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> Subjects:
 
 
 def _both(subject: Subject, settings: SynthesisSettings, seed: int) -> None:
-    here = synthesise(subject, settings, seed)
+    here = generate_sample(subject, settings, seed)
     with Elsewhere():
-        there = synthesise(subject.to(ELSEWHERE), settings, seed)
+        there = generate_sample(subject.to(ELSEWHERE), settings, seed)
         image = normalised(there, seed)
     for tensor in (there.image, there.labels, there.atlas, image):
         assert lies_elsewhere(tensor)

@@ -34,11 +34,11 @@ BOX_MM = 168.0
 #: The rotations that are tried, (72, 3, 3): the 60 of an icosahedron, one of which is within 45° of any rotation, and
 #: those 12 of a cube that are not among them, so that a brain that lies straight is seen upright in any order of axes.
 _QUARTERS = Rotation.from_euler("z", 90, degrees=True) * Rotation.create_group("T")
-LOOKS = np.concatenate([Rotation.create_group("I").as_matrix(), _QUARTERS.as_matrix()])
+TRIAL_ROTATIONS = np.concatenate([Rotation.create_group("I").as_matrix(), _QUARTERS.as_matrix()])
 #: Four ways up, for the first look at the whole volume.
 HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
 #: So many of the rotations tried are followed further, and so often at most.
-FOLLOWED = 8
+MAX_REFINED = 8
 MOST_LOOKS = 4
 #: Poses closer than this are one; so many different ones are handed on.
 SAME_POSE_DEGREES = 25.0
@@ -82,9 +82,9 @@ class Locator:
         centre = self._centre(coarse) if brain is None else brain.centre()
         if centre is None:
             return []
-        looks = [look for turn in LOOKS if (look := self._look(coarse, turn, centre)) is not None]
+        looks = [look for turn in TRIAL_ROTATIONS if (look := self._look(coarse, turn, centre)) is not None]
         settled: list[_Look] = []
-        for first in sorted(looks, key=_sureness, reverse=True)[:FOLLOWED]:
+        for first in sorted(looks, key=_sureness, reverse=True)[:MAX_REFINED]:
             look = self._settle(coarse, first)
             if all(angle_between(look.pose, other.pose) > SAME_POSE_DEGREES for other in settled):
                 settled.append(look)

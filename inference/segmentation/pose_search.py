@@ -12,10 +12,10 @@ from inference.geometry.preprocessing import to_box
 from inference.segmentation.pose import Pose
 
 #: The box in which poses are compared: coarse and small, since several are looked at.
-VERDICT_SPACING = 1.5
+POSE_SCORE_SPACING = 1.5
 
 
-VERDICT_SIDE = 80
+POSE_SCORE_SIDE = 80
 
 
 #: A pose that fits worse than this (in brain sizes) is sought again on the mask that is found with it, so often at
@@ -23,20 +23,20 @@ VERDICT_SIDE = 80
 FITTING_RESIDUAL = 0.07
 
 
-MOST_ROUNDS = 4
+MAX_POSE_ROUNDS = 4
 
 
 SETTLED_DEGREES = 3.0
 
 
 #: What a verdict on a brain taken out of its surroundings loses for each brain size by which the places don't fit.
-MISFIT = 0.3
+RESIDUAL_PENALTY = 0.3
 
 
 def _coarse(volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
     """What lies around a pose, (1, Z, Y, X), as coarse as poses are compared, and from RAS mm to its index."""
-    size = (VERDICT_SIDE * 2,) * 3
-    around = box_to_frame(size, VERDICT_SPACING, pose.centre())
+    size = (POSE_SCORE_SIDE * 2,) * 3
+    around = box_to_frame(size, POSE_SCORE_SPACING, pose.centre())
     return to_box(volume, np.eye(4), around, size), np.linalg.inv(around)
 
 

@@ -36,11 +36,11 @@ from inference.segmentation.locator import Locator
 from inference.segmentation.pose import Pose, angle_between, by_directions
 from inference.segmentation.pose_search import (
     FITTING_RESIDUAL,
-    MISFIT,
-    MOST_ROUNDS,
+    MAX_POSE_ROUNDS,
+    POSE_SCORE_SIDE,
+    POSE_SCORE_SPACING,
+    RESIDUAL_PENALTY,
     SETTLED_DEGREES,
-    VERDICT_SIDE,
-    VERDICT_SPACING,
     _coarse,
     _sureness,
 )
@@ -140,7 +140,9 @@ class Segmenter:
         coarse = _coarse(volume, poses[0])
         verdicts = [_sureness(self._glimpse(coarse, pose)) for pose in poses]
         if poses[0].brain is not None:
-            verdicts = [v - MISFIT * (p.residual if p.found else 1.0) for v, p in zip(verdicts, poses, strict=True)]
+            verdicts = [
+                v - RESIDUAL_PENALTY * (p.residual if p.found else 1.0) for v, p in zip(verdicts, poses, strict=True)
+            ]
         return poses[int(np.argmax(verdicts))]
 
     def _settled(self, extractor: Extractor, volume: Volume, pose: Pose) -> Pose:
@@ -149,7 +151,7 @@ class Segmenter:
         The more upright a brain is seen, the better is its mask, and by a better mask the pose is found better.
         """
         best = pose
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_POSE_ROUNDS):
             again = self.locator.refine(volume, replace(pose, brain=extractor.upright(volume, pose) or pose.brain))
             if again is None:
                 break
@@ -161,8 +163,8 @@ class Segmenter:
 
     def _glimpse(self, coarse: tuple[Tensor, Matrix], pose: Pose) -> Tensor:
         """What the first network sees coarsely in a pose, (8, Z, Y, X)."""
-        size = (VERDICT_SIDE,) * 3
-        box = box_to_frame(size, VERDICT_SPACING, (pose.low + pose.high) / 2)
+        size = (POSE_SCORE_SIDE,) * 3
+        box = box_to_frame(size, POSE_SCORE_SPACING, (pose.low + pose.high) / 2)
         image = _normalised(pose, box, resample(coarse[0], coarse[1] @ pose.to_ras @ box, size))
         return self._softmax(self.networks[0], image[None].to(self.compute.device))[0].cpu()
 

@@ -9,7 +9,7 @@ from feta.volumes import Volume
 from inference.geometry.similarity import fit_similarity
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.locator import LOOKS, Locator
+from inference.segmentation.locator import TRIAL_ROTATIONS, Locator
 from inference.segmentation.pose import by_directions
 
 IDENTITY = (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)
@@ -72,10 +72,10 @@ def test_directions_are_taken_about_the_middle_of_the_signal() -> None:
 
 def test_any_rotation_is_near_one_that_is_looked_at() -> None:
     turns = Rotation.random(20000, random_state=0).as_matrix()
-    cosine = (np.einsum("nij,mij->nm", turns, LOOKS).max(1) - 1) / 2
+    cosine = (np.einsum("nij,mij->nm", turns, TRIAL_ROTATIONS).max(1) - 1) / 2
     assert np.degrees(np.arccos(cosine.min())) < 45
     for turn in Rotation.create_group("O").as_matrix():
-        assert np.isclose(LOOKS, turn, atol=1e-9).all((1, 2)).any()
+        assert np.isclose(TRIAL_ROTATIONS, turn, atol=1e-9).all((1, 2)).any()
 
 
 def _block() -> Volume:

@@ -21,7 +21,7 @@ from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import save_network
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose, by_directions
-from inference.segmentation.pose_search import MOST_ROUNDS
+from inference.segmentation.pose_search import MAX_POSE_ROUNDS
 from inference.segmentation.postprocessing import largest_component
 from inference.segmentation.segmenter import Segmenter
 from tests.support.orientations import WAYS
@@ -184,7 +184,7 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
     unsure = Unsure(residuals, 0.1)
     assert unsure.turns(segmenter, monkeypatch) == pytest.approx(turned, abs=1e-3)
     # Each time the mask is the one that is seen from the pose before.
-    rounds = min(len(residuals) + 1, MOST_ROUNDS)
+    rounds = min(len(residuals) + 1, MAX_POSE_ROUNDS)
     assert unsure.seen_from == pytest.approx([0, 0, *(10 * n for n in range(rounds))], abs=1e-3)
 
 

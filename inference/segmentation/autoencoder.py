@@ -1,6 +1,6 @@
 """Mends a probability map by what brains look like: a denoising autoencoder, which never sees the image.
 
-After Larrazabal et al. (Post-DAE, IEEE TMI 2020): trained on maps that were spoilt, it gives back clean ones.
+After Larrazabal et al. (Post-DAE, IEEE TMI 2020): trained on maps that were corrupted, it gives back clean ones.
 Here it says by how much to change the log-probabilities, so that it can also leave a map as it is.
 """
 

@@ -30,7 +30,7 @@ SURROUNDED = 2.0
 ROOM_MM = 24.0
 
 
-class Extractor:
+class BrainExtractor:
     """Finds the brain's mask with a trained network.
 
     Args:
@@ -47,10 +47,10 @@ class Extractor:
         self.compute = compute
 
     @staticmethod
-    def of(model: Model, compute: Compute) -> Extractor | None:
+    def of(model: Model, compute: Compute) -> BrainExtractor | None:
         """With the network that a folder of weights names; None where it names none."""
         named = model.extraction
-        return None if named is None else Extractor(load_network(named), named.spacing, named.patch, compute)
+        return None if named is None else BrainExtractor(load_network(named), named.spacing, named.patch, compute)
 
     def first(self, volume: Volume) -> BrainMask | None:
         """The brain's mask in a volume of any size, however it lies; None where there is no brain, or nothing else."""

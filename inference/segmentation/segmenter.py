@@ -31,7 +31,7 @@ from inference.networks.residual_unet import ResidualUNet
 from inference.networks.sliding_window import predict
 from inference.networks.weights import Model, load_network, read_model
 from inference.segmentation.autoencoder import Autoencoder
-from inference.segmentation.brain_extraction import Extractor
+from inference.segmentation.brain_extraction import BrainExtractor
 from inference.segmentation.locator import Locator
 from inference.segmentation.pose import Pose, angle_between, by_directions
 from inference.segmentation.pose_search import (
@@ -80,7 +80,7 @@ class Segmenter:
         self.locator = Locator(load_network(self.model.locator), self.model.locator.spacing, self.compute)
         self.networks = [load_network(f).to(self.compute.device) for f in self.model.segmentation]
         self.autoencoder = Autoencoder.of(self.model, self.compute) if autoencoder else None
-        self.extractor = Extractor.of(self.model, compute) if extraction else None
+        self.extractor = BrainExtractor.of(self.model, compute) if extraction else None
         named = self.model.landmarks
         self.landmark_network = None if named is None else LandmarkNetwork(load_network(named), compute, flips=flips)
 
@@ -145,7 +145,7 @@ class Segmenter:
             ]
         return poses[int(np.argmax(verdicts))]
 
-    def _settled(self, extractor: Extractor, volume: Volume, pose: Pose) -> Pose:
+    def _settled(self, extractor: BrainExtractor, volume: Volume, pose: Pose) -> Pose:
         """The pose, sought again and again on the mask that is found with it, where the places fit it better by that.
 
         The more upright a brain is seen, the better is its mask, and by a better mask the pose is found better.

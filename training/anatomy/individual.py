@@ -18,7 +18,7 @@ from feta.measurements import Measurement
 from training.anatomy.kernels import interpolate
 from training.anatomy.length_fitting import Fit, Fitter
 from training.anatomy.plan import IndividualSettings, Plan, draw_plan
-from training.anatomy.template import Template, stood_upright
+from training.anatomy.template import Template, aligned_to_midline
 from training.anatomy.template_landmarks import Survey, survey
 from training.anatomy.velocity_field import Deformation, Lattice, Points, determinants, random_velocity
 
@@ -109,7 +109,7 @@ def draw_individual(
     """
     plan = draw_plan(rng, age, pathological, settings)
     latent = settings.latent_sd * rng.standard_normal(settings.latent_size) if settings.latent_size else None
-    template = stood_upright(anatomy(plan.maturity, plan.pathology.anatomy, latent))
+    template = aligned_to_midline(anatomy(plan.maturity, plan.pathology.anatomy, latent))
     seen = survey(template, settings.lattice_mm)
     regularity = float(np.exp(rng.normal(0.0, settings.amplitude_spread)))
     size = plan.lengths[Measurement.BBIP] / _USUAL_WIDTH

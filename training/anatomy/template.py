@@ -94,7 +94,7 @@ def read_template(image: Path, labels: Path, callosum: Path | None) -> Template:
     )
 
 
-def stood_upright(template: Template) -> Template:
+def aligned_to_midline(template: Template) -> Template:
     """The same brain with its plane of symmetry at x = 0.
 
     Weeks 21–23 of the neurotypical atlas are rolled and turned by 4° in their own space, others by half as much: planes

@@ -26,7 +26,7 @@ from training.engine.export import check_kind, export_run, ship
 from training.engine.log import say
 
 if TYPE_CHECKING:
-    from training.tasks.autoencoder import Answering
+    from training.tasks.autoencoder import NetworkErrors
 
 Config = Annotated[Path, typer.Option(help="Settings (YAML).")]
 
@@ -56,7 +56,7 @@ def autoencoder(
     train_autoencoder(prepare(atlases, threads, everything), answers, settings, run, say)
 
 
-def answering(folder: Path) -> Answering:
+def answering(folder: Path) -> NetworkErrors:
     """Segmentation networks whose answers are to be mended.
 
     Args:
@@ -66,20 +66,20 @@ def answering(folder: Path) -> Answering:
         FetaError: it holds neither, or they do not fit.
     """
     from inference.networks.weights import INDEX, load_network, read_model
-    from training.tasks.autoencoder import Answering
+    from training.tasks.autoencoder import NetworkErrors
 
     if (folder / INDEX).exists():
         files = read_model(folder).segmentation
-        return Answering(folder, [load_network(file) for file in files], files[0].spacing)
+        return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing)
     return _of_run(folder)
 
 
-def _of_run(folder: Path) -> Answering:
+def _of_run(folder: Path) -> NetworkErrors:
     from feta.settings import settings_from
     from training.data.leakage import known_to
     from training.engine.architectures import make_network
     from training.engine.checkpoint import load_into, read_checkpoint
-    from training.tasks.autoencoder import Answering
+    from training.tasks.autoencoder import NetworkErrors
     from training.tasks.segmentation import SegmentationSettings
 
     checkpoint = folder / "checkpoint.pt"
@@ -90,7 +90,7 @@ def _of_run(folder: Path) -> Answering:
     check_kind(SegmentationSettings, settings, checkpoint)
     network = make_network(settings.network)
     load_into(network, state, "average", checkpoint)
-    return Answering(folder, [network.eval()], settings.synthesis.spacing, known_to(state))
+    return NetworkErrors(folder, [network.eval()], settings.synthesis.spacing, known_to(state))
 
 
 def export_autoencoder(

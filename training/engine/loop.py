@@ -21,8 +21,8 @@ from feta.files import make_writable
 from training.data.leakage import MadeOf, check_apart
 from training.engine import distributed
 from training.engine.log import append_row, draw_curves
-from training.engine.optimisers import LoopSettings, Optimiser, climbed, learning_rate
-from training.engine.run_state import _alone, _begin, _done, _Progress, _save
+from training.engine.optimisers import LoopSettings, Optimiser, learning_rate, sam_perturbed
+from training.engine.run_state import _begin, _done, _Progress, _save, run_lock
 
 
 class Task(Protocol):
@@ -65,7 +65,7 @@ def train(
     _check_processes(settings)
     check_apart(folder, made_of)
     make_writable(folder)
-    with _alone(folder):
+    with run_lock(folder):
         run = _begin(network, settings, folder, say, made_of, start)
         device = next(network.parameters()).device
         progress, saved, losses = run.progress, run.progress.seconds, []
@@ -84,7 +84,7 @@ def train(
             progress.seconds += seconds
             done = _done(progress, settings)
             if progress.step % 20 == 0:
-                _tell(progress, losses, done, say)
+                _report(progress, losses, done, say)
             if progress.step % settings.validate_every == 0 or done >= 1:
                 _validate(task, run.average, folder, progress, losses, say)
                 losses = []
@@ -123,7 +123,7 @@ def _step(
     seeds = [settings.seed * 1_000_003 + step * settings.batch + i for i in range(settings.batch)]
     loss = _gradients(network, task, seeds, done)
     if settings.optimiser is Optimiser.SAM:
-        with climbed(network, settings.radius):
+        with sam_perturbed(network, settings.radius):
             _gradients(network, task, seeds, done)
     norm = float(nn.utils.clip_grad_norm_(network.parameters(), settings.clip))
     if not math.isfinite(norm):
@@ -148,7 +148,7 @@ def _average(average: nn.Module, network: nn.Module, decay: float, step: int) ->
         mean.lerp_(now, 1 - decay)
 
 
-def _tell(progress: _Progress, losses: list[float], done: float, say: Callable[[str], None]) -> None:
+def _report(progress: _Progress, losses: list[float], done: float, say: Callable[[str], None]) -> None:
     if not distributed.leads():
         return
     recent = losses[-20:] or [math.nan]

@@ -48,7 +48,7 @@ def learning_rate(settings: LoopSettings, step: int, done: float) -> float:
 
 
 @contextmanager
-def climbed(network: nn.Module, radius: float) -> Iterator[None]:
+def sam_perturbed(network: nn.Module, radius: float) -> Iterator[None]:
     """Within, the weights lie ``radius`` further up their gradient, where the loss is about largest nearby.
 
     Args:

@@ -46,7 +46,7 @@ class _Run:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[None]:
     """No other run in this folder meanwhile; what a killed one left half written is gone."""
     with ExitStack() as held:
 
@@ -69,7 +69,7 @@ def _begin(
     """Go on with the run of a folder, or begin one, with another's weights where it has a start."""
     path = folder / "checkpoint.pt"
     # Read and refused by the first process alone, so that all have the same weights and a refusal is said once.
-    if (left := distributed.by_first(lambda: _left(path, made_of))) is not None:
+    if (left := distributed.by_first(lambda: _read_resumable(path, made_of))) is not None:
         run = _resumed(path, left, network, settings)
         # What a killed run logged after its last checkpoint will be logged again.
         distributed.by_first(lambda: drop_after(folder / "log.csv", run.progress.step))
@@ -85,7 +85,7 @@ def _begin(
     return _Run(copy.deepcopy(network).eval(), make_optimiser(network, settings), _Progress(), before)
 
 
-def _left(path: Path, made_of: MadeOf) -> dict[str, Any] | None:
+def _read_resumable(path: Path, made_of: MadeOf) -> dict[str, Any] | None:
     """The checkpoint that a killed run left, if there is one and it is of this run."""
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""Training of the denoising autoencoder: spoilt probability maps in, the truth as the target."""
+"""Training of the denoising autoencoder: corrupted probability maps in, the truth as the target."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
 from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
-from training.tasks.label_corruption import CorruptionSettings, corrupted
+from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities
 from training.tasks.segmentation import normalised
 
 
@@ -43,7 +43,7 @@ class AutoencoderSettings:
         synthesis: of the volumes that the segmentation network answers for.
         corruption: of its answers and of the truth.
         loop: how long and how fast.
-        pool: how many volumes are made; each is spoilt anew whenever its turn comes.
+        pool: how many volumes are made; each is corrupted anew whenever its turn comes.
     """
 
     network: NetworkSettings = field(default_factory=_shape)
@@ -60,7 +60,7 @@ class AutoencoderSettings:
 
 
 @dataclass(frozen=True)
-class Answering:
+class NetworkErrors:
     """Segmentation networks whose answers are to be mended.
 
     Attributes:
@@ -131,17 +131,17 @@ class AutoencoderTask:
         """Loss of the maps that these seeds spoil."""
         del done  # no curriculum here
         pairs = [self.sample(seed) for seed in seeds]
-        maps = torch.stack([spoilt for spoilt, _ in pairs])
+        maps = torch.stack([corrupted for corrupted, _ in pairs])
         with torch.autocast("cpu", torch.bfloat16):
             logits = mended_logits(network, maps)
         return dice_and_cross_entropy(logits, torch.stack([truth for _, truth in pairs]))
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
-        """A spoilt map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
+        """A corrupted map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
         draw = RandomSource(seed ^ 0xAE)
         said = self._answer(draw.integer(self.settings.pool))
         labels = said.labels.long()
-        maps = corrupted(said.probabilities, labels, draw, self.settings.corruption)
+        maps = corrupted_probabilities(said.probabilities, labels, draw, self.settings.corruption)
         return (maps.flip(3), labels.flip(2)) if draw.bernoulli(0.5) else (maps, labels)
 
     def _answer(self, number: int) -> Answer:
@@ -204,7 +204,7 @@ def fresh(settings: NetworkSettings) -> ResidualUNet:
 
 
 def train_autoencoder(
-    subjects: Subjects, answers: Answering, settings: AutoencoderSettings, folder: Path, say: object = print
+    subjects: Subjects, answers: NetworkErrors, settings: AutoencoderSettings, folder: Path, say: object = print
 ) -> nn.Module:
     """Train the autoencoder in a run folder; returns the averaged network.
 

@@ -1,7 +1,7 @@
 """Spoils label maps as networks, reconstructions and bad luck do, for the denoising autoencoder to mend.
 
 Pieces of tissue go missing, holes open, thin bridges close loops, specks appear, borders wander, labels are
-swapped in blobs; at last everything is blurred. A spoilt map is a pure function of its draws.
+swapped in blobs; at last everything is blurred. A corrupted map is a pure function of its draws.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from training.imaging.random_source import RandomSource
 
 @dataclass(frozen=True)
 class CorruptionSettings:
-    """How often and how badly a map is spoilt. Lengths in voxels.
+    """How often and how badly a map is corrupted. Lengths in voxels.
 
     Attributes:
         network: share of the samples that are a segmentation network's answer rather than the truth.
-        also: share of these that are spoilt besides.
+        also: share of these that are corrupted besides.
         changes: most of the changes that a map undergoes; at least one.
         piece: largest radius of a piece that goes missing or is taken for another tissue.
         hole: largest radius of a hole, and of a speck.
@@ -49,8 +49,10 @@ class CorruptionSettings:
             raise ValueError(f"changes must be at least 1, not {self.changes}")
 
 
-def corrupted(probabilities: Tensor, labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> Tensor:
-    """A spoilt map (8, Z, Y, X) float32.
+def corrupted_probabilities(
+    probabilities: Tensor, labels: Tensor, draw: RandomSource, settings: CorruptionSettings
+) -> Tensor:
+    """A corrupted map (8, Z, Y, X) float32.
 
     Args:
         probabilities: (8, Z, Y, X) float32, a network's answer.
@@ -59,15 +61,15 @@ def corrupted(probabilities: Tensor, labels: Tensor, draw: RandomSource, setting
         settings: how badly.
     """
     if not draw.bernoulli(settings.network):
-        return _softened(spoilt(labels, draw, settings), draw, settings)
+        return _softened(corrupted_labels(labels, draw, settings), draw, settings)
     if not draw.bernoulli(settings.also):
         return probabilities
     answer = probabilities.argmax(0)
-    worse = spoilt(answer, draw, settings)
+    worse = corrupted_labels(answer, draw, settings)
     return torch.where(worse != answer, _softened(worse, draw, settings), probabilities)
 
 
-def spoilt(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> Tensor:
+def corrupted_labels(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> Tensor:
     """A copy of labels (Z, Y, X) int64 after a random number of random changes."""
     labels = labels.clone()
     for _ in range(1 + draw.integer(settings.changes)):

@@ -19,7 +19,7 @@ from inference.geometry.frames import index_to_ras
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import save_network, ship
-from inference.segmentation.brain_extraction import Extractor
+from inference.segmentation.brain_extraction import BrainExtractor
 from inference.segmentation.brain_mask import MARGIN_MM, BrainMask
 from inference.segmentation.pose import Pose
 from inference.segmentation.segmenter import Segmenter
@@ -37,8 +37,8 @@ class Bright(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def extractor() -> Extractor:
-    return Extractor(Bright(), SPACING, PATCH, choose("cpu"))  # type: ignore[arg-type]
+def extractor() -> BrainExtractor:
+    return BrainExtractor(Bright(), SPACING, PATCH, choose("cpu"))  # type: ignore[arg-type]
 
 
 def _head(direction: np.ndarray) -> Volume:
@@ -60,7 +60,7 @@ def _truth() -> np.ndarray:
 
 
 @pytest.mark.parametrize("degrees", [0, 35])
-def test_the_largest_bright_piece_comes_back_where_it_was(extractor: Extractor, degrees: float) -> None:
+def test_the_largest_bright_piece_comes_back_where_it_was(extractor: BrainExtractor, degrees: float) -> None:
     volume = _head(Rotation.from_rotvec([0.3, 0, np.radians(degrees)]).as_matrix())
     brain = extractor.first(volume)
     assert brain is not None
@@ -69,7 +69,7 @@ def test_the_largest_bright_piece_comes_back_where_it_was(extractor: Extractor, 
     assert not found[:8, :8, :8].any()
 
 
-def test_the_second_look_stays_within_its_box(extractor: Extractor) -> None:
+def test_the_second_look_stays_within_its_box(extractor: BrainExtractor) -> None:
     volume = _head(np.eye(3))
     to_ras = np.eye(4)
     middle = index_to_ras(volume.grid) @ [19.5, 21.5, 23.5, 1]
@@ -81,21 +81,21 @@ def test_the_second_look_stays_within_its_box(extractor: Extractor) -> None:
     assert max(brain.probability.shape) == PATCH  # its 104 mm and more
 
 
-def test_the_middle_is_that_of_the_block(extractor: Extractor) -> None:
+def test_the_middle_is_that_of_the_block(extractor: BrainExtractor) -> None:
     volume = _head(np.eye(3))
     brain = extractor.first(volume)
     assert brain is not None
     assert np.allclose(brain.centre(), (index_to_ras(volume.grid) @ [19.5, 21.5, 23.5, 1])[:3], atol=1.5)
 
 
-def test_too_little_brain_is_none(extractor: Extractor) -> None:
+def test_too_little_brain_is_none(extractor: BrainExtractor) -> None:
     volume = _head(np.eye(3))
     volume.array[10:38] = 300.0
     volume.array[1:9, 1:9, 1:9] = 1000.0  # 4 ml
     assert extractor.first(volume) is None
 
 
-def test_a_brain_far_from_the_middle_of_a_large_volume_is_found(extractor: Extractor) -> None:
+def test_a_brain_far_from_the_middle_of_a_large_volume_is_found(extractor: BrainExtractor) -> None:
     small = _head(np.eye(3))
     array = np.pad(small.array, ((0, 0), (70, 0), (60, 0)), constant_values=300.0)
     volume = Volume(array, Grid((100, 114, 48), (2.0,) * 3, (0.0, 0.0, 0.0), small.grid.direction))
@@ -106,7 +106,7 @@ def test_a_brain_far_from_the_middle_of_a_large_volume_is_found(extractor: Extra
     assert not found[:, :70].any()
 
 
-def test_what_is_masked_already_stays_as_it_is(extractor: Extractor) -> None:
+def test_what_is_masked_already_stays_as_it_is(extractor: BrainExtractor) -> None:
     volume = _head(np.eye(3))
     volume.array[~_truth()] = 0
     assert extractor.first(volume) is None

@@ -19,7 +19,7 @@ from training.anatomy.individual import Individual, draw_individual
 from training.anatomy.kernels import interpolate
 from training.anatomy.pathology import Finding, PathologySettings, draw_pathology
 from training.anatomy.plan import IndividualSettings
-from training.anatomy.template import CALLOSUM, Template, stood_upright
+from training.anatomy.template import CALLOSUM, Template, aligned_to_midline
 from training.anatomy.template_landmarks import survey
 from training.anatomy.velocity_field import Lattice, determinants
 from training.assessment.biometry_report import draw_table, score_line
@@ -225,7 +225,7 @@ def test_a_template_that_sits_askew_is_stood_upright() -> None:
     tilt = np.eye(4)
     tilt[:3, :3] = Rotation.from_euler("yz", (4.0, -4.0), degrees=True).as_matrix()
     tilt[:3, 3] = (1.5, 3.0, -2.0)
-    found = stood_upright(replace(TEMPLATE, to_index=TEMPLATE.to_index @ np.linalg.inv(tilt)))
+    found = aligned_to_midline(replace(TEMPLATE, to_index=TEMPLATE.to_index @ np.linalg.inv(tilt)))
     # From the template's own frame, in which it is symmetric, to the one in which it stands upright.
     moved = np.linalg.inv(found.to_index) @ TEMPLATE.to_index
     left_right = moved[0, :3]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from training.engine.loop import train
-from training.engine.optimisers import LoopSettings, Optimiser, climbed, learning_rate, make_optimiser
+from training.engine.optimisers import LoopSettings, Optimiser, learning_rate, make_optimiser, sam_perturbed
 
 #: What a run of these tests is made of.
 NOTHING = {"settings": {}}
@@ -70,7 +70,7 @@ def test_the_climb_is_as_long_as_asked_and_taken_back_exactly(radius: float, see
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
     network(torch.randn(5, 3)).square().sum().backward()
     before = torch.cat([p.detach().flatten().clone() for p in network.parameters()])
-    with climbed(network, radius):
+    with sam_perturbed(network, radius):
         there = torch.cat([p.detach().flatten() for p in network.parameters()])
         assert float((there - before).norm()) == pytest.approx(radius, rel=1e-3)
     assert torch.equal(torch.cat([p.detach().flatten() for p in network.parameters()]), before)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.imaging.random_source import RandomSource
 from training.tasks import label_corruption as corruption
-from training.tasks.label_corruption import CorruptionSettings, corrupted, spoilt
+from training.tasks.label_corruption import CorruptionSettings, corrupted_labels, corrupted_probabilities
 
 SETTINGS = CorruptionSettings()
 SEEDS = range(30)
@@ -47,12 +47,15 @@ def _pieces(labels: Tensor, label: int, connectivity: int = 6) -> int:
 @given(st.integers(0, 10**6))
 @settings(max_examples=10, deadline=None)
 def test_a_spoilt_map_is_a_function_of_its_seed(seed: int) -> None:
-    assert torch.equal(spoilt(_brain(), RandomSource(seed), SETTINGS), spoilt(_brain(), RandomSource(seed), SETTINGS))
+    assert torch.equal(
+        corrupted_labels(_brain(), RandomSource(seed), SETTINGS),
+        corrupted_labels(_brain(), RandomSource(seed), SETTINGS),
+    )
 
 
 def test_the_truth_itself_stays_as_it_was() -> None:
     labels = _brain()
-    assert any(not torch.equal(spoilt(labels, RandomSource(seed), SETTINGS), labels) for seed in SEEDS)
+    assert any(not torch.equal(corrupted_labels(labels, RandomSource(seed), SETTINGS), labels) for seed in SEEDS)
     assert torch.equal(labels, _brain())
 
 
@@ -100,7 +103,7 @@ def test_borders_wander_by_one_voxel(name: str, grows: bool) -> None:
 @settings(max_examples=10, deadline=None)
 def test_the_result_is_a_map_of_probabilities(seed: int, share: float) -> None:
     said = torch.randn(8, 32, 32, 32, generator=torch.Generator().manual_seed(seed)).softmax(0)
-    maps = corrupted(said, _brain(), RandomSource(seed), replace(SETTINGS, network=share))
+    maps = corrupted_probabilities(said, _brain(), RandomSource(seed), replace(SETTINGS, network=share))
     assert maps.shape == said.shape
     assert (maps >= 0).all()
     assert torch.allclose(maps.sum(0), torch.ones(32, 32, 32), atol=1e-4)
@@ -108,7 +111,7 @@ def test_the_result_is_a_map_of_probabilities(seed: int, share: float) -> None:
 
 def test_a_network_s_answer_can_stay_as_it_is() -> None:
     said = torch.randn(8, 32, 32, 32, generator=torch.Generator().manual_seed(0)).softmax(0)
-    maps = corrupted(said, _brain(), RandomSource(0), replace(SETTINGS, network=1.0, also=0.0))
+    maps = corrupted_probabilities(said, _brain(), RandomSource(0), replace(SETTINGS, network=1.0, also=0.0))
     assert torch.equal(maps, said)
 
 
@@ -117,7 +120,8 @@ def test_what_is_not_spoilt_keeps_the_network_s_probabilities() -> None:
     said = (said + torch.rand(said.shape, generator=torch.Generator().manual_seed(1))).softmax(0)
     settings = replace(SETTINGS, network=1.0, also=1.0, changes=1)
     kept = [
-        (corrupted(said, _brain(), RandomSource(seed), settings) == said).all(0).float().mean() for seed in range(10)
+        (corrupted_probabilities(said, _brain(), RandomSource(seed), settings) == said).all(0).float().mean()
+        for seed in range(10)
     ]
     assert 0.5 < min(kept) < 1
 

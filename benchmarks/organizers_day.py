@@ -19,13 +19,13 @@ from pathlib import Path
 from threading import Event
 
 from evaluation.harness.container_spec import container_arguments, staged_places
-from evaluation.harness.context import RunFolders, Setting
+from evaluation.harness.context import RunContext, RunFolders
 from evaluation.harness.conventions import make_call, make_jobs
 from evaluation.harness.engine import Engine
 from evaluation.harness.job import Worker, run_job
 from evaluation.harness.roster import read_roster
 from evaluation.harness.staging import cases_to_run, stage
-from evaluation.harness.volumes import Holder
+from evaluation.harness.volumes import ResultVolumes
 from tests.support import rivals
 from tests.support.small_brains import write_team
 
@@ -65,7 +65,7 @@ def overhead(root: Path, containers: int = 16) -> bool:
     (job,) = make_jobs(roster.teams[0], cases)
     image_id = engine.image_id(roster.teams[0].image)
     helper = engine.image_id(roster.helper_image)
-    setting = Setting("benchmark", folders, roster.limits, {"good": image_id}, helper, cases)
+    setting = RunContext("benchmark", folders, roster.limits, {"good": image_id}, helper, cases)
     call = make_call(job)
     # Results go to a tmpfs here: what the volume and its helper cost belongs to the harness.
     bare = container_arguments(
@@ -83,7 +83,7 @@ def overhead(root: Path, containers: int = 16) -> bool:
         assert row.state == "done", row
 
     # A new holder now and then belongs to what the harness costs: the mean, not the median.
-    with Holder(engine, setting, roster.teams[0], containers) as holder:
+    with ResultVolumes(engine, setting, roster.teams[0], containers) as holder:
         worker = Worker(engine, setting, holder, None, Event())
         pairs = [(seconds(alone), seconds(whole)) for _ in range(containers)]
     added = statistics.mean(b - a for a, b in pairs)

@@ -19,7 +19,7 @@ from typing import Any
 
 from evaluation.harness.container_spec import MB
 from evaluation.harness.conventions import case_id
-from evaluation.harness.roster import Limits
+from evaluation.harness.roster import ResourceLimits
 from evaluation.submissions.find import Submission, case_key, find_submission, locate
 from evaluation.submissions.intake import RejectedError, printable, take
 from feta.cases import Case, biometry_path, label_map_path
@@ -68,7 +68,7 @@ class _Stream:
         return taken
 
 
-def unpack(blocks: Iterable[bytes], folder: Path, limits: Limits) -> Fetched:
+def unpack(blocks: Iterable[bytes], folder: Path, limits: ResourceLimits) -> Fetched:
     """Write the plain files of a tar stream below a folder that nobody else knows.
 
     Args:

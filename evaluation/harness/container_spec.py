@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.harness.conventions import Call
-from evaluation.harness.roster import Limits, Team
+from evaluation.harness.roster import ResourceLimits, Team
 
 MB = 1 << 20
 #: An account that owns nothing on any machine.
@@ -39,7 +39,7 @@ class Place:
 
 def container_arguments(
     team: Team,
-    limits: Limits,
+    limits: ResourceLimits,
     call: Call,
     places: Sequence[Place],
     *,
@@ -104,7 +104,9 @@ def helper_arguments(
     }
 
 
-def volume_arguments(name: str, team: Team, limits: Limits, labels: Mapping[str, str], more: int = 0) -> dict[str, Any]:
+def volume_arguments(
+    name: str, team: Team, limits: ResourceLimits, labels: Mapping[str, str], more: int = 0
+) -> dict[str, Any]:
     """Arguments of a volume that the team may write to: memory, whose size the kernel keeps, whatever is done to it.
 
     Args:

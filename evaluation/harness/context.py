@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.harness.conventions import Job
-from evaluation.harness.roster import Limits
+from evaluation.harness.roster import ResourceLimits
 from feta.cases import Case
 
 #: What everything of a run in the engine is labelled with: its id.
@@ -26,7 +26,7 @@ class RunFolders:
 
     @property
     def lock(self) -> Path:
-        """Held by the harness as long as it lives."""
+        """JobVolumes by the harness as long as it lives."""
         return self.root / "run.lock"
 
     @property
@@ -51,7 +51,7 @@ class RunFolders:
 
 
 @dataclass(frozen=True)
-class Setting:
+class RunContext:
     """What all jobs of a run have in common.
 
     Attributes:
@@ -61,7 +61,7 @@ class Setting:
 
     run_id: str
     folders: RunFolders
-    limits: Limits
+    limits: ResourceLimits
     images: dict[str, str]
     helper_id: str
     cases: tuple[Case, ...]

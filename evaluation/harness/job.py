@@ -14,11 +14,11 @@ from threading import Event
 
 from evaluation.harness.collect import collect, unpack
 from evaluation.harness.container_spec import container_arguments, helper_arguments
-from evaluation.harness.context import RUN_LABEL, Setting, log_path
+from evaluation.harness.context import RUN_LABEL, RunContext, log_path
 from evaluation.harness.conventions import Call, Job, case_id, make_call
 from evaluation.harness.engine import Ended, Engine, RefusedError
 from evaluation.harness.state import CaseRow, CaseState
-from evaluation.harness.volumes import Held, Holder
+from evaluation.harness.volumes import JobVolumes, ResultVolumes
 from feta.cases import Case
 from feta.errors import FetaError
 from feta.files import write_atomically
@@ -64,8 +64,8 @@ class Worker:
     """
 
     engine: Engine
-    setting: Setting
-    holder: Holder
+    setting: RunContext
+    holder: ResultVolumes
     gpu: str | None
     stop: Event
 
@@ -103,7 +103,7 @@ def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
 
 
 def _watch(
-    worker: Worker, job: Job, call: Call, held: Held, labels: dict[str, str], seconds: float, course: _Course
+    worker: Worker, job: Job, call: Call, held: JobVolumes, labels: dict[str, str], seconds: float, course: _Course
 ) -> None:
     """The submission's container, from its start to its removal."""
     engine, image_id = worker.engine, worker.setting.images[job.team.name]
@@ -139,7 +139,7 @@ def _see_that_others_start(worker: Worker, job: Job) -> None:
         raise FetaError("container engine", f"starts no container of ours ({error})", _GOES_ON) from error
 
 
-def _see_that_they_were_held(worker: Worker, job: Job, held: Held) -> None:
+def _see_that_they_were_held(worker: Worker, job: Job, held: JobVolumes) -> None:
     """With the container that holds them results are gone: an engine that ends, say, ended both.
 
     Raises:
@@ -150,7 +150,7 @@ def _see_that_they_were_held(worker: Worker, job: Job, held: Held) -> None:
         raise FetaError(job.team.name, said, f"see that helper_image has `sleep`, and the engine runs; {_GOES_ON}")
 
 
-def _fetch(worker: Worker, job: Job, call: Call, held: Held, course: _Course) -> None:
+def _fetch(worker: Worker, job: Job, call: Call, held: JobVolumes, course: _Course) -> None:
     """Results out of the volume, which the holder keeps: the submission's container is gone already."""
     folders = worker.setting.folders
     with _private(folders.unpacked) as private:
@@ -216,7 +216,7 @@ def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alo
     return CaseState.CRASHED if ended.exit_code else CaseState.NO_RESULT
 
 
-def _write_log(setting: Setting, job: Job, call: Call, course: _Course, state: CaseState | None) -> None:
+def _write_log(setting: RunContext, job: Job, call: Call, course: _Course, state: CaseState | None) -> None:
     """What the organizer may want to know; never a part of the report, since it can hold test data."""
     kept = course.printed[-setting.limits.log_kb * 1024 :]
     how = course.ended

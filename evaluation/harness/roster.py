@@ -32,7 +32,7 @@ class Convention(StrEnum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What one container, or one team in all its containers, may use.
 
     Attributes:
@@ -134,7 +134,7 @@ class Roster:
     """
 
     teams: tuple[Team, ...]
-    limits: Limits = Limits()
+    limits: ResourceLimits = ResourceLimits()
     parallel: int = 1
     gpus: tuple[str, ...] = ()
     helper_image: str = "debian:bookworm-slim"

@@ -15,15 +15,15 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from evaluation.harness.container_spec import helper_arguments
-from evaluation.harness.context import RUN_LABEL, RunFolders, Setting
+from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders
 from evaluation.harness.conventions import Job, case_id, make_jobs
 from evaluation.harness.engine import Engine, GoneError, RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
 from evaluation.harness.record import write_record
-from evaluation.harness.roster import Limits, Roster, Team
+from evaluation.harness.roster import ResourceLimits, Roster, Team
 from evaluation.harness.staging import cases_to_run, identity, stage
 from evaluation.harness.state import CaseRow, CaseState, RunState
-from evaluation.harness.volumes import Holder
+from evaluation.harness.volumes import ResultVolumes
 from feta.cases import Case
 from feta.errors import FetaError
 from feta.lock import locked
@@ -32,10 +32,10 @@ _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_TRIES = 0.5
 
 #: Called with the cases that have ended.
-Said = Callable[[Sequence[CaseRow]], None]
+OnCasesDone = Callable[[Sequence[CaseRow]], None]
 
 
-def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]:
+def run(roster: Roster, input_: Path, output: Path, said: OnCasesDone) -> list[CaseRow]:
     """Run what is not finished of a roster; ``OUTPUT/submissions`` is then for ``feta-evaluate score``.
 
     Args:
@@ -57,7 +57,7 @@ def run(roster: Roster, input_: Path, output: Path, said: Said) -> list[CaseRow]
         state = _open_state(folders, roster, images, cases)
         limits = replace(roster.limits, cpus=min(roster.limits.cpus, engine.cpus()))
         helper = engine.image_id(roster.helper_image)
-        setting = Setting(state.fact("run"), folders, limits, images, helper, cases)
+        setting = RunContext(state.fact("run"), folders, limits, images, helper, cases)
         left = engine.remove_labelled(f"{RUN_LABEL}={setting.run_id}")
         if left:
             _LOG.warning("%d containers of the run before were ended; their cases are done again", left)
@@ -122,7 +122,7 @@ def _usable_gpus(engine: Engine, roster: Roster, helper: str, run_id: str) -> tu
 
 
 def _run_all(
-    roster: Roster, setting: Setting, state: RunState, gpus: Sequence[str | None], engine: Engine, said: Said
+    roster: Roster, setting: RunContext, state: RunState, gpus: Sequence[str | None], engine: Engine, said: OnCasesDone
 ) -> None:
     """A thread for each GPU takes team after team; the first error that is ours, or a signal, ends them all.
 
@@ -140,7 +140,7 @@ def _run_all(
                     team = teams.get_nowait()
                     jobs = _unfinished(state, team, setting.cases)
                     try:
-                        with Holder(own, setting, team, len(jobs)) as holder:
+                        with ResultVolumes(own, setting, team, len(jobs)) as holder:
                             _run_team(Worker(own, setting, holder, gpu, stop), state, team, jobs, said)
                     except GoneError:
                         remedy = "put the very same back (docker load, or pull); the same command goes on where it was"
@@ -197,7 +197,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], said: Said) -> None:
+def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], said: OnCasesDone) -> None:
     """A team's unfinished jobs, one after another, until its time is used up."""
     for job in jobs:
         ids = [case_id(case) for case in job.cases]
@@ -220,7 +220,7 @@ def _rows_of(state: RunState, team: Team) -> list[CaseRow]:
     return [row for row in state.rows() if row.team == team.name]
 
 
-def time_for(job: Job, rows: Sequence[CaseRow], limits: Limits) -> float:
+def time_for(job: Job, rows: Sequence[CaseRow], limits: ResourceLimits) -> float:
     """Seconds that a job may take: its cases' own, and no more than its team has left."""
     used = sum(row.seconds or 0.0 for row in rows if row.state.final)
     return min(limits.case_seconds * len(job.cases), limits.team_seconds - used)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from evaluation.harness.roster import Limits, Roster, Team
+from evaluation.harness.roster import ResourceLimits, Roster, Team
 from feta.errors import FetaError
 
 _FORMAT = "feta-run/1"
@@ -152,9 +152,9 @@ class RunState:
             raise FetaError(self.path, "is no state of a run", "name the output folder of a run")
         return str(found[0])
 
-    def limits(self) -> Limits:
+    def limits(self) -> ResourceLimits:
         """The limits of the run."""
-        return Limits(**json.loads(self.fact("limits")))
+        return ResourceLimits(**json.loads(self.fact("limits")))
 
     def forget_running(self) -> None:
         """What was running when the harness ended is to be done again."""

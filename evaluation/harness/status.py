@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.harness.roster import Limits
+from evaluation.harness.roster import ResourceLimits
 from evaluation.harness.state import CaseRow, CaseState, RunState
 
 #: A letter and a colour for each state: the letter alone says everything.
@@ -43,7 +43,7 @@ def team_rows(rows: Sequence[CaseRow]) -> dict[str, list[CaseRow]]:
     return teams
 
 
-def seconds_left(rows: Sequence[CaseRow], limits: Limits, now: float) -> float:
+def seconds_left(rows: Sequence[CaseRow], limits: ResourceLimits, now: float) -> float:
     """Wall clock that a team still needs, by the mean of its finished cases; at most what it may take.
 
     Args:
@@ -57,7 +57,7 @@ def seconds_left(rows: Sequence[CaseRow], limits: Limits, now: float) -> float:
     return max(0.0, min(each * waiting - (now - begun), limits.team_seconds - sum(finished)))
 
 
-def table(rows: Sequence[CaseRow], limits: Limits) -> Group:
+def table(rows: Sequence[CaseRow], limits: ResourceLimits) -> Group:
     """Teams × cases with their marks, what has ended, and the time left."""
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column("team", no_wrap=True)
@@ -94,7 +94,7 @@ def line(row: CaseRow) -> str:
 
 
 @contextmanager
-def shown_live(state: RunState, limits: Limits) -> Iterator[Callable[[Sequence[CaseRow]], None]]:
+def shown_live(state: RunState, limits: ResourceLimits) -> Iterator[Callable[[Sequence[CaseRow]], None]]:
     """A table on the error stream that follows the state, or a line for each case where it is no terminal."""
     if not sys.stderr.isatty():
         yield lambda rows: print("\n".join(map(line, rows)), file=sys.stderr, flush=True)
@@ -107,7 +107,9 @@ def shown_live(state: RunState, limits: Limits) -> Iterator[Callable[[Sequence[C
         yield lambda rows: None
 
 
-def print_status(rows: Sequence[CaseRow], limits: Limits, *, running: bool, as_json: bool, file: IO[str]) -> None:
+def print_status(
+    rows: Sequence[CaseRow], limits: ResourceLimits, *, running: bool, as_json: bool, file: IO[str]
+) -> None:
     """How far a run is: a table on a terminal, tabs elsewhere, or JSON.
 
     What a killed harness left as running is pending: it is done again.

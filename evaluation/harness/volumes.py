@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evaluation.harness.container_spec import HELD, MB, NOBODY, Place, helper_arguments, staged_places, volume_arguments
-from evaluation.harness.context import RUN_LABEL, Setting
+from evaluation.harness.context import RUN_LABEL, RunContext
 from evaluation.harness.conventions import Call
 from evaluation.harness.engine import Engine
 from evaluation.harness.roster import Team
@@ -27,7 +27,7 @@ _KEPT_BYTES = 64 * MB
 
 
 @dataclass(frozen=True)
-class Held:
+class JobVolumes:
     """The volumes of one job.
 
     Attributes:
@@ -41,20 +41,20 @@ class Held:
     folder: str
 
 
-class Holder:
+class ResultVolumes:
     """Gives a team's jobs their volumes; a context manager that leaves nothing behind.
 
     Args:
         jobs: how many there are at most.
     """
 
-    def __init__(self, engine: Engine, setting: Setting, team: Team, jobs: int) -> None:
+    def __init__(self, engine: Engine, setting: RunContext, team: Team, jobs: int) -> None:
         self._engine, self._setting, self._team, self._batch = engine, setting, team, min(jobs, _BATCH)
         self._label = uuid.uuid4().hex
         self._helper = ""
         self._unused: list[tuple[str, str]] = []
 
-    def __enter__(self) -> Holder:
+    def __enter__(self) -> ResultVolumes:
         return self
 
     def __exit__(
@@ -67,7 +67,7 @@ class Holder:
         self._unused.clear()
         self._engine.remove_labelled(f"{HOLDER_LABEL}={self._label}")
 
-    def give(self, call: Call) -> Held:
+    def give(self, call: Call) -> JobVolumes:
         """Fresh volumes for a job.
 
         Raises:
@@ -86,13 +86,13 @@ class Holder:
             self._renew(self._batch, [])
         name, folder = self._unused.pop()
         results = Place(name, call.results, is_volume=True, read_only=False)
-        return Held((*inputs, results), self._helper, folder)
+        return JobVolumes((*inputs, results), self._helper, folder)
 
-    def fetch(self, held: Held) -> Generator[bytes, None, None]:
+    def fetch(self, held: JobVolumes) -> Generator[bytes, None, None]:
         """The results of a job, as a tar archive."""
         return self._engine.fetch(held.helper, held.folder)
 
-    def keeps(self, held: Held) -> bool:
+    def keeps(self, held: JobVolumes) -> bool:
         """Whether a job's volumes are still there: with the container that holds them, the results are gone."""
         return self._engine.runs(held.helper)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_site
-from evaluation.ranking.schemes import Ranking, Scheme, Units, biometry_units, rank_units, segmentation_units
+from evaluation.ranking.schemes import Ranking, RankingUnits, Scheme, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import Stability, bootstrap
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
 from evaluation.submissions.reasons import NOT_A_FAULT
@@ -31,7 +31,7 @@ BIOMETRY_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Board:
+class LeaderboardGroup:
     """One task's ranking over one group of cases; rows are in the order of the ranks."""
 
     group: Group
@@ -40,23 +40,27 @@ class Board:
     rows: tuple[Row, ...]
 
 
-def segmentation_boards(table: ScoreTable, scheme: Scheme, seed: int) -> list[Board]:
+def segmentation_boards(table: ScoreTable, scheme: Scheme, seed: int) -> list[LeaderboardGroup]:
     """The cohort's board, then one for each site."""
     units = segmentation_units(table, scheme)
     boards = (_board(table, units, scheme, group, seed) for group in by_site(table))
     return [
-        Board(b.group, b.ranking, b.stability, tuple(_segmentation_row(table, b, t) for t in b.ranking.order()))
+        LeaderboardGroup(
+            b.group, b.ranking, b.stability, tuple(_segmentation_row(table, b, t) for t in b.ranking.order())
+        )
         for b in boards
         if b is not None
     ]
 
 
-def biometry_boards(table: ScoreTable, scheme: Scheme, seed: int, references: Sequence[Reference] = ()) -> list[Board]:
+def biometry_boards(
+    table: ScoreTable, scheme: Scheme, seed: int, references: Sequence[Reference] = ()
+) -> list[LeaderboardGroup]:
     """The same for the lengths, with the unranked reference rows at the end of each board."""
     units = biometry_units(table, scheme)
     boards = (_board(table, units, scheme, group, seed) for group in by_site(table))
     return [
-        Board(
+        LeaderboardGroup(
             b.group, b.ranking, b.stability, (*_biometry_rows(table, b), *_reference_rows(table, b.group, references))
         )
         for b in boards
@@ -85,15 +89,15 @@ def _safe(cell: Cell) -> str | int | float | None:
     return cell
 
 
-def _board(table: ScoreTable, units: Units, scheme: Scheme, group: Group, seed: int) -> Board | None:
+def _board(table: ScoreTable, units: RankingUnits, scheme: Scheme, group: Group, seed: int) -> LeaderboardGroup | None:
     ranking = rank_units(units, table.teams, scheme, group.members)
     if ranking is None:
         return None
     sites = [case.site for case in table.cases]
-    return Board(group, ranking, bootstrap(units, sites, group.members, ranking.rank, seed=seed), ())
+    return LeaderboardGroup(group, ranking, bootstrap(units, sites, group.members, ranking.rank, seed=seed), ())
 
 
-def _common(board: Board, team: int) -> Row:
+def _common(board: LeaderboardGroup, team: int) -> Row:
     return {
         "site": board.group.name,
         "rank": int(board.ranking.rank[team]),
@@ -105,7 +109,7 @@ def _common(board: Board, team: int) -> Row:
     }
 
 
-def _segmentation_row(table: ScoreTable, board: Board, team: int) -> Row:
+def _segmentation_row(table: ScoreTable, board: LeaderboardGroup, team: int) -> Row:
     members = board.group.members & table.mapped
     means = table.counted[team, members].mean(axis=(0, 1))
     row = _common(board, team) | {"cases": int(members.sum())}
@@ -116,7 +120,7 @@ def _segmentation_row(table: ScoreTable, board: Board, team: int) -> Row:
     return row
 
 
-def _biometry_rows(table: ScoreTable, board: Board) -> list[Row]:
+def _biometry_rows(table: ScoreTable, board: LeaderboardGroup) -> list[Row]:
     members = board.group.members
     known = np.isfinite(table.true_lengths[members])
     rows = []

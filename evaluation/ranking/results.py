@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_attribute
-from evaluation.ranking.leaderboard import Board, biometry_boards, segmentation_boards
+from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_boards, segmentation_boards
 from evaluation.ranking.schemes import SCHEMES, Ranking, Scheme, rank
 from evaluation.ranking.stability import (
     BOOTSTRAPS,
@@ -44,8 +44,8 @@ class Results:
     scheme: Scheme
     euler: str
     seed: int
-    segmentation: tuple[Board, ...]
-    biometry: tuple[Board, ...]
+    segmentation: tuple[LeaderboardGroup, ...]
+    biometry: tuple[LeaderboardGroup, ...]
     significance: tuple[Significance, ...]
     agreement: dict[str, dict[str, float]]
     references: tuple[Reference, ...]
@@ -143,7 +143,7 @@ def _group_means(table: ScoreTable) -> list[dict[str, Any]]:
     ]
 
 
-def _board(board: Board) -> dict[str, Any]:
+def _board(board: LeaderboardGroup) -> dict[str, Any]:
     return {
         "site": board.group.name,
         "cases": board.group.size,

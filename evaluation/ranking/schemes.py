@@ -25,7 +25,7 @@ SIGNIFICANT_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Units:
+class RankingUnits:
     """What a scheme averages over cases, smaller is better. T teams, C cases, U units.
 
     Attributes:
@@ -75,8 +75,8 @@ def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
     return np.moveaxis(ranks, -1, axis)
 
 
-def segmentation_units(table: ScoreTable, scheme: Scheme) -> Units:
-    """Units of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
+def segmentation_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
+    """RankingUnits of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
     worse = np.where(table.mapped[:, None, None], as_costs(table), 0.0)
     teams, cases, _, metrics = worse.shape
     if scheme == "paper":
@@ -86,20 +86,20 @@ def segmentation_units(table: ScoreTable, scheme: Scheme) -> Units:
     totals = worse.reshape(teams, cases, -1)
     units = totals.shape[2]
     counts = np.repeat(table.mapped[:, None].astype(np.float64), units, axis=1)
-    return Units(totals, counts, np.arange(units) % metrics, RANKED_METRICS, ranked=scheme != "per-case")
+    return RankingUnits(totals, counts, np.arange(units) % metrics, RANKED_METRICS, ranked=scheme != "per-case")
 
 
-def biometry_units(table: ScoreTable, scheme: Scheme) -> Units:
-    """Units of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
+def biometry_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
+    """RankingUnits of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
     known = np.isfinite(table.true_lengths)
     errors = np.where(known, table.counted_errors, 0.0)
     if scheme == "per-case":
         errors = np.where(known, min_ranks(errors, axis=0), 0.0)
     counts = known.astype(np.float64)
     if scheme == "per-label":
-        return Units(errors, counts, np.arange(len(MEASUREMENTS)), tuple(MEASUREMENTS), ranked=True)
+        return RankingUnits(errors, counts, np.arange(len(MEASUREMENTS)), tuple(MEASUREMENTS), ranked=True)
     pooled = errors.sum(axis=2, keepdims=True)
-    return Units(pooled, counts.sum(axis=1, keepdims=True), np.zeros(1, int), ("mape",), ranked=False)
+    return RankingUnits(pooled, counts.sum(axis=1, keepdims=True), np.zeros(1, int), ("mape",), ranked=False)
 
 
 def as_costs(table: ScoreTable) -> Floats:
@@ -109,7 +109,7 @@ def as_costs(table: ScoreTable) -> Floats:
     return table.counted[..., index] * sign
 
 
-def unit_scores(units: Units, weights: Floats) -> Floats:
+def unit_scores(units: RankingUnits, weights: Floats) -> Floats:
     """Each team's mean (or its rank) in each unit, for B ways of weighting the cases.
 
     Args:
@@ -135,7 +135,9 @@ def final_scores(per_unit: Floats) -> Floats:
         return np.where(known, per_unit, 0.0).sum(axis=2) / known.sum(axis=2)
 
 
-def rank_units(units: Units, teams: tuple[str, ...], scheme: Scheme, members: npt.NDArray[np.bool_]) -> Ranking | None:
+def rank_units(
+    units: RankingUnits, teams: tuple[str, ...], scheme: Scheme, members: npt.NDArray[np.bool_]
+) -> Ranking | None:
     """Ranking over the cases that ``members`` (C,) selects; None where nothing was measured."""
     if not units.counts[members].any():
         return None

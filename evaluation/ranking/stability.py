@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import wilcoxon
 
-from evaluation.ranking.schemes import Floats, Units, as_costs, final_scores, min_ranks, unit_scores
+from evaluation.ranking.schemes import Floats, RankingUnits, as_costs, final_scores, min_ranks, unit_scores
 from evaluation.scoring.score_table import RANKED_METRICS, ScoreTable
 
 BOOTSTRAPS = 1000
@@ -63,7 +63,13 @@ def case_weights(sites: Sequence[str], members: Booleans, samples: int, seed: in
 
 
 def bootstrap(
-    units: Units, sites: Sequence[str], members: Booleans, ranks: Integers, *, seed: int = 0, samples: int = BOOTSTRAPS
+    units: RankingUnits,
+    sites: Sequence[str],
+    members: Booleans,
+    ranks: Integers,
+    *,
+    seed: int = 0,
+    samples: int = BOOTSTRAPS,
 ) -> Stability:
     """Rank the teams again on samples of the cases.
 

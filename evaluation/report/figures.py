@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from evaluation.ranking.baselines import INTER_RATER
 from evaluation.ranking.groups import Group
-from evaluation.ranking.leaderboard import Board
+from evaluation.ranking.leaderboard import LeaderboardGroup
 from evaluation.ranking.results import Results
 from evaluation.ranking.stability import case_errors
 from evaluation.report.length_plots import bland_altman_plot, length_plot
@@ -88,7 +88,7 @@ def lengths(results: Results) -> list[Plot]:
     return [errors, *(_bland_altman(results, int(k)) for k in np.flatnonzero(known))]
 
 
-def _blob(board: Board, task: str) -> Plot:
+def _blob(board: LeaderboardGroup, task: str) -> Plot:
     tau = float(board.stability.tau.mean())
     return _plot(
         blob_plot(board),
@@ -99,7 +99,7 @@ def _blob(board: Board, task: str) -> Plot:
     )
 
 
-def _podium(values: np.ndarray, metric: str, board: Board) -> Plot:
+def _podium(values: np.ndarray, metric: str, board: LeaderboardGroup) -> Plot:
     return _plot(
         podium_plot(values, metric, board),
         METRIC_TITLES[metric],

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from evaluation.ranking.baselines import Reference
-from evaluation.ranking.leaderboard import Board
+from evaluation.ranking.leaderboard import LeaderboardGroup
 from evaluation.ranking.schemes import Floats
 from evaluation.report.style import COLOURS, QUIET, STYLE, boxes, label_grid, new_grid, numbered, scale_y
 from evaluation.scoring.score_table import ScoreTable
@@ -21,7 +21,7 @@ LINES = ("--", ":", "-.")
 NARROWEST = 3.6
 
 
-def length_plot(table: ScoreTable, board: Board, references: Sequence[Reference]) -> Figure:
+def length_plot(table: ScoreTable, board: LeaderboardGroup, references: Sequence[Reference]) -> Figure:
     """Relative errors of each length, a box a team; lines at the mean error of the reference rows."""
     order = board.ranking.order()
     places = [str(place) for place in range(1, len(order) + 1)]
@@ -41,7 +41,7 @@ def length_plot(table: ScoreTable, board: Board, references: Sequence[Reference]
     return figure
 
 
-def bland_altman_plot(table: ScoreTable, board: Board, k: int, rater: Reference | None) -> Figure:
+def bland_altman_plot(table: ScoreTable, board: LeaderboardGroup, k: int, rater: Reference | None) -> Figure:
     """Prediction − truth against their mean, a panel a team: bias, and the limits that hold 95 %.
 
     Args:

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from evaluation.ranking.leaderboard import Board
+from evaluation.ranking.leaderboard import LeaderboardGroup
 from evaluation.ranking.schemes import Floats, min_ranks
 from evaluation.report.style import COLOURS, QUIET, STYLE, colour, marker, new_figure, numbered, scale_y
 from evaluation.scoring.score_table import HIGHER_IS_BETTER
@@ -19,7 +19,7 @@ MARKER_AREA = 170.0
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9cc7e2"])
 
 
-def blob_plot(board: Board) -> Figure:
+def blob_plot(board: LeaderboardGroup) -> Figure:
     """How often each team got each rank in the bootstrap: area is frequency, the line holds 95 %."""
     order = board.ranking.order()
     low, high, shares = board.stability.low, board.stability.high, board.stability.frequency
@@ -43,7 +43,7 @@ def blob_plot(board: Board) -> Figure:
     return figure
 
 
-def podium_plot(values: Floats, metric: str, board: Board) -> Figure:
+def podium_plot(values: Floats, metric: str, board: LeaderboardGroup) -> Figure:
     """Each case as a line through its teams, from the first place to the last; below, how often a team took each.
 
     Args:

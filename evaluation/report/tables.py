@@ -9,7 +9,7 @@ from evaluation.harness.record import TeamRun
 from evaluation.harness.state import MEANING, CaseState
 from evaluation.harness.status import clock
 from evaluation.ranking.groups import Group, by_attribute
-from evaluation.ranking.leaderboard import Board, Cell, Row
+from evaluation.ranking.leaderboard import Cell, LeaderboardGroup, Row
 from evaluation.ranking.results import Results, label_means, metric_means
 from evaluation.ranking.stability import Significance
 from evaluation.report.style import METRIC_TITLES
@@ -60,17 +60,17 @@ BIOMETRY = {
 }  # fmt: skip
 
 
-def segmentation_table(board: Board) -> ReportTable:
+def segmentation_table(board: LeaderboardGroup) -> ReportTable:
     """The cohort's leaderboard of the segmentation task."""
     return _leaderboard("Segmentation", SEGMENTATION, board)
 
 
-def biometry_table(board: Board) -> ReportTable:
+def biometry_table(board: LeaderboardGroup) -> ReportTable:
     """The cohort's leaderboard of the biometry task; reference rows in the footer."""
     return _leaderboard("Biometry", BIOMETRY, board)
 
 
-def team_labels(board: Board) -> list[tuple[int, str]]:
+def team_labels(board: LeaderboardGroup) -> list[tuple[int, str]]:
     """Team index and "place name", best first: how every other table and plot numbers the teams."""
     return [(t, f"{place}\u00a0{board.ranking.teams[t]}") for place, t in enumerate(board.ranking.order(), start=1)]
 
@@ -134,7 +134,7 @@ def heat_table(
     )
 
 
-def _leaderboard(title: str, columns: dict[str, str], board: Board) -> ReportTable:
+def _leaderboard(title: str, columns: dict[str, str], board: LeaderboardGroup) -> ReportTable:
     def cells(row: Row) -> tuple[TableCell, ...]:
         return tuple(_range(row) if key == "range" else _value(key, row.get(key)) for key in columns)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evaluation.ranking.leaderboard import Board, Cell, Row
+from evaluation.ranking.leaderboard import Cell, LeaderboardGroup, Row
 from evaluation.ranking.results import Results, as_json
 
 SEGMENTATION = {"rank": "rank", "team": "team", "range": "95 %", "dice": "Dice", "vs": "VS", "hd95": "HD95",
@@ -47,7 +47,7 @@ def print_leaderboard(
             _print(title, columns, boards[0], stream)
 
 
-def _print(title: str, columns: dict[str, str], board: Board, stream: IO[str]) -> None:
+def _print(title: str, columns: dict[str, str], board: LeaderboardGroup, stream: IO[str]) -> None:
     if not stream.isatty():
         stream.write(f"# {title}, {board.group.size} cases\n")
         stream.writelines("\t".join(cells) + "\n" for cells in [list(columns.values()), *_cells(columns, board.rows)])

@@ -18,7 +18,7 @@ import yaml
 
 from evaluation.metrics.betti import euler_numbers
 from evaluation.metrics.measurements import Measured
-from evaluation.scoring.score_table import SEGMENTATION_METRICS, Limits
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreCaps
 from evaluation.submissions.reasons import ABSENT_IN_BOTH, EXTRA_LABEL, MISSING_LABEL
 from feta.errors import FetaError
 from feta.files import read_text
@@ -59,7 +59,7 @@ class Policy:
     count_no_worse_than_missing: bool
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ScoreCaps:
         """The most that a value counts: what a missing label or length is penalised at least."""
         return limits_of(self.as_dict())
 
@@ -68,15 +68,15 @@ class Policy:
         return asdict(self)
 
 
-def limits_of(policy: Mapping[str, Any]) -> Limits:
+def limits_of(policy: Mapping[str, Any]) -> ScoreCaps:
     """The limits of ``Policy.as_dict``, as results.json has it; none where it is empty.
 
     Raises:
         KeyError, TypeError, ValueError: it is another thing.
     """
     if not policy or not policy[_COUNTING]:
-        return Limits()
-    return Limits(*(float(policy[key]) for key in ("ed_at_least", "betti_at_least", "length_error_at_least")))
+        return ScoreCaps()
+    return ScoreCaps(*(float(policy[key]) for key in ("ed_at_least", "betti_at_least", "length_error_at_least")))
 
 
 def default_policy() -> Policy:

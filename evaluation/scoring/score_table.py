@@ -2,7 +2,7 @@
 
 Scoring fills it, ranking and the report read it. Nothing is ever dropped: a cell that
 could not be measured holds its penalty and, in the reasons, why. What was measured is one
-thing, what of it counts in means and ranks another: see ``Limits``.
+thing, what of it counts in means and ranks another: see ``ScoreCaps``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CaseInfo:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ScoreCaps:
     """The most that a value counts in means, ranks and tests, so that leaving a thing out never pays.
 
     Attributes:
@@ -92,7 +92,7 @@ class ScoreTable:
     lengths: npt.NDArray[np.float64]
     length_errors: npt.NDArray[np.float64]
     length_reasons: npt.NDArray[np.str_]
-    limits: Limits = Limits()
+    limits: ScoreCaps = ScoreCaps()
 
     def __post_init__(self) -> None:
         t, c = len(self.teams), len(self.cases)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.harness.collect import Fetched, collect, unpack
-from evaluation.harness.roster import Limits
+from evaluation.harness.roster import ResourceLimits
 from feta.cases import Case
 from tests.support.made_up_roster import cases
 
-LIMITS = Limits(output_mb=1, output_files=20)
+LIMITS = ResourceLimits(output_mb=1, output_files=20)
 
 
 def archive(*entries: tuple[str, bytes, bytes]) -> bytes:
@@ -42,7 +42,9 @@ def written(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def unpacked(tmp_path: Path, *entries: tuple[str, bytes, bytes], limits: Limits = LIMITS) -> tuple[dict, Fetched]:
+def unpacked(
+    tmp_path: Path, *entries: tuple[str, bytes, bytes], limits: ResourceLimits = LIMITS
+) -> tuple[dict, Fetched]:
     folder = tmp_path / "inner" / "results"
     folder.mkdir(parents=True)
     found = unpack([archive(*entries)], folder, limits)

@@ -19,10 +19,12 @@ from evaluation.harness.container_spec import (
     volume_arguments,
 )
 from evaluation.harness.conventions import Call, make_call
-from evaluation.harness.roster import Convention, Exceptions, Limits, Team
+from evaluation.harness.roster import Convention, Exceptions, ResourceLimits, Team
 from tests.support.made_up_roster import first_job, team
 
-LIMITS = Limits(memory_mb=100, cpus=1.5, processes=7, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13)
+LIMITS = ResourceLimits(
+    memory_mb=100, cpus=1.5, processes=7, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13
+)
 RESULTS = Place("v", "/output", is_volume=True, read_only=False)
 
 exceptions = st.builds(

@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from evaluation.harness.context import RunFolders, Setting, log_path
+from evaluation.harness.context import RunContext, RunFolders, log_path
 from evaluation.harness.engine import Ended, Engine, GoneError, RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
-from evaluation.harness.roster import Limits
+from evaluation.harness.roster import ResourceLimits
 from evaluation.harness.staging import stage
 from evaluation.harness.state import CaseState
-from evaluation.harness.volumes import Holder
+from evaluation.harness.volumes import ResultVolumes
 from feta.errors import FetaError
 from tests.support.made_up_roster import first_job
 
@@ -92,17 +92,17 @@ class MadeUpEngine:
         return 0
 
 
-def setting(tmp_path: Path, job: Any) -> Setting:
+def setting(tmp_path: Path, job: Any) -> RunContext:
     folders = RunFolders(tmp_path / "out")
     (folders.submissions / "a team").mkdir(parents=True)
     stage(job.cases, folders.staged)
-    return Setting("run", folders, Limits(log_kb=1, output_mb=200), {"a team": "image"}, "helper", job.cases)
+    return RunContext("run", folders, ResourceLimits(log_kb=1, output_mb=200), {"a team": "image"}, "helper", job.cases)
 
 
 def run(tmp_path: Path, engine: MadeUpEngine, stop: Event | None = None, jobs: int = 1, **exceptions: Any) -> CaseState:
     job = first_job(tmp_path / "data", "folder", **exceptions)
     of, own = setting(tmp_path, job), cast(Engine, engine)
-    with Holder(own, of, job.team, jobs) as holder:
+    with ResultVolumes(own, of, job.team, jobs) as holder:
         worker = Worker(own, of, holder, None, stop or Event())
         for _ in range(jobs):
             (row,) = run_job(worker, job, 9.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.harness import roster
-from evaluation.harness.roster import Convention, Exceptions, Limits, read_roster
+from evaluation.harness.roster import Convention, Exceptions, ResourceLimits, read_roster
 from feta.errors import FetaError
 
 TEAM = "teams:\n- {name: a, image: b"
@@ -21,7 +21,7 @@ def read(tmp_path: Path, text: str) -> roster.Roster:
 
 def test_the_example_is_valid_and_states_the_defaults() -> None:
     example = read_roster(Path(roster.__file__).with_name("roster.yaml"))
-    assert example.limits == Limits()
+    assert example.limits == ResourceLimits()
     assert example.teams[0].exceptions == Exceptions()
     assert example.teams[1].convention is Convention.ALL_2024
 

@@ -16,7 +16,7 @@ from evaluation.harness.conventions import case_id, make_jobs
 from evaluation.harness.engine import Ended
 from evaluation.harness.job import case_state
 from evaluation.harness.record import TeamRun, read_record, write_record
-from evaluation.harness.roster import Limits, Roster
+from evaluation.harness.roster import ResourceLimits, Roster
 from evaluation.harness.run import time_for
 from evaluation.harness.staging import cases_to_run, identity, pack, stage
 from evaluation.harness.state import CaseRow, CaseState, RunState
@@ -65,7 +65,7 @@ def test_a_team_may_come_in(tmp_path: Path) -> None:
     [
         (roster(team("b")), "input", "has a team 'a'"),
         (roster(team("a", root=True)), "input", "rules"),
-        (roster(team("a"), limits=Limits(cpus=1)), "input", "limits"),
+        (roster(team("a"), limits=ResourceLimits(cpus=1)), "input", "limits"),
         (roster(team("a")), "other", "input"),
     ],
 )
@@ -108,7 +108,7 @@ def test_in_a_call_for_all_cases_what_has_a_label_map_is_done() -> None:
 
 
 def test_a_team_has_no_more_time_than_is_left(tmp_path: Path) -> None:
-    limits, found = Limits(case_seconds=10, team_seconds=25), cases(tmp_path, 3)
+    limits, found = ResourceLimits(case_seconds=10, team_seconds=25), cases(tmp_path, 3)
     (whole,) = make_jobs(team(convention="folder-all"), found)
     single = make_jobs(team(), found)[0]
     used = [CaseRow("a team", "x", CaseState.DONE, seconds=18.0)]
@@ -188,7 +188,7 @@ def test_a_damaged_record_is_one_clear_line(tmp_path: Path, text: str) -> None:
 
 
 def test_time_left() -> None:
-    limits = Limits(case_seconds=100, team_seconds=1000)
+    limits = ResourceLimits(case_seconds=100, team_seconds=1000)
     pending = [CaseRow("a", str(i), CaseState.PENDING) for i in range(3)]
     assert seconds_left(pending, limits, now=0) == 300
     running = dataclasses.replace(pending[0], state=CaseState.RUNNING, begun=50.0)
@@ -208,13 +208,13 @@ def test_every_state_has_its_own_mark() -> None:
 def test_status_in_plain_lines_and_json(tmp_path: Path) -> None:
     state, text, data = opened(tmp_path, roster()), io.StringIO(), io.StringIO()
     state.finish([CaseRow("a team", "c1", CaseState.DONE, seconds=1.25)])
-    print_status(state.rows(), Limits(), running=True, as_json=False, file=text)
+    print_status(state.rows(), ResourceLimits(), running=True, as_json=False, file=text)
     assert text.getvalue().splitlines() == [
         "a team\tc1\tdone\t1.2",
         "a team\tc2\tpending\t",
         "# 1 pending, 1 done; the harness is at work",
     ]
-    print_status(state.rows(), Limits(), running=False, as_json=True, file=data)
+    print_status(state.rows(), ResourceLimits(), running=False, as_json=True, file=data)
     shown = json.loads(data.getvalue())
     assert (shown["running"], shown["cases"][0]["state"]) == (False, "done")
 

@@ -21,7 +21,7 @@ from evaluation.scoring.policy import (
     read_policy,
     score_pair,
 )
-from evaluation.scoring.score_table import SEGMENTATION_METRICS, Limits
+from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreCaps
 from evaluation.submissions.reasons import ABSENT_IN_BOTH, EXTRA_LABEL, MISSING_LABEL
 from feta.errors import FetaError
 from tests.support.small_brains import brain, volume
@@ -126,7 +126,7 @@ def test_default_is_the_declared_policy() -> None:
     assert (policy.neither.dice, policy.neither.vs, policy.neither.hd95) == (1, 1, 0)
     assert (policy.extra.dice, policy.extra.vs, policy.extra.hd95) == (0, 0, None)
     assert policy.length_error_at_least == 100
-    assert policy.limits == Limits(ed=1000, betti=1000, length=100)
+    assert policy.limits == ScoreCaps(ed=1000, betti=1000, length=100)
 
 
 def test_own_policy(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ EFFECT_COLUMNS = (
 )  # fmt: skip
 SHAP_COLUMNS = ("metric", "case", "factor", "value", "shap")
 CORRELATION_COLUMNS = ("site", "cases", "r", "low", "high", "p")
-HEADINGS = ("Range", "By chance", "CaseEvidence", "Visible from", "Lowest → highest", "p")
+HEADINGS = ("Range", "By chance", "Seen", "Visible from", "Lowest → highest", "p")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class RunFolders:
 
     @property
     def lock(self) -> Path:
-        """JobVolumes by the harness as long as it lives."""
+        """Held by the harness as long as it lives."""
         return self.root / "run.lock"
 
     @property

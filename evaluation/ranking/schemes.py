@@ -76,7 +76,7 @@ def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
 
 
 def segmentation_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
-    """RankingUnits of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
+    """Units of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
     worse = np.where(table.mapped[:, None, None], as_costs(table), 0.0)
     teams, cases, _, metrics = worse.shape
     if scheme == "paper":
@@ -90,7 +90,7 @@ def segmentation_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
 
 
 def biometry_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
-    """RankingUnits of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
+    """Units of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
     known = np.isfinite(table.true_lengths)
     errors = np.where(known, table.counted_errors, 0.0)
     if scheme == "per-case":

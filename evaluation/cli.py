@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evaluation.analysis import commands as analysis
+from evaluation.metrics.backend import translate_old_variable
 from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
 from feta.files import make_writable
@@ -21,7 +22,7 @@ from feta.files import make_writable
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
 
 if TYPE_CHECKING:
-    from evaluation.scoring.messages import ScoringNotes
+    from evaluation.scoring.messages import ScoringMessages
     from evaluation.scoring.score_table import ScoreTable
 
 FINE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
@@ -114,7 +115,7 @@ def score(
 
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
-        table, notes = score_all(
+        table, messages = score_all(
             truth,
             submissions,
             euler=euler.value,
@@ -124,11 +125,11 @@ def score(
             cache=kept,
             progress=progress,
         )
-    notes = replace(notes, command=shlex.join(["feta-evaluate", *sys.argv[1:]]), runs=runs)
+    messages = replace(messages, command=shlex.join(["feta-evaluate", *sys.argv[1:]]), runs=runs)
     results = write_outputs(
         output,
         table,
-        notes,
+        messages,
         scheme=scheme.value,
         seed=seed,
         references=references,
@@ -136,7 +137,7 @@ def score(
         pictures=picture_source(truth, submissions, table) if pictures else None,
     )
     print_leaderboard(results, format=format_.value)
-    _say_notes(notes, output)
+    _report_messages(messages, output)
     raise typer.Exit(_status(table))
 
 
@@ -164,13 +165,13 @@ def validate(
 
     verdict = check(submission, input_)
     if format_ is Format.JSON:
-        print(json.dumps({"cases": verdict.cases, "problems": verdict.problems, "remarks": verdict.remarks}, indent=1))
+        print(json.dumps({"cases": verdict.cases, "problems": verdict.problems, "remarks": verdict.messages}, indent=1))
     else:
         for line in verdict.problems:
             print(f"problem: {line}")
-        for line in verdict.remarks:
+        for line in verdict.messages:
             print(f"note: {line}")
-        print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.remarks)} notes")
+        print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.messages)} notes")
     raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
 
 
@@ -190,8 +191,8 @@ def run(
     rules = read_roster(roster)
     _check_output(output, input_, input_)
     try:
-        with shown_live(RunState(RunFolders(output).state), rules.limits) as said:
-            rows = run_all(rules, input_, output, said)
+        with shown_live(RunState(RunFolders(output).state), rules.limits) as on_cases_done:
+            rows = run_all(rules, input_, output, on_cases_done)
     except KeyboardInterrupt:
         print("feta-evaluate: interrupted; the same command goes on where it was", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -231,11 +232,11 @@ def _check_output(output: Path, truth: Path, submissions: Path) -> None:
     make_writable(output)
 
 
-def _say_notes(notes: ScoringNotes, output: Path) -> None:
-    """Warnings and the first remarks on each team; the rest is in the report."""
-    for line in notes.warnings:
+def _report_messages(messages: ScoringMessages, output: Path) -> None:
+    """Warnings and the first messages on each team; the rest is in the report."""
+    for line in messages.warnings:
         print(f"warning: {line}", file=sys.stderr)
-    for team, lines in notes.teams.items():
+    for team, lines in messages.teams.items():
         for line in lines[:_SHOWN_LINES]:
             print(f"{team}: {line}", file=sys.stderr)
         if len(lines) > _SHOWN_LINES:
@@ -256,6 +257,7 @@ def main() -> None:
     """Entry point of ``feta-evaluate``."""
     keep_freed_memory()
     logging.basicConfig(format="feta-evaluate: %(message)s", level=logging.WARNING)
+    translate_old_variable()
     try:
         app()
     except FetaError as error:

@@ -52,9 +52,9 @@ def analyse(
     make_writable(output)
     scores = read_results(results)
     cases = with_participants(scores.cases, participants) if participants else scores.cases
-    cases, remarks = with_quality(cases, read_estimates(quality) if quality else {})
+    cases, messages = with_quality(cases, read_estimates(quality) if quality else {})
     study = study_of(replace(scores, cases=cases), team)
-    study = replace(study, warnings=(*remarks, *study.warnings))
+    study = replace(study, warnings=(*messages, *study.warnings))
     with progress_bar("factors") as progress:
         analysis = analyse_study(
             study, ForestSettings(trees, seed=seed), permutations=permutations, visible=not quick, progress=progress

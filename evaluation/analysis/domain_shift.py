@@ -103,7 +103,7 @@ def analyse(
     progress(0, total)
     shifts = [_shift(study, metric, settings, permutations, visible, tick) for metric in metrics]
     return Analysis(
-        study, tuple(shifts), quality_by_site(study), settings, permutations, (*study.warnings, *_remarks(shifts))
+        study, tuple(shifts), quality_by_site(study), settings, permutations, (*study.warnings, *_messages(shifts))
     )
 
 
@@ -154,7 +154,7 @@ def _shift(
     return Shift(metric, int(known.sum()), r2, tools, shap, tuple(effects))
 
 
-def _remarks(shifts: Sequence[Shift]) -> list[str]:
+def _messages(shifts: Sequence[Shift]) -> list[str]:
     return [
         f"{METRIC_TITLES[s.metric]}: the forest explains nothing of cases it has not seen (R² {s.r2:.2f}): "
         "its SHAP values are no findings"

@@ -34,7 +34,7 @@ class StoppedError(Exception):
 
 
 @dataclass
-class _Course:
+class ContainerOutcome:
     """What is known of a container up to now.
 
     Attributes:
@@ -42,7 +42,7 @@ class _Course:
         limited: it was ended by us when its time was up.
         full: it used up the space for results.
         mapped: ids of cases with a label map.
-        notes: in our own words, or with names of files: for the organizer's log.
+        messages: in our own words, or with names of files: for the organizer's log.
         printed: the container's own words, likewise.
     """
 
@@ -50,7 +50,7 @@ class _Course:
     limited: bool = False
     full: bool = False
     mapped: set[str] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     printed: bytes = b""
 
 
@@ -64,8 +64,8 @@ class Worker:
     """
 
     engine: Engine
-    setting: RunContext
-    holder: ResultVolumes
+    context: RunContext
+    volumes: ResultVolumes
     gpu: str | None
     stop: Event
 
@@ -81,46 +81,52 @@ def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
         FetaError: the engine is gone, or a folder of ours can't be written. Nothing is recorded then.
         StoppedError: ``stop`` was set.
     """
-    course, call, name = _Course(), make_call(job), uuid.uuid4().hex
-    run_id = worker.setting.run_id
+    outcome, call, name = ContainerOutcome(), make_call(job), uuid.uuid4().hex
+    run_id = worker.context.run_id
     labels = {RUN_LABEL: run_id, _JOB_LABEL: name, "feta.team": job.team.name, "feta.case": job.label}
     try:
-        held = worker.holder.give(call)
-        _watch(worker, job, call, held, labels, seconds, course)
-        if course.ended and not worker.stop.is_set():
-            _fetch(worker, job, call, held, course)
+        job_volumes = worker.volumes.give(call)
+        _watch(worker, job, call, job_volumes, labels, seconds, outcome)
+        if outcome.ended and not worker.stop.is_set():
+            _fetch(worker, job, call, job_volumes, outcome)
     except RefusedError as error:
-        course.notes.append(f"the engine: {error}")
+        outcome.messages.append(f"the engine: {error}")
     finally:
         worker.engine.remove_labelled(f"{_JOB_LABEL}={name}")
     if worker.stop.is_set():
         raise StoppedError
-    if course.ended is None:
+    if outcome.ended is None:
         _see_that_others_start(worker, job)
-    rows = [_row(job, case, course) for case in job.cases]
-    _write_log(worker.setting, job, call, course, rows[0].state if len(rows) == 1 else None)
+    rows = [_row(job, case, outcome) for case in job.cases]
+    _write_log(worker.context, job, call, outcome, rows[0].state if len(rows) == 1 else None)
     return rows
 
 
 def _watch(
-    worker: Worker, job: Job, call: Call, held: JobVolumes, labels: dict[str, str], seconds: float, course: _Course
+    worker: Worker,
+    job: Job,
+    call: Call,
+    job_volumes: JobVolumes,
+    labels: dict[str, str],
+    seconds: float,
+    outcome: ContainerOutcome,
 ) -> None:
     """The submission's container, from its start to its removal."""
-    engine, image_id = worker.engine, worker.setting.images[job.team.name]
+    engine, image_id = worker.engine, worker.context.images[job.team.name]
     arguments = container_arguments(
-        job.team, worker.setting.limits, call, held.places,
+        job.team, worker.context.limits, call, job_volumes.places,
         image_id=image_id, labels=labels, gpu=worker.gpu, declared=engine.declared_volumes(image_id),
     )  # fmt: skip
     if worker.stop.is_set():
         return
     container = engine.start(arguments)
     if not engine.wait(container, seconds):
-        course.limited = True
-        course.notes.append(f"ended after {seconds:.0f} s, when it had {engine.usage(container) or 'just ended'}")
+        outcome.limited = True
+        outcome.messages.append(f"ended after {seconds:.0f} s, when it had {engine.usage(container) or 'just ended'}")
         engine.kill(container)
         engine.wait(container, _KILLED_SECONDS)
-    course.ended = engine.ended(container)
-    course.printed = engine.log(container)
+    outcome.ended = engine.ended(container)
+    outcome.printed = engine.log(container)
     engine.remove(container)
 
 
@@ -131,41 +137,41 @@ def _see_that_others_start(worker: Worker, job: Job) -> None:
         GoneError: the team's image is gone.
         FetaError: the engine starts no container of ours either.
     """
-    engine, labels = worker.engine, {RUN_LABEL: worker.setting.run_id}
-    engine.image_id(worker.setting.images[job.team.name])
+    engine, labels = worker.engine, {RUN_LABEL: worker.context.run_id}
+    engine.image_id(worker.context.images[job.team.name])
     try:
-        engine.remove(engine.start(helper_arguments(worker.setting.helper_id, (), labels)))
+        engine.remove(engine.start(helper_arguments(worker.context.helper_id, (), labels)))
     except RefusedError as error:
         raise FetaError("container engine", f"starts no container of ours ({error})", _GOES_ON) from error
 
 
-def _see_that_they_were_held(worker: Worker, job: Job, held: JobVolumes) -> None:
+def _see_that_they_were_held(worker: Worker, job: Job, job_volumes: JobVolumes) -> None:
     """With the container that holds them results are gone: an engine that ends, say, ended both.
 
     Raises:
         FetaError: it is gone.
     """
-    if not worker.stop.is_set() and not worker.holder.keeps(held):
+    if not worker.stop.is_set() and not worker.volumes.keeps(job_volumes):
         said = "the container that held results has ended"
         raise FetaError(job.team.name, said, f"see that helper_image has `sleep`, and the engine runs; {_GOES_ON}")
 
 
-def _fetch(worker: Worker, job: Job, call: Call, held: JobVolumes, course: _Course) -> None:
-    """Results out of the volume, which the holder keeps: the submission's container is gone already."""
-    folders = worker.setting.folders
+def _fetch(worker: Worker, job: Job, call: Call, job_volumes: JobVolumes, outcome: ContainerOutcome) -> None:
+    """Results out of the volume, which a container of ours holds: the submission's container is gone already."""
+    folders = worker.context.folders
     with _private(folders.unpacked) as private:
         folder = private / "team" / call.prefix
         folder.mkdir(parents=True)
         try:
-            with closing(worker.holder.fetch(held)) as blocks:
-                fetched = unpack(blocks, folder, worker.setting.limits)
+            with closing(worker.volumes.fetch(job_volumes)) as blocks:
+                fetched = unpack(blocks, folder, worker.context.limits)
         finally:
-            _see_that_they_were_held(worker, job, held)
-        worker.holder.used(fetched.size)
+            _see_that_they_were_held(worker, job, job_volumes)
+        worker.volumes.used(fetched.size)
         team = folders.submissions / job.team.name
-        course.mapped, notes = collect(private / "team", job.cases, worker.setting.cases, team)
-    course.full = fetched.full
-    course.notes += [*fetched.notes, *notes]
+        outcome.mapped, messages = collect(private / "team", job.cases, worker.context.cases, team)
+    outcome.full = fetched.full
+    outcome.messages += [*fetched.messages, *messages]
 
 
 @contextmanager
@@ -185,10 +191,12 @@ def _private(parent: Path) -> Iterator[Path]:
         ) from error
 
 
-def _row(job: Job, case: Case, course: _Course) -> CaseRow:
-    state = case_state(course.ended, course.limited, course.full, case_id(case) in course.mapped, len(job.cases) == 1)
-    seconds = course.ended.seconds / len(job.cases) if course.ended else 0.0
-    code = course.ended.exit_code if course.ended else None
+def _row(job: Job, case: Case, outcome: ContainerOutcome) -> CaseRow:
+    state = case_state(
+        outcome.ended, outcome.limited, outcome.full, case_id(case) in outcome.mapped, len(job.cases) == 1
+    )
+    seconds = outcome.ended.seconds / len(job.cases) if outcome.ended else 0.0
+    code = outcome.ended.exit_code if outcome.ended else None
     return CaseRow(job.team.name, case_id(case), state, seconds=seconds, exit_code=code)
 
 
@@ -216,23 +224,24 @@ def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alo
     return CaseState.CRASHED if ended.exit_code else CaseState.NO_RESULT
 
 
-def _write_log(setting: RunContext, job: Job, call: Call, course: _Course, state: CaseState | None) -> None:
+def _write_log(context: RunContext, job: Job, call: Call, outcome: ContainerOutcome, state: CaseState | None) -> None:
     """What the organizer may want to know; never a part of the report, since it can hold test data."""
-    kept = course.printed[-setting.limits.log_kb * 1024 :]
-    how = course.ended
+    kept = outcome.printed[-context.limits.log_kb * 1024 :]
+    how = outcome.ended
     ended = f"exit status {how.exit_code} after {how.seconds:.1f} s" if how else "not started"
+    result = str(state) if state else f"label maps of {len(outcome.mapped)} of {len(job.cases)} cases"
     lines = [
         f"team: {job.team.name}",
         f"case: {job.label}",
-        f"image: {job.team.image} ({setting.images[job.team.name]})",
+        f"image: {job.team.image} ({context.images[job.team.name]})",
         f"command: {json.dumps(call.command)} {json.dumps(call.environment)}",
         f"exceptions: {', '.join(job.team.exceptions.named()) or 'none'}",
-        f"ended: {ended}{f', {state}' if state else f', label maps of {len(course.mapped)} of {len(job.cases)} cases'}",
-        *(f"note: {line}" for line in course.notes),
-        f"--- what it printed, the last {setting.limits.log_kb} KB at most ---",
+        f"ended: {ended}, {result}",
+        *(f"note: {line}" for line in outcome.messages),
+        f"--- what it printed, the last {context.limits.log_kb} KB at most ---",
     ]
     text = "\n".join([*map(_plain, lines), _plain(kept.decode("utf-8", "replace"))])
-    write_atomically(log_path(setting.folders, job), text.rstrip("\n") + "\n")
+    write_atomically(log_path(context.folders, job), text.rstrip("\n") + "\n")
 
 
 def _plain(text: str) -> str:

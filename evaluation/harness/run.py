@@ -35,13 +35,13 @@ _SECONDS_BETWEEN_TRIES = 0.5
 OnCasesDone = Callable[[Sequence[CaseRow]], None]
 
 
-def run(roster: Roster, input_: Path, output: Path, said: OnCasesDone) -> list[CaseRow]:
+def run(roster: Roster, input_: Path, output: Path, on_cases_done: OnCasesDone) -> list[CaseRow]:
     """Run what is not finished of a roster; ``OUTPUT/submissions`` is then for ``feta-evaluate score``.
 
     Args:
         input_: a BIDS tree or a flat folder of volumes with participants.tsv. Nothing else of it is shown to a team.
         output: state, logs and submissions; a run that was killed goes on there.
-        said: told of each job's cases when they have ended, in the thread that ran them.
+        on_cases_done: told of each job's cases when they have ended, in the thread that ran them.
 
     Returns:
         How every team's cases ended.
@@ -57,16 +57,16 @@ def run(roster: Roster, input_: Path, output: Path, said: OnCasesDone) -> list[C
         state = _open_state(folders, roster, images, cases)
         limits = replace(roster.limits, cpus=min(roster.limits.cpus, engine.cpus()))
         helper = engine.image_id(roster.helper_image)
-        setting = RunContext(state.fact("run"), folders, limits, images, helper, cases)
-        left = engine.remove_labelled(f"{RUN_LABEL}={setting.run_id}")
+        context = RunContext(state.fact("run"), folders, limits, images, helper, cases)
+        left = engine.remove_labelled(f"{RUN_LABEL}={context.run_id}")
         if left:
             _LOG.warning("%d containers of the run before were ended; their cases are done again", left)
         state.forget_running()
         shutil.rmtree(folders.unpacked, ignore_errors=True)
         if any(not row.state.final for row in state.rows()):
             stage(cases, folders.staged)
-            gpus = _usable_gpus(engine, roster, helper, setting.run_id)
-            _run_all(roster, setting, state, gpus, engine, said)
+            gpus = _usable_gpus(engine, roster, helper, context.run_id)
+            _run_all(roster, context, state, gpus, engine, on_cases_done)
         write_record(folders.submissions, roster, state)
         shutil.rmtree(folders.staged.parent, ignore_errors=True)
         return state.rows()
@@ -122,7 +122,12 @@ def _usable_gpus(engine: Engine, roster: Roster, helper: str, run_id: str) -> tu
 
 
 def _run_all(
-    roster: Roster, setting: RunContext, state: RunState, gpus: Sequence[str | None], engine: Engine, said: OnCasesDone
+    roster: Roster,
+    context: RunContext,
+    state: RunState,
+    gpus: Sequence[str | None],
+    engine: Engine,
+    on_cases_done: OnCasesDone,
 ) -> None:
     """A thread for each GPU takes team after team; the first error that is ours, or a signal, ends them all.
 
@@ -138,10 +143,10 @@ def _run_all(
             with closing(Engine()) as own:
                 while not stop.is_set():
                     team = teams.get_nowait()
-                    jobs = _unfinished(state, team, setting.cases)
+                    jobs = _unfinished(state, team, context.cases)
                     try:
-                        with ResultVolumes(own, setting, team, len(jobs)) as holder:
-                            _run_team(Worker(own, setting, holder, gpu, stop), state, team, jobs, said)
+                        with ResultVolumes(own, context, team, len(jobs)) as volumes:
+                            _run_team(Worker(own, context, volumes, gpu, stop), state, team, jobs, on_cases_done)
                     except GoneError:
                         remedy = "put the very same back (docker load, or pull); the same command goes on where it was"
                         gone.put(GoneError(team.name, f"its image {team.image} is gone", remedy))
@@ -161,8 +166,8 @@ def _run_all(
                     thread.join(_SECONDS_BETWEEN_TRIES)
         finally:
             stop.set()
-            _end_all(threads, engine, setting.run_id)
-            engine.remove_labelled(f"{RUN_LABEL}={setting.run_id}")
+            _end_all(threads, engine, context.run_id)
+            engine.remove_labelled(f"{RUN_LABEL}={context.run_id}")
     for found in (errors, gone):
         if not found.empty():
             raise found.get()
@@ -197,18 +202,18 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], said: OnCasesDone) -> None:
+def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], on_cases_done: OnCasesDone) -> None:
     """A team's unfinished jobs, one after another, until its time is used up."""
     for job in jobs:
         ids = [case_id(case) for case in job.cases]
-        seconds = time_for(job, _rows_of(state, team), worker.setting.limits)
+        seconds = time_for(job, _rows_of(state, team), worker.context.limits)
         if seconds <= 0:
             ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]
         else:
             state.begin(team.name, ids, "CPU" if worker.gpu is None else f"GPU {worker.gpu}")
             ended = run_job(worker, job, seconds)
         state.finish(ended)
-        said(ended)
+        on_cases_done(ended)
 
 
 def _unfinished(state: RunState, team: Team, cases: Sequence[Case]) -> list[Job]:

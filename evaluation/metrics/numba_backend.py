@@ -170,7 +170,7 @@ def nearest_distances(
     weights: npt.NDArray[np.float64],
     share: float,
 ) -> npt.NDArray[np.float64]:
-    """Distance from each query corner to the nearest target; see ``evaluation.plain.nearest_distances``.
+    """Distance from each query corner to the nearest target, as in ``evaluation.metrics.numpy_backend``.
 
     The search goes outward until the distances of ``share`` of the weight are
     known, and gives way to a distance transform where that costs less.

@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_attribute
-from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_boards, segmentation_boards
+from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_leaderboards, segmentation_leaderboards
 from evaluation.ranking.schemes import SCHEMES, Ranking, Scheme, rank
 from evaluation.ranking.stability import (
     BOOTSTRAPS,
@@ -21,7 +21,7 @@ from evaluation.ranking.stability import (
     kendall_tau,
     segmentation_significance,
 )
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
 from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.labels import TISSUES
@@ -34,13 +34,13 @@ class Results:
     """The table, its rankings and what stands beside them.
 
     Attributes:
-        segmentation, biometry: boards, the cohort's first; empty where the truth has nothing to rank by.
+        segmentation, biometry: leaderboards, the cohort's first; empty where the truth has nothing to rank by.
         agreement: scheme → Kendall's tau of its ranking with the one in force, for each task.
         penalties: team → reason code → number of labels of a case and of lengths that got a penalty.
     """
 
     table: ScoreTable
-    notes: ScoringNotes
+    messages: ScoringMessages
     scheme: Scheme
     euler: str
     seed: int
@@ -54,7 +54,7 @@ class Results:
 
 def compute_results(
     table: ScoreTable,
-    notes: ScoringNotes,
+    messages: ScoringMessages,
     *,
     scheme: Scheme = "paper",
     seed: int = 0,
@@ -65,12 +65,12 @@ def compute_results(
     lengths = biometry_significance(table)
     return Results(
         table=table,
-        notes=notes,
+        messages=messages,
         scheme=scheme,
         euler=euler,
         seed=seed,
-        segmentation=tuple(segmentation_boards(table, scheme, seed)),
-        biometry=tuple(biometry_boards(table, scheme, seed, references)),
+        segmentation=tuple(segmentation_leaderboards(table, scheme, seed)),
+        biometry=tuple(biometry_leaderboards(table, scheme, seed, references)),
         significance=(*segmentation_significance(table), *((lengths,) if lengths else ())),
         agreement=_agreement(table, scheme),
         references=tuple(references),
@@ -90,8 +90,8 @@ def as_json(results: Results) -> dict[str, Any]:
         "level": LEVEL,
         "teams": list(table.teams),
         "cases": [asdict(case) for case in table.cases],
-        "segmentation": [_board(board) for board in results.segmentation],
-        "biometry": [_board(board) for board in results.biometry],
+        "segmentation": [_leaderboard(leaderboard) for leaderboard in results.segmentation],
+        "biometry": [_leaderboard(leaderboard) for leaderboard in results.biometry],
         "groups": _group_means(table),
         "significance": [
             {"metric": s.metric, "p": s.p.tolist(), "better": s.better.tolist()} for s in results.significance
@@ -99,12 +99,12 @@ def as_json(results: Results) -> dict[str, Any]:
         "agreement": results.agreement,
         "references": [{"name": r.name, "source": r.source} for r in results.references],
         "penalties": results.penalties,
-        "notes": {team: list(lines) for team, lines in results.notes.teams.items()},
-        "warnings": list(results.notes.warnings),
-        "policy": dict(results.notes.policy),
-        "versions": dict(results.notes.versions),
-        "command": results.notes.command,
-        "runs": {team: asdict(run) for team, run in results.notes.runs.items()},
+        "notes": {team: list(lines) for team, lines in results.messages.teams.items()},
+        "warnings": list(results.messages.warnings),
+        "policy": dict(results.messages.policy),
+        "versions": dict(results.messages.versions),
+        "command": results.messages.command,
+        "runs": {team: asdict(run) for team, run in results.messages.runs.items()},
     }
 
 
@@ -143,15 +143,17 @@ def _group_means(table: ScoreTable) -> list[dict[str, Any]]:
     ]
 
 
-def _board(board: LeaderboardGroup) -> dict[str, Any]:
+def _leaderboard(leaderboard: LeaderboardGroup) -> dict[str, Any]:
     return {
-        "site": board.group.name,
-        "cases": board.group.size,
-        "rows": [dict(row) for row in board.rows],
-        "rank_frequency": {t: board.stability.frequency[i].tolist() for i, t in enumerate(board.ranking.teams)},
+        "site": leaderboard.group.name,
+        "cases": leaderboard.group.size,
+        "rows": [dict(row) for row in leaderboard.rows],
+        "rank_frequency": {
+            t: leaderboard.stability.frequency[i].tolist() for i, t in enumerate(leaderboard.ranking.teams)
+        },
         "kendall_tau": {
-            "mean": float(board.stability.tau.mean()),
-            "low": float(np.percentile(board.stability.tau, 2.5)),
+            "mean": float(leaderboard.stability.tau.mean()),
+            "low": float(np.percentile(leaderboard.stability.tau, 2.5)),
         },
     }
 

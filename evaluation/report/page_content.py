@@ -76,7 +76,7 @@ def _tables(results: Results) -> dict[str, Any]:
         "partitions": [(part, figures.groups(results, part.title, part.groups)) for part in partitions(results)],
         "tissues": tissue_tables(results),
         "penalties": penalty_table(results),
-        "runs": run_table(results.notes.runs),
+        "runs": run_table(results.messages.runs),
     }
 
 
@@ -109,5 +109,5 @@ def _words(results: Results) -> dict[str, Any]:
         "sites": sorted({case.site for case in results.table.cases}),
         "bootstraps": BOOTSTRAPS,
         "level": LEVEL,
-        "run_words": run_words(results.notes.runs),
+        "run_words": run_words(results.messages.runs),
     }

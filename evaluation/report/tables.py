@@ -60,19 +60,22 @@ BIOMETRY = {
 }  # fmt: skip
 
 
-def segmentation_table(board: LeaderboardGroup) -> ReportTable:
+def segmentation_table(leaderboard: LeaderboardGroup) -> ReportTable:
     """The cohort's leaderboard of the segmentation task."""
-    return _leaderboard("Segmentation", SEGMENTATION, board)
+    return _leaderboard("Segmentation", SEGMENTATION, leaderboard)
 
 
-def biometry_table(board: LeaderboardGroup) -> ReportTable:
+def biometry_table(leaderboard: LeaderboardGroup) -> ReportTable:
     """The cohort's leaderboard of the biometry task; reference rows in the footer."""
-    return _leaderboard("Biometry", BIOMETRY, board)
+    return _leaderboard("Biometry", BIOMETRY, leaderboard)
 
 
-def team_labels(board: LeaderboardGroup) -> list[tuple[int, str]]:
+def team_labels(leaderboard: LeaderboardGroup) -> list[tuple[int, str]]:
     """Team index and "place name", best first: how every other table and plot numbers the teams."""
-    return [(t, f"{place}\u00a0{board.ranking.teams[t]}") for place, t in enumerate(board.ranking.order(), start=1)]
+    return [
+        (t, f"{place}\u00a0{leaderboard.ranking.teams[t]}")
+        for place, t in enumerate(leaderboard.ranking.order(), start=1)
+    ]
 
 
 def significance_maps(results: Results) -> list[ReportTable]:
@@ -134,18 +137,18 @@ def heat_table(
     )
 
 
-def _leaderboard(title: str, columns: dict[str, str], board: LeaderboardGroup) -> ReportTable:
+def _leaderboard(title: str, columns: dict[str, str], leaderboard: LeaderboardGroup) -> ReportTable:
     def cells(row: Row) -> tuple[TableCell, ...]:
         return tuple(_range(row) if key == "range" else _value(key, row.get(key)) for key in columns)
 
-    ranked = tuple(cells(row) for row in board.rows if row["rank"] is not None)
-    unranked = tuple(cells(row) for row in board.rows if row["rank"] is None)
+    ranked = tuple(cells(row) for row in leaderboard.rows if row["rank"] is not None)
+    unranked = tuple(cells(row) for row in leaderboard.rows if row["rank"] is None)
     return ReportTable(title, tuple(columns.values()), ranked, unranked)
 
 
 def _significance_map(results: Results, test: Significance) -> ReportTable:
-    board = results.biometry[0] if test.metric == "mape" else results.segmentation[0]
-    labels = team_labels(board)
+    leaderboard = results.biometry[0] if test.metric == "mape" else results.segmentation[0]
+    labels = team_labels(leaderboard)
     rows = []
     for t, label in labels:
         cells = [TableCell("" if t == other else p_value(float(test.p[t, other])), "", float(test.better[t, other]))
@@ -164,10 +167,10 @@ def p_value(p: float) -> str:
 
 def _rank_tables(results: Results) -> list[ReportTable]:
     tables = []
-    for title, boards in (("Rank, segmentation", results.segmentation), ("Rank, biometry", results.biometry)):
-        sites = boards[1:]
+    for title, leaderboards in (("Rank, segmentation", results.segmentation), ("Rank, biometry", results.biometry)):
+        sites = leaderboards[1:]
         if sites:
-            rows = [(label, [float(b.ranking.rank[t]) for b in sites]) for t, label in team_labels(boards[0])]
+            rows = [(label, [float(b.ranking.rank[t]) for b in sites]) for t, label in team_labels(leaderboards[0])]
             tables.append(heat_table(title, [_heading(b.group) for b in sites], rows, "rank"))
     return tables
 
@@ -177,9 +180,10 @@ def _mean_tables(results: Results, groups: Sequence[Group]) -> list[ReportTable]
     headings = [_heading(group) for group in groups]
     tables = []
     for metric in (*RANKED_METRICS, "mape"):
-        board = results.biometry[0] if metric == "mape" and results.biometry else results.segmentation[0]
+        leaderboard = results.biometry[0] if metric == "mape" and results.biometry else results.segmentation[0]
         rows = [
-            (label, [mean[results.table.teams[t]].get(metric) for mean in means]) for t, label in team_labels(board)
+            (label, [mean[results.table.teams[t]].get(metric) for mean in means])
+            for t, label in team_labels(leaderboard)
         ]
         if any(value is not None for _, values in rows for value in values):
             tables.append(heat_table(METRIC_TITLES[metric], headings, rows, metric))

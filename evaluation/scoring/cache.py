@@ -29,7 +29,7 @@ class Cache:
     folder: Path
 
     def get(self, truth: str, prediction: str) -> tuple[Measured, tuple[str, ...]] | None:
-        """What was measured for two files, and the remarks on the second; None where nothing usable is kept.
+        """What was measured for two files, and the messages about the second; None where nothing usable is kept.
 
         Args:
             truth, prediction: SHA-256 of the files.
@@ -45,12 +45,12 @@ class Cache:
         except (FetaError, ValueError, KeyError, TypeError, AttributeError):
             return None  # damaged: measured again, and written anew
 
-    def put(self, truth: str, prediction: str, measured: Measured, remarks: tuple[str, ...]) -> None:
+    def put(self, truth: str, prediction: str, measured: Measured, messages: tuple[str, ...]) -> None:
         """Keep a measurement; where the folder can't be written, it is only logged."""
         kept: dict[str, Any] = {
             "key": [VERSION, truth, prediction],
             "measured": measured.to_json(),
-            "remarks": list(remarks),
+            "remarks": list(messages),
         }
         try:
             write_atomically(self._path(truth, prediction), json.dumps(kept, allow_nan=False))

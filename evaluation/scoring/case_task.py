@@ -123,8 +123,8 @@ def failed(task: CaseTask) -> Outcome:
 def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
     """The part of an outcome that the label map gives."""
     try:
-        measured, remarks = _guarded(task, files, truth)
-        return Outcome(measured, lines=remarks)
+        measured, messages = _guarded(task, files, truth)
+        return Outcome(measured, lines=messages)
     except RejectedError as error:
         return Outcome(reason=error.reason, lines=(error.line,))
 
@@ -134,7 +134,7 @@ def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="feta-") as folder:
             found = check_lengths(_take(task, files.root, files.lengths, Path(folder)))
-        return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.remarks)
+        return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.messages)
     except RejectedError as error:
         return Outcome(length_reasons=(error.reason,) * len(MEASUREMENTS), lines=(error.line,))
 
@@ -163,11 +163,11 @@ def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measure
         kept = task.cache.get(truth.sha256, copy.sha256) if task.cache else None
         if kept:
             return kept
-        volume, remarks = check_label_map(copy, truth.map.volume.grid)
+        volume, messages = check_label_map(copy, truth.map.volume.grid)
         measured = compare(truth.map, analyse(volume))
         if task.cache:
-            task.cache.put(truth.sha256, copy.sha256, measured, remarks)
-        return measured, remarks
+            task.cache.put(truth.sha256, copy.sha256, measured, messages)
+        return measured, messages
 
 
 def _take(task: CaseTask, root: Path, located: Located, folder: Path) -> PrivateCopy:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ScoringNotes:
+class ScoringMessages:
     """Remarks and provenance that accompany a ScoreTable into the report.
 
     Attributes:
@@ -58,7 +58,7 @@ def team_lines(team: Submission, index: int, results: Sequence[CaseResult], tabl
     keys = {case.name for case in table.cases} | {case.subject for case in table.cases}
     for files in (team.label_maps, team.lengths):
         lines += [f"{name}: is of no case of the truth; ignored" for k in files if k not in keys for name in files[k]]
-    lines = [*dict.fromkeys([*lines, *team.notes])]
+    lines = [*dict.fromkeys([*lines, *team.messages])]
     if len(lines) > _MAX_LINES:
         lines = [*lines[:_MAX_LINES], f"… and {len(lines) - _MAX_LINES} more"]
     return lines

@@ -14,7 +14,7 @@ from evaluation.metrics.length_error import length_errors
 from evaluation.scoring.cache import VERSION, Cache
 from evaluation.scoring.case_task import CaseResult, CaseTask
 from evaluation.scoring.dask_pool import run_on
-from evaluation.scoring.messages import ScoringNotes, team_lines
+from evaluation.scoring.messages import ScoringMessages, team_lines
 from evaluation.scoring.policy import (
     Euler,
     Policy,
@@ -48,7 +48,7 @@ def score(
     policy: Policy | None = None,
     cache: Path | None = None,
     progress: Progress = lambda done, total: None,
-) -> tuple[ScoreTable, ScoringNotes]:
+) -> tuple[ScoreTable, ScoringMessages]:
     """Score all teams against the truth.
 
     Args:
@@ -72,13 +72,13 @@ def score(
     if all(result.problem for result in results):
         raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
     table = score_table(known, [team.team for team in teams], results, policy, euler)
-    notes = ScoringNotes(
+    messages = ScoringMessages(
         teams={team.team: team_lines(team, t, results, table) for t, team in enumerate(teams)},
         warnings=[*known.warnings, *ignored, *[r.problem for r in results if r.problem]],
         policy=policy.as_dict(),
         versions=_versions(),
     )
-    return table, notes
+    return table, messages
 
 
 def _cores() -> int:

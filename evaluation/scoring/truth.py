@@ -56,7 +56,7 @@ def read_truth(root: Path) -> Truth:
     people, warnings = _people(root)
     cases = tuple(_info(key, path, people) for key, path in sorted(maps.items()))
     warnings += [f"{c.subject}: no site in participants.tsv" for c in cases if people and c.site == UNKNOWN_SITE]
-    lengths, remarks = read_true_lengths(root)
+    lengths, messages = read_true_lengths(root)
     rows = [lengths.get(case.name, lengths.get(case.subject, [np.nan] * len(MEASUREMENTS))) for case in cases]
     counts = Counter(case.subject for case in cases)
     return Truth(
@@ -65,7 +65,7 @@ def read_truth(root: Path) -> Truth:
         lengths=np.array(rows, dtype=np.float64).reshape(len(cases), len(MEASUREMENTS)),
         only_case=tuple(counts[case.subject] == 1 for case in cases),
         files=_identities(root),
-        warnings=(*warnings, *remarks),
+        warnings=(*warnings, *messages),
     )
 
 

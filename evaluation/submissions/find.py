@@ -39,7 +39,7 @@ class Submission:
         team: the folder's name, fit to print.
         root: the folder.
         label_maps, lengths: key of a case → files below ``root``.
-        notes: one line for each thing that was not looked at, and why.
+        messages: one line for each thing that was not looked at, and why.
         rejected: why the whole folder can't be used; empty where it can.
     """
 
@@ -47,7 +47,7 @@ class Submission:
     root: Path
     label_maps: Files = field(default_factory=lambda: defaultdict(list))
     lengths: Files = field(default_factory=lambda: defaultdict(list))
-    notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     rejected: str = ""
 
 
@@ -145,7 +145,7 @@ def _find(team: str, root: Path) -> Submission:
         _walk(root, PurePosixPath(), submission, [_MAX_ENTRIES])
     except RejectedError as error:
         submission.rejected = error.line
-        submission.notes.append(error.line)
+        submission.messages.append(error.line)
     return submission
 
 
@@ -154,7 +154,7 @@ def _walk(folder: Path, place: PurePosixPath, submission: Submission, left: list
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda e: os.fsencode(e.name))
     except OSError as error:
-        submission.notes.append(f"{_shown(place)}: cannot be listed ({error.strerror})")
+        submission.messages.append(f"{_shown(place)}: cannot be listed ({error.strerror})")
         return
     left[0] -= len(entries)
     if left[0] < 0:
@@ -165,18 +165,18 @@ def _walk(folder: Path, place: PurePosixPath, submission: Submission, left: list
         if is_result and not entry.name.startswith("."):
             _sort_in(name, submission)
         elif entry.is_symlink():
-            submission.notes.append(f"{_shown(name)}: is a link; not followed")
+            submission.messages.append(f"{_shown(name)}: is a link; not followed")
         elif entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith(".") and len(name.parts) <= _MAX_DEPTH:
                 _walk(folder / entry.name, name, submission, left)
         elif not entry.name.startswith(".") and not _IGNORED.search(entry.name):
-            submission.notes.append(f"{_shown(name)}: is no result; ignored")
+            submission.messages.append(f"{_shown(name)}: is no result; ignored")
 
 
 def _sort_in(name: PurePosixPath, submission: Submission) -> None:
     """File a result under its case, if it lies where results belong."""
     if "desc-" in name.name:
-        submission.notes.append(f"{_shown(name)}: has desc- in its name; ignored")
+        submission.messages.append(f"{_shown(name)}: has desc- in its name; ignored")
         return
     place = list(name.parent.parts)
     if place[:2] == ["derivatives", "predictions"]:
@@ -187,7 +187,9 @@ def _sort_in(name: PurePosixPath, submission: Submission) -> None:
     if is_mirrored and len(place) == 3:
         is_mirrored = place[1].startswith("ses-")
     if not (is_flat or is_mirrored):
-        submission.notes.append(f"{_shown(name)}: lies where no result belongs (sub-X/anat/ of its subject); ignored")
+        submission.messages.append(
+            f"{_shown(name)}: lies where no result belongs (sub-X/anat/ of its subject); ignored"
+        )
         return
     files = submission.label_maps if _LABEL_MAP.match(name.name) else submission.lengths
     files[case_key(name.name)].append(name)

@@ -175,7 +175,7 @@ def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, .
         volume = read_label_map(copy.path)
     except FetaError as error:
         raise RejectedError(INVALID_FILE, _reworded(error, copy.name)) from error
-    return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _remarks(header, grid))
+    return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _messages(header, grid))
 
 
 def read_header(path: Path) -> Header:
@@ -194,16 +194,16 @@ def read_header(path: Path) -> Header:
     return parse_header(head, path)
 
 
-def _remarks(header: Header, grid: Grid) -> list[str]:
-    remarks = []
+def _messages(header: Header, grid: Grid) -> list[str]:
+    messages = []
     if header.scaled:
-        remarks.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
+        messages.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
     elif header.dtype.kind == "f":
-        remarks.append("labels are stored as floating-point numbers; accepted, since all are whole")
+        messages.append("labels are stored as floating-point numbers; accepted, since all are whole")
     small = grid.difference(header.grid, _NEGLIGIBLE_MM)
     if small:
-        remarks.append(f"grid differs within the tolerance ({small}); accepted")
-    return remarks
+        messages.append(f"grid differs within the tolerance ({small}); accepted")
+    return messages
 
 
 def _reworded(error: FetaError, name: PurePosixPath) -> str:

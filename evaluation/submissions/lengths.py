@@ -31,13 +31,13 @@ class CheckedLengths:
         lengths: (5,) mm, NaN where there is none.
         reasons: (5,) codes, "" for a length.
         problems: one line for each thing that costs a length.
-        remarks: one line for what is accepted with a remark.
+        messages: one line for what is accepted with a remark.
     """
 
     lengths: npt.NDArray[np.float64]
     reasons: tuple[str, ...]
     problems: tuple[str, ...]
-    remarks: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def check_lengths(copy: PrivateCopy) -> CheckedLengths:
@@ -57,7 +57,7 @@ def check_lengths(copy: PrivateCopy) -> CheckedLengths:
         lengths=np.array([np.nan if v is None else v for v in values], dtype=np.float64),
         reasons=tuple("" if v is not None else _why(m, problems) for m, v in zip(MEASUREMENTS, values, strict=True)),
         problems=problems,
-        remarks=(printable(f"{copy.name}: {', '.join(form)}; accepted"),) if form else (),
+        messages=(printable(f"{copy.name}: {', '.join(form)}; accepted"),) if form else (),
     )
 
 

@@ -164,8 +164,8 @@ def test_validate(
 
 def test_runs_as_a_module_without_a_writable_home(tmp_path: Path) -> None:
     """As in a read-only container: numba finds no cache folder but a temporary one."""
-    code = "import numpy as np; from evaluation.metrics import numba_backend as kernels; "
-    code += "print(kernels.count_components(np.ones((2, 2, 2), bool), 6))"
+    code = "import numpy as np; from evaluation.metrics import numba_backend; "
+    code += "print(numba_backend.count_components(np.ones((2, 2, 2), bool), 6))"
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment |= {"TMPDIR": str(tmp_path), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
     for _ in range(2):
@@ -174,7 +174,21 @@ def test_runs_as_a_module_without_a_writable_home(tmp_path: Path) -> None:
     assert (tmp_path / f"feta-numba-{os.getuid()}").stat().st_mode & 0o777 == 0o700
 
 
+def test_the_old_variable_is_warned_of_in_one_line(cohort: tuple[Path, Path, Path]) -> None:
+    """Once, and not again by each process that measures."""
+    call = [sys.executable, "-m", "evaluation", "score", *map(str, cohort), "--jobs", "2", "--format", "json"]
+    environment = os.environ | {"FETA_PLAIN": "1"}
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+    json.loads(done.stdout)
+    warned = [line for line in done.stderr.splitlines() if "FETA_PLAIN" in line]
+    assert warned == [
+        "feta-evaluate: FETA_PLAIN=1 is called FETA_BACKEND=numpy now; the old name goes with the next release"
+    ]
+    assert "Warning" not in done.stderr
+
+
 def test_imports_no_torch() -> None:
-    code = "import sys, evaluation.cli, evaluation.scoring.score as s, evaluation.report.write; print('torch' in sys.modules)"
+    modules = "evaluation.cli, evaluation.scoring.score, evaluation.report.write"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -22,7 +22,7 @@ from evaluation.analysis.shift_plots import swarm
 from evaluation.analysis.shift_report import effect_lines, render_analysis, write_analysis
 from evaluation.analysis.simulated import SetEffects, simulated_study
 from evaluation.report.write import write_outputs
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from tests.support.html_page import Page
 from tests.support.made_up_scores import made_up_table
 
@@ -111,7 +111,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("evaluation.report.write.write_report", lambda *_, **__: None)
-    write_outputs(tmp_path / "scores", made_up_table(("a", "b"), 36), ScoringNotes())
+    write_outputs(tmp_path / "scores", made_up_table(("a", "b"), 36), ScoringMessages())
     return tmp_path / "scores"
 
 

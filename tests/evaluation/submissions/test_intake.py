@@ -51,10 +51,10 @@ def test_accepted(name: str, truth: Path, team: Path, tmp_path: Path) -> None:
     make, remark = ACCEPTED[name]
     make(team / "map.nii.gz", truth)
     copy = take(team, PurePosixPath("map.nii.gz"), tmp_path, identity(truth))
-    volume, remarks = check_label_map(copy, grid_of(SHAPE))
+    volume, messages = check_label_map(copy, grid_of(SHAPE))
     assert volume.array.any()
-    assert len(remarks) == bool(remark)
-    assert all(remark in line for line in remarks)
+    assert len(messages) == bool(remark)
+    assert all(remark in line for line in messages)
 
 
 def test_copy_is_private(truth: Path, team: Path, tmp_path: Path) -> None:

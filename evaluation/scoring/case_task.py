@@ -20,7 +20,7 @@ from evaluation.scoring.cache import Cache
 from evaluation.submissions.case_files import Located, TeamFiles
 from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, check_label_map, take
 from evaluation.submissions.lengths import check_lengths
-from evaluation.submissions.reasons import NO_TRUTH, NOT_MEASURED
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.volumes import fingerprint, read_label_map
@@ -103,7 +103,7 @@ def run_case(task: CaseTask) -> CaseResult:
         )
     except FetaError as error:
         problem = f"{task.case}: its label maps are left out for every team: {error}"
-        return CaseResult(tuple(replace(outcome, reason=NO_TRUTH) for outcome in lengths), problem=problem)
+        return CaseResult(tuple(replace(outcome, reason=Reason.NO_TRUTH) for outcome in lengths), problem=problem)
     return CaseResult(tuple(map(_joined, maps, lengths)), betti, diagonal)
 
 
@@ -111,13 +111,13 @@ def without_map(task: CaseTask, team: int) -> CaseTask:
     """The task of a single team whose label map ended the process that measured it: its lengths are left to do."""
     files = task.teams[team]
     line = f"{files.label_map.name}: ended the process that measured it (out of memory?)"
-    return replace(task, teams=(replace(files, label_map=Located(None, NOT_MEASURED, line)),))
+    return replace(task, teams=(replace(files, label_map=Located(None, Reason.NOT_MEASURED, line)),))
 
 
 def failed(task: CaseTask) -> Outcome:
     """The outcome of a team whose files, whichever it was, ended every process that read them."""
     line = f"{task.case}: its files ended the process that read them (out of memory?)"
-    return Outcome(reason=NOT_MEASURED, length_reasons=(NOT_MEASURED,) * len(MEASUREMENTS), lines=(line,))
+    return Outcome(reason=Reason.NOT_MEASURED, length_reasons=(Reason.NOT_MEASURED,) * len(MEASUREMENTS), lines=(line,))
 
 
 def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
@@ -150,11 +150,11 @@ def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measure
     except (RejectedError, FetaError):  # the latter is the truth's: submitted files are only ever rejected
         raise
     except MemoryError as error:
-        raise RejectedError(NOT_MEASURED, f"{files.label_map.name}: needs more memory than there is") from error
+        raise RejectedError(Reason.NOT_MEASURED, f"{files.label_map.name}: needs more memory than there is") from error
     except Exception as error:
         _log.exception("%s of %s could not be measured", files.label_map.name, files.root)
         line = f"{files.label_map.name}: could not be measured (a fault of the evaluator, see its log: {error})"
-        raise RejectedError(NOT_MEASURED, line) from error
+        raise RejectedError(Reason.NOT_MEASURED, line) from error
 
 
 def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:

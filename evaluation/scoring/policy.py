@@ -19,7 +19,7 @@ import yaml
 from evaluation.metrics.betti import euler_numbers
 from evaluation.metrics.measurements import Measured
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreCaps
-from evaluation.submissions.reasons import ABSENT_IN_BOTH, EXTRA_LABEL, MISSING_LABEL
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import EXPECTED_BETTI, TISSUES
@@ -172,14 +172,14 @@ def score_pair(
     reasons = np.full(values.shape, "", dtype="<U40")
     truth, prediction = measured.in_truth, measured.in_prediction
     for rows, penalty, reason in (
-        (truth & ~prediction, policy.missing, MISSING_LABEL),
-        (~truth & ~prediction, policy.neither, ABSENT_IN_BOTH),
-        (~truth & prediction, policy.extra, EXTRA_LABEL),
+        (truth & ~prediction, policy.missing, Reason.MISSING_LABEL),
+        (~truth & ~prediction, policy.neither, Reason.ABSENT_IN_BOTH),
+        (~truth & prediction, policy.extra, Reason.EXTRA_LABEL),
     ):
         values[rows, :3] = penalty.values(measured.diagonal)
         reasons[rows, :3] = reason
     values[truth & ~prediction, 3:] = np.nan
-    reasons[truth & ~prediction, 3:] = MISSING_LABEL
+    reasons[truth & ~prediction, 3:] = Reason.MISSING_LABEL
     return values, reasons
 
 

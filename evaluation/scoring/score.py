@@ -30,7 +30,7 @@ from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth, read_truth
 from evaluation.submissions.case_files import TeamFiles, locate_files
 from evaluation.submissions.find import Submission, find_submissions
-from evaluation.submissions.reasons import NO_TRUTH
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
@@ -122,7 +122,7 @@ def score_table(
     values[:, unmapped] = np.nan
     errors = length_errors(lengths, truth.lengths)
     fill_lengths(errors, np.isfinite(truth.lengths), policy)
-    length_reasons[:, ~np.isfinite(truth.lengths)] = NO_TRUTH
+    length_reasons[:, ~np.isfinite(truth.lengths)] = Reason.NO_TRUTH
     floor = np.array([ed_floor(result.betti, euler) for result in results])
     floor[unmapped] = np.nan
     return ScoreTable(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from evaluation.submissions.intake import RejectedError, printable
-from evaluation.submissions.reasons import MISSING_FILE, TWO_FILES, UNSAFE_FILE
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 
 #: Folders deeper than derivatives/predictions/<name>/sub-*/ses-*/anat hold nothing that is scored.
@@ -118,10 +118,10 @@ def locate(files: Files, key: str, subject: str, *, only_case: bool, kind: str) 
     if only_case and subject != key:
         found += files.get(subject, ())
     if not found:
-        raise RejectedError(MISSING_FILE, f"{key}: no {kind}")
+        raise RejectedError(Reason.MISSING_FILE, f"{key}: no {kind}")
     if len(found) > 1:
         names = ", ".join(map(str, found[:3]))
-        raise RejectedError(TWO_FILES, f"{key}: more than one {kind} ({names}); leave one")
+        raise RejectedError(Reason.TWO_FILES, f"{key}: more than one {kind} ({names}); leave one")
     return found[0]
 
 
@@ -141,7 +141,7 @@ def _find(team: str, root: Path) -> Submission:
     submission = Submission(team, root)
     try:
         if root.is_symlink():
-            raise RejectedError(UNSAFE_FILE, "the folder is a link; put the files themselves there")
+            raise RejectedError(Reason.UNSAFE_FILE, "the folder is a link; put the files themselves there")
         _walk(root, PurePosixPath(), submission, [_MAX_ENTRIES])
     except RejectedError as error:
         submission.rejected = error.line
@@ -158,7 +158,7 @@ def _walk(folder: Path, place: PurePosixPath, submission: Submission, left: list
         return
     left[0] -= len(entries)
     if left[0] < 0:
-        raise RejectedError(UNSAFE_FILE, f"more than {_MAX_ENTRIES} files; submit the results alone")
+        raise RejectedError(Reason.UNSAFE_FILE, f"more than {_MAX_ENTRIES} files; submit the results alone")
     for entry in entries:
         name = place / entry.name
         is_result = _LABEL_MAP.match(entry.name) or _LENGTHS.match(entry.name)

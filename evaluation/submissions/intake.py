@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evaluation.submissions.reasons import INVALID_FILE, UNSAFE_FILE, WRONG_GRID
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.files import GZIP_MAGIC
 from feta.grid import Grid
@@ -64,7 +64,7 @@ class RejectedError(Exception):
         line: one line for the team, which names the file, the problem, and what to do.
     """
 
-    def __init__(self, reason: str, line: str) -> None:
+    def __init__(self, reason: Reason, line: str) -> None:
         super().__init__(reason, line)
         self.reason = reason
         self.line = printable(" ".join(line.split()))
@@ -107,16 +107,16 @@ def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identit
             digest = _copy(file, copy, name)
             after = os.fstat(descriptor)
     except OSError as error:
-        raise RejectedError(UNSAFE_FILE, f"{name}: cannot be read ({error.strerror})") from error
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: cannot be read ({error.strerror})") from error
     if _state(before) != _state(after) or copy.stat().st_size != before.st_size:
-        raise RejectedError(UNSAFE_FILE, f"{name}: changed while it was read; submit a finished file")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: changed while it was read; submit a finished file")
     return PrivateCopy(copy, name, digest)
 
 
 def _open_inside(root: Path, name: PurePosixPath) -> int:
     """Descriptor of a file below ``root``, reached without following any link."""
     if not name.parts or name.is_absolute() or ".." in name.parts:
-        raise RejectedError(UNSAFE_FILE, f"{name}: leads out of the submission")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: leads out of the submission")
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         for part in name.parts[:-1]:
@@ -134,11 +134,11 @@ def _open_inside(root: Path, name: PurePosixPath) -> int:
 def _check_kind(status: os.stat_result, name: PurePosixPath, truth: frozenset[Identity] = frozenset()) -> None:
     if not stat.S_ISREG(status.st_mode):
         said = next((kind for test, kind in _KINDS if test(status.st_mode)), "is not a regular file")
-        raise RejectedError(UNSAFE_FILE, f"{name}: {said}; put the file itself there")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: {said}; put the file itself there")
     if not truth.isdisjoint(identities(status)):
-        raise RejectedError(UNSAFE_FILE, f"{name}: is a hard link to the truth")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: is a hard link to the truth")
     if status.st_size > MAX_FILE_BYTES:
-        raise RejectedError(INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")
+        raise RejectedError(Reason.INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")
 
 
 def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
@@ -148,7 +148,7 @@ def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
         while block := file.read(_BLOCK):
             taken += len(block)
             if taken > MAX_FILE_BYTES:
-                raise RejectedError(UNSAFE_FILE, f"{name}: grows while it is read")
+                raise RejectedError(Reason.UNSAFE_FILE, f"{name}: grows while it is read")
             digest.update(block)
             private.write(block)
     return digest.hexdigest()
@@ -171,10 +171,12 @@ def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, .
         header = read_header(copy.path)
         gap = grid.difference(header.grid)
         if gap:
-            raise RejectedError(WRONG_GRID, f"{copy.name}: not on the grid of its image: {gap}; resample it to the T2w")
+            raise RejectedError(
+                Reason.WRONG_GRID, f"{copy.name}: not on the grid of its image: {gap}; resample it to the T2w"
+            )
         volume = read_label_map(copy.path)
     except FetaError as error:
-        raise RejectedError(INVALID_FILE, _reworded(error, copy.name)) from error
+        raise RejectedError(Reason.INVALID_FILE, _reworded(error, copy.name)) from error
     return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _messages(header, grid))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.submissions.intake import PrivateCopy, RejectedError, printable
-from evaluation.submissions.reasons import INVALID_FILE, INVALID_LENGTH, MISSING_LENGTH
+from evaluation.submissions.reasons import Reason
 from feta.biometry_table import _column, read_biometry
 from feta.errors import FetaError
 from feta.files import read_text
@@ -50,7 +50,7 @@ def check_lengths(copy: PrivateCopy) -> CheckedLengths:
         read = read_biometry(copy.path)
         form = _form(copy.path)
     except FetaError as error:
-        raise RejectedError(INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
+        raise RejectedError(Reason.INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
     problems = tuple(printable(note.replace(copy.path.name, str(copy.name), 1)) for note in read.notes)
     values = [read.values[m] for m in MEASUREMENTS]
     return CheckedLengths(
@@ -76,8 +76,8 @@ def _form(path: Path) -> list[str]:
     return said
 
 
-def _why(measurement: Measurement, problems: Sequence[str]) -> str:
+def _why(measurement: Measurement, problems: Sequence[str]) -> Reason:
     """Whether a length is absent or can't be used."""
     own = [line for line in problems if f": {measurement} " in line]
     absent = own and own[0].endswith((" is empty", " has no column"))
-    return MISSING_LENGTH if absent else INVALID_LENGTH
+    return Reason.MISSING_LENGTH if absent else Reason.INVALID_LENGTH

@@ -17,7 +17,7 @@ from evaluation.report.write import write_outputs
 from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import CaseInfo, ScoreTable
-from evaluation.submissions.reasons import NO_TRUTH
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from tests.support.made_up_scores import made_up_cases, made_up_table, replaced, scores_of
 
@@ -67,7 +67,7 @@ def test_nothing_counts_more_than_on_the_leaderboards(tmp_path: Path) -> None:
 def test_a_case_without_a_true_map_has_no_scores(tmp_path: Path) -> None:
     table = made_up_table(2, 36)
     values, reasons, floor = table.values.copy(), table.reasons.copy(), table.ed_floor.copy()
-    values[:, 4], reasons[:, 4], floor[4] = np.nan, NO_TRUTH, np.nan
+    values[:, 4], reasons[:, 4], floor[4] = np.nan, Reason.NO_TRUTH, np.nan
     scores = written(replaced(table, values=values, reasons=reasons, ed_floor=floor), tmp_path)
     np.testing.assert_array_equal(scores.values, values)
     study = study_of(scores)

@@ -23,7 +23,7 @@ from evaluation.scoring.policy import Euler, default_policy
 from evaluation.scoring.score import score_table
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth
-from evaluation.submissions.reasons import MISSING_FILE, MISSING_LENGTH
+from evaluation.submissions.reasons import Reason
 from tests.support.made_up_scores import made_up_cases
 
 DIAGONAL = 221.7
@@ -54,10 +54,10 @@ def less_of(outcome: Outcome, generator: np.random.Generator, chance: float, no_
     """The same, less some labels that the truth has, or the whole file; and less some lengths."""
     gone = generator.random(5) < chance
     lengths = np.where(gone, np.nan, outcome.lengths)
-    reasons = tuple(MISSING_LENGTH if is_gone else "" for is_gone in gone)
+    reasons = tuple(Reason.MISSING_LENGTH if is_gone else "" for is_gone in gone)
     measured = outcome.measured
     if no_file or measured is None:
-        return Outcome(None, MISSING_FILE, lengths, reasons)
+        return Outcome(None, Reason.MISSING_FILE, lengths, reasons)
     absent = measured.in_truth & (generator.random(7) < chance)
     kept = replace(
         measured,

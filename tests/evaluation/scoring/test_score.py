@@ -13,7 +13,7 @@ from evaluation.scoring import cache as cache_module
 from evaluation.scoring import case_task as tasks
 from evaluation.scoring.score import score
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from evaluation.submissions.reasons import NO_TRUTH
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.labels import EXPECTED_BETTI, TISSUES, euler
 from feta.volumes import write_label_map
@@ -208,7 +208,7 @@ def test_an_unreadable_true_map_takes_the_maps_away_and_no_length(cohort: tuple[
     (truth / f"sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"no map")
     table, messages = score(truth, submissions, jobs=1)
     assert table.mapped.tolist() == [False, True]
-    assert set(table.reasons[0, 0].ravel()) == {NO_TRUTH}
+    assert set(table.reasons[0, 0].ravel()) == {Reason.NO_TRUTH}
     assert np.isnan(table.values[:, 0]).all()
     np.testing.assert_array_equal(table.values[:, 1], expected.values[:, 1])
     np.testing.assert_array_equal(table.length_errors, expected.length_errors)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evaluation.analysis import commands as analysis
+from evaluation.choices import Euler, RankingScheme
 from evaluation.metrics.backend import translate_old_variable
 from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
@@ -41,21 +42,6 @@ app = typer.Typer(
 app.add_typer(analysis.app)
 
 
-class Euler(StrEnum):
-    """What the Euler characteristic of a prediction is compared with."""
-
-    TABLE = "table"
-    REFERENCE = "reference"
-
-
-class Scheme(StrEnum):
-    """How teams are ranked."""
-
-    PAPER = "paper"
-    PER_CASE = "per-case"
-    PER_LABEL = "per-label"
-
-
 class Format(StrEnum):
     """How results are printed."""
 
@@ -72,8 +58,8 @@ def score(
     truth: Annotated[Path, typer.Argument(help="BIDS tree: sub-*/anat/*_dseg.nii.gz, participants.tsv, biometry.tsv.")],
     submissions: Annotated[Path, typer.Argument(help="One folder for each team.")],
     output: Annotated[Path, typer.Argument(help="Folder for tables, leaderboards and the report.")],
-    euler: EulerOption = Euler.TABLE,
-    scheme: Annotated[Scheme, typer.Option(help="How teams are ranked.")] = Scheme.PAPER,
+    euler: EulerOption = "table",
+    scheme: Annotated[RankingScheme, typer.Option(help="How teams are ranked.")] = "paper",
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")] = None,
     scheduler: Annotated[
@@ -118,7 +104,7 @@ def score(
         table, messages = score_all(
             truth,
             submissions,
-            euler=euler.value,
+            euler=euler,
             jobs=jobs,
             scheduler=scheduler,
             policy=penalties,
@@ -130,10 +116,10 @@ def score(
         output,
         table,
         messages,
-        scheme=scheme.value,
+        scheme=scheme,
         seed=seed,
         references=references,
-        euler=euler.value,
+        euler=euler,
         pictures=picture_source(truth, submissions, table) if pictures else None,
     )
     print_leaderboard(results, format=format_.value)
@@ -145,13 +131,13 @@ def score(
 def compare_maps(
     truth: Annotated[Path, typer.Argument(help="The true label map.")],
     prediction: Annotated[Path, typer.Argument(help="A label map on the same grid.")],
-    euler: EulerOption = Euler.TABLE,
+    euler: EulerOption = "table",
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Print every metric of a single pair of label maps, tissue by tissue."""
     from evaluation.report.pair_table import compare_files, print_pair
 
-    print_pair(compare_files(truth, prediction, euler.value), format=format_.value)
+    print_pair(compare_files(truth, prediction, euler), format=format_.value)
 
 
 @app.command(epilog=EPILOG)

@@ -162,8 +162,8 @@ def _shap_rows(analysis: Analysis) -> list[Row]:
     for shift in analysis.shifts:
         known = [case for case, value in zip(analysis.study.cases, analysis.study.targets[shift.metric], strict=True)
                  if value == value]  # fmt: skip
-        for r, at in enumerate(shift.tools.rows):
-            for k, factor in enumerate(shift.tools.factors):
+        for r, at in enumerate(shift.estimator.rows):
+            for k, factor in enumerate(shift.estimator.factors):
                 value = float(factor.values[at])
                 shown = factor.names[int(value)] if factor.names else value
                 rows.append({"metric": shift.metric, "case": known[at].name, "factor": factor.name, "value": shown,

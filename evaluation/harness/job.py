@@ -15,7 +15,7 @@ from threading import Event
 from evaluation.harness.collect import collect, unpack
 from evaluation.harness.container_spec import container_arguments, helper_arguments
 from evaluation.harness.context import RUN_LABEL, RunContext, log_path
-from evaluation.harness.conventions import Call, Job, case_id, make_call
+from evaluation.harness.conventions import Call, ContainerJob, case_id, make_call
 from evaluation.harness.engine import Ended, Engine, RefusedError
 from evaluation.harness.state import CaseRow, CaseState
 from evaluation.harness.volumes import JobVolumes, ResultVolumes
@@ -70,7 +70,7 @@ class Worker:
     stop: Event
 
 
-def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
+def run_job(worker: Worker, job: ContainerJob, seconds: float) -> list[CaseRow]:
     """Run a job, put its results into the team's folder and its log beside, and say how each case ended.
 
     Args:
@@ -104,7 +104,7 @@ def run_job(worker: Worker, job: Job, seconds: float) -> list[CaseRow]:
 
 def _watch(
     worker: Worker,
-    job: Job,
+    job: ContainerJob,
     call: Call,
     job_volumes: JobVolumes,
     labels: dict[str, str],
@@ -130,7 +130,7 @@ def _watch(
     engine.remove(container)
 
 
-def _see_that_others_start(worker: Worker, job: Job) -> None:
+def _see_that_others_start(worker: Worker, job: ContainerJob) -> None:
     """What hinders every container (a full disk, say) is not recorded as a team's: the job is to be done again.
 
     Raises:
@@ -145,7 +145,7 @@ def _see_that_others_start(worker: Worker, job: Job) -> None:
         raise FetaError("container engine", f"starts no container of ours ({error})", _GOES_ON) from error
 
 
-def _see_that_they_were_held(worker: Worker, job: Job, job_volumes: JobVolumes) -> None:
+def _see_that_they_were_held(worker: Worker, job: ContainerJob, job_volumes: JobVolumes) -> None:
     """With the container that holds them results are gone: an engine that ends, say, ended both.
 
     Raises:
@@ -156,7 +156,7 @@ def _see_that_they_were_held(worker: Worker, job: Job, job_volumes: JobVolumes) 
         raise FetaError(job.team.name, said, f"see that helper_image has `sleep`, and the engine runs; {_GOES_ON}")
 
 
-def _fetch(worker: Worker, job: Job, call: Call, job_volumes: JobVolumes, outcome: ContainerOutcome) -> None:
+def _fetch(worker: Worker, job: ContainerJob, call: Call, job_volumes: JobVolumes, outcome: ContainerOutcome) -> None:
     """Results out of the volume, which a container of ours holds: the submission's container is gone already."""
     folders = worker.context.folders
     with _private(folders.unpacked) as private:
@@ -191,7 +191,7 @@ def _private(parent: Path) -> Iterator[Path]:
         ) from error
 
 
-def _row(job: Job, case: Case, outcome: ContainerOutcome) -> CaseRow:
+def _row(job: ContainerJob, case: Case, outcome: ContainerOutcome) -> CaseRow:
     state = case_state(
         outcome.ended, outcome.limited, outcome.full, case_id(case) in outcome.mapped, len(job.cases) == 1
     )
@@ -224,7 +224,9 @@ def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alo
     return CaseState.CRASHED if ended.exit_code else CaseState.NO_RESULT
 
 
-def _write_log(context: RunContext, job: Job, call: Call, outcome: ContainerOutcome, state: CaseState | None) -> None:
+def _write_log(
+    context: RunContext, job: ContainerJob, call: Call, outcome: ContainerOutcome, state: CaseState | None
+) -> None:
     """What the organizer may want to know; never a part of the report, since it can hold test data."""
     kept = outcome.printed[-context.limits.log_kb * 1024 :]
     how = outcome.ended

@@ -16,7 +16,7 @@ from types import FrameType
 
 from evaluation.harness.container_spec import helper_arguments
 from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders
-from evaluation.harness.conventions import Job, case_id, make_jobs
+from evaluation.harness.conventions import ContainerJob, case_id, make_jobs
 from evaluation.harness.engine import Engine, GoneError, RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
 from evaluation.harness.record import write_record
@@ -202,7 +202,9 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], on_cases_done: OnCasesDone) -> None:
+def _run_team(
+    worker: Worker, state: RunState, team: Team, jobs: Sequence[ContainerJob], on_cases_done: OnCasesDone
+) -> None:
     """A team's unfinished jobs, one after another, until its time is used up."""
     for job in jobs:
         ids = [case_id(case) for case in job.cases]
@@ -216,7 +218,7 @@ def _run_team(worker: Worker, state: RunState, team: Team, jobs: Sequence[Job], 
         on_cases_done(ended)
 
 
-def _unfinished(state: RunState, team: Team, cases: Sequence[Case]) -> list[Job]:
+def _unfinished(state: RunState, team: Team, cases: Sequence[Case]) -> list[ContainerJob]:
     final = {row.case for row in _rows_of(state, team) if row.state.final}
     return [job for job in make_jobs(team, cases) if any(case_id(case) not in final for case in job.cases)]
 
@@ -225,7 +227,7 @@ def _rows_of(state: RunState, team: Team) -> list[CaseRow]:
     return [row for row in state.rows() if row.team == team.name]
 
 
-def time_for(job: Job, rows: Sequence[CaseRow], limits: ResourceLimits) -> float:
+def time_for(job: ContainerJob, rows: Sequence[CaseRow], limits: ResourceLimits) -> float:
     """Seconds that a job may take: its cases' own, and no more than its team has left."""
     used = sum(row.seconds or 0.0 for row in rows if row.state.final)
     return min(limits.case_seconds * len(job.cases), limits.team_seconds - used)

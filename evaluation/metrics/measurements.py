@@ -46,7 +46,7 @@ class LabelMap:
 
 
 @dataclass(frozen=True)
-class Measured:
+class PairMetrics:
     """Measurements of labels 1–7 of one pair; arrays (7,) unless said otherwise.
 
     Attributes:
@@ -76,7 +76,7 @@ class Measured:
         return plain
 
     @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Measured:
+    def from_json(cls, plain: dict[str, Any]) -> PairMetrics:
         """Inverse of ``to_json``.
 
         Raises:
@@ -105,7 +105,7 @@ def analyse(volume: Volume) -> LabelMap:
     return LabelMap(volume, surfaces, betti_numbers(volume.array, surfaces))
 
 
-def compare(truth: LabelMap, prediction: LabelMap) -> Measured:
+def compare(truth: LabelMap, prediction: LabelMap) -> PairMetrics:
     """Measure a prediction against the truth on the same grid.
 
     Raises:
@@ -114,7 +114,7 @@ def compare(truth: LabelMap, prediction: LabelMap) -> Measured:
     confusion = confusion_matrix(truth.volume.array, prediction.volume.array)
     sx, sy, sz = truth.volume.grid.spacing
     pairs = zip(truth.surfaces, prediction.surfaces, strict=True)
-    return Measured(
+    return PairMetrics(
         dice=dice(confusion),
         vs=volume_similarity(confusion),
         hd95=np.array([hausdorff95(a, b, (sz, sy, sx)) for a, b in pairs]),
@@ -126,6 +126,6 @@ def compare(truth: LabelMap, prediction: LabelMap) -> Measured:
     )
 
 
-def measure(truth: Volume, prediction: Volume) -> Measured:
+def measure(truth: Volume, prediction: Volume) -> PairMetrics:
     """Every measurement of one pair of label maps on the same grid."""
     return compare(analyse(truth), analyse(prediction))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.choices import RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_site
-from evaluation.ranking.schemes import Ranking, RankingUnits, Scheme, biometry_units, rank_units, segmentation_units
+from evaluation.ranking.schemes import Ranking, RankingUnits, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import Stability, bootstrap
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
 from evaluation.submissions.reasons import NOT_A_FAULT
@@ -40,7 +41,7 @@ class LeaderboardGroup:
     rows: tuple[Row, ...]
 
 
-def segmentation_leaderboards(table: ScoreTable, scheme: Scheme, seed: int) -> list[LeaderboardGroup]:
+def segmentation_leaderboards(table: ScoreTable, scheme: RankingScheme, seed: int) -> list[LeaderboardGroup]:
     """The cohort's leaderboard, then one for each site."""
     units = segmentation_units(table, scheme)
     leaderboards = (_leaderboard(table, units, scheme, group, seed) for group in by_site(table))
@@ -54,7 +55,7 @@ def segmentation_leaderboards(table: ScoreTable, scheme: Scheme, seed: int) -> l
 
 
 def biometry_leaderboards(
-    table: ScoreTable, scheme: Scheme, seed: int, references: Sequence[Reference] = ()
+    table: ScoreTable, scheme: RankingScheme, seed: int, references: Sequence[Reference] = ()
 ) -> list[LeaderboardGroup]:
     """The same for the lengths, with the unranked reference rows at the end of each leaderboard."""
     units = biometry_units(table, scheme)
@@ -90,7 +91,7 @@ def _safe(cell: Cell) -> str | int | float | None:
 
 
 def _leaderboard(
-    table: ScoreTable, units: RankingUnits, scheme: Scheme, group: Group, seed: int
+    table: ScoreTable, units: RankingUnits, scheme: RankingScheme, group: Group, seed: int
 ) -> LeaderboardGroup | None:
     ranking = rank_units(units, table.teams, scheme, group.members)
     if ranking is None:

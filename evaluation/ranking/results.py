@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from evaluation.choices import Euler, RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_attribute
 from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_leaderboards, segmentation_leaderboards
-from evaluation.ranking.schemes import SCHEMES, Ranking, Scheme, rank
+from evaluation.ranking.schemes import SCHEMES, Ranking, rank
 from evaluation.ranking.stability import (
     BOOTSTRAPS,
     LEVEL,
@@ -41,8 +42,8 @@ class Results:
 
     table: ScoreTable
     messages: ScoringMessages
-    scheme: Scheme
-    euler: str
+    scheme: RankingScheme
+    euler: Euler
     seed: int
     segmentation: tuple[LeaderboardGroup, ...]
     biometry: tuple[LeaderboardGroup, ...]
@@ -56,10 +57,10 @@ def compute_results(
     table: ScoreTable,
     messages: ScoringMessages,
     *,
-    scheme: Scheme = "paper",
+    scheme: RankingScheme = "paper",
     seed: int = 0,
     references: Sequence[Reference] = (),
-    euler: Literal["table", "reference"] = "table",
+    euler: Euler = "table",
 ) -> Results:
     """Rank, test and count; see Results."""
     lengths = biometry_significance(table)
@@ -158,7 +159,7 @@ def _leaderboard(leaderboard: LeaderboardGroup) -> dict[str, Any]:
     }
 
 
-def _agreement(table: ScoreTable, scheme: Scheme) -> dict[str, dict[str, float]]:
+def _agreement(table: ScoreTable, scheme: RankingScheme) -> dict[str, dict[str, float]]:
     used = rank(table, scheme)
     agreement: dict[str, dict[str, float]] = {}
     for other in SCHEMES:

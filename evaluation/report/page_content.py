@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from evaluation.choices import RankingScheme
 from evaluation.ranking.results import Results
-from evaluation.ranking.schemes import Scheme
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
 from evaluation.report import figures
 from evaluation.report.render import render_page
@@ -25,12 +25,12 @@ from evaluation.report.worst_cases import PictureSource, worst_cases
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from feta.files import write_atomically
 
-SEGMENTATION_WORDS: dict[Scheme, str] = {
+SEGMENTATION_WORDS: dict[RankingScheme, str] = {
     "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of four ranks.",
     "per-case": "Teams are ranked within each case, label and metric; the score is the mean of these ranks.",
     "per-label": "Teams are ranked by each metric's mean within each label; the score is the mean of these ranks.",
 }
-BIOMETRY_WORDS: dict[Scheme, str] = {
+BIOMETRY_WORDS: dict[RankingScheme, str] = {
     "paper": "Teams are ranked by the mean error over all lengths of all cases (MAPE).",
     "per-case": "Teams are ranked within each case and length; the final rank is that of the mean of these ranks.",
     "per-label": "Teams are ranked by the mean error of each length; the final rank is that of these ranks' mean.",

@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from evaluation.choices import Euler, RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, as_csv
 from evaluation.ranking.results import Results, as_json, compute_results
-from evaluation.ranking.schemes import Scheme
 from evaluation.report.page_content import write_report
 from evaluation.report.worst_cases import PictureSource
 from evaluation.scoring.messages import ScoringMessages
@@ -33,10 +32,10 @@ def write_outputs(
     table: ScoreTable,
     messages: ScoringMessages,
     *,
-    scheme: Scheme = "paper",
+    scheme: RankingScheme = "paper",
     seed: int = 0,
     references: Sequence[Reference] = (),
-    euler: Literal["table", "reference"] = "table",
+    euler: Euler = "table",
     pictures: PictureSource | None = None,
 ) -> Results:
     """Rank the teams and write every output file into ``folder`` (made if absent).

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.metrics.measurements import LabelMap, Measured, analyse, compare
+from evaluation.metrics.measurements import LabelMap, PairMetrics, analyse, compare
 from evaluation.scoring.cache import Cache
 from evaluation.submissions.case_files import Located, TeamFiles
 from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, check_label_map, take
@@ -54,7 +54,7 @@ class Outcome:
         lines: one for each rejection and remark.
     """
 
-    measured: Measured | None = None
+    measured: PairMetrics | None = None
     reason: str = ""
     lengths: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(MEASUREMENTS), np.nan))
     length_reasons: tuple[str, ...] = ("",) * len(MEASUREMENTS)
@@ -143,7 +143,7 @@ def _joined(label_map: Outcome, lengths: Outcome) -> Outcome:
     return replace(lengths, measured=label_map.measured, reason=label_map.reason, lines=label_map.lines + lengths.lines)
 
 
-def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:
+def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
     """Measure; whatever goes wrong beyond the foreseen is logged and becomes a rejection."""
     try:
         return _measure(task, files, truth)
@@ -157,7 +157,7 @@ def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measure
         raise RejectedError(Reason.NOT_MEASURED, line) from error
 
 
-def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:
+def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
     with tempfile.TemporaryDirectory(prefix="feta-") as folder:
         copy = _take(task, files.root, files.label_map, Path(folder))
         kept = task.cache.get(truth.sha256, copy.sha256) if task.cache else None

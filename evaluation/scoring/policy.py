@@ -10,22 +10,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
+from evaluation.choices import Euler
 from evaluation.metrics.betti import euler_numbers
-from evaluation.metrics.measurements import Measured
+from evaluation.metrics.measurements import PairMetrics
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreCaps
 from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import EXPECTED_BETTI, TISSUES
-
-Euler = Literal["table", "reference"]
-
 
 _ED = SEGMENTATION_METRICS.index("ed")
 _BETTI = slice(SEGMENTATION_METRICS.index("b0"), None)
@@ -156,7 +154,7 @@ def ed_floor(betti_truth: npt.NDArray[np.int64], euler: Euler) -> npt.NDArray[np
 
 
 def score_pair(
-    measured: Measured, policy: Policy, euler: Euler
+    measured: PairMetrics, policy: Policy, euler: Euler
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
     """Scores of one pair before the penalties that depend on other teams.
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 import feta
+from evaluation.choices import Euler
 from evaluation.metrics.length_error import length_errors
 from evaluation.scoring.cache import VERSION, Cache
 from evaluation.scoring.case_task import CaseResult, CaseTask
 from evaluation.scoring.dask_pool import run_on
 from evaluation.scoring.messages import ScoringMessages, team_lines
 from evaluation.scoring.policy import (
-    Euler,
     Policy,
     default_policy,
     ed_floor,

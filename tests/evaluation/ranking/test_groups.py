@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics.measurements import Measured
+from evaluation.choices import Euler
+from evaluation.metrics.measurements import PairMetrics
 from evaluation.ranking.groups import by_site
 from evaluation.ranking.results import label_means, metric_means
 from evaluation.ranking.schemes import SCHEMES, Ranking, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import bootstrap
 from evaluation.scoring.case_task import CaseResult, Outcome
-from evaluation.scoring.policy import Euler, default_policy
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score import score_table
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth
@@ -36,7 +37,7 @@ def drawn_outcome(generator: np.random.Generator, in_truth: np.ndarray, betti: n
     in_prediction = generator.random(7) < 0.9
     both, any_ = in_truth & in_prediction, in_truth | in_prediction
     return Outcome(
-        measured=Measured(
+        measured=PairMetrics(
             dice=np.where(any_, np.where(both, generator.integers(0, 5, 7) / 4, 0), np.nan),
             vs=np.where(any_, np.where(both, generator.integers(0, 5, 7) / 4, 0), np.nan),
             hd95=np.where(both, generator.integers(0, 5, 7) * DIAGONAL / 4, np.inf),

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import evaluation.ranking
+from evaluation.choices import RankingScheme
 from evaluation.ranking.baselines import ga_baseline, inter_rater
 from evaluation.ranking.groups import AGE_EDGES, band, by_attribute
 from evaluation.ranking.leaderboard import SEGMENTATION_COLUMNS, as_csv, segmentation_leaderboards
 from evaluation.ranking.results import as_json, compute_results
-from evaluation.ranking.schemes import SCHEMES, Scheme
+from evaluation.ranking.schemes import SCHEMES
 from evaluation.report.terminal import print_leaderboard
 from evaluation.report.write import write_outputs
 from evaluation.scoring.messages import ScoringMessages
@@ -90,7 +91,7 @@ def less_a_case(table: ScoreTable, case: int) -> ScoreTable:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_case_without_a_true_map_counts_in_no_board_of_maps_and_in_that_of_lengths(scheme: Scheme) -> None:
+def test_a_case_without_a_true_map_counts_in_no_board_of_maps_and_in_that_of_lengths(scheme: RankingScheme) -> None:
     table = made_up_table(4, 7)
     whole, less = compute_results(without_map(table, 2), ScoringMessages(), scheme=scheme), less_a_case(table, 2)
     expected = compute_results(less, ScoringMessages(), scheme=scheme)
@@ -147,7 +148,7 @@ def test_penalties_are_counted_and_what_is_nobodys_fault_is_not() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_results_follow_their_schema(scheme: Scheme, tmp_path: Path) -> None:
+def test_results_follow_their_schema(scheme: RankingScheme, tmp_path: Path) -> None:
     baseline = tmp_path / "ga.json"
     baseline.write_text(json.dumps({str(m): [1.0, 1.5] for m in MEASUREMENTS}))
     messages = ScoringMessages(

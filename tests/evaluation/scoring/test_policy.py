@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.choices import Euler
 from evaluation.metrics.measurements import measure
 from evaluation.scoring.policy import (
-    Euler,
     default_policy,
     ed_floor,
     fill_lengths,

@@ -1,6 +1,6 @@
 """How a submission is called, in each convention of the challenge: command, variables, and what lies where.
 
-Paths of the host don't occur here: a call names folders of the staged input (``runner_stage``).
+Paths of the host don't occur here: a call names folders of the staged input (``evaluation.harness.staging``).
 """
 
 from __future__ import annotations

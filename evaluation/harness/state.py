@@ -92,7 +92,7 @@ class RunState:
 
         Args:
             images: team → local id of its image.
-            about: what the input is; see ``runner_stage.identity``.
+            about: what the input is; see ``evaluation.harness.staging.identity``.
         """
         with self._opened() as database:
             if database.execute("SELECT name FROM sqlite_master WHERE name = 'facts'").fetchone():

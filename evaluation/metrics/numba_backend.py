@@ -272,15 +272,3 @@ def count_components(mask: npt.NDArray[np.bool_], connectivity: int) -> int:
     offset = starts // width * width
     joined = _joined(starts - offset, stops - offset, row, ny, 1 if connectivity == 26 else 0)
     return int(starts.size - joined)
-
-
-def compile_all() -> None:
-    """Compile everything, as when an image is built: ``python -c "from evaluation.kernels import compile_all; …"``."""
-    labels = np.zeros((3, 3, 120), dtype=np.uint8)
-    labels[1, 1, 1], labels[1, 1, -2] = 1, 2
-    first, second, *_ = surfaces(labels)
-    for share in (0.5, 1.0):
-        nearest_distances(first.positions, second.positions, (1.0, 1.0, 1.0), np.ones(first.codes.size), share)
-    many = np.repeat(first.positions, 500, axis=1)  # so many that a transform costs less than a search
-    nearest_distances(many, second.positions, (1.0, 1.0, 1.0), np.ones(many.shape[1]), 1.0)
-    count_components(labels > 0, 6)

@@ -1,4 +1,4 @@
-"""One self-contained page that shows a whole evaluation (how it is kept safe: page.py)."""
+"""One self-contained page that shows a whole evaluation (how it is kept safe: ``render``)."""
 
 from __future__ import annotations
 

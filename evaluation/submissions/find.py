@@ -20,7 +20,7 @@ from feta.errors import FetaError
 #: Folders deeper than derivatives/predictions/<name>/sub-*/ses-*/anat hold nothing that is scored.
 _MAX_DEPTH = 6
 _MAX_ENTRIES = 200_000
-#: Written by the runner beside the teams' folders; see ``runner_record``.
+#: Written by the runner beside the teams' folders; see ``evaluation.harness.record``.
 RECORD = "runs.json"
 _LABEL_MAP = re.compile(r"^(?P<name>.+?)(?:_dseg|_seg_result)\.nii(?:\.gz)?$")
 _LENGTHS = re.compile(r"^(?P<name>.+?)_biom\.(?:csv|tsv)$")

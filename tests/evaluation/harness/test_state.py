@@ -221,7 +221,7 @@ def test_status_in_plain_lines_and_json(tmp_path: Path) -> None:
 
 def test_the_runner_is_imported_without_the_engines_library() -> None:
     """The evaluator's image is without it."""
-    code = "import sys; sys.modules['docker'] = None; import evaluation.runner, evaluation.runner_engine"
+    code = "import sys; sys.modules['docker'] = None; import evaluation.harness.run, evaluation.harness.engine"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -81,7 +81,25 @@ def test_the_old_variable_still_asks_for_numpy(
     assert "FETA_BACKEND=numpy" in warning
 
 
-def test_compile_all_leaves_nothing_to_compile() -> None:
-    numba_backend.compile_all()
-    for name in ("_mark", "_row_distances", "_search", "_sweep", "_joined"):
-        assert getattr(numba_backend, name).signatures
+def run_all(length: int) -> None:
+    """Every branch of every function, on two voxels that lie so far apart along x."""
+    labels = np.zeros((3, 3, length), dtype=np.uint8)
+    labels[1, 1, 1], labels[1, 1, -2] = 1, 2
+    first, second, *_ = numba_backend.surfaces(labels)
+    for share in (0.5, 1.0):
+        numba_backend.nearest_distances(
+            first.positions, second.positions, (1.0, 1.0, 1.0), np.ones(first.codes.size), share
+        )
+    many = np.repeat(first.positions, 500, axis=1)  # so many that a transform costs less than a search
+    numba_backend.nearest_distances(many, second.positions, (1.0, 1.0, 1.0), np.ones(many.shape[1]), 1.0)
+    for connectivity in (6, 26):
+        numba_backend.count_components(labels > 0, connectivity)
+
+
+def test_a_run_leaves_nothing_to_compile() -> None:
+    kernels = [getattr(numba_backend, name) for name in ("_mark", "_row_distances", "_search", "_sweep", "_joined")]
+    run_all(120)
+    compiled = [kernel.signatures for kernel in kernels]
+    assert all(compiled)
+    run_all(90)
+    assert [kernel.signatures for kernel in kernels] == compiled

@@ -1,4 +1,4 @@
-"""The penalties of spec/metrics.md, and that failing never pays."""
+"""The penalties of evaluation/scoring/policy.yaml, and that failing never pays."""
 
 from __future__ import annotations
 

@@ -168,10 +168,11 @@ def run(
     output: Annotated[Path, typer.Argument(help="State, logs, submissions. A run that was ended goes on there.")],
 ) -> None:
     """Run each team's container on each case, isolated and within limits (needs the extra `harness`)."""
+    from evaluation.harness.case_state import CaseState
     from evaluation.harness.context import RunFolders
     from evaluation.harness.roster import read_roster
     from evaluation.harness.run import run as run_all
-    from evaluation.harness.state import CaseState, RunState
+    from evaluation.harness.state import RunState
     from evaluation.harness.status import shown_live
 
     rules = read_roster(roster)

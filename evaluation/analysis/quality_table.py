@@ -12,7 +12,8 @@ from evaluation.analysis.quality_model import QualityModel
 from evaluation.ranking.leaderboard import Row, as_csv
 from evaluation.submissions.case_files import locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
-from evaluation.submissions.intake import RejectedError, check_label_map, take
+from evaluation.submissions.intake import RejectedError, take
+from evaluation.submissions.label_maps import check_label_map
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
 from feta.files import write_atomically

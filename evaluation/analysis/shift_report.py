@@ -12,10 +12,10 @@ from evaluation.analysis.domain_shift import Analysis, Shift
 from evaluation.analysis.effects import LEVEL, POWER, Effect
 from evaluation.analysis.shift_plots import beeswarm, dependence, quality_plot
 from evaluation.ranking.leaderboard import Row, as_csv
+from evaluation.report.cells import DIGITS, ReportTable, TableCell
 from evaluation.report.figures import Plot
 from evaluation.report.render import render_page
 from evaluation.report.style import METRIC_TITLES, data_uri
-from evaluation.report.tables import DIGITS, ReportTable, TableCell
 from feta.files import write_atomically
 
 EFFECT_COLUMNS = (

@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from evaluation.harness.case_state import CaseRow
 from evaluation.harness.collect import collect, unpack
 from evaluation.harness.container_spec import container_arguments, helper_arguments
-from evaluation.harness.context import RUN_LABEL, RunContext, log_path
-from evaluation.harness.conventions import Call, ContainerJob, case_id, make_call
-from evaluation.harness.engine import Ended, Engine, RefusedError
-from evaluation.harness.state import CaseRow, CaseState
+from evaluation.harness.context import RUN_LABEL, RunContext
+from evaluation.harness.conventions import Call, ContainerJob, make_call
+from evaluation.harness.engine import Engine, RefusedError
+from evaluation.harness.outcome import ContainerOutcome, case_row, write_log
 from evaluation.harness.volumes import JobVolumes, ResultVolumes
-from feta.cases import Case
 from feta.errors import FetaError
-from feta.files import write_atomically
 
 _JOB_LABEL = "feta.job"
-_UNPRINTABLE = re.compile(r"[^\n\t\x20-\x7e\u00a0-\u2027\u2030-\u2065\u206a-\ud7ff\ue000-\U0010ffff]")
 _KILLED_SECONDS = 60.0
 _GOES_ON = "the same command goes on where it was"
 
 
 class StoppedError(Exception):
     """The harness is to end: what was running is not to be recorded."""
-
-
-@dataclass
-class ContainerOutcome:
-    """What is known of a container up to now.
-
-    Attributes:
-        ended: None where it never started.
-        limited: it was ended by us when its time was up.
-        full: it used up the space for results.
-        mapped: ids of cases with a label map.
-        messages: in our own words, or with names of files: for the organizer's log.
-        printed: the container's own words, likewise.
-    """
-
-    ended: Ended | None = None
-    limited: bool = False
-    full: bool = False
-    mapped: set[str] = field(default_factory=set)
-    messages: list[str] = field(default_factory=list)
-    printed: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -97,8 +72,8 @@ def run_job(worker: Worker, job: ContainerJob, seconds: float) -> list[CaseRow]:
         raise StoppedError
     if outcome.ended is None:
         _see_that_others_start(worker, job)
-    rows = [_row(job, case, outcome) for case in job.cases]
-    _write_log(worker.context, job, call, outcome, rows[0].state if len(rows) == 1 else None)
+    rows = [case_row(job, case, outcome) for case in job.cases]
+    write_log(worker.context, job, call, outcome, rows[0].state if len(rows) == 1 else None)
     return rows
 
 
@@ -189,63 +164,3 @@ def _private(parent: Path) -> Iterator[Path]:
         raise FetaError(
             parent, f"can't be written ({error.strerror})", f"see that there is room; {_GOES_ON}"
         ) from error
-
-
-def _row(job: ContainerJob, case: Case, outcome: ContainerOutcome) -> CaseRow:
-    state = case_state(
-        outcome.ended, outcome.limited, outcome.full, case_id(case) in outcome.mapped, len(job.cases) == 1
-    )
-    seconds = outcome.ended.seconds / len(job.cases) if outcome.ended else 0.0
-    code = outcome.ended.exit_code if outcome.ended else None
-    return CaseRow(job.team.name, case_id(case), state, seconds=seconds, exit_code=code)
-
-
-def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alone: bool) -> CaseState:
-    """How a case ended.
-
-    Args:
-        ended: how its container ended; None where it never started.
-        limited: its time was up.
-        full: the space for results was used up.
-        mapped: there is a label map of the case. It counts however the container ended; in a call for all cases
-            it is all that matters.
-        alone: the container was for this case alone.
-    """
-    if ended is None:
-        return CaseState.NOT_STARTED
-    if mapped and (not alone or not (limited or full or ended.exit_code)):
-        return CaseState.DONE
-    if limited:
-        return CaseState.TIMED_OUT
-    if ended.out_of_memory:
-        return CaseState.OUT_OF_MEMORY
-    if full:
-        return CaseState.OUTPUT_FULL
-    return CaseState.CRASHED if ended.exit_code else CaseState.NO_RESULT
-
-
-def _write_log(
-    context: RunContext, job: ContainerJob, call: Call, outcome: ContainerOutcome, state: CaseState | None
-) -> None:
-    """What the organizer may want to know; never a part of the report, since it can hold test data."""
-    kept = outcome.printed[-context.limits.log_kb * 1024 :]
-    how = outcome.ended
-    ended = f"exit status {how.exit_code} after {how.seconds:.1f} s" if how else "not started"
-    result = str(state) if state else f"label maps of {len(outcome.mapped)} of {len(job.cases)} cases"
-    lines = [
-        f"team: {job.team.name}",
-        f"case: {job.label}",
-        f"image: {job.team.image} ({context.images[job.team.name]})",
-        f"command: {json.dumps(call.command)} {json.dumps(call.environment)}",
-        f"exceptions: {', '.join(job.team.exceptions.named()) or 'none'}",
-        f"ended: {ended}, {result}",
-        *(f"note: {line}" for line in outcome.messages),
-        f"--- what it printed, the last {context.limits.log_kb} KB at most ---",
-    ]
-    text = "\n".join([*map(_plain, lines), _plain(kept.decode("utf-8", "replace"))])
-    write_atomically(log_path(context.folders, job), text.rstrip("\n") + "\n")
-
-
-def _plain(text: str) -> str:
-    """Text without what would move a terminal's cursor."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -11,12 +11,11 @@ from evaluation.ranking.results import Results
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
 from evaluation.report import figures
 from evaluation.report.render import render_page
+from evaluation.report.run_table import run_table, run_words
 from evaluation.report.tables import (
     biometry_table,
     partitions,
     penalty_table,
-    run_table,
-    run_words,
     segmentation_table,
     significance_maps,
     tissue_tables,

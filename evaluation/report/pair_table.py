@@ -15,7 +15,8 @@ from rich.table import Table
 
 from evaluation.choices import Euler
 from evaluation.metrics.measurements import PairMetrics, measure
-from evaluation.scoring.policy import default_policy, fill_topology, score_pair
+from evaluation.scoring.penalties import fill_topology, score_pair
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.labels import TISSUE_NAMES, TISSUES
 from feta.volumes import read_label_map

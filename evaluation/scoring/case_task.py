@@ -18,7 +18,8 @@ import numpy.typing as npt
 from evaluation.metrics.measurements import LabelMap, PairMetrics, analyse, compare
 from evaluation.scoring.cache import Cache
 from evaluation.submissions.case_files import Located, TeamFiles
-from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, check_label_map, take
+from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, take
+from evaluation.submissions.label_maps import check_label_map
 from evaluation.submissions.lengths import check_lengths
 from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError

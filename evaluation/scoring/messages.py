@@ -1,4 +1,4 @@
-"""What scoring has to tell people beside the numbers."""
+"""What scoring tells people beside the numbers: messages about each team's files, warnings, provenance."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from feta.measurements import MEASUREMENTS
 if TYPE_CHECKING:
     from evaluation.harness.record import TeamRun
 
+#: More lines about one team than these help nobody.
+_MAX_LINES = 1000
+_ED = SEGMENTATION_METRICS.index("ed")
+
 
 @dataclass(frozen=True)
 class ScoringMessages:
-    """Remarks and provenance that accompany a ScoreTable into the report.
+    """Messages and provenance that accompany a ScoreTable into the report.
 
     Attributes:
-        teams: for each team, one line for every file that was rejected or read with a remark.
+        teams: for each team, one line for every file that was rejected or accepted with a message.
         warnings: one line each; what concerns the truth or the run as a whole.
         policy: the penalties in force, plain JSON values.
         versions: program or library → version.
@@ -39,15 +43,8 @@ class ScoringMessages:
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
 
 
-#: More lines about one team than these help nobody.
-_MAX_LINES = 1000
-
-
-_ED = SEGMENTATION_METRICS.index("ed")
-
-
 def team_lines(team: Submission, index: int, results: Sequence[CaseResult], table: ScoreTable) -> list[str]:
-    """Remarks on one team's files, first what was rejected.
+    """Messages about one team's files, first what was rejected.
 
     Args:
         index: of the team in the table.

@@ -16,15 +16,8 @@ from evaluation.scoring.cache import VERSION, Cache
 from evaluation.scoring.case_task import CaseResult, CaseTask
 from evaluation.scoring.dask_pool import run_on
 from evaluation.scoring.messages import ScoringMessages, team_lines
-from evaluation.scoring.policy import (
-    Policy,
-    default_policy,
-    ed_floor,
-    fill_lengths,
-    fill_topology,
-    missing_case,
-    score_pair,
-)
+from evaluation.scoring.penalties import ed_floor, fill_lengths, fill_topology, missing_case, score_pair
+from evaluation.scoring.policy import Policy, default_policy
 from evaluation.scoring.process_pool import run_all
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth, read_truth

@@ -7,31 +7,20 @@ is copied to a private file; all that follows looks at the copy.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import re
 import stat
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evaluation.submissions.reasons import Reason
-from feta.errors import FetaError
-from feta.files import GZIP_MAGIC
-from feta.grid import Grid
-from feta.nifti import HEADER_BYTES, Header, parse_header
-from feta.volumes import Volume, read_label_map
 
 #: A result file larger than this isn't read.
 MAX_FILE_BYTES = 2 << 30
-
-
 _BLOCK = 1 << 20
-#: What single precision does to a grid isn't worth a remark.
-_NEGLIGIBLE_MM = 1e-5
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISLNK, "is a link"),
@@ -156,58 +145,3 @@ def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
 
 def _state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, ...]]:
-    """Read a submitted label map and hold it against the grid of its case.
-
-    Returns:
-        The map, and one line for each thing that is accepted with a remark.
-
-    Raises:
-        RejectedError: it can't be read, isn't a label map, or lies on another grid.
-    """
-    try:
-        header = read_header(copy.path)
-        gap = grid.difference(header.grid)
-        if gap:
-            raise RejectedError(
-                Reason.WRONG_GRID, f"{copy.name}: not on the grid of its image: {gap}; resample it to the T2w"
-            )
-        volume = read_label_map(copy.path)
-    except FetaError as error:
-        raise RejectedError(Reason.INVALID_FILE, _reworded(error, copy.name)) from error
-    return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _messages(header, grid))
-
-
-def read_header(path: Path) -> Header:
-    """Header of a volume, without reading its voxels.
-
-    Raises:
-        FetaError: it is no NIfTI header that can be used.
-    """
-    try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == GZIP_MAGIC
-            file.seek(0)
-            head = gzip.GzipFile(fileobj=file).read(HEADER_BYTES) if zipped else file.read(HEADER_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise FetaError(path, "gzip data are damaged or end too early", "copy the file again") from error
-    return parse_header(head, path)
-
-
-def _messages(header: Header, grid: Grid) -> list[str]:
-    messages = []
-    if header.scaled:
-        messages.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
-    elif header.dtype.kind == "f":
-        messages.append("labels are stored as floating-point numbers; accepted, since all are whole")
-    small = grid.difference(header.grid, _NEGLIGIBLE_MM)
-    if small:
-        messages.append(f"grid differs within the tolerance ({small}); accepted")
-    return messages
-
-
-def _reworded(error: FetaError, name: PurePosixPath) -> str:
-    """The message with the file's own name in place of the copy's."""
-    return str(FetaError(str(name), error.problem, error.remedy))

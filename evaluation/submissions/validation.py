@@ -11,7 +11,8 @@ import numpy as np
 
 from evaluation.submissions.case_files import Located, TeamFiles, locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
-from evaluation.submissions.intake import RejectedError, check_label_map, read_header, take
+from evaluation.submissions.intake import RejectedError, take
+from evaluation.submissions.label_maps import check_label_map, read_header
 from evaluation.submissions.lengths import check_lengths
 from feta.cases import Case, find_cases
 from feta.errors import FetaError

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
+from evaluation.harness.case_state import CaseState
 from evaluation.harness.context import RunContext, RunFolders, log_path
 from evaluation.harness.engine import Ended, Engine, GoneError, RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
 from evaluation.harness.roster import ResourceLimits
 from evaluation.harness.staging import stage
-from evaluation.harness.state import CaseState
 from evaluation.harness.volumes import ResultVolumes
 from feta.errors import FetaError
 from tests.support.made_up_roster import first_job

@@ -16,8 +16,8 @@ import pytest
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.results import Results, compute_results
 from evaluation.report import figures
+from evaluation.report.cells import p_value
 from evaluation.report.page_content import render
-from evaluation.report.tables import p_value
 from evaluation.report.worst_cases import draw
 from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.policy import default_policy

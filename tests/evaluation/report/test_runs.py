@@ -7,7 +7,7 @@ import dataclasses
 from evaluation.harness.record import TeamRun
 from evaluation.ranking.results import as_json, compute_results
 from evaluation.report.page_content import render
-from evaluation.report.tables import run_table
+from evaluation.report.run_table import run_table
 from evaluation.scoring.messages import ScoringMessages
 from tests.support.made_up_scores import made_up_table
 

@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 
 from evaluation.choices import Euler
 from evaluation.metrics.measurements import measure
-from evaluation.scoring.policy import (
-    default_policy,
-    ed_floor,
-    fill_lengths,
-    fill_topology,
-    missing_case,
-    read_policy,
-    score_pair,
-)
+from evaluation.scoring.penalties import ed_floor, fill_lengths, fill_topology, missing_case, score_pair
+from evaluation.scoring.policy import default_policy, read_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreCaps
 from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError

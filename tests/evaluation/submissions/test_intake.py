@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from evaluation.submissions import intake
-from evaluation.submissions.intake import RejectedError, check_label_map, printable, take
+from evaluation.submissions.intake import RejectedError, printable, take
+from evaluation.submissions.label_maps import check_label_map
 from tests.support.hostile import ACCEPTED, REJECTED, SHAPE, Maker, make_device
 from tests.support.small_brains import grid_of, write_truth
 

@@ -9,3 +9,5 @@ from typing import Literal
 Euler = Literal["table", "reference"]
 #: How teams are ranked; see ``evaluation.ranking.schemes``.
 RankingScheme = Literal["paper", "per-case", "per-label"]
+#: How results are printed: a table on a terminal (lines separated by tabs elsewhere), or JSON.
+Format = Literal["table", "json"]

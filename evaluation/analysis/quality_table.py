@@ -62,7 +62,7 @@ def read_estimates(path: Path) -> dict[str, float]:
     """
     table = read_table(path)
     if not {"case", "quality"} <= set(table.header):
-        raise FetaError(path, "has no columns 'case' and 'quality'", "make it with feta-evaluate estimate-quality")
+        raise FetaError(path, "has no columns 'case' and 'quality'", "make it with feta-evaluate quality estimate")
     case, quality = table.header.index("case"), table.header.index("quality")
     found = {row[case]: parse_number(row[quality]) for row in table.rows if len(row) > max(case, quality)}
     return {name: value for name, value in found.items() if value is not None}

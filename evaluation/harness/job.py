@@ -22,7 +22,7 @@ from feta.errors import FetaError
 
 _JOB_LABEL = "feta.job"
 _KILLED_SECONDS = 60.0
-_GOES_ON = "the same command goes on where it was"
+_CONTINUES = "the same command continues where it stopped"
 
 
 class StoppedError(Exception):
@@ -117,7 +117,7 @@ def _see_that_others_start(worker: Worker, job: ContainerJob) -> None:
     try:
         engine.remove(engine.start(helper_arguments(worker.context.helper_id, (), labels)))
     except RefusedError as error:
-        raise FetaError("container engine", f"starts no container of ours ({error})", _GOES_ON) from error
+        raise FetaError("container engine", f"starts no container of ours ({error})", _CONTINUES) from error
 
 
 def _see_that_they_were_held(worker: Worker, job: ContainerJob, job_volumes: JobVolumes) -> None:
@@ -128,7 +128,7 @@ def _see_that_they_were_held(worker: Worker, job: ContainerJob, job_volumes: Job
     """
     if not worker.stop.is_set() and not worker.volumes.keeps(job_volumes):
         said = "the container that held results has ended"
-        raise FetaError(job.team.name, said, f"see that helper_image has `sleep`, and the engine runs; {_GOES_ON}")
+        raise FetaError(job.team.name, said, f"see that helper_image has `sleep`, and the engine runs; {_CONTINUES}")
 
 
 def _fetch(worker: Worker, job: ContainerJob, call: Call, job_volumes: JobVolumes, outcome: ContainerOutcome) -> None:
@@ -162,5 +162,5 @@ def _private(parent: Path) -> Iterator[Path]:
             yield Path(folder)
     except OSError as error:
         raise FetaError(
-            parent, f"can't be written ({error.strerror})", f"see that there is room; {_GOES_ON}"
+            parent, f"can't be written ({error.strerror})", f"see that there is room; {_CONTINUES}"
         ) from error

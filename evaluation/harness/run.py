@@ -32,7 +32,7 @@ def run(roster: Roster, input_: Path, output: Path, on_cases_done: OnCasesDone) 
 
     Args:
         input_: a BIDS tree or a flat folder of volumes with participants.tsv. Nothing else of it is shown to a team.
-        output: state, logs and submissions; a run that was killed goes on there.
+        output: state, logs and submissions; a run that was killed continues there.
         on_cases_done: told of each job's cases when they have ended, in the thread that ran them.
 
     Returns:
@@ -40,7 +40,7 @@ def run(roster: Roster, input_: Path, output: Path, on_cases_done: OnCasesDone) 
 
     Raises:
         FetaError: roster, input, output or engine can't be used; or another harness is at work there.
-        KeyboardInterrupt: interrupted; containers are gone, and the next run goes on.
+        KeyboardInterrupt: interrupted; containers are gone, and the next run continues.
     """
     cases = cases_to_run(input_, roster)
     folders = RunFolders(output)

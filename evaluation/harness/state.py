@@ -59,7 +59,7 @@ class RunState:
             self._insert(database, roster.teams, images, cases)
 
     def check(self, roster: Roster, images: Mapping[str, str], cases: Sequence[str], about: str) -> None:
-        """Go on with a roster: teams may have come in, but nothing else may have changed.
+        """Continue with a roster: teams may have come in, but nothing else may have changed.
 
         Raises:
             FetaError: limits, the input, or a team's image or rules aren't those of the run; or the file is none.

@@ -52,7 +52,9 @@ def run_teams(
                         with ResultVolumes(own, context, team, len(jobs)) as volumes:
                             _run_team(Worker(own, context, volumes, gpu, stop), state, team, jobs, on_cases_done)
                     except GoneError:
-                        remedy = "put the very same back (docker load, or pull); the same command goes on where it was"
+                        remedy = (
+                            "put the very same back (docker load, or pull); the same command continues where it stopped"
+                        )
                         gone.put(GoneError(team.name, f"its image {team.image} is gone", remedy))
         except (Empty, StoppedError):
             return

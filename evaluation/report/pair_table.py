@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.choices import Euler
+from evaluation.choices import Euler, Format
 from evaluation.metrics.measurements import PairMetrics, measure
 from evaluation.scoring.penalties import fill_topology, score_pair
 from evaluation.scoring.policy import default_policy
@@ -46,7 +46,7 @@ def compare_files(truth: Path, prediction: Path, euler: Euler) -> Pair:
     return Pair(measured, scores, reasons)
 
 
-def print_pair(pair: Pair, *, format: str) -> None:
+def print_pair(pair: Pair, *, format: Format) -> None:
     """Print a pair as a table, as tab-separated lines where the output isn't a terminal, or as JSON."""
     rows = [_row(pair, i) for i in range(len(TISSUES))]
     if format == "json":

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import IO, Literal
+from typing import IO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evaluation.choices import Format
 from evaluation.ranking.leaderboard import Cell, LeaderboardGroup, Row
 from evaluation.ranking.results import Results, as_json
 
@@ -25,9 +26,7 @@ NUMBERS = 64
 DIGITS = {"dice": 3, "vs": 3, "hd95": 2, "ed": 1, "ed_floor": 1}
 
 
-def print_leaderboard(
-    results: Results, *, format: Literal["table", "json"] = "table", file: IO[str] | None = None
-) -> None:
+def print_leaderboard(results: Results, *, format: Format = "table", file: IO[str] | None = None) -> None:
     """Print the cohort's two leaderboards (``table``) or all of results.json (``json``).
 
     Args:

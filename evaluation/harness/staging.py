@@ -1,6 +1,6 @@
 """The input as submissions see it: volumes, ages and pathology, copied out of the organizer's folder.
 
-Nothing else of that folder is within a container's reach: no truth that lies beside a volume, no other case.
+Nothing else of that folder is within a container's reach: no ground truth that lies beside a volume, no other case.
 """
 
 from __future__ import annotations

@@ -47,12 +47,12 @@ class LabelMap:
 
 @dataclass(frozen=True)
 class PairMetrics:
-    """Measurements of labels 1–7 of one pair; arrays (7,) unless said otherwise.
+    """Metrics of labels 1–7 of one pair, ground truth and prediction; arrays (7,) unless said otherwise.
 
     Attributes:
         dice, vs: NaN where the label is in neither map.
         hd95: mm, infinite where the label is missing in either map.
-        betti_truth, betti_prediction: (7, 3) int64.
+        betti_truth, betti_prediction: (7, 3) int64, (b0, b1, b2).
         in_truth, in_prediction: bool.
         diagonal: mm, of the image.
     """
@@ -106,7 +106,7 @@ def analyse(volume: Volume) -> LabelMap:
 
 
 def compare(truth: LabelMap, prediction: LabelMap) -> PairMetrics:
-    """Measure a prediction against the truth on the same grid.
+    """Measure a prediction against the ground truth on the same grid.
 
     Raises:
         ValueError: the maps' shapes differ.

@@ -1,6 +1,6 @@
 """Unranked rows that a leaderboard is read against: the GA baseline and the inter-rater difference.
 
-Both come from files made elsewhere; nothing here is ever fitted on the scored truth.
+Both come from files made elsewhere; nothing here is ever fitted on the scored ground truth (no leakage).
 """
 
 from __future__ import annotations

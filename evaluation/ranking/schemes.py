@@ -66,7 +66,7 @@ class Ranking:
 
 
 def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
-    """Ranks along an axis, smallest value first; ties share the smallest rank (1, 2, 2, 4)."""
+    """Competition ranks along an axis, smallest value first; ties share the smallest rank (1, 2, 2, 4)."""
     moved = _rounded(np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1))
     ranks = np.ones(moved.shape, dtype=np.int_)
     for other in range(moved.shape[-1]):
@@ -147,7 +147,7 @@ def rank_units(
 
 
 def rank(table: ScoreTable, scheme: RankingScheme = "paper") -> tuple[Ranking | None, Ranking | None]:
-    """Segmentation and biometry rankings of the whole cohort; None where there is no truth for one."""
+    """Segmentation and biometry rankings of the whole cohort; None where there is no ground truth for one."""
     everyone = np.ones(len(table.cases), dtype=bool)
     return (
         rank_units(segmentation_units(table, scheme), table.teams, scheme, everyone),

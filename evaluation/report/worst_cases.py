@@ -67,7 +67,7 @@ def worst_cases(results: Results, source: PictureSource) -> list[TeamShots]:
 
 
 def draw(truth: Labels, prediction: Labels, spacing: tuple[float, float, float]) -> bytes:
-    """Truth, prediction and their difference in three planes, as a PNG.
+    """Ground truth, prediction and their difference in three planes, as a PNG.
 
     Args:
         truth, prediction: (z, y, x) uint8 labels 0–7 on one grid.

@@ -24,14 +24,14 @@ _BETTI = slice(SEGMENTATION_METRICS.index("b0"), None)
 
 
 def expected_betti(betti_truth: npt.NDArray[np.int64], euler: Euler) -> npt.NDArray[np.int64]:
-    """What Betti numbers are compared with, (7, 3): the fixed table, or those of the true map."""
+    """What Betti numbers are compared with, (7, 3): the challenge's fixed table, or those of the ground truth."""
     if euler == "reference":
         return betti_truth
     return np.array([EXPECTED_BETTI[tissue] for tissue in TISSUES], dtype=np.int64)
 
 
 def ed_floor(betti_truth: npt.NDArray[np.int64], euler: Euler) -> npt.NDArray[np.float64]:
-    """ED of a perfect prediction, (7,)."""
+    """ED (Euler difference, |χ − expected χ|, FeTA 2024) of a perfect prediction, (7,)."""
     difference = euler_numbers(betti_truth) - euler_numbers(expected_betti(betti_truth, euler))
     return np.abs(difference).astype(np.float64)
 
@@ -40,6 +40,8 @@ def score_pair(
     measured: PairMetrics, policy: Policy, euler: Euler
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.str_]]:
     """Scores of one pair before the penalties that depend on other teams.
+
+    ED = |χ − expected χ| and |Δb0|, |Δb1|, |Δb2| are the topology metrics of FeTA 2024 (Zalevskyi et al. 2025).
 
     Returns:
         (7, 7) values, NaN where the label is missing and ED and Betti differences still

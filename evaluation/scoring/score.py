@@ -42,12 +42,12 @@ def score(
     cache: Path | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[ScoreTable, ScoringMessages]:
-    """Score all teams against the truth.
+    """Score all teams against the ground truth.
 
     Args:
-        truth: BIDS tree with label maps, participants.tsv and biometry.tsv.
+        truth: ground truth, a BIDS tree with label maps, participants.tsv and biometry.tsv.
         submissions: one folder for each team.
-        euler: what ED and Betti differences refer to: the fixed table, or the true map.
+        euler: what ED and Betti differences refer to: the fixed table, or the label map of the ground truth.
         jobs: processes; by default one for each core that this process may use.
         scheduler: address of a dask scheduler whose workers do the measuring, in place of processes here.
         policy: penalties; by default the declared ones.

@@ -1,4 +1,4 @@
-"""The truth: a BIDS tree of label maps with participants.tsv and the true lengths."""
+"""The ground truth: a BIDS tree of label maps with participants.tsv and the true lengths, ``truth`` for short."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN_SITE = "unknown"
 
 @dataclass(frozen=True)
 class Truth:
-    """Everything that is scored against.
+    """The ground truth: everything that is scored against.
 
     Attributes:
         cases: in the order of their names; ``name`` is what predictions pair by.
@@ -43,7 +43,7 @@ class Truth:
 
 
 def read_truth(root: Path) -> Truth:
-    """Find the cases of the truth and read its tables; no label map is read yet.
+    """Find the cases of the ground truth and read its tables; no label map is read yet.
 
     Raises:
         FetaError: there is no label map, or two for one case.

@@ -1,6 +1,6 @@
 """What lies in the teams' folders, found without following a link.
 
-Accepted layouts below a team's folder: the input's BIDS tree mirrored
+Accepted layouts below a team's folder: the input's BIDS tree
 (``sub-*/[ses-*/]anat``), the same below ``derivatives/predictions/<name>``, or
 flat; also 2021's flat ``<sub>_seg_result.nii.gz``.
 """
@@ -183,10 +183,10 @@ def _sort_in(name: PurePosixPath, submission: Submission) -> None:
         place = place[3:]
     subject = re.match(r"sub-[A-Za-z0-9]+", name.name)
     is_flat = not place
-    is_mirrored = len(place) in (2, 3) and place[-1] == "anat" and subject is not None and place[0] == subject.group()
-    if is_mirrored and len(place) == 3:
-        is_mirrored = place[1].startswith("ses-")
-    if not (is_flat or is_mirrored):
+    is_in_tree = len(place) in (2, 3) and place[-1] == "anat" and subject is not None and place[0] == subject.group()
+    if is_in_tree and len(place) == 3:
+        is_in_tree = place[1].startswith("ses-")
+    if not (is_flat or is_in_tree):
         submission.messages.append(
             f"{_shown(name)}: lies where no result belongs (sub-X/anat/ of its subject); ignored"
         )

@@ -81,7 +81,7 @@ def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identit
         root: the team's folder, itself no link.
         name: the file below it.
         folder: where the copy goes.
-        truth: files that no submission may be, under whatever name (hard links).
+        truth: files of the ground truth, which no submission may be, under whatever name (hard links).
 
     Raises:
         RejectedError: it isn't a regular file inside ``root``, is the truth itself, too large, or changes meanwhile.

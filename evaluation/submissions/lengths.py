@@ -1,8 +1,4 @@
-"""The five lengths: the true ones, a team's, and the error of one against the other.
-
-A length's error is 100 · |predicted − true| / true, in percent; MAPE is its mean
-over all (case, length) pairs whose truth exists.
-"""
+"""A team's five lengths of one case, read and checked (their errors: ``evaluation.metrics.length_error``)."""
 
 from __future__ import annotations
 

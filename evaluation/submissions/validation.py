@@ -1,4 +1,4 @@
-"""What would be rejected of a submission, before the deadline and without the truth."""
+"""What would be rejected of a submission, before the deadline and without the ground truth."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class CaseTask:
     """One case and the files of all teams.
 
     Attributes:
-        problem: why the ground truth's label map can't be used, where that is known beforehand; then it isn't looked at.
+        problem: why the ground truth's label map can't be used, if that is known beforehand; it isn't looked at then.
     """
 
     case: str

@@ -40,7 +40,7 @@ demo: .venv/.complete ## simulate three sites, run three rivals, score, rank, re
 	@echo "== 4 of 4 · look at $(abspath $(DEMO))/report/report.html"
 	@echo "   label maps, lengths and pictures: $(abspath $(DEMO))/submissions"
 
-test: .venv/.complete ## the tests, except those of the containers (.ci/run)
+test: .venv/.complete ## the tests, except those of the containers (tools/check)
 	$(BIN)/python -m pytest
 
 lint: .venv/.complete ## style and types

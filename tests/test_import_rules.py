@@ -33,20 +33,20 @@ LAYERS = {
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",
+    "evaluation/choices.py": "",
     "evaluation/submissions": "feta",
     "evaluation/metrics": "feta",
     "evaluation/harness": "feta evaluation/submissions",
-    "evaluation/scoring": "feta evaluation/submissions evaluation/metrics evaluation/harness",
-    "evaluation/ranking": "feta evaluation/submissions evaluation/scoring",
+    "evaluation/scoring": "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness",
+    "evaluation/ranking": "feta evaluation/choices.py evaluation/submissions evaluation/scoring",
     "evaluation/report": (
-        "feta evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring evaluation/ranking"
+        "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
+        "evaluation/ranking"
     ),
-    "evaluation/analysis": (
-        "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report"
-    ),
+    "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
     "evaluation/cli.py": (
-        "feta evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking evaluation/report "
-        "evaluation/analysis"
+        "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
+        "evaluation/ranking evaluation/report evaluation/analysis"
     ),
     "evaluation/__main__.py": "evaluation/cli.py",
     # Simulation and training. They train what the submission runs, and score it as the organizers do.
@@ -71,12 +71,22 @@ LAYERS = {
         "evaluation/metrics evaluation/scoring training/imaging training/data training/anatomy training/synthesis "
         "training/engine training/assessment"
     ),
-    "training/commands": (
-        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/runs "
-        "training/data training/anatomy training/scanner training/phantom training/synthesis training/engine "
-        "training/assessment training/tasks"
+    "training/commands": "feta training/engine training/tasks",
+    "training/commands/data": (
+        "feta inference/geometry inference/biometry training/data training/anatomy training/scanner training/phantom "
+        "training/synthesis training/engine training/commands"
     ),
-    "training/cli.py": "feta training/assessment training/commands",
+    "training/commands/fit": (
+        "feta inference/networks inference/segmentation training/data training/synthesis training/engine training/tasks "
+        "training/commands"
+    ),
+    "training/commands/assess": (
+        "feta inference/biometry inference/runs training/anatomy training/scanner training/assessment training/tasks "
+        "training/commands"
+    ),
+    "training/cli.py": (
+        "feta training/commands training/commands/data training/commands/fit training/commands/assess"
+    ),
     "training/__main__.py": "training/cli.py",
 }  # fmt: skip
 

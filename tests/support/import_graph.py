@@ -78,7 +78,7 @@ class Code:
             source, target = self.room(each.source), self.room(each.target)
             if source != target and target not in allowed.get(source, "").split():
                 wrong.append(f"{self.modules[each.source]}:{each.line} imports {each.target}")
-        return wrong
+        return list(dict.fromkeys(wrong))
 
 
 def reachable(graph: Mapping[str, Iterable[str]], start: str) -> set[str]:

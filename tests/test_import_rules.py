@@ -29,7 +29,8 @@ LAYERS = {
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
     ),
-    "inference/cli.py": "feta inference/biometry inference/runs",
+    "inference/options.py": "feta inference/biometry inference/runs",
+    "inference/cli.py": "feta inference/runs inference/options.py",
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",
@@ -44,14 +45,15 @@ LAYERS = {
         "evaluation/ranking"
     ),
     "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
-    "evaluation/cli.py": (
-        "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
-        "evaluation/ranking evaluation/report evaluation/analysis"
+    "evaluation/commands": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report evaluation/analysis"
     ),
+    "evaluation/cli.py": "feta evaluation/metrics evaluation/commands",
     "evaluation/__main__.py": "evaluation/cli.py",
     # Simulation and training. They train what the submission runs, and score it as the organizers do.
     "training/__init__.py": "",
-    "training/imaging": "feta",
+    "training/imaging": "",
     "training/data": "feta inference/geometry inference/biometry training/imaging",
     "training/anatomy": (
         "feta inference/geometry inference/networks inference/biometry training/imaging training/data"
@@ -77,8 +79,8 @@ LAYERS = {
         "training/synthesis training/engine training/commands"
     ),
     "training/commands/fit": (
-        "feta inference/networks inference/segmentation training/data training/synthesis training/engine training/tasks "
-        "training/commands"
+        "feta inference/networks inference/segmentation training/data training/synthesis training/engine "
+        "training/tasks training/commands"
     ),
     "training/commands/assess": (
         "feta inference/biometry inference/runs training/anatomy training/scanner training/assessment training/tasks "

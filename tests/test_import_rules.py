@@ -29,7 +29,7 @@ LAYERS = {
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
     ),
-    "inference/options.py": "feta inference/biometry inference/runs",
+    "inference/options.py": "inference/biometry inference/runs",
     "inference/cli.py": "feta inference/runs inference/options.py",
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.

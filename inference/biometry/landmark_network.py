@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +24,10 @@ from inference.biometry.landmark_box import SIZE, averaged, brain_box, fractions
 from inference.biometry.line import Line
 from inference.biometry.mask_operations import SMALLEST_VOLUME_MM3
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
+from inference.geometry.segmentation_result import Segmentation
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
-
-if TYPE_CHECKING:
-    from inference.geometry.segmentation_result import Segmentation
+from inference.networks.weights import Model, load_network
 
 #: Standard deviation (voxels) of the heatmaps that the network is taught.
 HEAT_SD = 1.5
@@ -89,13 +87,23 @@ class LandmarkNetwork:
     Args:
         network: as ``load_network(model.landmarks)`` gives it: 8 channels in, 10 out.
         compute: where, and in which precision.
-        flips: average over the box and its mirror image.
+        mirror_tta: test-time augmentation, the mean over the box and its mirror image.
     """
 
-    def __init__(self, network: ResidualUNet, compute: Compute, *, flips: bool = True) -> None:
+    def __init__(self, network: ResidualUNet, compute: Compute, *, mirror_tta: bool = True) -> None:
         self.network = network.to(compute.device)
         self.compute = compute
-        self.flips = flips
+        self.mirror_tta = mirror_tta
+
+    @classmethod
+    def of(cls, model: Model, compute: Compute, *, mirror_tta: bool = True) -> LandmarkNetwork | None:
+        """With the landmark network of a folder of weights; None where it has none.
+
+        Raises:
+            FetaError: the weights can't be used.
+        """
+        named = model.landmarks
+        return None if named is None else cls(load_network(named), compute, mirror_tta=mirror_tta)
 
     def __call__(
         self, image: Volume, segmentation: Segmentation, aligned: AlignedLabels | None = None
@@ -127,7 +135,7 @@ class LandmarkNetwork:
         channels = channels.to(self.compute.device)
         with self.compute.precision():
             logits = self.network(channels[None])[0].float()
-            if self.flips:
+            if self.mirror_tta:
                 logits = (logits + mirrored(self.network(channels.flip(-1)[None])[0].float())) / 2
         return logits.cpu()
 

@@ -1,4 +1,4 @@
-"""Probabilities brought back from the upright box onto the volume's own grid."""
+"""Native space: probabilities resampled from the upright box to the volume's own grid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from feta.grid import Matrix, transformed
 from inference.geometry.frames import SLAB_VOXELS, coordinates, sample
+from inference.geometry.orientation import Reorientation
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,21 @@ class NativeSpaceLabels:
     labels: npt.NDArray[np.uint8]
     part: tuple[slice, slice, slice]
     scores: npt.NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What networks predict for a volume, in its native space.
+
+    Attributes:
+        native: labels and scores, with the grid's axes in the order that the networks saw.
+        to_canonical: 4×4 from index (x, y, z) of the labels to canonical brain mm.
+        order: how the volume's axes were put into that order; its ``undo`` gives the order in which it is stored.
+    """
+
+    native: NativeSpaceLabels
+    to_canonical: Matrix
+    order: Reorientation
 
 
 def resample_to_native(

@@ -1,4 +1,4 @@
-"""From a network's probabilities to the label map that is written."""
+"""Post-processing: from a network's prediction to the label map that is written."""
 
 from __future__ import annotations
 
@@ -7,22 +7,44 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.grid import Matrix
-from inference.geometry.native_grid import NativeSpaceLabels
+from inference.geometry.native_grid import NativeSpaceLabels, Prediction
 from inference.segmentation.pose import Pose
 
 #: A pose that fits worse than this (in brain sizes) is reported.
 DOUBTFUL_RESIDUAL = 0.1
 
 
-def constructed(found: NativeSpaceLabels, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
-    """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
+def postprocess(prediction: Prediction, *, topology: bool) -> npt.NDArray[np.uint8]:
+    """The label map (Z, Y, X) in the order of axes in which the volume is stored.
+
+    Args:
+        prediction: with scores where the topology is to be constructed.
+        topology: keep the largest component only, or also construct the topology that tissues have.
+    """
+    native = prediction.native
+    labels = largest_component(native.labels)
+    if topology:
+        labels[native.part] = constructed(native, labels, prediction.to_canonical)
+    return prediction.order.undo(labels)
+
+
+def constructed(
+    native: NativeSpaceLabels, labels: npt.NDArray[np.uint8], to_canonical: Matrix
+) -> npt.NDArray[np.uint8]:
+    """The part of the label map (Z, Y, X) that has scores, with the topology that tissues have.
+
+    Args:
+        native: the prediction, with scores.
+        labels: its label map after the largest component was taken.
+        to_canonical: 4×4 from its index (x, y, z) to canonical mm, which tells the hemispheres apart.
+    """
     # numba takes a while to import, which runs without it needn't pay.
     from inference.topology.correction import construct
 
-    assert found.scores is not None
-    z, y, x = np.ogrid[found.part]
+    assert native.scores is not None
+    z, y, x = np.ogrid[native.part]
     a, b, c, d = to_canonical[0]
-    return construct(labels[found.part], found.scores, a * x + b * y + c * z + d < 0)
+    return construct(labels[native.part], native.scores, a * x + b * y + c * z + d < 0)
 
 
 def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import WeightFile, read_model, save_network
 from inference.runs.settings import Settings
 from inference.segmentation.autoencoder import LEAST, Autoencoder, mended_logits
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.segmenter import load_segmenter
 
 SHAPE = NetworkSettings(inputs=8, outputs=64, widths=(2, 2), blocks=(1, 1), heads=1, stem=2)
 
@@ -81,9 +81,11 @@ def _volume() -> Volume:
 
 
 def test_the_segmenter_mends_only_when_asked(tmp_path: Path) -> None:
-    folder = _weights(tmp_path)
-    mended = Segmenter(folder, choose("cpu"), flips=False, topology=False, autoencoder=True)(_volume()).labels.array
-    plain = Segmenter(folder, choose("cpu"), flips=False, topology=False)(_volume()).labels.array
+    model, compute = read_model(_weights(tmp_path)), choose("cpu")
+    plain, mended = (
+        load_segmenter(model, compute, mirror_tta=False, topology=False, autoencoder=asked)(_volume()).labels.array
+        for asked in (False, True)
+    )
     assert (mended[4:-4, 4:-4, 4:-4] == 5).all()
     assert not (plain == 5).all()
 

@@ -58,7 +58,7 @@ class Model:
 @pytest.fixture
 def segmenter(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
-    monkeypatch.setattr(biometry_evidence, "_segmenter", lambda weights: made)
+    monkeypatch.setattr(biometry_evidence, "_networks", lambda weights: (made, None))
     monkeypatch.setattr(biometry_evidence, "read_model", lambda weights: made.model)
     return made
 

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from feta.grid import Matrix
 from feta.labels import LABEL_COUNT
+from feta.volumes import Volume
 from inference.geometry.frames import box_to_frame
 from inference.geometry.preprocessing import standardise
+from inference.geometry.view import Size
 
 #: Voxels along (x, y, z), and how many of them on each side lie outside the brain.
 SIZE = (56, 64, 56)
@@ -40,9 +42,24 @@ def brain_box(low: npt.ArrayLike, high: npt.ArrayLike) -> Matrix:
     Returns:
         4×4 from index (x, y, z) of the box's voxels to the upright frame's mm.
     """
+    return box_to_frame(SIZE, *brain_scale(low, high))
+
+
+def brain_scale(low: npt.ArrayLike, high: npt.ArrayLike) -> tuple[float, npt.NDArray[np.float64]]:
+    """Side of the box's voxels and its middle (x, y, z), mm, for the same arguments."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     spacing = float(np.max((high - low) / (np.array(SIZE) - 1 - 2 * MARGIN)))
-    return box_to_frame(SIZE, float(np.clip(spacing, *SPACINGS)), (low + high) / 2)
+    return float(np.clip(spacing, *SPACINGS)), (low + high) / 2
+
+
+def read_image(volume: Volume, matrix: Matrix, _size: Size, _spacing: float) -> Tensor:
+    """An image (1, Z, Y, X) in the box, for ``view``: the mean of a finer linear interpolation."""
+    return averaged(in_box(volume.array, matrix, 1))[None]
+
+
+def read_fractions(volume: Volume, matrix: Matrix, _size: Size, _spacing: float) -> Tensor:
+    """A label map's fractions (8, Z, Y, X) in the box, for ``view``."""
+    return fractions(in_box(volume.array, matrix, 0))
 
 
 def in_box(array: npt.NDArray, box_to_index: Matrix, order: int) -> npt.NDArray:

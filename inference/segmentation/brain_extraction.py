@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from feta.grid import Matrix
 from feta.volumes import Volume
-from inference.geometry.frames import box_to_frame
-from inference.geometry.preprocessing import signal, standardise, to_box
+from inference.geometry.preprocessing import signal, standardise
+from inference.geometry.view import view
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
-from inference.networks.sliding_window import predict
+from inference.networks.sliding_window import predict, softmax
 from inference.networks.weights import Model, load_network
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose
@@ -67,15 +66,13 @@ class BrainExtractor:
         """Look at a box (least, greatest x, y, z in mm) of a frame; signal must fill its brain ``surrounded`` times."""
         size = np.maximum(np.ceil((high - low) / self.spacing).astype(int), self.patch)
         x, y, z = (int(n) for n in size)
-        box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
-        image = to_box(volume, frame, box, (x, y, z))
-        bright = signal(image)
-        probability = predict(image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
-        brain = BrainMask.of(probability, np.linalg.inv(frame @ box))
+        seen = view(volume, frame, self.spacing, (x, y, z), (low + high) / 2)
+        bright = signal(seen.image)
+        # Each patch is normalised by itself, as in training.
+        probability = predict(seen.image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
+        brain = BrainMask.of(probability, seen.to_index)
         return None if brain is None or bright.sum() < surrounded * (brain.probability > 0.5).sum() else brain
 
-    @torch.inference_mode()
     def _softmax(self, patch: Tensor) -> Tensor:
         """Probabilities (1, 2, Z, Y, X) of a patch, standardised by its own signal."""
-        with self.compute.precision():
-            return self.network(standardise(patch, signal(patch))).float().softmax(1)
+        return softmax(self.network, self.compute, standardise(patch, signal(patch)))

@@ -19,9 +19,9 @@ from torch import Tensor
 from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.geometry.frames import box_to_frame, resample
-from inference.geometry.preprocessing import signal, standardise, to_box
+from inference.geometry.preprocessing import signal, standardise
 from inference.geometry.similarity import fit_similarity
+from inference.geometry.view import View, view
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 from inference.segmentation.brain_mask import SMALLEST_BRAIN_ML, BrainMask
@@ -97,26 +97,28 @@ class Locator:
         look = self._look(coarse, pose.to_ras[:3, :3], pose.centre())
         return None if look is None else replace(self._settle(coarse, look).pose, brain=pose.brain)
 
-    def _coarse(self, volume: Volume, brain: BrainMask | None) -> tuple[Tensor, Matrix]:
-        """The whole volume at the network's spacing (or its brain), and the matrix from RAS mm to its index."""
+    def _coarse(self, volume: Volume, brain: BrainMask | None) -> View:
+        """The whole volume (or its brain) at the network's spacing, in RAS mm."""
         ends = volume.grid.corners() * [-1, -1, 1]
         low, high = ends.min(0), ends.max(0)
         x, y, z = (int(n) for n in np.ceil(np.maximum(high - low, 1.0) / self.spacing).astype(int) + 1)
-        box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
-        image = to_box(volume, np.eye(4), box, (x, y, z))
-        return image if brain is None else image * brain.around(box, (x, y, z))[1], np.linalg.inv(box)
 
-    def _centre(self, coarse: tuple[Tensor, Matrix]) -> Points | None:
+        def only_brain(whole: View) -> Tensor:
+            return whole.image if brain is None else whole.image * brain.around(whole.to_ras, whole.size)[1]
+
+        return view(volume, np.eye(4), self.spacing, (x, y, z), (low + high) / 2, normalise=only_brain)
+
+    def _centre(self, coarse: View) -> Points | None:
         """Middle of the brain (RAS mm), from looks at the whole volume four ways up; None without a brain."""
-        image, to_index = coarse
-        size = np.array(image.shape[:0:-1])
-        middle = (np.linalg.inv(to_index) @ [*((size - 1) / 2), 1])[:3]
+        size = np.array(coarse.size)
+        # Inverted twice rather than not at all: that decides the last bit of where the search begins.
+        middle = (np.linalg.inv(coarse.to_index) @ [*((size - 1) / 2), 1])[:3]
         extent = float(size.max() * self.spacing)
         looks = [self._look(coarse, turn, middle, extent) for turn in HALF_TURNS]
         found = [look for look in looks if look is not None]
         return max(found, key=_sureness).pose.centre() if found else None
 
-    def _settle(self, coarse: tuple[Tensor, Matrix], look: _Look) -> _Look:
+    def _settle(self, coarse: View, look: _Look) -> _Look:
         """Look again from the pose just found, until the network gets no surer."""
         for _ in range(MOST_LOOKS):
             pose = look.pose
@@ -126,20 +128,16 @@ class Locator:
             look = again
         return look
 
-    def _look(
-        self, coarse: tuple[Tensor, Matrix], turn: Points, centre: Points, extent: float = BOX_MM
-    ) -> _Look | None:
+    def _look(self, coarse: View, turn: Points, centre: Points, extent: float = BOX_MM) -> _Look | None:
         """Predict in a cubic box that is turned (3×3, frame to RAS) about a centre, and fit the pose."""
         multiple = self.network.settings.multiple
         side = int(np.ceil(extent / self.spacing / multiple)) * multiple
         frame = np.eye(4)
         frame[:3, :3], frame[:3, 3] = turn, centre
-        box = frame @ box_to_frame((side,) * 3, self.spacing)
-        image = resample(coarse[0], coarse[1] @ box, (side,) * 3)
-        image = standardise(image, signal(image))[None]
+        upright = view(coarse, frame, self.spacing, (side,) * 3, normalise=_standardise_by_signal, frame_last=True)
         with torch.inference_mode(), self.compute.precision():
-            output = self.network(image.to(self.compute.device))[0].float().cpu()
-        return self._fit(output, box)
+            output = self.network(upright.image[None].to(self.compute.device))[0].float().cpu()
+        return self._fit(output, upright.to_ras)
 
     def _fit(self, output: Tensor, box: Matrix) -> _Look | None:
         """Fit the pose to the places of the brain's cells; None where there are too few."""
@@ -155,6 +153,10 @@ class Locator:
         low, high = np.percentile(local, [0.2, 99.8], axis=0)
         sureness = float(output[LABEL_COUNT].numpy()[brain].mean())
         return _Look(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), sureness)
+
+
+def _standardise_by_signal(upright: View) -> Tensor:
+    return standardise(upright.image, signal(upright.image))
 
 
 def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:

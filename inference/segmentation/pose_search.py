@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor
 
-from feta.grid import Matrix
 from feta.volumes import Volume
-from inference.geometry.frames import box_to_frame, resample
 from inference.geometry.orientation import CanonicalVolume
-from inference.geometry.preprocessing import to_box
+from inference.geometry.view import View, view
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 from inference.networks.sliding_window import softmax
@@ -107,19 +106,17 @@ class PoseFinder:
                 break
         return best
 
-    def _predict_coarsely(self, coarse: tuple[Tensor, Matrix], pose: Pose) -> Tensor:
+    def _predict_coarsely(self, coarse: View, pose: Pose) -> Tensor:
         """Probabilities (8, Z, Y, X) of the tissues in a pose, at the spacing at which poses are compared."""
-        size = (POSE_SCORE_SIDE,) * 3
-        box = box_to_frame(size, POSE_SCORE_SPACING, (pose.low + pose.high) / 2)
-        image = standardise_by_brain(pose, box, resample(coarse[0], coarse[1] @ pose.to_ras @ box, size))
-        return softmax(self.network, self.compute, image[None].to(self.compute.device))[0].cpu()
+        size, middle = (POSE_SCORE_SIDE,) * 3, (pose.low + pose.high) / 2
+        normalise = partial(standardise_by_brain, pose)
+        upright = view(coarse, pose.to_ras, POSE_SCORE_SPACING, size, middle, normalise=normalise)
+        return softmax(self.network, self.compute, upright.image[None].to(self.compute.device))[0].cpu()
 
 
-def _coarse(volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
-    """What lies around a pose, (1, Z, Y, X), as coarse as poses are compared, and from RAS mm to its index."""
-    size = (POSE_SCORE_SIDE * 2,) * 3
-    around = box_to_frame(size, POSE_SCORE_SPACING, pose.centre())
-    return to_box(volume, np.eye(4), around, size), np.linalg.inv(around)
+def _coarse(volume: Volume, pose: Pose) -> View:
+    """What lies around a pose, in RAS mm, at the spacing at which poses are compared."""
+    return view(volume, np.eye(4), POSE_SCORE_SPACING, (POSE_SCORE_SIDE * 2,) * 3, pose.centre())
 
 
 def _confidence(probabilities: Tensor) -> float:

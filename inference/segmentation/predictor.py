@@ -12,10 +12,11 @@ from torch import Tensor
 from feta.grid import Matrix
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.geometry.frames import box_to_frame, coordinates, index_to_ras
+from inference.geometry.frames import coordinates, index_to_ras
 from inference.geometry.native_grid import Prediction, resample_to_native
 from inference.geometry.orientation import CanonicalVolume
-from inference.geometry.preprocessing import standardise, to_box
+from inference.geometry.preprocessing import standardise
+from inference.geometry.view import View, view
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
 from inference.networks.sliding_window import predict, softmax
@@ -78,10 +79,10 @@ class UprightPredictor:
 
     def predict_upright(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
         """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
-        box, size = _upright_box(pose, self.files[0].spacing)
-        image = to_box(volume, pose.to_ras, box, size)
-        probabilities = self._probabilities(standardise_by_brain(pose, box, image))
-        return probabilities, np.linalg.inv(pose.to_ras @ box) @ index_to_ras(volume.grid)
+        spacing, middle = self.files[0].spacing, (pose.low + pose.high) / 2
+        normalise = partial(standardise_by_brain, pose)
+        upright = view(volume, pose.to_ras, spacing, _upright_size(pose, spacing), middle, normalise=normalise)
+        return self._probabilities(upright.image), upright.to_index @ index_to_ras(volume.grid)
 
     def _probabilities(self, image: Tensor) -> Tensor:
         """Mean over the ensemble and over test-time augmentation of an image (1, Z, Y, X).
@@ -117,33 +118,31 @@ def in_native_space(
     return Prediction(native, np.linalg.inv(pose.to_ras) @ index_to_ras(grid), canonical.order)
 
 
-def standardise_by_brain(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
-    """Standardise an image by the intensities of its brain; where the brain's mask is known, only the brain is left.
+def standardise_by_brain(pose: Pose, upright: View) -> Tensor:
+    """Standardise an image (1, Z, Y, X) by its brain's intensities; with brain extraction, only the brain is left.
 
     Args:
         pose: of the brain.
-        box: 4×4 from the image's index (x, y, z) to canonical mm.
-        image: (1, Z, Y, X) float32.
+        upright: a view of the image in the pose's frame.
     """
     if pose.brain is None:
-        return standardise(image, _inside(pose, box, image))
-    brain, near = pose.brain.around(pose.to_ras @ box, (image.shape[3], image.shape[2], image.shape[1]))
-    image = image * near
+        return standardise(upright.image, _inside(pose, upright))
+    brain, near = pose.brain.around(upright.to_ras, upright.size)
+    image = upright.image * near
     return standardise(image, brain & (image > 0))
 
 
-def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:
-    """The box that holds the brain in the canonical frame: index → mm, and its size (x, y, z) in voxels."""
+def _upright_size(pose: Pose, spacing: float) -> tuple[int, int, int]:
+    """Voxels (x, y, z) of the box that holds the brain in the canonical frame; multiples of 8."""
     extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
     x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
-    return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
+    return x, y, z
 
 
-def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
+def _inside(pose: Pose, upright: View) -> Tensor:
     """Voxels (1, Z, Y, X) bool of the ellipsoid that fills the brain's extent, where there is signal."""
     middle, half = (pose.low + pose.high) / 2, (pose.high - pose.low) / 2
-    size = (image.shape[3], image.shape[2], image.shape[1])
-    position = coordinates(box, size, slice(None))
+    position = coordinates(upright.box, upright.size, slice(None))
     scaled = (position - torch.as_tensor(middle, dtype=torch.float32)) / torch.as_tensor(half, dtype=torch.float32)
     inside = ((scaled**2).sum(-1) < 1)[None]
-    return inside & (image > 0)
+    return inside & (upright.image > 0)

@@ -109,5 +109,5 @@ def network_input(image: Tensor, labels: Tensor) -> Tensor:
     """
     brain = 1 - labels[0]
     inside = brain > 0.5
-    seen = standardise(image, inside) * brain if inside.any() else torch.zeros_like(image)
-    return torch.cat((seen[None], labels[1:]))
+    shown = standardise(image, inside) * brain if inside.any() else torch.zeros_like(image)
+    return torch.cat((shown[None], labels[1:]))

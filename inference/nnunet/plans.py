@@ -104,13 +104,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def inherited(configurations: Mapping[str, Any], name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+def inherited(configurations: Mapping[str, Any], name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
     """A configuration with what it inherits from others."""
-    if name in seen:
+    if name in below:
         raise ValueError(f"{name} inherits from itself")
     own = dict(configurations[name])
     parent = own.get("inherits_from")
-    return own if parent is None else inherited(configurations, parent, (*seen, name)) | own
+    return own if parent is None else inherited(configurations, parent, (*below, name)) | own
 
 
 def _plans(plans: Mapping[str, Any], chosen: Mapping[str, Any]) -> Plans:

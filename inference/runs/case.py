@@ -15,7 +15,7 @@ from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.runs.models import Models
-from inference.runs.outputs import Job
+from inference.runs.outputs import CaseJob
 from inference.runs.sidecar import write_sidecar
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
@@ -30,7 +30,7 @@ class Result:
     warnings: tuple[str, ...]
 
 
-def process(job: Job, models: Models, measuring: Measuring) -> Result:
+def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     """Segment a case, measure it, and write its files, the label map first.
 
     Args:
@@ -67,7 +67,7 @@ def process(job: Job, models: Models, measuring: Measuring) -> Result:
     return Result(lengths, (*warnings, *notes))
 
 
-def check_usable(job: Job, volume: Volume) -> None:
+def check_usable(job: CaseJob, volume: Volume) -> None:
     """Raise FetaError for a volume in which there can't be a brain."""
     extent = np.multiply(volume.grid.size, volume.grid.spacing)
     thinnest = int(np.argmin(extent))
@@ -80,7 +80,7 @@ def check_usable(job: Job, volume: Volume) -> None:
         raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
 
 
-def _write_lengths(job: Job, volume: Volume, lengths: dict[Measurement, Length]) -> None:
+def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:
     lines = {measurement: length.line for measurement, length in lengths.items() if length.line is not None}
     if job.biometry:
         values = {m: lengths[m].value for m in MEASUREMENTS}

@@ -15,7 +15,7 @@ from feta.volumes import fingerprint
 from inference.biometry.lengths import Length, Measuring
 from inference.runs.case import Result, process
 from inference.runs.models import Loader, Models, load_models
-from inference.runs.outputs import Job
+from inference.runs.outputs import CaseJob
 from inference.runs.progress import Reporter, reporter
 from inference.runs.record import Record, checksums, finished, write_record
 from inference.runs.run_log import NAME, RunLog
@@ -64,7 +64,7 @@ class Run:
 
 
 def run(
-    jobs: Sequence[Job],
+    jobs: Sequence[CaseJob],
     settings: Settings,
     *,
     root: Path | None = None,
@@ -105,7 +105,7 @@ def run(
     return state.status, state.lengths
 
 
-def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
+def _one(state: Run, job: CaseJob, claimed: dict[Path, str]) -> None:
     """Do one case, whatever becomes of it."""
     state.report.start(job.title)
     began = time.monotonic()
@@ -135,7 +135,7 @@ def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
         state.report.done(job.title, "done")
 
 
-def _withdraw(state: Run, job: Job) -> None:
+def _withdraw(state: Run, job: CaseJob) -> None:
     """Remove what an earlier run made of another input: by its name it would be taken for this one's result."""
     try:
         for path in (*job.outputs, *([job.record] if job.record else [])):
@@ -161,7 +161,7 @@ class ModelError(Exception):
         self.cause = cause
 
 
-def _work(state: Run, job: Job, key: dict[str, Any], began: float) -> Record:
+def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record:
     """Do a case and leave its record."""
     if job.record is not None:
         _remove(job.record)
@@ -179,7 +179,7 @@ def _work(state: Run, job: Job, key: dict[str, Any], began: float) -> Record:
     return record
 
 
-def _record(job: Job, key: dict[str, Any], result: Result, seconds: float) -> Record:
+def _record(job: CaseJob, key: dict[str, Any], result: Result, seconds: float) -> Record:
     known = {m: length for m, length in result.lengths.items() if length.value is not None}
     return Record(
         key=key,
@@ -191,7 +191,7 @@ def _record(job: Job, key: dict[str, Any], result: Result, seconds: float) -> Re
     )
 
 
-def _note(state: Run, job: Job, record: Record, status: str) -> None:
+def _note(state: Run, job: CaseJob, record: Record, status: str) -> None:
     lengths = {m: Length(record.lengths.get(m), record.sources.get(m, "")) for m in MEASUREMENTS}
     state.lengths.setdefault(job.title, lengths)
     state.log.add(
@@ -205,7 +205,7 @@ def _note(state: Run, job: Job, record: Record, status: str) -> None:
     )
 
 
-def _claim(job: Job, claimed: dict[Path, str]) -> None:
+def _claim(job: CaseJob, claimed: dict[Path, str]) -> None:
     """Refuse a case whose files another case of this run has already written."""
     for path in job.outputs:
         if path in claimed:

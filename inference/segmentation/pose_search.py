@@ -37,7 +37,7 @@ class PoseFinder:
 
     Args:
         locator: proposes poses.
-        network: a segmentation network on the device of ``compute``; the pose in which it is surest is taken.
+        network: a segmentation network on the device of ``compute``, by whose certainty poses are compared.
         compute: where to run, and in which precision.
         extractor: finds the brain's mask; None for a search without brain extraction.
     """
@@ -64,7 +64,7 @@ class PoseFinder:
         """The brain's pose in the canonical volume's RAS space; the header's directions where no brain is found."""
         volume, extractor = canonical.volume, self.extractor
         brain = None if extractor is None else extractor.first(volume)
-        # A mask that is wrong misleads the locator, and so do surroundings: poses from both are compared.
+        # A wrong mask misleads the locator, as does what lies around the brain: poses found either way are compared.
         poses = [*([] if brain is None else self.locator(volume, brain)), *self.locator(volume)]
         poses = poses or [by_directions(volume, canonical.to_ras[:3, :3].T)]
         if extractor is not None and brain is not None:
@@ -78,7 +78,7 @@ class PoseFinder:
         return best if best.residual < FITTING_RESIDUAL else self._settle(extractor, volume, best)
 
     def _best(self, volume: Volume, poses: list[Pose]) -> Pose:
-        """The pose from which the segmentation network is surest of the tissues that it sees, coarsely."""
+        """The pose in which the segmentation network's probabilities, predicted coarsely, are most certain."""
         if len(poses) == 1:
             return poses[0]
         coarse = _coarse(volume, poses[0])
@@ -93,7 +93,7 @@ class PoseFinder:
     def _settle(self, extractor: BrainExtractor, volume: Volume, pose: Pose) -> Pose:
         """Find mask and pose in turn until the pose settles; the one whose places fit best.
 
-        The more upright a brain is seen, the better is its mask, and by a better mask the pose is found better.
+        The more upright a brain is shown, the better is its mask, and a better mask gives a better pose.
         """
         best = pose
         for _ in range(MAX_POSE_ROUNDS):

@@ -156,7 +156,7 @@ def _segmented(cohort: Path, model: Model, segment: SegmentVolume, case: Case, v
 
 def _digest(model: Model) -> str:
     """What label maps depend on."""
-    files = (model.locator, *model.segmentation, *((model.extraction,) if model.extraction else ()))
+    files = (model.locator, *model.segmentation, *((model.brain_extraction,) if model.brain_extraction else ()))
     return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()[:12]
 
 

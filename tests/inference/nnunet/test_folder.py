@@ -103,14 +103,14 @@ def test_only_what_is_no_fold_is_one_line(tmp_path: Path) -> None:
 
 def test_the_autoencoder_is_refused_before_any_case(tmp_path: Path) -> None:
     settings = Settings(make_folder(tmp_path), autoencoder=True)
-    with pytest.raises(FetaError, match="--autoencoder: cannot mend what the nnU-Net"):
+    with pytest.raises(FetaError, match="--autoencoder: cannot correct what the nnU-Net"):
         run([], settings, root=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("extraction", [True, False])
 def test_extraction_reaches_the_networks_that_find_the_pose(tmp_path: Path, extraction: bool) -> None:
-    segment = load_models(Settings(make_folder(tmp_path), device="cpu", extraction=extraction)).segment
+    segment = load_models(Settings(make_folder(tmp_path), device="cpu", brain_extraction=extraction)).segment
     assert isinstance(segment, Segmenter)
     assert isinstance(segment.predict, NnunetPredictor)
     assert (segment.find_pose.extractor is not None) == extraction

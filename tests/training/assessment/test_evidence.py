@@ -52,7 +52,7 @@ class Model:
     sha256 = "0" * 64
     locator = WeightFile(Path("a"), "1" * 64, 1.0, None)  # type: ignore[arg-type]
     segmentation = (locator,)
-    extraction = None
+    brain_extraction = None
 
 
 @pytest.fixture

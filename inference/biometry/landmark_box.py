@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from feta.grid import Matrix
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
 from inference.geometry.frames import box_to_frame
+from inference.geometry.interpolation import affine_sample
 from inference.geometry.preprocessing import standardise
 from inference.geometry.view import Size
 
@@ -76,14 +76,11 @@ def in_box(array: npt.NDArray, box_to_index: Matrix, order: int) -> npt.NDArray:
     finer = np.diag([1 / FINER] * 3 + [1.0])
     finer[:3, 3] = (1 / FINER - 1) / 2
     matrix = box_to_index @ finer
-    # scipy's axes are (z, y, x): reverse rows and columns.
-    turn, offset = matrix[:3, :3][::-1, ::-1], matrix[:3, 3][::-1]
     shape = tuple(FINER * n for n in reversed(SIZE))
-    output = np.dtype(np.float32) if order else array.dtype
-    fine = affine_transform(
-        array, turn, offset, shape, output=output, order=1 if order else 0, mode="grid-constant", prefilter=False
+    dtype = np.dtype(np.float32) if order else array.dtype
+    return affine_sample(
+        array, matrix[:3, :3], matrix[:3, 3], shape, order=1 if order else 0, mode="grid-constant", dtype=dtype
     )
-    return np.asarray(fine)
 
 
 def averaged(fine: npt.NDArray) -> Tensor:

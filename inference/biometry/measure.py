@@ -13,7 +13,7 @@ import numpy.typing as npt
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
-from inference.biometry.calibration import SOURCES, Calibration, Source
+from inference.biometry.calibration import SOURCES, Calibration, LengthSource
 from inference.biometry.landmark_definitions import landmark_lines
 from inference.biometry.line import Line
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
@@ -109,11 +109,11 @@ class Evidence:
     heatmap: Mapping[Measurement, Line] = field(default_factory=dict)
     blur: Mapping[Measurement, float] = field(default_factory=dict)
 
-    def line(self, measurement: Measurement, source: Source) -> Line | None:
+    def line(self, measurement: Measurement, source: LengthSource) -> Line | None:
         """Where a source saw a length; None where it didn't, or sees none."""
-        if source is Source.HEATMAP:
+        if source is LengthSource.HEATMAP:
             return self.heatmap.get(measurement)
-        return self.geometry.get(measurement) if source is Source.GEOMETRY else None
+        return self.geometry.get(measurement) if source is LengthSource.GEOMETRY else None
 
     def estimates(self, calibration: Calibration, age: float | None = None) -> Array:
         """Lengths (5, 3) in mm by measurement and source, the usual error taken off; NaN where there is none.
@@ -130,7 +130,7 @@ class Evidence:
                     row[column] = line.length
         found *= np.exp(-calibration.bias)
         if calibration.regression is not None:
-            found[:, SOURCES.index(Source.REGRESSION)] = calibration.regression.lengths(self.volumes, age)
+            found[:, SOURCES.index(LengthSource.REGRESSION)] = calibration.regression.lengths(self.volumes, age)
         return found
 
 

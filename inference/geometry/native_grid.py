@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from feta.grid import Matrix, transformed
+from feta.grid import Matrix, box_corners, transformed
 from inference.geometry.frames import SLAB_VOXELS, coordinates, sample
 from inference.geometry.orientation import Reorientation
 
@@ -81,7 +81,7 @@ def _reach(
     probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The part of the grid, (x, y, z) from low to below high, that the probabilities' box touches."""
-    ends = np.array(np.meshgrid(*[(-1, n) for n in probabilities.shape[:0:-1]])).reshape(3, -1).T
+    ends = box_corners((-1, -1, -1), probabilities.shape[:0:-1])
     corners = transformed(np.linalg.inv(matrix), ends)
     low = np.clip(np.floor(corners.min(0)), 0, size).astype(np.int64)
     high = np.clip(np.ceil(corners.max(0)) + 1, 0, size).astype(np.int64)

@@ -26,7 +26,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from feta.errors import FetaError
-from feta.files import write_atomically, write_together
+from feta.files import write_together
 from inference.networks.int8 import quantised, restored
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 
@@ -177,19 +177,10 @@ def load_network(weight_file: WeightFile) -> ResidualUNet:
     return network.eval()
 
 
-def save_network(
-    network: nn.Module, path: Path, spacing: float, settings: NetworkSettings, int8: bool = False
-) -> dict[str, Any]:
-    """Write float16 weights, or kernels in a byte a number; returns the file's entry for ``model.yaml``."""
-    data, entry = packed(network, path.name, spacing, settings, int8)
-    write_atomically(path, data)
-    return entry
-
-
 def packed(
     network: nn.Module, name: str, spacing: float, settings: NetworkSettings, int8: bool = False
 ) -> tuple[bytes, dict[str, Any]]:
-    """What ``save_network`` writes, and its entry for ``model.yaml`` under this file's name."""
+    """A file of float16 weights, or of kernels in a byte each, and its entry for ``model.yaml`` under this name."""
     state = network.state_dict()
     halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in state.items()}
     data = save(quantised(state) if int8 else halves)

@@ -13,7 +13,7 @@ from feta.labels import LABEL_COUNT
 from inference.nnunet.architecture import Architecture, read_architecture
 from inference.nnunet.errors import Unsupported
 from inference.nnunet.normalisation import Normalisation, read_normalisation
-from inference.nnunet.resampling import Scheme, read_scheme
+from inference.nnunet.resampling import SplineResampling, read_scheme
 
 #: How nnU-Net read the training images: as they are stored, or turned to RAS by their header.
 READERS = {"SimpleITKIO": False, "NibabelIO": False, "SimpleITKIOWithReorient": True, "NibabelIOWithReorient": True}
@@ -43,8 +43,8 @@ class Plans:
     patch: Triple
     spacing: tuple[float, float, float]
     normalisation: Normalisation
-    image: Scheme
-    logits: Scheme
+    image: SplineResampling
+    logits: SplineResampling
     architecture: Architecture
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
+from inference.geometry.components import largest_component
 from inference.geometry.preprocessing import signal, standardise
 from inference.geometry.similarity import fit_similarity
 from inference.geometry.view import View, view
@@ -155,7 +155,7 @@ class Locator:
         """Fit the pose to the places of the brain's cells; None where there are too few."""
         stem = self.network.settings.stem
         cell = self.spacing * stem
-        brain = _largest(brain_mask(output))
+        brain = largest_component(brain_mask(output), 6)
         if brain.sum() * cell**3 < SMALLEST_BRAIN_ML * 1000:
             return None
         places = output.numpy()[-3:, brain].T.astype(np.float64)
@@ -182,10 +182,3 @@ def brain_mask(output: Tensor) -> npt.NDArray[np.bool_]:
 
 def _score(candidate: _Candidate) -> float:
     return candidate.score
-
-
-def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    return labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))

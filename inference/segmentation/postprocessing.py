@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from feta.grid import Matrix
+from inference.geometry.components import largest_component
 from inference.geometry.native_grid import NativeSpaceLabels, Prediction
 from inference.segmentation.pose import Pose
 
@@ -22,7 +22,7 @@ def postprocess(prediction: Prediction, *, topology: bool) -> npt.NDArray[np.uin
         topology: keep the largest component only, or also construct the topology that tissues have.
     """
     native = prediction.native
-    labels = largest_component(native.labels)
+    labels = keep_largest_component(native.labels)
     if topology:
         labels[native.part] = constructed(native, labels, prediction.to_canonical)
     return prediction.order.undo(labels)
@@ -47,14 +47,9 @@ def constructed(
     return construct(labels[native.part], native.scores, a * x + b * y + c * z + d < 0)
 
 
-def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Keep the largest 26-connected piece of tissue: the brain is one, stray islands are not of it."""
-    found, sizes = cc3d.connected_components(labels > 0, connectivity=26, return_N=True)
-    if sizes < 2:
-        return labels
-    counts = np.bincount(found.ravel())
-    counts[0] = 0
-    return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
+def keep_largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Keep the largest 26-connected component of tissue: the brain is one, stray islands are not of it."""
+    return np.where(largest_component(labels > 0, 26), labels, np.uint8(0))
 
 
 def quality_warnings(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:

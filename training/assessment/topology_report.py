@@ -22,7 +22,7 @@ from inference.networks.device import choose
 from inference.networks.weights import read_model
 from inference.segmentation.autoencoder import Autoencoder
 from inference.segmentation.pose_search import PoseFinder
-from inference.segmentation.postprocessing import constructed, largest_component
+from inference.segmentation.postprocessing import constructed, keep_largest_component
 from inference.segmentation.predictor import UprightPredictor, in_native_space
 from inference.topology.correction import warm_up
 from training.assessment.validation import labelled, scores, sites
@@ -117,7 +117,7 @@ def _postprocessed(name: str, began: float, prediction: Prediction, volume: Volu
 
     native = prediction.native
     done = [step(name, native.labels)]
-    labels = largest_component(native.labels)
+    labels = keep_largest_component(native.labels)
     done.append(step(f"{name} + largest component", labels))
     whole = labels.copy()
     whole[native.part] = constructed(native, labels, prediction.to_canonical)

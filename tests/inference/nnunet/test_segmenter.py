@@ -17,10 +17,11 @@ from feta.volumes import Volume
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import Compute
 from inference.nnunet.folder import find_results
-from inference.nnunet.predictor import NnunetPredictor, training_order
+from inference.nnunet.predictor import NnunetPredictor
+from inference.nnunet.preparation import training_order
 from inference.runs.settings import default_weights, frame_weights
 from inference.segmentation.pose import Pose
-from inference.segmentation.postprocessing import largest_component
+from inference.segmentation.postprocessing import keep_largest_component
 from inference.segmentation.segmenter import Segmenter
 from tests.support.heads import make_head
 from tests.support.nnunet_folders import make_folder, make_plans
@@ -63,7 +64,7 @@ def test_labels_are_the_networks_unless_topology_changes_them(tmp_path: Path, re
     volume = make_head((4.0, 4.0, 4.0)).image
     found = segmenter(volume)
     order = training_order(volume.grid, reorient=reader.endswith("Reorient"))
-    plain = order.undo(largest_component(predictor.predict_native(order.apply(volume)).labels))
+    plain = order.undo(keep_largest_component(predictor.predict_native(order.apply(volume)).labels))
     assert found.labels.grid == volume.grid
     assert (found.labels.array == plain).all() == (not topology)
     assert found.warnings == ()

@@ -16,10 +16,11 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import WeightFile, read_model, save_network
+from inference.networks.weights import WeightFile, read_model
 from inference.runs.settings import Settings
 from inference.segmentation.autoencoder import LEAST, Autoencoder, corrected_logits
 from inference.segmentation.segmenter import load_segmenter
+from tests.support.networks import write_network
 
 SHAPE = NetworkSettings(inputs=8, outputs=64, widths=(2, 2), blocks=(1, 1), heads=1, stem=2)
 
@@ -69,7 +70,7 @@ def _weights(folder: Path, shape: NetworkSettings = SHAPE, spacing: float = 2.0)
                 network.heads[0].bias[0] += 100  # no brain: the header's pose
             if name == "autoencoder":
                 network.heads[0].bias.view(8, -1)[5] += 100
-        entries[name] = save_network(network, folder / f"{name}.safetensors", mm, settings)
+        entries[name] = write_network(network, folder / f"{name}.safetensors", mm, settings)
     content = entries | {"segmentation": [entries["segmentation"]]}
     (folder / "model.yaml").write_text(yaml.safe_dump(content))
     return folder

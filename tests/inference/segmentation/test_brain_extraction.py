@@ -18,12 +18,13 @@ from feta.volumes import Volume
 from inference.geometry.frames import index_to_ras
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import read_model, save_network, ship
+from inference.networks.weights import read_model, ship
 from inference.segmentation.brain_extraction import BrainExtractor
 from inference.segmentation.brain_mask import MARGIN_MM, BrainMask
 from inference.segmentation.pose import Pose
 from inference.segmentation.predictor import UprightPredictor
 from inference.segmentation.segmenter import load_segmenter
+from tests.support.networks import write_network
 
 SPACING, PATCH = 3.0, 48
 
@@ -135,7 +136,7 @@ def _weights(folder: Path) -> Path:
         network = ResidualUNet(settings)
         with torch.no_grad():
             network.heads[0].bias[0] += 100 if outputs == 12 else 0  # type: ignore[index,operator]
-        entries[name] = save_network(network, folder / f"{name}.safetensors", spacing, settings)
+        entries[name] = write_network(network, folder / f"{name}.safetensors", spacing, settings)
     ship(folder, {}, {n: [e] if n == "segmentation" else e for n, e in entries.items()})
     return folder
 

@@ -18,13 +18,14 @@ from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import read_model, save_network
+from inference.networks.weights import read_model
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose, by_directions
 from inference.segmentation.pose_search import MAX_POSE_ROUNDS
-from inference.segmentation.postprocessing import largest_component
+from inference.segmentation.postprocessing import keep_largest_component
 from inference.segmentation.predictor import UprightPredictor
 from inference.segmentation.segmenter import Segmenter, load_segmenter
+from tests.support.networks import write_network
 from tests.support.orientations import WAYS
 from tests.support.topology_oracles import betti_numbers
 
@@ -52,7 +53,7 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
         network = ResidualUNet(settings)
         with torch.no_grad():
             network.heads[0].bias[0] += 100 if outputs == 12 else 0  # no brain: the header's pose
-        entries.append(save_network(network, folder / f"{outputs}.safetensors", spacing, settings))
+        entries.append(write_network(network, folder / f"{outputs}.safetensors", spacing, settings))
     (folder / "model.yaml").write_text(yaml.safe_dump({"locator": entries[0], "segmentation": entries[1:]}))
     return load_segmenter(read_model(folder), choose("cpu"))
 
@@ -234,7 +235,7 @@ def test_outside_the_box_is_background() -> None:
 def test_the_largest_piece_of_tissue_stays_whatever_its_labels() -> None:
     labels = np.zeros((6, 6, 6), np.uint8)
     labels[:3, :2, :2], labels[3, 2, 2], labels[5, 5, 5] = 1, 7, 2
-    cleaned = largest_component(labels)
+    cleaned = keep_largest_component(labels)
     assert cleaned[3, 2, 2] == 7
     assert cleaned[5, 5, 5] == 0
     assert (cleaned > 0).sum() == 13

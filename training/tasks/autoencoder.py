@@ -16,7 +16,7 @@ from evaluation.metrics.measurements import LabelMap, analyse, compare
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.autoencoder import fits, mended_logits
+from inference.segmentation.autoencoder import corrected_logits, fits
 from training.data.leakage import check_held_out, made_of
 from training.data.split import Subjects
 from training.data.subject import Subject
@@ -133,7 +133,7 @@ class AutoencoderTask:
         pairs = [self.sample(seed) for seed in seeds]
         maps = torch.stack([corrupted for corrupted, _ in pairs])
         with torch.autocast("cpu", torch.bfloat16):
-            logits = mended_logits(network, maps)
+            logits = corrected_logits(network, maps)
         return dice_and_cross_entropy(logits, torch.stack([truth for _, truth in pairs]))
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
@@ -157,7 +157,7 @@ class AutoencoderTask:
         before, after = [], []
         for probabilities, truth in self._held_out():
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                mended = mended_logits(network, probabilities[None])[0]
+                mended = corrected_logits(network, probabilities[None])[0]
             before.append(_figures(truth, probabilities))
             after.append(_figures(truth, mended))
         if not before:

@@ -61,11 +61,14 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
     call += ["--segmentation-run", cohort / "fold0", "--segmentation-run", cohort / "fold1"]
     _run(*call)
     from inference.networks.device import choose
-    from inference.segmentation.segmenter import Segmenter
+    from inference.networks.weights import read_model
+    from inference.segmentation.predictor import UprightPredictor
+    from inference.segmentation.segmenter import load_segmenter
 
     (image, _), *_ = pairs(cohort / "data").values()
-    segmenter = Segmenter(cohort / "weights", choose("cpu"))
-    assert len(segmenter.networks) == 2
+    segmenter = load_segmenter(read_model(cohort / "weights"), choose("cpu"))
+    assert isinstance(segmenter.predict, UprightPredictor)
+    assert len(segmenter.predict.networks) == 2
     volume = read_volume(image)
     assert segmenter(volume).labels.array.shape == volume.array.shape
 

@@ -101,5 +101,5 @@ def test_extraction_is_trained_and_exported_from_the_command_line(folder: Path, 
         yaml.safe_dump(described | {"locator": described["extraction"], "segmentation": [described["extraction"]]})
     )
     model = read_model(weights)
-    assert model.extraction is not None
-    assert load_network(model.extraction).settings.outputs == 2
+    assert model.brain_extraction is not None
+    assert load_network(model.brain_extraction).settings.outputs == 2

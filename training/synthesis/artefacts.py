@@ -6,8 +6,6 @@ the image itself. Shared with no test of robustness: `training/assessment/robust
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,36 +15,7 @@ from torch import Tensor
 from inference.geometry.frames import resample
 from inference.geometry.frames import sample as interpolated
 from training.imaging.random_source import RandomSource
-
-
-@dataclass(frozen=True)
-class ArtefactSettings:
-    """How often each artefact comes, as a share of the samples, and how strong it is at most.
-
-    Attributes:
-        motion: poses that change while k-space is acquired, by up to ``shift`` mm and ``turn`` degrees.
-        ghosts: periodic disturbance of k-space lines, up to ``ghost`` of the signal.
-        stacks: slices moved within stacks of one to three orientations, by up to ``slice_shift`` and ``slice_turn``.
-        bands: slices that are dark, or alternately bright.
-        ringing: k-space cut off at ``kept`` of it at the least.
-        smoothing: fine detail flattened between edges, as strong regularisation leaves it.
-        rician: noise of a magnitude image, of up to ``noise`` of its mean.
-    """
-
-    motion: float = 0.15
-    shift: float = 3.5
-    turn: float = 6.0
-    ghosts: float = 0.08
-    ghost: float = 0.25
-    stacks: float = 0.15
-    slice_shift: float = 1.2
-    slice_turn: float = 3.0
-    bands: float = 0.1
-    ringing: float = 0.12
-    kept: float = 0.45
-    smoothing: float = 0.12
-    rician: float = 0.2
-    noise: float = 0.16
+from training.synthesis.settings import ArtefactSettings
 
 
 def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
@@ -59,9 +28,9 @@ def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spac
         spacing: mm.
     """
     if draw.bernoulli(s.stacks):
-        image = slice_motion(draw, image, spacing, draw.uniform(0, s.slice_shift), draw.uniform(0, s.slice_turn))
+        image = slice_motion(draw, image, spacing, draw.uniform(0, s.slice_shift), draw.uniform(0, s.slice_rotation))
     if draw.bernoulli(s.motion):
-        image = motion(draw, image, spacing, draw.uniform(0, s.shift), draw.uniform(0, s.turn))
+        image = motion(draw, image, spacing, draw.uniform(0, s.shift), draw.uniform(0, s.rotation))
     if draw.bernoulli(s.ghosts):
         image = ghosts(draw, image, draw.uniform(0, s.ghost))
     if draw.bernoulli(s.bands):

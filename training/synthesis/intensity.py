@@ -9,7 +9,7 @@ from feta.labels import LABEL_COUNT
 from training.data.subject import Subject
 from training.imaging.random_source import RandomSource
 from training.synthesis.random_convolution import gin
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings
 from training.synthesis.sublabels import regional_offsets
 
 #: Mean T2w intensity (brain mean 0, sd 1) of background, eCSF, GM, WM, VM, CBM, SGM, BSM in fetal T2w.
@@ -20,7 +20,7 @@ T2_PRIOR_SD = torch.tensor([0.0, 0.5, 0.4, 0.4, 0.5, 0.4, 0.4, 0.4])
 
 
 def brain(
-    draw: RandomSource, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
+    draw: RandomSource, s: IntensitySettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
 ) -> Tensor:
     """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
     if s.real and draw.bernoulli(s.real):
@@ -38,7 +38,7 @@ def brain(
     return -image if draw.bernoulli(s.inverted) else image
 
 
-def _contrast(draw: RandomSource, s: SynthesisSettings, subject: Subject) -> Tensor:
+def _contrast(draw: RandomSource, s: IntensitySettings, subject: Subject) -> Tensor:
     """Mean intensity (8,) of each label: the atlas's own, the T2w prior, or (seldom) anything at all."""
     kind = draw.uniform(0, 1)
     if kind < s.contrasts[0]:
@@ -49,7 +49,7 @@ def _contrast(draw: RandomSource, s: SynthesisSettings, subject: Subject) -> Ten
     return 1.2 * draw.normals(LABEL_COUNT)
 
 
-def _surroundings(draw: RandomSource, s: SynthesisSettings, image: Tensor, distance: Tensor) -> Tensor:
+def _surroundings(draw: RandomSource, image: Tensor, distance: Tensor, spacing: float) -> Tensor:
     """Put skull, scalp, amniotic fluid and mother around the brain; image and distance (Z, Y, X)."""
     shape = (image.shape[0], image.shape[1], image.shape[2])
     uneven = draw.smooth_field(shape, knots=5)[0]
@@ -63,4 +63,4 @@ def _surroundings(draw: RandomSource, s: SynthesisSettings, image: Tensor, dista
     around = torch.where(distance < beyond, torch.full_like(image, fluid), mother)
     around = torch.where(distance < scalp, torch.full_like(image, draw.uniform(-1.2, 1.2)), around)
     around = torch.where(distance < skull, torch.full_like(image, draw.uniform(-2.0, -0.5)), around)
-    return torch.where(distance > 0.5 * s.spacing, around, image)
+    return torch.where(distance > 0.5 * spacing, around, image)

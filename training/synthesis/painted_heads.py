@@ -133,7 +133,7 @@ def synthesise_head(head: Head, settings: SynthesisSettings, seed: int) -> Sampl
     border = "border" if draw.bernoulli(0.5) else "zeros"
     image = sample(head.image.float() + SHIFT, at(head.to_index, atlas), padding=border)[0] - SHIFT
     if draw.bernoulli(REPAINTED):
-        image = image * fractions[0] + brain(draw, settings, head.subject, fractions, labels, tissues[-1])
+        image = image * fractions[0] + brain(draw, settings.intensity, head.subject, fractions, labels, tissues[-1])
     if draw.bernoulli(BENT):
         image = gin(draw, image, labels > 0)
     distance = sample(head.subject.distance, at(distance_matrix(), atlas), padding="border")[0]

@@ -52,10 +52,11 @@ def _generated(draw: RandomSource, subject: Subject, settings: SynthesisSettings
     tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
     distance = sample(subject.distance, at(distance_matrix(), atlas), padding="border")[0]
-    if draw.bernoulli(settings.crowded):
+    if draw.bernoulli(settings.spatial.thin_csf):
         labels, fractions, distance = _crowded(draw, settings, labels, fractions, distance)
-    image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
-    image = simulate_scan(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
+    image = brain(draw, settings.intensity, subject, fractions, labels, tissues[LABEL_COUNT - 1])
+    image = _surroundings(draw, image, distance, settings.spacing)
+    image = simulate_scan(draw, settings, image, distance, labels)
     return Sample(image[None], labels, atlas, turn)
 
 
@@ -81,7 +82,7 @@ def _crowded(
     width = draw.uniform(2.0, 3.0)
     proper = blur((labels > Tissue.ECSF).float(), [width / s.spacing] * 3).clamp(1e-6, 1 - 1e-6)
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    room = draw.uniform(*s.crowded_mm) + draw.uniform(0, 1) * draw.smooth_field(shape, knots=4)[0]
+    room = draw.uniform(*s.spatial.thin_csf_mm) + draw.uniform(0, 1) * draw.smooth_field(shape, knots=4)[0]
     beyond = -width * torch.special.ndtri(proper) - room
     lost = (beyond > 0) & (labels == Tissue.ECSF)
     fractions = fractions.masked_fill(lost, 0)

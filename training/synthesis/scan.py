@@ -10,7 +10,7 @@ from training.imaging.filters import blur
 from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import apply_artefacts
 from training.synthesis.masking import _mask
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import ScanSettings, SynthesisSettings
 
 
 def simulate_scan(
@@ -25,8 +25,9 @@ def simulate_scan(
         distance: mm outside the brain.
         labels: int64, 0–7.
     """
-    image = _scan(draw, settings, image)
-    mask = _mask(draw, settings, distance, labels) if draw.bernoulli(settings.masked) else None
+    image = _scan(draw, settings.scan, image, settings.spacing)
+    masked = draw.bernoulli(settings.mask.masked)
+    mask = _mask(draw, settings.mask, distance, labels, settings.spacing) if masked else None
     early = draw.bernoulli(0.5)  # masks are drawn before the reconstruction or after it
     if mask is not None and early:
         image = image * mask
@@ -34,16 +35,16 @@ def simulate_scan(
     if mask is not None and not early:
         image = image * mask
     if draw.bernoulli(0.3):
-        image = _noise_floor(draw, settings, image)
+        image = _noise_floor(draw, image, settings.spacing)
     return image
 
 
-def _scan(draw: RandomSource, s: SynthesisSettings, image: Tensor) -> Tensor:
+def _scan(draw: RandomSource, s: ScanSettings, image: Tensor, spacing: float) -> Tensor:
     """What the scanner and the reconstruction do to the image (Z, Y, X); the result is not negative."""
     shape = (image.shape[0], image.shape[1], image.shape[2])
-    image = blur(image, [draw.uniform(0, s.blur) / s.spacing for _ in range(3)])
-    coarse = draw.uniform(s.spacing, max(s.coarse, s.spacing))
-    small = [max(8, round(n * s.spacing / coarse)) for n in shape]
+    image = blur(image, [draw.uniform(0, s.blur) / spacing for _ in range(3)])
+    coarse = draw.uniform(spacing, max(s.coarse, spacing))
+    small = [max(8, round(n * spacing / coarse)) for n in shape]
     low = F.interpolate(image[None, None], size=small, mode="trilinear", align_corners=True)
     low = low + draw.uniform(0, s.noise) * draw.normals(*low.shape)
     image = F.interpolate(low, size=shape, mode="trilinear", align_corners=True)[0, 0]
@@ -52,8 +53,8 @@ def _scan(draw: RandomSource, s: SynthesisSettings, image: Tensor) -> Tensor:
     return (image / 3) ** draw.uniform(0.7, 1.4)
 
 
-def _noise_floor(draw: RandomSource, s: SynthesisSettings, image: Tensor) -> Tensor:
+def _noise_floor(draw: RandomSource, image: Tensor, spacing: float) -> Tensor:
     """The floor that Rician noise gives a magnitude image (Z, Y, X), smoother the larger the voxels are."""
     level = draw.uniform(0, 0.2) * float(image[image > 0].mean())
-    floor = level * (1.25 + 0.65 / s.spacing**1.5 * draw.normals(*image.shape))
+    floor = level * (1.25 + 0.65 / spacing**1.5 * draw.normals(*image.shape))
     return torch.sqrt(image**2 + floor.clamp_min(0) ** 2)

@@ -21,7 +21,13 @@ from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
 from training.synthesis.painted_heads import Head, synthesise_head, viewed
 from training.synthesis.sample import Sample, generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import (
+    IntensitySettings,
+    MaskSettings,
+    ScanSettings,
+    SpatialSettings,
+    SynthesisSettings,
+)
 
 #: So many synthetic volumes of each validation subject are looked at.
 VALIDATION_VIEWS = 4
@@ -35,14 +41,10 @@ def _volumes() -> SynthesisSettings:
     return SynthesisSettings(
         size=64,
         spacing=2.0,
-        any_turn=0.6,
-        turn=30.0,
-        shift=20.0,
-        masked=0.3,
-        blur=1.0,
-        coarse=2.8,
-        noise=0.15,
-        contrasts=(0.5, 0.45),
+        spatial=SpatialSettings(any_rotation=0.6, rotation=30.0, shift=20.0),
+        mask=MaskSettings(masked=0.3),
+        intensity=IntensitySettings(contrasts=(0.5, 0.45)),
+        scan=ScanSettings(blur=1.0, coarse=2.8, noise=0.15),
     )
 
 

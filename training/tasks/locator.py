@@ -22,7 +22,7 @@ from training.engine.losses import place_loss
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource
 from training.synthesis.sample import generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings, ScanSettings, SpatialSettings, SynthesisSettings
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,16 @@ class LocatorSettings:
         default_factory=lambda: SynthesisSettings(
             size=56,
             spacing=3.0,
-            any_turn=0.5,
-            turn=50.0,
-            shift=24.0,
-            bend=3.0,
-            blur=1.0,
-            coarse=3.0,
-            noise=0.12,
-            contrasts=(0.5, 0.45),
+            spatial=SpatialSettings(any_rotation=0.5, rotation=50.0, shift=24.0, elastic=3.0),
+            intensity=IntensitySettings(contrasts=(0.5, 0.45)),
+            scan=ScanSettings(blur=1.0, coarse=3.0, noise=0.12),
         )
     )
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=3))
 
 
 class LocatorTask:
-    """Synthetic heads, half of them within ``turn`` of upright: tissues, places, and which heads are upright."""
+    """Synthetic heads, half of them nearly upright: tissues, places, and which heads are upright."""
 
     def __init__(self, subjects: Subjects, settings: LocatorSettings) -> None:
         self.subjects = subjects
@@ -65,7 +60,7 @@ class LocatorTask:
         images, labels, places, turns = zip(*examples, strict=True)
         with torch.autocast("cpu", torch.bfloat16):
             output = network(torch.stack(images))
-        upright = torch.tensor(turns) <= self.settings.synthesis.turn
+        upright = torch.tensor(turns) <= self.settings.synthesis.spatial.rotation
         return place_loss(output, torch.stack(labels), torch.stack(places), upright)
 
     def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor, float]:
@@ -91,7 +86,7 @@ class LocatorTask:
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
             found, brain = torch.from_numpy(brain_mask(output)), labels > 0
-            upright = turn <= self.settings.synthesis.turn
+            upright = turn <= self.settings.synthesis.spatial.rotation
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
             right.append(bool(output[8][brain].mean() > 0) == upright)
             if upright:

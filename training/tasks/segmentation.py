@@ -116,7 +116,11 @@ class SegmentationTask:
         synthesis = self.settings.synthesis
         if subject.groups != COMPLETE:
             # Merged tissues are seen in their own contrast, and none of them is the external CSF that may be lacking.
-            synthesis = replace(synthesis, real=1.0, crowded=0.0)
+            synthesis = replace(
+                synthesis,
+                intensity=replace(synthesis.intensity, real=1.0),
+                spatial=replace(synthesis.spatial, thin_csf=0.0),
+            )
         # One subject at a time: all of them may not fit on a GPU.
         return generate_sample(subject.to(self.compute.device), synthesis, seed)
 

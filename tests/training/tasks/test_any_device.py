@@ -21,17 +21,23 @@ from training.data.subject import Subject
 from training.engine.architectures import ArchitectureSettings, make_network
 from training.engine.losses import LossSettings
 from training.imaging.random_source import RandomSource
-from training.synthesis.artefacts import ArtefactSettings
 from training.synthesis.sample import generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import (
+    ArtefactSettings,
+    IntensitySettings,
+    MaskSettings,
+    SpatialSettings,
+    SynthesisSettings,
+)
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask, normalised
 
 #: What comes rarely, one at a time, always.
 ALWAYS = [
-    *({name: 1.0} for name in ("any_turn", "masked", "crowded", "real", "regions", "gin", "inverted")),
-    {"masked": 0.0},
-    *({"masked": 1.0, "tight": t, "exact": e, "soft": 1.0} for t, e in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
-    *({"real": 0.0, "contrasts": c} for c in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
+    *({"spatial": SpatialSettings(**{name: 1.0})} for name in ("any_rotation", "thin_csf")),
+    *({"mask": MaskSettings(masked=masked)} for masked in (0.0, 1.0)),
+    *({"intensity": IntensitySettings(**{name: 1.0})} for name in ("real", "regions", "gin", "inverted")),
+    *({"mask": MaskSettings(1.0, tight=t, exact=e, soft=1.0)} for t, e in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
+    *({"intensity": IntensitySettings(contrasts=c)} for c in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
 ]
 ARTEFACTS = ("motion", "ghosts", "stacks", "bands", "ringing", "smoothing", "rician")
 SMALL = SynthesisSettings(size=20, spacing=4.0)

@@ -21,9 +21,9 @@ from training.imaging.random_source import RandomSource
 from training.scanner.case import largest_piece
 from training.scanner.surroundings import SurroundingsSettings
 from training.synthesis.painted_heads import VIEW_MM, Head, read_heads, synthesise_head, viewed
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import MaskSettings, SpatialSettings, SynthesisSettings
 
-SYNTHESIS = SynthesisSettings(size=24, spacing=4.0, shift=0.0, masked=0.0)
+SYNTHESIS = SynthesisSettings(24, 4.0, SpatialSettings(shift=0.0), MaskSettings(masked=0.0))
 TINY = {
     "network": {"outputs": 2, "widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
     "synthesis": {"size": 16, "spacing": 6.0},

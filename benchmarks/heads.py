@@ -54,7 +54,7 @@ class Case:
 
 
 def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: float, only: str) -> None:
-    """RandomSource the simulated heads that are not there yet: for each site (or only some) some individuals and phantoms."""
+    """Draw the simulated heads that are not there yet: for each site (or only some) some individuals and phantoms."""
     settings = read_cohort_settings()
     anatomy = Anatomy.load(HELD_OUT)
 

@@ -76,7 +76,7 @@ def write_picture(
     to_canonical: Matrix,
     lengths: Mapping[Measurement, Length],
 ) -> None:
-    """RandomSource three planes of a case and write them as a PNG.
+    """Draw three planes of a case and write them as a PNG.
 
     Args:
         path: ``.png``.

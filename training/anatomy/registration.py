@@ -49,15 +49,15 @@ class RegistrationSettings:
 
 
 def register(moving: Subject, fixed: Subject, settings: RegistrationSettings | None = None) -> Deformation:
-    """Find the flow that carries places of one brain to those of another, both in their canonical frames.
+    """Find the flow that maps places of one brain to those of another, both in their canonical frames.
 
     Args:
-        moving: sampled where the flow goes, ``moving(carried(x))``, it looks like ``fixed(x)``.
+        moving: sampled where the flow goes, ``moving(warp(x))``, it looks like ``fixed(x)``.
         fixed: of about the same size.
         settings: of the search.
 
     Returns:
-        a deformation; its time −1 carries places the other way.
+        a deformation; its time −1 maps places the other way.
     """
     s = settings or RegistrationSettings()
     half = np.maximum(_half_size(moving), _half_size(fixed)) + MARGIN_MM
@@ -82,8 +82,8 @@ def overlap(moving: Subject, fixed: Subject, deformation: Deformation, time: flo
     lattice = deformation.lattice
     fixed_maps = _maps(fixed, lattice)
     places = _places(lattice)
-    carried = deformation.carried(places.reshape(-1, 3).double().numpy(), time).reshape(places.shape)
-    moved = interpolated(moving.tissues[: len(TISSUES)].float(), _index(moving, torch.from_numpy(carried).float()))
+    warped = deformation.warp(places.reshape(-1, 3).double().numpy(), time).reshape(places.shape)
+    moved = interpolated(moving.tissues[: len(TISSUES)].float(), _index(moving, torch.from_numpy(warped).float()))
     both, total = (moved * fixed_maps).flatten(1).sum(1), (moved**2 + fixed_maps**2).flatten(1).sum(1)
     return float((2 * both / total.clamp_min(1e-6))[total > 0].mean())
 

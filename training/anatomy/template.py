@@ -1,4 +1,4 @@
-"""A brain before it is bent into an individual: soft labels and T2w signal in the canonical frame.
+"""A brain before it is deformed into an individual: soft labels and T2w signal in the canonical frame.
 
 The canonical frame is RAS mm (x right, y anterior, z superior) with the midline at x = 0. Soft labels
 are log-odds, smooth in space, so that a map can be cut out of them at any resolution.
@@ -115,7 +115,7 @@ def log_odds(labels: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 
 def standard_signal(image: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """T2w (Z, Y, X) with mean 0 and standard deviation 1 over the brain, carried outwards from its surface."""
+    """T2w (Z, Y, X) with mean 0 and standard deviation 1 over the brain, extended outwards from its surface."""
     brain = (labels > 0) & (image > 0)
     values = image[brain]
     standard = (image - values.mean()) / max(float(values.std()), 1e-6)

@@ -1,7 +1,7 @@
 """Smooth deformations that keep topology: flows along stationary velocity fields.
 
 A flow is a diffeomorphism whatever the field, and its inverse is the flow backwards in time (Arsigny et al.,
-MICCAI 2006). Fields live on a coarse lattice; points are carried by integrating, never by inverting a grid.
+MICCAI 2006). Fields live on a coarse lattice; points are advected by integrating, never by inverting a grid.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Deformation:
     lattice: Lattice
     velocity: Field
 
-    def carried(self, points: Points, time: float = 1.0) -> Points:
-        """Where points (N, 3), mm, are carried; ``time`` −1 carries them back."""
+    def warp(self, points: Points, time: float = 1.0) -> Points:
+        """Points (N, 3), mm, after the flow; ``time`` −1 is its inverse."""
         moved = flow(self.velocity / self.lattice.spacing, self.lattice.index(points), time, STEPS)
         return moved * self.lattice.spacing + self.lattice.origin
 
@@ -69,8 +69,8 @@ class Deformation:
         """Determinant (N,) of the flow's derivative at points (N, 3), mm: how much the tissue there grows."""
         h = _STENCIL * self.lattice.spacing
         offsets = np.concatenate([np.eye(3), -np.eye(3)]) * h
-        carried = self.carried((points[:, None] + offsets).reshape(-1, 3)).reshape(-1, 6, 3)
-        return np.linalg.det((carried[:, :3] - carried[:, 3:]) / (2 * h))
+        warped = self.warp((points[:, None] + offsets).reshape(-1, 3)).reshape(-1, 6, 3)
+        return np.linalg.det((warped[:, :3] - warped[:, 3:]) / (2 * h))
 
 
 def determinants(positions: Field, spacing: float) -> npt.NDArray[np.float64]:

@@ -76,7 +76,7 @@ class IndividualMaker:
     config: Path = COHORT
 
     def __call__(self, plan: CasePlan) -> SimulatedCase:
-        """RandomSource a case."""
+        """Draw a case."""
         settings = read_cohort_settings(self.config)
         anatomy = _loaded(self.anatomy)
 
@@ -92,7 +92,7 @@ def _loaded(path: Path) -> Anatomy:
 
 
 def scan_case(plan: CasePlan, draw_head: DrawHead, settings: CohortSettings) -> SimulatedCase:
-    """RandomSource a case: a brain, its surroundings, stacks of slices, their fusion, the stored volume, the truth.
+    """Draw a case: a brain, its surroundings, stacks of slices, their fusion, the stored volume, the truth.
 
     Args:
         plan: what is drawn.

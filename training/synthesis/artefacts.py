@@ -44,11 +44,11 @@ def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spac
     return image
 
 
-def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, rotation: float) -> Tensor:
     """The head jumps one to four times while lines of k-space are acquired, one after another or in two passes.
 
     Lines are acquired along a random axis, at times drawn for the jumps; the pose at the centre of k-space is
-    the reference. Poses are normal with a standard deviation of ``shift``/√3 mm and ``turn``/√3 degrees an axis.
+    the reference. Poses are normal with a standard deviation of ``shift``/√3 mm and ``rotation``/√3 degrees an axis.
     Now and then one of the jumps comes just there, where most of the signal is: nothing blurs an image as much.
     """
     axis = draw.integer(3)
@@ -64,12 +64,12 @@ def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn
     pose = torch.fft.ifftshift(pose)
     spectrum = torch.fft.fft(image, dim=axis)
     for number in range(len(jumps) + 1):
-        moves, turns = (draw.normals(3).clamp(-1.7, 1.7) / 3**0.5 for _ in range(2))
+        shifts, rotations = (draw.normals(3).clamp(-1.7, 1.7) / 3**0.5 for _ in range(2))
         lines = (pose == number).nonzero()[:, 0]
         if number == int(pose[0]) or not len(lines):
             continue
-        seen = torch.fft.fft(_moved(image, moves * (shift / spacing), turns * turn), dim=axis)
-        spectrum.index_copy_(axis, lines, seen.index_select(axis, lines))
+        displaced = torch.fft.fft(_moved(image, shifts * (shift / spacing), rotations * rotation), dim=axis)
+        spectrum.index_copy_(axis, lines, displaced.index_select(axis, lines))
     return torch.fft.ifft(spectrum, dim=axis).abs()
 
 
@@ -93,7 +93,7 @@ def ghosts(draw: RandomSource, image: Tensor, strength: float) -> Tensor:
     return torch.hypot(real, imaginary)
 
 
-def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, rotation: float) -> Tensor:
     """Stacks of one to three orientations whose slices, 2–4 mm thick, lie astray, averaged.
 
     The slices of a stack come in two to four passes; each pass has a pose, from which each slice departs by half
@@ -103,18 +103,18 @@ def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float
     count = 1 + draw.integer(3)
     axes = draw.order(3)[:count]
     thick = max(1.0, draw.uniform(2.0, 4.0) / spacing)
-    stacks = (_stack(draw, image, axis, shift / spacing, turn, thick) for axis in axes)
+    stacks = (_stack(draw, image, axis, shift / spacing, rotation, thick) for axis in axes)
     return sum(stacks, torch.zeros_like(image)) / count
 
 
-def _stack(draw: RandomSource, image: Tensor, axis: int, shift: float, turn: float, thick: float) -> Tensor:
+def _stack(draw: RandomSource, image: Tensor, axis: int, shift: float, rotation: float, thick: float) -> Tensor:
     volume = image.movedim(axis, 0)
     count, height, width = volume.shape
     passes, slices = 2 + draw.integer(3), int(count / thick) + 2
     poses = draw.normals(passes, 6)[torch.arange(slices) % passes] + 0.5 * draw.normals(slices, 6)
     pose = F.interpolate(poses.T[None], size=count, mode="linear", align_corners=True)[0].T
     pose = pose - pose.mean(0)  # the label map still fits
-    moves, angles = pose[:, :3] * shift, torch.deg2rad(pose[:, 3:] * turn)
+    moves, angles = pose[:, :3] * shift, torch.deg2rad(pose[:, 3:] * rotation)
     angles[:, 1:] /= 2  # a slice that tilts soon leaves its neighbours behind
     y = (torch.arange(height) - (height - 1) / 2)[None, :, None]
     x = (torch.arange(width) - (width - 1) / 2)[None, None, :]

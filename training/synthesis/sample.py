@@ -20,7 +20,7 @@ from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import _surroundings, brain
 from training.synthesis.scan import simulate_scan
 from training.synthesis.settings import SynthesisSettings
-from training.synthesis.spatial import at, deformed_frame
+from training.synthesis.spatial import apply_affine, deformed_frame
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Sample:
         image: (1, Z, Y, X) float32, not normalised.
         labels: (Z, Y, X) int64, 0–7.
         atlas: (Z, Y, X, 3) float32, where each voxel lies in the subject's canonical frame, mm (x, y, z).
-        turn: angle in degrees by which the brain is turned from upright.
+        rotation: angle in degrees by which the brain is rotated from upright.
     """
 
     image: Tensor
     labels: Tensor
     atlas: Tensor
-    turn: float
+    rotation: float
 
 
 def generate_sample(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
@@ -48,16 +48,16 @@ def generate_sample(subject: Subject, settings: SynthesisSettings, seed: int) ->
 
 
 def _generated(draw: RandomSource, subject: Subject, settings: SynthesisSettings) -> Sample:
-    atlas, turn = deformed_frame(draw, settings)
-    tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
+    atlas, rotation = deformed_frame(draw, settings)
+    tissues = sample(subject.tissues.float(), apply_affine(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
-    distance = sample(subject.distance, at(distance_matrix(), atlas), padding="border")[0]
+    distance = sample(subject.distance, apply_affine(distance_matrix(), atlas), padding="border")[0]
     if draw.bernoulli(settings.spatial.thin_csf):
-        labels, fractions, distance = _crowded(draw, settings, labels, fractions, distance)
+        labels, fractions, distance = _thin_csf(draw, settings, labels, fractions, distance)
     image = brain(draw, settings.intensity, subject, fractions, labels, tissues[LABEL_COUNT - 1])
     image = _surroundings(draw, image, distance, settings.spacing)
     image = simulate_scan(draw, settings, image, distance, labels)
-    return Sample(image[None], labels, atlas, turn)
+    return Sample(image[None], labels, atlas, rotation)
 
 
 def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +72,7 @@ def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     return labels.long(), fractions
 
 
-def _crowded(
+def _thin_csf(
     draw: RandomSource, s: SynthesisSettings, labels: Tensor, fractions: Tensor, distance: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Labels, fractions and distance of a head whose skull lies close to the brain: external CSF ends early.

@@ -57,10 +57,10 @@ class LocatorTask:
         """Loss of a batch made from these seeds."""
         del done  # no curriculum here
         examples = [self._example(self.subjects.training, seed) for seed in seeds]
-        images, labels, places, turns = zip(*examples, strict=True)
+        images, labels, places, rotations = zip(*examples, strict=True)
         with torch.autocast("cpu", torch.bfloat16):
             output = network(torch.stack(images))
-        upright = torch.tensor(turns) <= self.settings.synthesis.spatial.rotation
+        upright = torch.tensor(rotations) <= self.settings.synthesis.spatial.rotation
         return place_loss(output, torch.stack(labels), torch.stack(places), upright)
 
     def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor, float]:
@@ -72,7 +72,7 @@ class LocatorTask:
             standardise(sample.image, signal(sample.image)),
             sample.labels[step, step, step],
             places[:, step, step, step],
-            sample.turn,
+            sample.rotation,
         )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -82,11 +82,11 @@ class LocatorTask:
             return {}
         dices, angles, right = [], [], []
         for seed in range(8 * len(self.subjects.validation)):
-            image, labels, places, turn = self._example(self.subjects.validation, 10**9 + seed)
+            image, labels, places, rotation = self._example(self.subjects.validation, 10**9 + seed)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
             found, brain = torch.from_numpy(brain_mask(output)), labels > 0
-            upright = turn <= self.settings.synthesis.spatial.rotation
+            upright = rotation <= self.settings.synthesis.spatial.rotation
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
             right.append(bool(output[8][brain].mean() > 0) == upright)
             if upright:

@@ -59,7 +59,7 @@ def _both(subject: Subject, settings: SynthesisSettings, seed: int) -> None:
     assert torch.equal(there.labels, here.labels)
     torch.testing.assert_close(there.image, here.image)
     torch.testing.assert_close(image, normalised(here, seed))
-    assert there.turn == here.turn
+    assert there.rotation == here.rotation
 
 
 @pytest.mark.parametrize("settings", ALWAYS, ids=str)

@@ -20,7 +20,8 @@ from training.anatomy.length_fitting import Fit, Fitter
 from training.anatomy.plan import IndividualSettings, Plan, draw_plan
 from training.anatomy.template import Template, aligned_to_midline
 from training.anatomy.template_landmarks import TemplateLandmarks, locate_landmarks
-from training.anatomy.velocity_field import Deformation, Lattice, Points, determinants, random_velocity
+from training.anatomy.velocity_field import Deformation, Points, determinants, random_velocity
+from training.imaging.lattice import Lattice
 
 #: Age, how far towards spina bifida, latent code → a template.
 AnatomyModel = Callable[[float, float, npt.NDArray[np.floating] | None], Template]

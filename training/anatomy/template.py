@@ -22,6 +22,7 @@ from feta.volumes import read_label_map, read_volume
 from inference.biometry.midline_alignment import onto_symmetry
 from inference.geometry.frames import index_to_ras
 from training.anatomy.kernels import label_points
+from training.imaging.affine import apply_affine
 
 #: The corpus callosum has a channel of its own, after the labels 0–7; in a label map it is white matter.
 CALLOSUM = LABEL_COUNT
@@ -57,8 +58,7 @@ class Template:
         Returns:
             labels (Z', Y', X') uint8 with values 0–8, 8 the corpus callosum, and signal, float32.
         """
-        m = torch.as_tensor(self.to_index[:3], dtype=torch.float32)
-        index = (points @ m[:, :3].T + m[:, 3]).numpy()
+        index = apply_affine(self.to_index, points).numpy()
         return self.sampled_index(index.reshape(-1, 3), index.shape[:3])
 
     def sampled_index(

@@ -14,7 +14,8 @@ from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.landmark_definitions import landmark_lines
 from training.anatomy.template import CALLOSUM, CHANNELS, Template, tissue_of
-from training.anatomy.velocity_field import Lattice, Points
+from training.anatomy.velocity_field import Points
+from training.imaging.lattice import Lattice
 
 #: Labels are sampled this finely (mm), which is how finely landmarks are placed.
 SPACING = 0.5

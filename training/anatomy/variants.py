@@ -21,13 +21,13 @@ from training.anatomy.registration import RegistrationSettings
 from training.anatomy.velocity_field import (
     Deformation,
     Field,
-    Lattice,
     Points,
     determinants,
     random_velocity,
     swelling_velocity,
 )
 from training.data.subject import centred
+from training.imaging.lattice import Lattice
 
 Range = tuple[float, float]
 #: Random and swelling fields are sampled this finely; places are tabled this finely, and are linear in between, mm.

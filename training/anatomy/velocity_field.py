@@ -14,6 +14,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
 from training.anatomy.kernels import flow
+from training.imaging.lattice import Lattice
 
 Points = npt.NDArray[np.float64]
 Field = npt.NDArray[np.float64]
@@ -22,30 +23,6 @@ Field = npt.NDArray[np.float64]
 STEPS = 8
 #: Half the distance (voxels of the lattice) over which derivatives of a flow are taken.
 _STENCIL = 0.25
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Places of a field's samples.
-
-    Attributes:
-        origin: position (x, y, z) of the first one, mm.
-        spacing: mm, along each axis.
-        shape: samples along (z, y, x), two at least.
-    """
-
-    origin: Points
-    spacing: float
-    shape: tuple[int, int, int]
-
-    def positions(self) -> Points:
-        """(Z, Y, X, 3) mm, (x, y, z)."""
-        axes = [self.origin[i] + self.spacing * np.arange(self.shape[2 - i]) for i in range(3)]
-        return np.stack(np.meshgrid(*axes[::-1], indexing="ij")[::-1], axis=-1)
-
-    def index(self, points: Points) -> Points:
-        """Positions (…, 3) in mm as positions in voxels."""
-        return np.asarray((points - self.origin) / self.spacing)
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,9 @@ def _flow(
 ) -> Deformation:
     """The flow from the first brain to the second, searched for once: the way back is the flow backwards."""
     from training.anatomy.registration import register
-    from training.anatomy.velocity_field import Deformation, Lattice
+    from training.anatomy.velocity_field import Deformation
     from training.data.subject import read_subject
+    from training.imaging.lattice import Lattice
 
     first, second = sorted(names)
     path = folder / f"{first}_{second}.npz"

@@ -22,17 +22,19 @@ from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
 from training.data.provenance import read_origins
 from training.data.subject import Subject, centred, distance_matrix, pairs, read_subject
+from training.imaging.affine import apply_affine
+from training.imaging.lattice import Lattice
 from training.imaging.random_source import RandomSource
 from training.scanner.appearance import brain_image
 from training.scanner.case import largest_piece
 from training.scanner.cohort_settings import CohortSettings
-from training.scanner.surroundings import Lattice, SurroundingsSettings, head_distances, paint_surroundings
+from training.scanner.surroundings import SurroundingsSettings, head_distances, paint_surroundings
 from training.synthesis.intensity import brain
 from training.synthesis.random_convolution import gin
 from training.synthesis.sample import Sample, to_labels
 from training.synthesis.scan import simulate_scan
 from training.synthesis.settings import SynthesisSettings
-from training.synthesis.spatial import apply_affine, deformed_frame
+from training.synthesis.spatial import deformed_frame
 
 #: mm around the head that are painted.
 AROUND_MM = 45.0
@@ -81,7 +83,7 @@ def paint_head(
     low, high = head.box[0] - AROUND_MM, head.box[1] + AROUND_MM
     x, y, z = (int(n) for n in np.ceil((high - low) / spacing) + 1)
     lattice = Lattice(low, spacing, (z, y, x))
-    labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_head()), (x, y, z), slice(0, z)))
+    labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_frame()), (x, y, z), slice(0, z)))
     labels = largest_piece(labels)
     image = brain_image(labels, signal, spacing, site.contrast, settings.appearance, rng)
     around = varied(settings.surroundings, rng)

@@ -82,6 +82,10 @@ class IntensitySettings:
     gin: float = 0.25
     inverted: float = 0.04
 
+    def __post_init__(self) -> None:
+        if len(self.contrasts) != 2:
+            raise ValueError("contrasts must be two shares: of the atlas's own contrast, and of the T2w prior")
+
 
 @dataclass(frozen=True)
 class ScanSettings:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from training.anatomy.kernels import interpolate, label_points
-from training.anatomy.velocity_field import Deformation, Lattice, determinants, random_velocity, swelling_velocity
+from training.anatomy.velocity_field import Deformation, determinants, random_velocity, swelling_velocity
+from training.imaging.lattice import Lattice
 
 LATTICE = Lattice(np.array([-36.0, -36.0, -36.0]), 3.0, (25, 25, 25))
 

@@ -35,7 +35,7 @@ from training.commands.common import VALIDATION
 from training.data.subject import pairs
 from training.phantom.case import PhantomHead
 from training.phantom.phantom import draw_phantom
-from training.scanner.case import DrawHead, Head, scan_case
+from training.scanner.case import DrawHead, HeadModel, scan_case
 from training.scanner.cohort_settings import CohortSettings, read_cohort_settings
 from training.scanner.cohort_writer import CasePlan, plan_cases
 from training.scanner.sites import draw_sites
@@ -59,10 +59,10 @@ def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: floa
     settings = read_cohort_settings()
     anatomy = Anatomy.load(HELD_OUT)
 
-    def individual(rng: np.random.Generator, plan: CasePlan) -> Head:
+    def individual(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
         return draw_individual(rng, plan.age, plan.pathological, anatomy, settings.individuals)
 
-    def phantom(rng: np.random.Generator, plan: CasePlan) -> Head:
+    def phantom(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
         return PhantomHead(draw_phantom(rng, plan.age, plan.pathological, plan.site.voxel))
 
     chosen = [site for site in settings.sites if only in site.name]
@@ -78,9 +78,9 @@ def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: floa
 
 
 def _draw(folder: Path, stem: str, plan: CasePlan, draw: DrawHead, settings: CohortSettings) -> None:
-    heads: list[Head] = []
+    heads: list[HeadModel] = []
 
-    def kept(rng: np.random.Generator, plan: CasePlan) -> Head:
+    def kept(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
         heads.append(draw(rng, plan))
         return heads[0]
 

@@ -19,11 +19,11 @@ from training.data.subject import pairs, read_subject
 from training.engine.log import read_rows
 from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import brain
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
-    "synthesis": {"size": 16, "spacing": 6.0, "real": 0.5},
+    "synthesis": {"size": 16, "spacing": 6.0, "intensity": {"real": 0.5}},
     "loop": {"steps": 2, "validate_every": 2},
 }
 
@@ -86,7 +86,7 @@ def test_a_real_contrast_is_the_image_itself(tmp_path: Path) -> None:
     z, y, x = subject.tissues.shape[1:]
     maps = sample(subject.tissues.float(), coordinates(np.eye(4), (x, y, z), slice(None)))
     fractions = torch.cat((1 - maps[:7].sum(0, keepdim=True), maps[:7]))
-    made = brain(RandomSource(0), SynthesisSettings(real=1.0), subject, fractions, maps[:7].argmax(0), maps[7])
+    made = brain(RandomSource(0), IntensitySettings(real=1.0), subject, fractions, maps[:7].argmax(0), maps[7])
     inside = labels > 0
     expected = np.where(inside, (noisy - noisy[inside].mean()) / noisy[inside].std(), 0)
     at = tuple(slice(n.min() - 1, n.max() + 2) for n in inside.nonzero())

@@ -1,4 +1,4 @@
-"""The stress suite: what real scans do to a volume, one thing at a time, in known amounts and with fixed seeds.
+"""The robustness suite: what real scans do to a volume, one thing at a time, in known amounts and with fixed seeds.
 
 Own code, shared with no synthesis that networks are trained on. Every condition takes an image and its label
 map on one axis-aligned grid and a generator of random numbers, and gives both on a grid of its own.
@@ -37,7 +37,7 @@ TIGHT_MM = 2.0
 FWHM = 2.3548
 
 
-def as_is(pair: Pair, draw: np.random.Generator) -> Pair:
+def unchanged(pair: Pair, draw: np.random.Generator) -> Pair:
     """The volume as it is."""
     del draw
     return pair
@@ -119,7 +119,7 @@ def tightly_masked(pair: Pair, draw: np.random.Generator) -> Pair:
     return Volume(np.where(depth > TIGHT_MM, image.array, np.float32(0)), image.grid), labels
 
 
-def turned(pair: Pair, draw: np.random.Generator) -> Pair:
+def rotated_noisy_biased(pair: Pair, draw: np.random.Generator) -> Pair:
     """Rotation, bias and noise together."""
     return noisy(biased(rotated(pair, draw), draw), draw)
 

@@ -67,12 +67,13 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
     with create_csv(path) as stream:
         warm_up()  # the first case's seconds are not the compiler's
         segmenter = Segmenter(weights, choose())
-        mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
+        model = segmenter.model
+        autoencoder = None if model.autoencoder is None else Autoencoder.of(model, segmenter.compute)
         writer = csv.writer(stream)
         writer.writerow(["step", "subject", "label", "metric", "value"])
         for subject, (image, labels) in files.items():
             truth = read_label_map(labels)
-            for step in steps(segmenter, mender, read_volume(image)):
+            for step in steps(segmenter, autoencoder, read_volume(image)):
                 values = scores(truth, step.labels)
                 found.setdefault(step.name, []).append(values)
                 seconds.setdefault(step.name, []).append(step.seconds)
@@ -84,7 +85,7 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
         yield from (f"{name}: {line}" for line in sites(root, list(files), each))
 
 
-def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> list[Step]:
+def steps(segmenter: Segmenter, autoencoder: Autoencoder | None, volume: Volume) -> list[Step]:
     """A volume's label map after each step, first without the autoencoder, then with it."""
     began = time.monotonic()
     canonical = CanonicalVolume.of(volume)
@@ -92,11 +93,11 @@ def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> l
     probabilities, to_box = segmenter.predict_upright(ordered, pose)
     spent = time.monotonic() - began
     done = _finished("network", spent, ordered, pose, probabilities, to_box)
-    if mender is not None:
+    if autoencoder is not None:
         began = time.monotonic()
-        mended = mender(probabilities)
+        corrected = autoencoder(probabilities)
         spent += time.monotonic() - began
-        done += _finished("network + autoencoder", spent, ordered, pose, mended, to_box)
+        done += _finished("network + autoencoder", spent, ordered, pose, corrected, to_box)
     return [Step(s.name, Volume(canonical.order.undo(s.labels.array), volume.grid), s.seconds) for s in done]
 
 

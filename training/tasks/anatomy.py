@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.files import create_csv, make_writable
 from feta.labels import LABEL_COUNT, Tissue
@@ -23,18 +23,18 @@ from inference.geometry.frames import index_to_ras, resample
 from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy.normalised_frame import GRID, Point, cerebral_box, fit_sizes, to_canonical
 from training.anatomy.template import CALLOSUM, CHANNELS, read_template
-from training.data.leakage import known_to, made_of
-from training.data.provenance import origins_of, read_origins
+from training.data.leakage import leaks, lineage_of, subjects_seen
+from training.data.provenance import all_source_subjects, read_source_subjects
 from training.data.subject import pairs
-from training.engine.checkpoint import read_checkpoint
-from training.engine.loop import train
+from training.engine.checkpoint import CHECKPOINT, read_checkpoint
+from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
+from training.tasks.random_streams import Stream, stream
 
 
 @dataclass(frozen=True)
 class AnatomyRunSettings:
-    """Everything that a run of ``feta-train anatomy`` depends on.
+    """Everything that a run of ``feta-train fit anatomy`` depends on.
 
     Attributes:
         age_jitter: standard deviation in weeks added to an atlas's age, which makes the model smooth in age.
@@ -63,7 +63,7 @@ class Atlas:
         half: half size of its cerebrum, mm.
         fractions: (9, Z, Y, X) float16, sums to 1: labels 0–7, then the corpus callosum.
         signal: (Z, Y, X) float16.
-        origins: names of those that it was made of (``training.data.provenance``).
+        source_subjects: names of those that it was made of (``training.data.provenance``).
     """
 
     number: int
@@ -73,7 +73,7 @@ class Atlas:
     half: Point
     fractions: Tensor
     signal: Tensor
-    origins: frozenset[str] = frozenset()
+    source_subjects: frozenset[str] = frozenset()
 
 
 def read_atlases(root: Path) -> list[Atlas]:
@@ -83,16 +83,16 @@ def read_atlases(root: Path) -> list[Atlas]:
         FetaError: no table, no pair, or a subject without an age.
     """
     people = read_participants(root / "participants.tsv")
-    (origins,) = read_origins([root])
+    (source_subjects,) = read_source_subjects([root])
 
     def read(item: tuple[int, tuple[str, tuple[Path, Path]]]) -> Atlas:
         number, (name, files) = item
-        subject = name.split("_")[0]
+        subject = subject_in(name)
         person = people.get(subject)
         if person is None or person.age is None:
             raise FetaError(root / "participants.tsv", f"gives no age for {subject}", "add its row")
         atlas = _read_atlas(number, subject, *files, person.age, person.pathology == "Pathological")
-        return replace(atlas, origins=origins.get(subject, frozenset()))
+        return replace(atlas, source_subjects=source_subjects.get(subject, frozenset()))
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(read, enumerate(pairs(root).items())))
@@ -134,7 +134,7 @@ class AnatomyTask:
         assert isinstance(network, AnatomyModel)
         total = torch.zeros(())
         for seed in seeds:
-            draw = RandomSource(seed ^ 0xA7A7)
+            draw = stream(seed, Stream.ANATOMY)
             # A new order each time round, so that every atlas is seen equally often.
             turn, place = divmod(seed, len(self.training))
             order = np.random.default_rng(turn).permutation(len(self.training))
@@ -198,34 +198,34 @@ def train_anatomy(
     left_out: tuple[str, ...],
     settings: AnatomyRunSettings,
     folder: Path,
-    say: Callable[[str], None],
-    start: Path | None = None,
+    report: Report,
+    pretrained: Path | None = None,
 ) -> Anatomy:
     """Train in a run folder and return the averaged model.
 
     Args:
         root: BIDS folder of atlases with ``participants.tsv``.
-        left_out: subjects that are never trained on, nor who was made of them; they are only reproduced.
+        left_out: subjects that are never trained on, nor what is derived from them; they are only reproduced.
         settings: of the run.
-        folder: of the run; a killed run goes on.
-        say: takes a line of progress.
-        start: folder of another run on the same atlases, from whose averaged weights this one starts.
+        folder: of the run; a killed run is resumed.
+        report: takes a line of progress.
+        pretrained: folder of another run on the same atlases, whose averaged weights this one fine-tunes.
     """
     atlases = read_atlases(root)
-    training = [a for a in atlases if not {a.name, *a.origins}.intersection(left_out)]
+    training = [a for a in atlases if not leaks(a.name, a.source_subjects, left_out)]
     validation = [a for a in atlases if a.name in left_out]
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)
     names = {
         "training": [a.name for a in training],
-        "origins": origins_of(training),
+        "origins": all_source_subjects(training),
         "validation": [a.name for a in validation],
-        "held_out": sorted({name for a in atlases for name in (a.name, *a.origins)}.intersection(left_out)),
+        "held_out": sorted({name for a in atlases for name in (a.name, *a.source_subjects)}.intersection(left_out)),
     }
-    average = train(model, task, settings.loop, folder, say, made_of(settings, **names), start)
+    average = train(model, task, settings.loop, folder, report, lineage_of(settings, **names), pretrained)
     assert isinstance(average, AnatomyModel)
-    known = frozenset(known_to(read_checkpoint(folder / "checkpoint.pt")))
+    known = frozenset(subjects_seen(read_checkpoint(folder / CHECKPOINT)))
     sizes = fit_sizes(
         np.array([a.age for a in training]),
         np.array([a.pathological for a in training]),

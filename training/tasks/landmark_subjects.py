@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT
@@ -50,7 +51,7 @@ class LandmarkHead:
         to_index: 4×4 from upright mm to index (x, y, z) of the arrays.
         ends: (10, 3) float64 landmarks in upright mm, two for each measurement in order; NaN where unknown.
         points: (N, 3) some labelled voxels, upright mm.
-        origins: names of those that its subject was made of (``training.data.provenance``).
+        source_subjects: names of those that its subject was made of (``training.data.provenance``).
     """
 
     name: str
@@ -61,12 +62,12 @@ class LandmarkHead:
     to_index: Matrix
     ends: Points
     points: Points
-    origins: frozenset[str] = frozenset()
+    source_subjects: frozenset[str] = frozenset()
 
     @property
     def subject(self) -> str:
         """``sub-crl21``."""
-        return self.name.split("_")[0]
+        return subject_in(self.name)
 
 
 def labelled_heads(root: Path) -> Iterator[LandmarkHead]:

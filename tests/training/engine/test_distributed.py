@@ -26,7 +26,7 @@ from training.engine.optimisers import LoopSettings
 ROOT = Path(__file__).parents[3]
 #: The command line in float32: in bfloat16 a sum of rounded gradients is not the rounded sum.
 FLOAT32 = (
-    "import torch, inference.device; inference.device.cpu_dtype = lambda: torch.float32\n"
+    "import torch, inference.networks.device as device; device.cpu_dtype = lambda: torch.float32\n"
     "from training.cli import main; main()"
 )
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 def _call(root: Path, run: str, *options: str) -> list[str]:
-    call = [sys.executable, "-c", FLOAT32, "segmentation", str(root / "data"), str(root / run)]
+    call = [sys.executable, "-c", FLOAT32, "fit", "segmentation", str(root / "data"), str(root / run)]
     return [*call, "--config", str(root / "s.yaml"), "--threads", "1", "--device", "cpu", "--everything", *options]
 
 
@@ -106,7 +106,7 @@ def test_what_the_first_process_refuses_is_said_once(runs: Path) -> None:
     held = _call(runs, "two", "--steps", "9")
     with locked(runs / "two" / "run.lock"):
         said = [_together(held, status=2)]
-    said.append(_together(_call(runs, "new", "--from", str(runs / "none")), status=2))
+    said.append(_together(_call(runs, "new", "--pretrained", str(runs / "none")), status=2))
     said.append(_together(_call(runs, "two", "--only", "sub-a"), status=2))
     for words, (first, second) in zip(("at work there", "does not exist", "was begun with"), said, strict=True):
         assert words in first

@@ -111,7 +111,7 @@ def varied(settings: SurroundingsSettings, rng: np.random.Generator) -> Surround
 
 
 def read_heads(root: Path) -> list[Head]:
-    """Read the folder that ``feta-train heads`` wrote."""
+    """Read the folder that ``feta-train data heads`` wrote."""
     (source_subjects,) = read_source_subjects([root])
     found = ((subject_in(name), files) for name, files in pairs(root).items())
     return [_read(subject, *files, source_subjects.get(subject, frozenset())) for subject, files in found]

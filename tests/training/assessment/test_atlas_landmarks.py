@@ -1,4 +1,4 @@
-"""``feta-train landmarks``: a head whose lengths are known, as a labelled BIDS folder."""
+"""``feta-train assess landmarks``: a head whose lengths are known, as a labelled BIDS folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``feta-train ga-baseline``: lengths drawn on known lines give these lines back."""
+"""``feta-train assess ga-baseline``: lengths drawn on known lines give these lines back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``feta-train simulate``: a complete cohort, the same bytes from one seed, never two cohorts in one folder."""
+"""``feta-train data simulate``: a complete cohort, the same bytes from one seed, never two cohorts in one folder."""
 
 from __future__ import annotations
 

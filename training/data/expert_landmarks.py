@@ -42,7 +42,7 @@ _STRETCH = 0.02
 
 
 @dataclass(frozen=True)
-class Measured:
+class ExpertLandmarks:
     """One image with what experts measured on it.
 
     Attributes:
@@ -64,7 +64,7 @@ class Measured:
     warnings: tuple[str, ...]
 
 
-def read_feta_biometry(root: Path) -> list[Measured]:
+def read_feta_biometry(root: Path) -> list[ExpertLandmarks]:
     """Read every measured image of a data set in the challenge's layout.
 
     Args:
@@ -132,7 +132,7 @@ def _read(
     points: Mapping[Measurement, Line],
     from_table: Mapping[Measurement, float],
     people: Mapping[str, Participant],
-) -> Measured:
+) -> ExpertLandmarks:
     name = _name(path)
     anat = root / path.parent.relative_to(root / "derivatives" / "biometry")
     image, labels = anat / f"{name}{_IMAGE}", anat / f"{name}{_LABELS}"
@@ -150,7 +150,7 @@ def _read(
         lines = {m: _line(_carried(back, np.array([line.start, line.end]))) for m, line in points.items()}
     person = people.get(subject_in(name))
     lengths = {m: line.length for m, line in points.items()} | dict(from_table)
-    return Measured(
+    return ExpertLandmarks(
         name, image, labels if labels.exists() else None, person.age if person else None, lines, lengths, warnings
     )
 

@@ -22,7 +22,7 @@ from training.data.leakage import Lineage, check_apart
 from training.engine import distributed
 from training.engine.log import LOG, append_row, draw_curves
 from training.engine.optimisers import LoopSettings, Optimiser, learning_rate, sam_perturbed
-from training.engine.run_state import RunState, begin_or_resume, run_lock
+from training.engine.run_state import TrainingRun, begin_or_resume, run_lock
 
 #: Takes a line of progress for a person.
 Report = Callable[[str], None]
@@ -116,7 +116,7 @@ def _check_finite(folder: Path, loss: float, step: int) -> None:
         )
 
 
-def _step(run: RunState, task: Task, settings: LoopSettings, done: float) -> float:
+def _step(run: TrainingRun, task: Task, settings: LoopSettings, done: float) -> float:
     """One step of the optimiser; the loss, or NaN where the gradient is not finite."""
     network = run.network
     network.train()
@@ -152,7 +152,7 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
         mean.lerp_(now, 1 - decay)
 
 
-def _report(run: RunState, losses: list[float], done: float, report: Report) -> None:
+def _report(run: TrainingRun, losses: list[float], done: float, report: Report) -> None:
     if not distributed.leads():
         return
     recent = losses[-20:] or [math.nan]
@@ -163,7 +163,7 @@ def _report(run: RunState, losses: list[float], done: float, report: Report) -> 
     )
 
 
-def _validate(task: Task, run: RunState, folder: Path, losses: list[float], report: Report) -> None:
+def _validate(task: Task, run: TrainingRun, folder: Path, losses: list[float], report: Report) -> None:
     """Figures into the log and its picture, by the first process."""
     if not distributed.leads():
         return

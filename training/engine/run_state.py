@@ -43,7 +43,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 @dataclass
-class RunState:
+class TrainingRun:
     """A run: its networks, and how far it came.
 
     Attributes:
@@ -93,7 +93,7 @@ def begin_or_resume(
     report: Callable[[str], None],
     lineage: Lineage,
     pretrained: Path | None,
-) -> RunState:
+) -> TrainingRun:
     """Resume the run of a folder, or begin one, with the weights of another where one is named.
 
     Args:
@@ -122,7 +122,7 @@ def begin_or_resume(
         load_into(network, state, "average", pretrained)
         _report_pretrained(pretrained, state, lineage, report)
     distributed.by_first(lambda: drop_after(folder / LOG, 0))
-    return RunState(network, copy.deepcopy(network).eval(), make_optimiser(network, settings), lineage, seen)
+    return TrainingRun(network, copy.deepcopy(network).eval(), make_optimiser(network, settings), lineage, seen)
 
 
 def _read_resumable(path: Path, lineage: Lineage) -> dict[str, Any] | None:
@@ -143,13 +143,13 @@ def _read_pretrained(pretrained: Path, lineage: Lineage) -> dict[str, Any]:
 
 def _resumed(
     path: Path, state: dict[str, Any], network: nn.Module, settings: LoopSettings, lineage: Lineage
-) -> RunState:
+) -> TrainingRun:
     load_into(network, state, "network", path)
     average = copy.deepcopy(network).eval()
     load_into(average, state, "average", path)
     optimiser = make_optimiser(network, settings)
     optimiser.load_state_dict(state["optimiser"])
-    return RunState(network, average, optimiser, lineage, state["before"], state["step"], state["seconds"])
+    return TrainingRun(network, average, optimiser, lineage, state["before"], state["step"], state["seconds"])
 
 
 def _report_pretrained(
@@ -164,7 +164,7 @@ def _report_pretrained(
         report(f"{pretrained} doesn't name the source subjects of these: an older version has not written them down")
 
 
-def _report_resumed(folder: Path, run: RunState, settings: LoopSettings, report: Callable[[str], None]) -> None:
+def _report_resumed(folder: Path, run: TrainingRun, settings: LoopSettings, report: Callable[[str], None]) -> None:
     """Say where the run is resumed."""
     if not distributed.leads():
         return

@@ -190,7 +190,7 @@ def _softened(labels: Tensor, draw: RandomSource, s: CorruptionSettings) -> Tens
 
 
 def _blurred(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of maps (8, Z, Y, X); beyond the border is what is on it."""
+    """Gaussian blur of maps (8, Z, Y, X); beyond the border is what is on it, unlike in `training.imaging.filters`."""
     radius = max(1, round(2.5 * sigma))
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).repeat(len(maps), 1, 1)

@@ -161,7 +161,10 @@ def _warped(draw: RandomSource, s: SampleSettings, labels: Tensor) -> Tensor:
 
 
 def blurred(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (C, Z, Y, X) with a standard deviation in voxels."""
+    """Gaussian blur of (C, Z, Y, X) with a standard deviation in voxels; zeros outside.
+
+    Not `training.imaging.filters.blur`: the same filter for all channels at once, summed in another order.
+    """
     if sigma < 0.2:
         return image
     reach = max(1, round(2.5 * sigma))

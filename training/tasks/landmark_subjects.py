@@ -1,7 +1,7 @@
 """Labelled heads whose landmarks are known, ready to be sampled: what the landmark network learns from.
 
 From two sources: label maps on which the landmarks are found by definition, and data sets in the challenge's layout
-(`training.feta_biometry`), whose landmarks experts set on the image, or the simulation knows.
+(`training.data.expert_landmarks`), whose landmarks experts set on the image, or the simulation knows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inference.biometry.line import Line
 from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.frames import LPS_TO_RAS
 from training.assessment.atlas_landmarks import read_landmarks
-from training.data.expert_landmarks import Measured, read_feta_biometry
+from training.data.expert_landmarks import ExpertLandmarks, read_feta_biometry
 from training.data.subject import pairs
 
 Points = npt.NDArray[np.float64]
@@ -102,7 +102,7 @@ def measured_heads(root: Path, segment: Segment | None) -> Iterator[LandmarkHead
             yield head
 
 
-def _measured(case: Measured, segment: Segment | None) -> LandmarkHead | None:
+def _measured(case: ExpertLandmarks, segment: Segment | None) -> LandmarkHead | None:
     """The head of a measured image; None where there is nothing in it."""
     if case.labels is None and segment is None:
         raise FetaError(case.image, "has no label map", "name weights that segment it with --weights")

@@ -127,13 +127,13 @@ def test_no_motion_is_the_same_image(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_motion_is_as_large_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     poses = []
-    whole = robustness._rigidly
+    whole = robustness.move_rigidly
 
     def noted(image: Volume, shift: np.ndarray, turn: np.ndarray) -> np.ndarray:
         poses.append((shift, turn))
         return whole(image, shift, turn)
 
-    monkeypatch.setattr(robustness, "_rigidly", noted)
+    monkeypatch.setattr(robustness, "move_rigidly", noted)
     for seed in range(20):
         robustness.moved(_pair(), _drawn(seed))
     assert len(poses) == 60  # three of four segments
@@ -144,10 +144,10 @@ def test_motion_is_as_large_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_shift_and_a_turn_go_where_they_should() -> None:
     image = _pair()[0]
-    there = robustness._rigidly(image, np.array([0.0, 0.0, 3.0]), np.zeros(3))
+    there = robustness.move_rigidly(image, np.array([0.0, 0.0, 3.0]), np.zeros(3))
     assert np.array_equal(there[:-3], image.array[3:])
     assert np.allclose(
-        robustness._rigidly(image, np.zeros(3), np.array([0, 0, 180.0])), image.array[:, ::-1, ::-1], atol=1e-3
+        robustness.move_rigidly(image, np.zeros(3), np.array([0, 0, 180.0])), image.array[:, ::-1, ::-1], atol=1e-3
     )
 
 

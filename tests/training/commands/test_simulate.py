@@ -98,7 +98,7 @@ def test_participants_say_that_a_third_is_pathological() -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_any_number_of_processes(cohort: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", "simulate", str(tmp_path / "again"), *TINY[:-1], "2"]
+    command = [sys.executable, "-m", "training", "data", "simulate", str(tmp_path / "again"), *TINY[:-1], "2"]
     subprocess.run(command, check=True, capture_output=True)
     assert digests(tmp_path / "again") == digests(cohort)
 
@@ -139,7 +139,7 @@ def test_a_folder_of_real_data_is_never_written_into(tmp_path: Path) -> None:
 
 def test_an_unwritable_folder_is_one_line_and_status_2(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    command = [sys.executable, "-m", "training", "simulate", str(tmp_path / "file" / "out"), *TINY]
+    command = [sys.executable, "-m", "training", "data", "simulate", str(tmp_path / "file" / "out"), *TINY]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1

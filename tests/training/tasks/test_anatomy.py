@@ -25,14 +25,9 @@ from training.commands.fit.anatomy import anatomy
 from training.data.provenance import write_source_subjects
 from training.engine.checkpoint import read_checkpoint
 from training.engine.optimisers import LoopSettings
-from training.tasks.anatomy import (
-    AnatomyModel,
-    AnatomyRunSettings,
-    AnatomyTask,
-    read_atlases,
-    train_anatomy,
-    write_reproduction,
-)
+from training.tasks.anatomy import AnatomyModel, AnatomyRunSettings, AnatomyTask, train_anatomy
+from training.tasks.anatomy_reproduction import write_reproduction
+from training.tasks.atlases import read_atlases
 
 TINY = AnatomySettings(latent=2, code=8, widths=(8, 4, 4, 4, 4), bases=(2,), basis_widths=(8,))
 SIZES = SizeModel([[[0.0, 0.05, 3.5], [0.0, 0.05, 3.8], [0.0, 0.05, 3.3]]] * 2)

@@ -24,7 +24,7 @@ def anatomy(
     import torch
 
     from training.anatomy.model import Anatomy
-    from training.tasks.anatomy import write_reproduction
+    from training.tasks.anatomy_reproduction import write_reproduction
 
     torch.set_num_threads(threads)
     known = Anatomy.load(weights)

@@ -24,7 +24,7 @@ from training.commands.fit.subjects import training_subjects
 from training.engine.log import report
 
 if TYPE_CHECKING:
-    from training.tasks.autoencoder import NetworkErrors
+    from training.tasks.network_errors import NetworkErrors
 
 
 def autoencoder(
@@ -64,7 +64,7 @@ def network_errors(folder: Path) -> NetworkErrors:
     from inference.networks.weights import INDEX, load_network, read_model
     from training.engine.checkpoint import CHECKPOINT
     from training.engine.export import read_averaged
-    from training.tasks.autoencoder import NetworkErrors
+    from training.tasks.network_errors import NetworkErrors
     from training.tasks.segmentation import SegmentationSettings
 
     if (folder / INDEX).exists():

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from feta.bids import subject_in
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
 from inference.geometry.frames import LPS_TO_RAS, index_to_ras, rotation_degrees
 from inference.geometry.orientation import CanonicalVolume
@@ -30,8 +31,7 @@ from inference.segmentation.pose_search import PoseFinder
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.assessment.robustness import random_rotation, rotate, unmasked
-from training.commands.anatomy import HELD_OUT
-from training.commands.common import VALIDATION
+from training.commands.common import HELD_OUT, VALIDATION
 from training.data.subject import pairs
 from training.phantom.case import PhantomHead
 from training.phantom.phantom import draw_phantom
@@ -103,12 +103,12 @@ def simulated(folder: Path) -> Iterator[Case]:
     for path in sorted(folder.glob("*.npy")):
         image = read_volume(path.with_name(f"{path.stem}_T2w.nii.gz"))
         labels = read_label_map(path.with_name(f"{path.stem}_T2w_dseg.nii.gz"))
-        yield Case(path.stem.split("_")[1], path.stem.split("_")[0], image, labels, np.load(path))
+        yield Case(path.stem.split("_")[1], subject_in(path.stem), image, labels, np.load(path))
 
 
 def atlases(root: Path, seed: int) -> Iterator[Case]:
     """The validation atlases as they are, turned, unmasked, and both."""
-    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
+    found = {subject_in(name): files for name, files in pairs(root).items()}
     for i, name in enumerate(VALIDATION):
         pair = read_volume(found[name][0]), read_label_map(found[name][1])
         ras = LPS_TO_RAS[:3, :3]

@@ -2,8 +2,8 @@
 
     python -m benchmarks.nnunet COHORT [--steps 150] [--repeats 2] [--patch 64]
 
-COHORT is what ``feta-train simulate`` wrote. Small models, plain and residual, are overfitted on its first case with
-nnU-Net's own code until all eight labels occur (``benchmarks.nnunet_models``), then predict that case as it is, of
+COHORT is what ``feta-train data simulate`` wrote. Small models, plain and residual, are overfitted on its first case
+with nnU-Net's own code until all eight labels occur (``benchmarks.nnunet_models``), then predict that case as it is, of
 thick slices, and with its axes permuted, with test-time augmentation. Both compute in float32 on one core; seconds are
 of CPU, so that a busy machine changes little. Needs nnunetv2 (extra `test`).
 """

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from feta.bids import (
     entries,
     folders,
-    is_t2w,
     is_volume_name,
     stem,
     subject_of,
@@ -18,9 +16,7 @@ from feta.bids import (
     without_twins,
 )
 from feta.errors import FetaError
-from feta.files import read_text
-from feta.participants import Participant, parse_age, read_participants, subject_key
-from feta.tables import plain_name
+from feta.participants import Participant, read_participants, subject_key
 
 _HERE = PurePosixPath(".")
 
@@ -79,28 +75,8 @@ def find_cases(path: Path, participants: Path | None = None) -> CaseList:
     table, about_table = _ages(participants or _default_table(path))
     images, twins = without_twins(images)
     root = path if path.is_dir() else path.parent
-    cases = tuple(_case(image, root, table) for image in images)
+    cases = tuple(case_of(image, root, table) for image in images)
     return CaseList(cases, (*warnings, *about_table), (*problems, *twins))
-
-
-def find_cases_2021(images: Path, meta: Path) -> CaseList:
-    """Find the volumes of the 2021 layout: ``images/anat/*_T2w.nii.gz``, and one meta.json for them.
-
-    Raises:
-        FetaError: there is no volume at all.
-    """
-    found = [image for image in volumes(images / "anat") or volumes(images) if is_t2w(image)]
-    if not found:
-        raise FetaError(images, "holds no volume", "expected anat/*_T2w.nii.gz")
-    row: dict[str, object] | None = None
-    warnings: tuple[str, ...] = ()
-    try:
-        row = _read_meta(meta)
-    except FetaError as error:
-        warnings = (f"{error}; gestational ages are unknown",)
-    kept, problems = without_twins(found)
-    table = {subject_key(subject_of(p)): _from_meta(subject_of(p), row) for p in kept} if row is not None else None
-    return CaseList(tuple(_case(p, p.parent, table) for p in kept), warnings, tuple(problems))
 
 
 def _single(path: Path) -> Path:
@@ -153,7 +129,8 @@ def _ages(path: Path) -> tuple[dict[str, Participant] | None, tuple[str, ...]]:
         return None, (f"{error}; gestational ages are unknown",)
 
 
-def _case(image: Path, root: Path, table: dict[str, Participant] | None) -> Case:
+def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Case:
+    """The case of a volume below a root, with what the table of participants says of its subject."""
     folder = PurePosixPath(image.parent.relative_to(root).as_posix())
     subject = subject_of(image) if folder == _HERE else folder.parts[0]
     person = _lookup(subject, table)
@@ -177,36 +154,6 @@ def _lookup(subject: str, table: dict[str, Participant] | None) -> Participant:
         if found := table.get(subject_key(name)):
             return found
     return Participant(subject, warnings=(f"{subject}: no row in the participants table, gestational age unknown",))
-
-
-def _read_meta(path: Path) -> dict[str, object]:
-    """The keys (plain names) and values of a 2021 meta.json, or of the one in a folder.
-
-    Raises:
-        FetaError: it can't be read or holds no object.
-    """
-    file = path / "meta.json" if path.is_dir() else path
-    try:
-        values = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise FetaError(file, "is not JSON") from error
-    if not isinstance(values, dict):
-        raise FetaError(file, "holds no object with keys 'Pathology' and 'Gestational age'")
-    return {plain_name(key): value for key, value in values.items()}
-
-
-def _from_meta(subject: str, row: dict[str, object]) -> Participant:
-    value = row.get("gestationalage", row.get("ga"))
-    age, problem = parse_age("" if value is None else str(value))
-    said = problem or (None if age else "no gestational age in meta.json")
-    pathology = row.get("pathology")
-    return Participant(
-        subject,
-        age,
-        pathology=pathology if isinstance(pathology, str) else None,
-        warnings=(f"{subject}: {said}",) if said else (),
-        age_is_impossible=problem is not None,
-    )
 
 
 def label_map_path(root: Path, case: Case) -> Path:

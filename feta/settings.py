@@ -148,7 +148,7 @@ def _laid_over(below: Any, above: Any) -> Any:
 
 def _build(kind: type[T], content: Any, path: Path, where: str) -> T:
     if not isinstance(content, dict):
-        raise FetaError(path, f"{where or 'the file'} must hold names and values")
+        raise FetaError(path, f"{where.rstrip('.') or 'the file'} must hold names and values")
     hints = _hints(kind)
     unknown = sorted(map(str, set(content) - set(hints)))
     if unknown:

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from feta.allocator import keep_freed_memory
-from feta.cases import CaseList, find_cases, find_cases_2021
+from feta.cases import CaseList, find_cases
+from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.participants import parse_age
 from inference.options import Overwrite, Participants, by_new_names, length_options, network_options, takes

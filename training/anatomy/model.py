@@ -142,7 +142,7 @@ class Anatomy:
 
     @classmethod
     def load(cls, path: Path) -> Anatomy:
-        """Read weights written by ``feta-train anatomy``.
+        """Read weights written by ``feta-train fit anatomy``.
 
         Args:
             path: of the file; where ``model.yaml`` beside it names the file, its sha256 must be the one there.

@@ -1,4 +1,4 @@
-"""How far measurements are off, learned on cohorts whose lengths are known: ``inference.calibration.Calibration``."""
+"""How far measurements are off, learned on cohorts whose lengths are known (``inference.biometry.calibration``)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fit_calibration(cases: Sequence[CaseEvidence], model: AgeModel | None = None
     # What the submission itself takes for no brain tells nothing of errors on one.
     cases = [c for c in cases if not is_no_brain(c.evidence.estimates(usual()), c.truth)]
     if len(cases) < FEWEST:
-        raise FetaError("biometry-fit", f"{len(cases)} usable cases are too few for a calibration", f"give {FEWEST}")
+        raise FetaError("calibration", f"{len(cases)} usable cases are too few for one", f"give {FEWEST}")
     fitted, expected = _unscaled(cases), model or published_model()
     # Each case is judged by what the others teach: a calibration is surer of the cases that it was fitted on.
     others = [_unscaled([*cases[:i], *cases[i + 1 :]]) for i in range(len(cases))]

@@ -38,7 +38,7 @@ class Subject:
         size_mm: cube root of the brain's volume.
         groups: labels that the label map doesn't tell apart; what stands above of tissues and labels is then of
             groups, in this order.
-        origins: names of those that it was made of (``training.data.provenance``).
+        source_subjects: names of those that it was made of (``training.data.provenance``).
     """
 
     name: str
@@ -48,7 +48,7 @@ class Subject:
     distance: Tensor
     size_mm: float
     groups: Groups = COMPLETE
-    origins: frozenset[str] = frozenset()
+    source_subjects: frozenset[str] = frozenset()
 
     def to(self, device: torch.device) -> Subject:
         """The same with its tensors on a device; itself where they lie there."""

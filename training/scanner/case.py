@@ -85,7 +85,7 @@ class IndividualMaker:
         def draw(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
             return draw_individual(rng, plan.age, plan.pathological, anatomy, settings.individuals)
 
-        return replace(scan_case(plan, draw, settings), origins=anatomy.known)
+        return replace(scan_case(plan, draw, settings), source_subjects=anatomy.known)
 
 
 @lru_cache(maxsize=1)

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feta.bids import subject_in
 from feta.grid import Grid
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.geometry.frames import box_to_frame, coordinates, sample
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
-from training.data.provenance import read_origins
+from training.data.provenance import read_source_subjects
 from training.data.subject import Subject, centred, distance_matrix, pairs, read_subject
 from training.imaging.affine import apply_affine
 from training.imaging.lattice import Lattice
@@ -112,17 +113,17 @@ def varied(settings: SurroundingsSettings, rng: np.random.Generator) -> Surround
 
 
 def read_heads(root: Path) -> list[PaintedHead]:
-    """Read the folder that ``feta-train heads`` wrote."""
-    (origins,) = read_origins([root])
-    found = ((name.split("_")[0], files) for name, files in pairs(root).items())
-    return [_read(subject, *files, origins.get(subject, frozenset())) for subject, files in found]
+    """Read the folder that ``feta-train data heads`` wrote."""
+    (source_subjects,) = read_source_subjects([root])
+    found = ((subject_in(name), files) for name, files in pairs(root).items())
+    return [_read(subject, *files, source_subjects.get(subject, frozenset())) for subject, files in found]
 
 
-def _read(name: str, image_path: Path, label_path: Path, origins: frozenset[str]) -> PaintedHead:
+def _read(name: str, image_path: Path, label_path: Path, source_subjects: frozenset[str]) -> PaintedHead:
     image, labels = read_volume(image_path), read_label_map(label_path)
     inside = image.array[labels.array > 0]
     standard = (image.array - inside.mean()) / max(float(inside.std()), 1e-6)
-    subject = replace(read_subject(name, image_path, label_path), origins=origins)
+    subject = replace(read_subject(name, image_path, label_path), source_subjects=source_subjects)
     return PaintedHead(subject, torch.from_numpy(standard.astype(np.float16))[None], np.linalg.inv(centred(labels)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 
 from inference.geometry.preprocessing import signal, standardise
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from training.data.leakage import made_of
-from training.data.provenance import origins_of
+from training.data.leakage import lineage_of
+from training.data.provenance import all_source_subjects
 from training.data.split import Subjects
-from training.engine.loop import train
+from training.engine.loop import Report, train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource, Stream
@@ -49,8 +48,8 @@ def _volumes() -> SynthesisSettings:
 
 
 @dataclass(frozen=True)
-class ExtractionSettings:
-    """Everything that a run of ``feta-train extraction`` depends on.
+class BrainExtractionSettings:
+    """Everything that a run of ``feta-train fit brain-extraction`` depends on.
 
     Attributes:
         network: its shape; two outputs, background and brain.
@@ -80,10 +79,10 @@ def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, T
     return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
 
 
-class ExtractionTask:
+class BrainExtractionTask:
     """Synthetic volumes, masked and unmasked, and where their brains are."""
 
-    def __init__(self, subjects: Subjects, heads: list[PaintedHead], settings: ExtractionSettings) -> None:
+    def __init__(self, subjects: Subjects, heads: list[PaintedHead], settings: BrainExtractionSettings) -> None:
         self.subjects = subjects
         self.heads = heads
         self.settings = settings
@@ -117,18 +116,19 @@ class ExtractionTask:
         return {"brain_dice": float(np.mean(dices)), "worst": float(np.min(dices))} if dices else {}
 
 
-def train_extraction(
+def train_brain_extraction(
     subjects: Subjects,
     heads: list[PaintedHead],
-    settings: ExtractionSettings,
+    settings: BrainExtractionSettings,
     folder: Path,
-    say: Callable[[str], None] = print,
-    start: Path | None = None,
+    report: Report = print,
+    pretrained: Path | None = None,
 ) -> nn.Module:
     """Train the network in a run folder; returns it with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
     painted = [head.subject for head in heads]
-    names = {"heads": [subject.name for subject in painted], "head_origins": origins_of(painted)}
-    what = made_of(settings, **names, **subjects.names())
-    return train(network, ExtractionTask(subjects, heads, settings), settings.loop, folder, say, what, start)
+    names = {"heads": [subject.name for subject in painted], "head_origins": all_source_subjects(painted)}
+    task = BrainExtractionTask(subjects, heads, settings)
+    lineage = lineage_of(settings, **names, **subjects.names())
+    return train(network, task, settings.loop, folder, report, lineage, pretrained)

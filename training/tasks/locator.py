@@ -14,10 +14,10 @@ from inference.geometry.preprocessing import signal, standardise
 from inference.geometry.similarity import fit_similarity
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.segmentation.locator import OUTPUTS, brain_mask
-from training.data.leakage import made_of
+from training.data.leakage import lineage_of
 from training.data.split import Subjects
 from training.data.subject import Subject
-from training.engine.loop import train
+from training.engine.loop import Report, train
 from training.engine.losses import place_loss
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource, Stream
@@ -27,7 +27,7 @@ from training.synthesis.settings import IntensitySettings, ScanSettings, Spatial
 
 @dataclass(frozen=True)
 class LocatorSettings:
-    """Everything that a run of ``feta-train locator`` depends on."""
+    """Everything that a run of ``feta-train fit locator`` depends on."""
 
     network: NetworkSettings = field(
         default_factory=lambda: NetworkSettings(
@@ -110,9 +110,9 @@ def _angle(predicted: Tensor, found: Tensor, places: Tensor, brain: Tensor) -> f
     return rotation_degrees(turns[0].T @ turns[1])
 
 
-def train_locator(subjects: Subjects, settings: LocatorSettings, folder: Path, say: object = print) -> nn.Module:
+def train_locator(subjects: Subjects, settings: LocatorSettings, folder: Path, report: Report = print) -> nn.Module:
     """Train the locator in a run folder; returns the averaged network."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
-    what = made_of(settings, **subjects.names())
-    return train(network, LocatorTask(subjects, settings), settings.loop, folder, say, what)  # type: ignore[arg-type]
+    lineage = lineage_of(settings, **subjects.names())
+    return train(network, LocatorTask(subjects, settings), settings.loop, folder, report, lineage)

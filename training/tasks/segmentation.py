@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,13 +17,13 @@ from feta.volumes import Volume
 from inference.geometry.preprocessing import standardise
 from inference.networks.device import Compute, choose
 from training.assessment.validation import scores
-from training.data.leakage import made_of
+from training.data.leakage import lineage_of
 from training.data.partial_labels import COMPLETE, Groups
 from training.data.split import Subjects
 from training.data.subject import Subject
 from training.engine import distributed
 from training.engine.architectures import ArchitectureSettings, make_network
-from training.engine.loop import train
+from training.engine.loop import Report, train
 from training.engine.losses import LossSettings, segmentation_loss
 from training.engine.optimisers import LoopSettings
 from training.imaging.random_source import RandomSource, Stream
@@ -37,7 +36,7 @@ _LOGGED = ("dice", "hd95", "ed")
 
 @dataclass(frozen=True)
 class SegmentationSettings:
-    """Everything that a run of ``feta-train segmentation`` depends on.
+    """Everything that a run of ``feta-train fit segmentation`` depends on.
 
     Attributes:
         network: its shape and kind.
@@ -165,8 +164,8 @@ def train_segmentation(
     subjects: Subjects,
     settings: SegmentationSettings,
     folder: Path,
-    say: Callable[[str], None] = print,
-    start: Path | None = None,
+    report: Report = print,
+    pretrained: Path | None = None,
     compute: Compute | None = None,
 ) -> nn.Module:
     """Train the segmentation network in a run folder; returns the average.
@@ -175,8 +174,8 @@ def train_segmentation(
         subjects: to learn from and to validate on.
         settings: of the run.
         folder: of the run.
-        say: takes a line of progress.
-        start: folder of another run of the same network, from whose weights to start.
+        report: takes a line of progress.
+        pretrained: folder of another run of the same network, whose weights this one fine-tunes.
         compute: where and in which precision; None: the CPU.
     """
     compute = compute or choose("cpu")
@@ -187,4 +186,4 @@ def train_segmentation(
     with distributed.joined(compute.device):
         network = network.to(compute.device)
         task = SegmentationTask(subjects, settings, compute)
-        return train(network, task, settings.loop, folder, say, made_of(settings, **subjects.names()), start)
+        return train(network, task, settings.loop, folder, report, lineage_of(settings, **subjects.names()), pretrained)

@@ -22,7 +22,7 @@ from training.anatomy.plan import IndividualSettings
 from training.anatomy.template import CALLOSUM, Template, aligned_to_midline
 from training.anatomy.template_landmarks import locate_landmarks
 from training.anatomy.velocity_field import determinants
-from training.assessment.biometry_report import draw_table, score_line
+from training.assessment.age_lines import draw_table, score_line
 from training.imaging.lattice import Lattice
 from training.scanner.cohort_settings import read_cohort_settings
 

@@ -17,7 +17,7 @@ from inference.geometry.frames import LPS_TO_RAS
 from inference.geometry.segmentation_result import Segmentation
 from inference.networks.weights import WeightFile
 from training.assessment import evidence as biometry_evidence
-from training.assessment.evidence import CaseEvidence, cohort_cases, see
+from training.assessment.evidence import CaseEvidence, cohort_cases, cohort_evidence
 
 SIDE, SPACING = 30, 3.0
 GRID = Grid((SIDE,) * 3, (SPACING,) * 3, (-43.5,) * 3, (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
@@ -78,7 +78,7 @@ def cohort(tmp_path: Path) -> Path:
 
 
 def seen(cohort: Path, **how: bool) -> list[tuple[CaseEvidence, bool]]:
-    return list(see([cohort], WEIGHTS, **how))  # type: ignore[arg-type]
+    return list(cohort_evidence([cohort], WEIGHTS, **how))  # type: ignore[arg-type]
 
 
 def test_cases_with_known_lengths_are_looked_at(cohort: Path, segmenter: Counting) -> None:
@@ -104,7 +104,7 @@ def test_nothing_is_looked_at_twice(cohort: Path, segmenter: Counting) -> None:
 
 
 def test_a_run_that_stopped_goes_on(cohort: Path, segmenter: Counting) -> None:
-    next(iter(see([cohort], WEIGHTS)))
+    next(iter(cohort_evidence([cohort], WEIGHTS)))
     assert segmenter.calls == 1
     assert [new for _, new in seen(cohort)] == [False, True]
     assert segmenter.calls == 2

@@ -15,8 +15,8 @@ from feta.labels import Tissue
 from feta.volumes import Volume, read_label_map
 from tests.support.tiny_subjects import write_balls
 from training.anatomy.variants import SourceBrain, VariantPlan, VariantSettings, draw_plan, warp_variant
-from training.commands import variants as variants_command
-from training.commands.variants import variants
+from training.commands.data import variants as variants_command
+from training.commands.data.variants import variants
 
 SOURCES = [SourceBrain(f"sub-{kind}{week}", week, kind) for kind in ("healthy", "ill") for week in (21, 22, 25, 30)]
 QUIET = VariantSettings(amplitudes=(0.0, 0.0))
@@ -132,7 +132,7 @@ def test_a_killed_call_leaves_a_table_of_what_is_there(
     def killed(line: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(variants_command, "say", killed)
+    monkeypatch.setattr(variants_command, "report", killed)
     with pytest.raises(KeyboardInterrupt):
         variants(balls, tmp_path / "out", count=2, seed=1, config=quick)
     (row,) = (tmp_path / "out" / "participants.tsv").read_text().splitlines()[1:]

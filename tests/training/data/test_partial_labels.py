@@ -13,7 +13,8 @@ from feta.errors import FetaError
 from inference.networks.device import choose
 from inference.networks.residual_unet import ResidualUNet
 from tests.support.tiny_subjects import write_balls
-from training.commands.common import VALIDATION, prepare
+from training.commands.common import VALIDATION
+from training.commands.fit.subjects import training_subjects
 from training.data.partial_labels import COMPLETE, marginal, read_label_set
 from training.data.split import Subjects, read_subjects
 from training.engine.architectures import ArchitectureSettings
@@ -169,7 +170,7 @@ def test_held_out_masks_are_said_to_give_no_figures(tmp_path: Path, capsys: pyte
         path.rename(path.with_name(path.name.replace("sub-m", VALIDATION[0])))
     write_balls(folder, ("sub-a",), side=24, spacing=4.0)
     _described(folder, {0: [0], **{label: [label] for label in (1, 2, 3, 4, 5)}, 9: [6, 7], 6: [6, 7], 7: [6, 7]})
-    subjects = prepare(folder, 1, everything=False, partial_labels=True)
+    subjects = training_subjects(folder, 1, everything=False, partial_labels=True)
     assert [s.name for s in subjects.validation] == [VALIDATION[0]]
     assert "the log will hold no figures but the loss" in capsys.readouterr().err
     assert SegmentationTask(subjects, SMALL, choose("cpu")).validate(ResidualUNet(SMALL.network)) == {}

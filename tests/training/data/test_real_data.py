@@ -38,7 +38,7 @@ def _run(*arguments: object) -> str:
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two phantoms at two sites, their label maps beside them under the names that the challenge uses."""
     root = tmp_path_factory.mktemp("challenge")
-    _run("simulate", root / "made", "--phantom", "--size", "small", "--sites", 2, "--cases", 1, "--jobs", 1)
+    _run("data", "simulate", root / "made", "--phantom", "--size", "small", "--sites", 2, "--cases", 1, "--jobs", 1)
     shutil.copytree(root / "made" / "input", root / "data")
     for labels in (root / "made" / "truth").glob("sub-*/anat/*_dseg.nii.gz"):
         name = labels.name.replace("_T2w_dseg", "_dseg")
@@ -51,9 +51,25 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
     for kind, outputs in (("locator", 12), ("segmentation", 8)):
         (cohort / f"{kind}.yaml").write_text(yaml.safe_dump(TINY | {"network": TINY["network"] | {"outputs": outputs}}))
     common = ["--threads", 1]
-    _run("locator", cohort / "data", cohort / "locator", "--config", cohort / "locator.yaml", "--everything", *common)
+    _run(
+        "fit",
+        "locator",
+        cohort / "data",
+        cohort / "locator",
+        "--config",
+        cohort / "locator.yaml",
+        "--everything",
+        *common,
+    )
     for fold in (0, 1):
-        call = ["segmentation", cohort / "data", cohort / f"fold{fold}", "--config", cohort / "segmentation.yaml"]
+        call = [
+            "fit",
+            "segmentation",
+            cohort / "data",
+            cohort / f"fold{fold}",
+            "--config",
+            cohort / "segmentation.yaml",
+        ]
         _run(*call, "--fold", fold, "--folds", 2, "--device", "cpu", *common)
         assert (cohort / f"fold{fold}" / "curves.png").exists()
         assert {"dice", "hd95", "ed"} < set(read_rows(cohort / f"fold{fold}" / "log.csv")[-1])

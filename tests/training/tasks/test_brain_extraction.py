@@ -89,12 +89,12 @@ def test_extraction_is_trained_and_exported_from_the_command_line(folder: Path, 
     config, weights = tmp_path / "extraction.yaml", tmp_path / "weights"
     config.write_text(yaml.safe_dump(TINY))
     run = str(tmp_path / "run")
-    call = ["extraction", str(tmp_path / "atlases"), run, "--config", str(config), "--heads", str(folder)]
+    call = ["fit", "brain-extraction", str(tmp_path / "atlases"), run, "--config", str(config), "--heads", str(folder)]
     assert CliRunner().invoke(app, [*call, "--threads", "1"], catch_exceptions=False).exit_code == 0
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
     assert 0 <= float(rows[-1]["brain_dice"]) <= 1
     weights.mkdir()
-    call = ["export-extraction", str(weights), run]
+    call = ["export", "brain-extraction", str(weights), run]
     assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     described = yaml.safe_load((weights / "model.yaml").read_text())
     (weights / "model.yaml").write_text(

@@ -28,7 +28,7 @@ USUAL_ERRORS, USUALLY_WRONG, WRONG_SPREAD = (0.05, 0.08, 0.04), 0.05, 5.0
 Array = npt.NDArray[np.float64]
 
 
-class Source(StrEnum):
+class LengthSource(StrEnum):
     """A way of measuring a length on an image."""
 
     GEOMETRY = "geometry"
@@ -36,7 +36,7 @@ class Source(StrEnum):
     HEATMAP = "heatmap"
 
 
-SOURCES: tuple[Source, ...] = tuple(Source)
+SOURCES: tuple[LengthSource, ...] = tuple(LengthSource)
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class Anatomy:
         latent: npt.NDArray[np.floating] | None = None,
         atlas_size: bool = False,
     ) -> Template:
-        """RandomSource one brain.
+        """Draw one brain.
 
         Args:
             age: weeks; beyond 21–38 the shape is extrapolated.

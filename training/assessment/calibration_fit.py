@@ -11,7 +11,7 @@ import numpy.typing as npt
 from feta.age_model import AgeModel, published_model
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
-from inference.biometry.calibration import SOURCES, USUALLY_WRONG, WRONG_SPREAD, Calibration, Source, usual
+from inference.biometry.calibration import SOURCES, USUALLY_WRONG, WRONG_SPREAD, Calibration, LengthSource, usual
 from inference.biometry.lengths import complete, is_no_brain
 from inference.biometry.volume_regression import Regression, regressors
 from training.assessment.evidence import CaseEvidence
@@ -60,7 +60,7 @@ def _unscaled(cases: Sequence[CaseEvidence]) -> Calibration:
     regression, left_out = fit_regression(cases, truth)
     plain = dataclasses.replace(usual(), regression=regression, cases=len(cases))
     errors = np.log([c.evidence.estimates(plain) for c in cases]) - truth[..., None]
-    errors[..., SOURCES.index(Source.REGRESSION)] = left_out - truth
+    errors[..., SOURCES.index(LengthSource.REGRESSION)] = left_out - truth
     blur = np.array([[c.evidence.blur.get(m, np.nan) for m in MEASUREMENTS] for c in cases])
     return _errors(plain, errors, blur)
 
@@ -111,7 +111,7 @@ def _errors(plain: Calibration, errors: Array, blur: Array) -> Calibration:
     ratio = np.where(np.isfinite(blur), blur, usual_blur) / usual_blur
     found = np.isfinite(errors).sum(axis=0) >= FEWEST
     bias = np.where(found, [[_middle(e, 0.0) for e in m.T] for m in by_measurement(errors)], 0.0)
-    bias[:, SOURCES.index(Source.REGRESSION)] = 0.0
+    bias[:, SOURCES.index(LengthSource.REGRESSION)] = 0.0
     left = errors - bias
     exponent = np.array([_growth(left[..., s], ratio) for s in range(len(SOURCES))])
     left = left / np.clip(ratio[..., None] ** exponent, 0.7, 5.0)

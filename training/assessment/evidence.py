@@ -25,12 +25,13 @@ from feta.files import write_atomically
 from feta.measurements import Measurement
 from feta.tables import parse_number, plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map
+from inference.biometry.landmark_network import LandmarkNetwork
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence, collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
-from inference.geometry.segmentation_result import Segmentation, Segmented
+from inference.geometry.segmentation_result import Segmentation, SegmentVolume
 from inference.networks.weights import Model, read_model
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.segmenter import Segmenter, load_segmenter
 
 Array = npt.NDArray[np.float64]
 
@@ -122,30 +123,31 @@ def _look_all(look_at: Any, cases: list[Case], jobs: int) -> Iterator[tuple[str,
 
 
 @lru_cache(maxsize=1)
-def _segmenter(weights: Path) -> Segmenter:
+def _networks(weights: Path) -> tuple[Segmenter, LandmarkNetwork | None]:
     import torch
 
     from inference.networks.device import choose
 
     torch.set_num_threads(1)
-    return Segmenter(weights, choose())
+    model, compute = read_model(weights), choose()
+    return load_segmenter(model, compute), LandmarkNetwork.of(model, compute)
 
 
 def _look(cohort: Path, weights: Path, case: Case) -> tuple[str, dict[str, Any]]:
-    segmenter = _segmenter(weights)
+    segment, find_landmarks = _networks(weights)
     volume = read_volume(case.image)
-    segmented = _segmented(cohort, segmenter, case, volume)
+    segmented = _segmented(cohort, read_model(weights), segment, case, volume)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    return case.name, _packed(collect_evidence(volume, segmented, aligned, segmenter))
+    return case.name, _packed(collect_evidence(volume, segmented, aligned, find_landmarks))
 
 
-def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -> Segmented:
+def _segmented(cohort: Path, model: Model, segment: SegmentVolume, case: Case, volume: Volume) -> Segmentation:
     """The label map and its frame, kept in the cohort's folder."""
-    labels = cohort / f"segmented-{_digest(segmenter.model)}" / f"{case.name}_dseg.nii.gz"
+    labels = cohort / f"segmented-{_digest(model)}" / f"{case.name}_dseg.nii.gz"
     frame = labels.with_name(f"{case.name}_frame.json")
     if frame.exists():
         return Segmentation(read_label_map(labels, volume.grid), np.array(json.loads(frame.read_text())), ())
-    segmented = segmenter(volume)
+    segmented = segment(volume)
     write_label_map(labels, segmented.labels)
     # Last: with it, the case is finished.
     write_atomically(frame, json.dumps(np.asarray(segmented.to_canonical).tolist()))
@@ -154,7 +156,7 @@ def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -
 
 def _digest(model: Model) -> str:
     """What label maps depend on."""
-    files = (model.locator, *model.segmentation, *((model.extraction,) if model.extraction else ()))
+    files = (model.locator, *model.segmentation, *((model.brain_extraction,) if model.brain_extraction else ()))
     return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()[:12]
 
 

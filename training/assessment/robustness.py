@@ -33,8 +33,8 @@ BIAS = 0.5
 SEGMENTS, SHIFT_MM, TURN_DEGREES = 4, 3.0, 5.0
 #: A tight mask cuts this deep into the brain.
 TIGHT_MM = 2.0
-#: A point spread's full width at half maximum in standard deviations.
-FWHM = 2.3548
+#: Full width at half maximum of a Gaussian point spread function, in standard deviations.
+FWHM_PER_SD = 2.3548
 
 
 def as_is(pair: Pair, draw: np.random.Generator) -> Pair:
@@ -188,7 +188,7 @@ def _respaced_grid(grid: Grid, spacing: float) -> Grid:
 def _on_grid(array: npt.NDArray[np.float32], source: Grid, target: Grid) -> npt.NDArray[np.float32]:
     """An array on another grid with the same middle and directions, blurred first where voxels get wider."""
     old, new = np.asarray(source.spacing), np.asarray(target.spacing)
-    blur = np.sqrt(np.clip(new**2 - old**2, 0, None)) / FWHM / old
+    blur = np.sqrt(np.clip(new**2 - old**2, 0, None)) / FWHM_PER_SD / old
     smooth = ndimage.gaussian_filter(array, blur[::-1])
     matrix = np.diag(new / old)
     return _sampled(smooth, matrix, _middle(source) - matrix @ _middle(target), target.shape, 1)

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.metrics.measurements import measure
-from evaluation.scoring.policy import default_policy, fill_topology, score_pair
+from evaluation.scoring.penalties import fill_topology, score_pair
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.errors import FetaError
 from feta.files import create_csv
@@ -23,7 +24,7 @@ from feta.participants import read_participants
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.networks.device import choose
 from inference.networks.weights import read_model
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.segmenter import load_segmenter
 from training.assessment.robustness import CONDITIONS as STRESS
 from training.assessment.robustness import Condition, as_is, turned
 from training.data.subject import pairs
@@ -83,9 +84,9 @@ def _measured(
     files: dict[str, tuple[Path, Path]], weights: Path, conditions: dict[str, Condition], path: Path
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
     """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
-    read_model(weights)  # a mistyped folder empties no earlier table
+    model = read_model(weights)  # a mistyped folder empties no earlier table
     with create_csv(path) as stream:
-        segmenter = Segmenter(weights, choose())
+        segmenter = load_segmenter(model, choose())
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():

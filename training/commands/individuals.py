@@ -37,7 +37,7 @@ def individuals(
     spacing: Annotated[float, typer.Option(min=0.4, max=3.0, help="Voxel size, mm.")] = 0.8,
     pathological: Annotated[float, typer.Option(min=0, max=1, help="Share of them.")] = 0.5,
 ) -> None:
-    """RandomSource individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
+    """Draw individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
     if not anatomy.exists():
         raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
     # Imported here: `feta-train --help` must answer at once.

@@ -97,9 +97,10 @@ def _heads(atlases: Path, measured: Sequence[Path], weights: Path | None, valida
 
 def _segmenter(weights: Path) -> Segment:
     from inference.networks.device import choose
-    from inference.segmentation.segmenter import Segmenter
+    from inference.networks.weights import read_model
+    from inference.segmentation.segmenter import load_segmenter
 
-    segmenter = Segmenter(weights, choose(), flips=False, topology=False)
+    segmenter = load_segmenter(read_model(weights), choose(), mirror_tta=False, topology=False)
 
     def segment(image: Volume) -> tuple[Volume, Matrix]:
         found = segmenter(image)

@@ -26,7 +26,7 @@ def heads(
     youngest: Annotated[float, typer.Option(min=18, max=40, help="Weeks.")] = YOUNGEST,
     oldest: Annotated[float, typer.Option(min=18, max=40, help="Weeks.")] = OLDEST,
 ) -> None:
-    """RandomSource heads with everything around them from the learned anatomy, to train extraction and locator on."""
+    """Draw heads with everything around them from the learned anatomy, to train extraction and locator on."""
     if not anatomy.exists():
         raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
     if youngest > oldest:

@@ -26,7 +26,7 @@ def picture(
     cohort: Annotated[Path, typer.Argument(help="Folder that feta-train simulate wrote.")],
     out: Annotated[Path, typer.Argument(help="Picture to write (.png or .jpg).")],
 ) -> None:
-    """RandomSource the first case of every site of a simulated cohort, label map beside it."""
+    """Draw the first case of every site of a simulated cohort, label map beside it."""
     people = read_participants(cohort / "input" / "participants.tsv")
     chosen: dict[str, tuple[Case, Participant]] = {}
     for case in find_cases(cohort / "input").cases:

@@ -18,7 +18,7 @@ from training.engine.log import say
 
 if TYPE_CHECKING:
     from training.anatomy.registration import RegistrationSettings
-    from training.anatomy.variants import Source, VariantPlan, VariantSettings
+    from training.anatomy.variants import SourceBrain, VariantPlan, VariantSettings
     from training.anatomy.velocity_field import Deformation
 
 #: Registrations are kept here in the output folder: each pair of brains is needed several times.
@@ -75,10 +75,10 @@ def variants(
     typer.echo(f"Labelled volumes: {out}")
 
 
-def _sources(atlases: Path, names: Sequence[str], only: str) -> list[Source]:
+def _sources(atlases: Path, names: Sequence[str], only: str) -> list[SourceBrain]:
     """The brains that variants may come from, in the order of their names."""
     from feta.participants import read_participants
-    from training.anatomy.variants import Source
+    from training.anatomy.variants import SourceBrain
 
     table = atlases / "participants.tsv"
     known = read_participants(table)
@@ -86,7 +86,9 @@ def _sources(atlases: Path, names: Sequence[str], only: str) -> list[Source]:
     chosen = [p for p in told if fnmatchcase(p.subject, only)]
     if told and not chosen:
         raise FetaError(atlases, f"holds no brain whose name fits --only {only!r}", f"such as {told[0].subject}")
-    sources = [Source(p.subject, p.age, p.pathology) for p in chosen if p.age is not None and p.pathology is not None]
+    sources = [
+        SourceBrain(p.subject, p.age, p.pathology) for p in chosen if p.age is not None and p.pathology is not None
+    ]
     if not sources:
         raise FetaError(table, "gives no labelled brain an age and a pathology", "add both columns")
     return sources
@@ -103,7 +105,7 @@ def _write(
 ) -> str:
     """Write one variant, its label map last: a subject that has one is finished. Returns what it is."""
     from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
-    from training.anatomy.variants import bent
+    from training.anatomy.variants import warp_variant
     from training.data.provenance import write_origins
 
     flow = None
@@ -111,7 +113,7 @@ def _write(
         flow = _flow(out / _FLOWS, (plan.base.name, plan.partner.name), files, settings.registration)
     image = read_volume(files[plan.base.name][0])
     labels = read_label_map(files[plan.base.name][1], image.grid)
-    seen, found, share = bent(image, labels, flow, plan, rng, settings)
+    seen, found, share = warp_variant(image, labels, flow, plan, rng, settings)
     folder = out / name / "anat"
     folder.mkdir(parents=True, exist_ok=True)
     write_volume(folder / f"{name}_T2w.nii.gz", Volume(np.round(seen.array), seen.grid))
@@ -141,8 +143,9 @@ def _flow(
 ) -> Deformation:
     """The flow from the first brain to the second, searched for once: the way back is the flow backwards."""
     from training.anatomy.registration import register
-    from training.anatomy.velocity_field import Deformation, Lattice
+    from training.anatomy.velocity_field import Deformation
     from training.data.subject import read_subject
+    from training.imaging.lattice import Lattice
 
     first, second = sorted(names)
     path = folder / f"{first}_{second}.npz"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from feta.errors import FetaError
+from training.data.renamed_settings import run_settings
 
 #: Settings and names of subjects, in values that YAML knows.
 MadeOf = dict[str, Any]
@@ -106,7 +107,7 @@ def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
         problem = "was begun by a version that did not write down of whom subjects were made"
         raise FetaError(path, problem, "begin another run; --from takes the weights of this one")
     remedy = "call it as it was begun, or name another run folder"
-    begun, wanted = _flat(state["made_of"]["settings"]), _flat(now["settings"])
+    begun, wanted = _flat(run_settings(state["made_of"]["settings"], path)), _flat(now["settings"])
     for name in sorted(begun.keys() | wanted.keys()):
         if name not in FREE and begun.get(name) != wanted.get(name):
             raise FetaError(path, f"was begun with {name} {begun.get(name)} instead of {wanted.get(name)}", remedy)

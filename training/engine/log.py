@@ -59,7 +59,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """RandomSource a log's columns against the steps: the loss, all that lie within 0–1 together, each other one alone."""
+    """Draw a log's columns against the steps: the loss, all that lie within 0–1 together, each other one alone."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -64,7 +64,7 @@ class SimulatedCase:
         labels: its label map.
         lengths: mm.
         landmarks: both ends (2, 3) of each length, mm in the image's physical space (LPS).
-        origins: names of those that its anatomy learned from (``training.origins``).
+        origins: names of those that its anatomy learned from (``training.data.provenance``).
     """
 
     image: Volume
@@ -201,7 +201,7 @@ def _read_lengths(out: Path, plan: CasePlan) -> dict[Measurement, float]:
 
 
 def _draw(out: Path, make: Maker, plan: CasePlan) -> dict[Measurement, float]:
-    """RandomSource one case and write it; its lengths come last, so that they say that it is complete."""
+    """Draw one case and write it; its lengths come last, so that they say that it is complete."""
     case = make(plan)
     image, labels, landmarks, lengths = _files(out, plan)
     write_volume(image, case.image)

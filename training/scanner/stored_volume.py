@@ -13,7 +13,7 @@ from training.imaging.random_fields import Image, shading, smooth_noise, stretch
 from training.scanner.acquisition import Object, Stack
 from training.scanner.reconstruction import fuse
 from training.scanner.sites import Site
-from training.scanner.slice_kernels import carried
+from training.scanner.slice_kernels import resampled
 
 Points = npt.NDArray[np.float64]
 #: What lies this near the brain, mm, belongs to every mask.
@@ -83,7 +83,7 @@ def store(
     whole = np.zeros(grid.shape, np.float32)
     if site.masked:
         to_distance = scanned.distance_from_head @ np.linalg.inv(_shifted(-low) @ to_index)
-        away = carried(scanned.distance, to_distance[:3], *volume.shape)
+        away = resampled(scanned.distance, to_distance[:3], *volume.shape)
         edge = rng.uniform(*settings.mask_mm) + settings.mask_noise_mm * smooth_noise(volume.shape, 3 / site.voxel, rng)
         # A ragged mask may run along the brain's surface; it has no holes.
         volume = np.where((away < _INSIDE_MM) | (away < edge), volume, np.float32(0))

@@ -16,14 +16,14 @@ from evaluation.metrics.measurements import LabelMap, analyse, compare
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.autoencoder import fits, mended_logits
+from inference.segmentation.autoencoder import corrected_logits, fits
 from training.data.leakage import check_held_out, made_of
 from training.data.split import Subjects
 from training.data.subject import Subject
 from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
+from training.imaging.random_source import RandomSource, Stream
 from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities
@@ -133,12 +133,12 @@ class AutoencoderTask:
         pairs = [self.sample(seed) for seed in seeds]
         maps = torch.stack([corrupted for corrupted, _ in pairs])
         with torch.autocast("cpu", torch.bfloat16):
-            logits = mended_logits(network, maps)
+            logits = corrected_logits(network, maps)
         return dice_and_cross_entropy(logits, torch.stack([truth for _, truth in pairs]))
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
         """A corrupted map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
-        draw = RandomSource(seed ^ 0xAE)
+        draw = RandomSource(seed ^ Stream.CORRUPTION)
         said = self._answer(draw.integer(self.settings.pool))
         labels = said.labels.long()
         maps = corrupted_probabilities(said.probabilities, labels, draw, self.settings.corruption)
@@ -157,7 +157,7 @@ class AutoencoderTask:
         before, after = [], []
         for probabilities, truth in self._held_out():
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                mended = mended_logits(network, probabilities[None])[0]
+                mended = corrected_logits(network, probabilities[None])[0]
             before.append(_figures(truth, probabilities))
             after.append(_figures(truth, mended))
         if not before:

@@ -18,10 +18,16 @@ from training.data.split import Subjects
 from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
-from training.synthesis.painted_heads import Head, synthesise_head, viewed
+from training.imaging.random_source import RandomSource, Stream
+from training.synthesis.painted_heads import PaintedHead, crop_field_of_view, generate_head_sample
 from training.synthesis.sample import Sample, generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import (
+    IntensitySettings,
+    MaskSettings,
+    ScanSettings,
+    SpatialSettings,
+    SynthesisSettings,
+)
 
 #: So many synthetic volumes of each validation subject are looked at.
 VALIDATION_VIEWS = 4
@@ -35,14 +41,10 @@ def _volumes() -> SynthesisSettings:
     return SynthesisSettings(
         size=64,
         spacing=2.0,
-        any_turn=0.6,
-        turn=30.0,
-        shift=20.0,
-        masked=0.3,
-        blur=1.0,
-        coarse=2.8,
-        noise=0.15,
-        contrasts=(0.5, 0.45),
+        spatial=SpatialSettings(any_rotation=0.6, rotation=30.0, shift=20.0),
+        mask=MaskSettings(masked=0.3),
+        intensity=IntensitySettings(contrasts=(0.5, 0.45)),
+        scan=ScanSettings(blur=1.0, coarse=2.8, noise=0.15),
     )
 
 
@@ -74,14 +76,14 @@ def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, T
 
     The volume may end, and is standardised by its signal. What is cut off from the brain can't be found.
     """
-    image = viewed(RandomSource(seed ^ 0xF0F), sample.image, spacing)
+    image = crop_field_of_view(RandomSource(seed ^ Stream.FIELD_OF_VIEW), sample.image, spacing)
     return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
 
 
 class ExtractionTask:
     """Synthetic volumes, masked and unmasked, and where their brains are."""
 
-    def __init__(self, subjects: Subjects, heads: list[Head], settings: ExtractionSettings) -> None:
+    def __init__(self, subjects: Subjects, heads: list[PaintedHead], settings: ExtractionSettings) -> None:
         self.subjects = subjects
         self.heads = heads
         self.settings = settings
@@ -96,9 +98,9 @@ class ExtractionTask:
 
     def _example(self, seed: int) -> tuple[Tensor, Tensor]:
         """Image (1, Z, Y, X) and brain (Z, Y, X) int64, 0 or 1."""
-        draw, synthesis = RandomSource(seed ^ 0x5EED), self.settings.synthesis
+        draw, synthesis = RandomSource(seed ^ Stream.SUBJECT), self.settings.synthesis
         if self.heads and draw.bernoulli(self.settings.painted):
-            made = synthesise_head(self.heads[draw.integer(len(self.heads))], synthesis, seed)
+            made = generate_head_sample(self.heads[draw.integer(len(self.heads))], synthesis, seed)
         else:
             made = generate_sample(self.subjects.draw(draw, self.settings.more), synthesis, seed)
         return seen_and_brain(made, seed, synthesis.spacing)
@@ -117,7 +119,7 @@ class ExtractionTask:
 
 def train_extraction(
     subjects: Subjects,
-    heads: list[Head],
+    heads: list[PaintedHead],
     settings: ExtractionSettings,
     folder: Path,
     say: Callable[[str], None] = print,

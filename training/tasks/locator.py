@@ -20,9 +20,9 @@ from training.data.subject import Subject
 from training.engine.loop import train
 from training.engine.losses import place_loss
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
+from training.imaging.random_source import RandomSource, Stream
 from training.synthesis.sample import generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings, ScanSettings, SpatialSettings, SynthesisSettings
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,16 @@ class LocatorSettings:
         default_factory=lambda: SynthesisSettings(
             size=56,
             spacing=3.0,
-            any_turn=0.5,
-            turn=50.0,
-            shift=24.0,
-            bend=3.0,
-            blur=1.0,
-            coarse=3.0,
-            noise=0.12,
-            contrasts=(0.5, 0.45),
+            spatial=SpatialSettings(any_rotation=0.5, rotation=50.0, shift=24.0, elastic=3.0),
+            intensity=IntensitySettings(contrasts=(0.5, 0.45)),
+            scan=ScanSettings(blur=1.0, coarse=3.0, noise=0.12),
         )
     )
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(batch=3))
 
 
 class LocatorTask:
-    """Synthetic heads, half of them within ``turn`` of upright: tissues, places, and which heads are upright."""
+    """Synthetic heads, half of them nearly upright: tissues, places, and which heads are upright."""
 
     def __init__(self, subjects: Subjects, settings: LocatorSettings) -> None:
         self.subjects = subjects
@@ -62,14 +57,14 @@ class LocatorTask:
         """Loss of a batch made from these seeds."""
         del done  # no curriculum here
         examples = [self._example(self.subjects.training, seed) for seed in seeds]
-        images, labels, places, turns = zip(*examples, strict=True)
+        images, labels, places, rotations = zip(*examples, strict=True)
         with torch.autocast("cpu", torch.bfloat16):
             output = network(torch.stack(images))
-        upright = torch.tensor(turns) <= self.settings.synthesis.turn
+        upright = torch.tensor(rotations) <= self.settings.synthesis.spatial.rotation
         return place_loss(output, torch.stack(labels), torch.stack(places), upright)
 
     def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor, float]:
-        subject = subjects[RandomSource(seed ^ 0x5EED).integer(len(subjects))]
+        subject = subjects[RandomSource(seed ^ Stream.SUBJECT).integer(len(subjects))]
         sample = generate_sample(subject, self.settings.synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
         step = slice(None, None, self.settings.network.stem)
@@ -77,7 +72,7 @@ class LocatorTask:
             standardise(sample.image, signal(sample.image)),
             sample.labels[step, step, step],
             places[:, step, step, step],
-            sample.turn,
+            sample.rotation,
         )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -87,11 +82,11 @@ class LocatorTask:
             return {}
         dices, angles, right = [], [], []
         for seed in range(8 * len(self.subjects.validation)):
-            image, labels, places, turn = self._example(self.subjects.validation, 10**9 + seed)
+            image, labels, places, rotation = self._example(self.subjects.validation, 10**9 + seed)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 output = network(image[None])[0].float()
             found, brain = torch.from_numpy(brain_mask(output)), labels > 0
-            upright = turn <= self.settings.synthesis.turn
+            upright = rotation <= self.settings.synthesis.spatial.rotation
             dices.append(float(2 * (found & brain).sum() / (found.sum() + brain.sum()).clamp_min(1)))
             right.append(bool(output[8][brain].mean() > 0) == upright)
             if upright:

@@ -10,7 +10,7 @@ import pytest
 from feta.age_model import published_model
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
-from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Source, usual
+from inference.biometry.calibration import SOURCES, WRONG_SPREAD, LengthSource, usual
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence
 from training.assessment.biometry_report import WAYS, report
@@ -18,7 +18,7 @@ from training.assessment.calibration_fit import fit_calibration, ridge, two_spre
 from training.assessment.evidence import CaseEvidence
 
 MODEL = published_model()
-GEOMETRY, HEATMAP = SOURCES.index(Source.GEOMETRY), SOURCES.index(Source.HEATMAP)
+GEOMETRY, HEATMAP = SOURCES.index(LengthSource.GEOMETRY), SOURCES.index(LengthSource.HEATMAP)
 #: What geometry and heatmaps are off by here: bias, then spread, of ln(mm).
 BIAS, SPREAD = {"geometry": 0.06, "heatmap": -0.02}, {"geometry": 0.05, "heatmap": 0.03}
 

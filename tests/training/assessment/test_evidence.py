@@ -12,7 +12,7 @@ from feta.grid import Grid
 from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, write_volume
-from inference.biometry.calibration import Source
+from inference.biometry.calibration import LengthSource
 from inference.geometry.frames import LPS_TO_RAS
 from inference.geometry.segmentation_result import Segmentation
 from inference.networks.weights import WeightFile
@@ -52,13 +52,13 @@ class Model:
     sha256 = "0" * 64
     locator = WeightFile(Path("a"), "1" * 64, 1.0, None)  # type: ignore[arg-type]
     segmentation = (locator,)
-    extraction = None
+    brain_extraction = None
 
 
 @pytest.fixture
 def segmenter(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
-    monkeypatch.setattr(biometry_evidence, "_segmenter", lambda weights: made)
+    monkeypatch.setattr(biometry_evidence, "_networks", lambda weights: (made, None))
     monkeypatch.setattr(biometry_evidence, "read_model", lambda weights: made.model)
     return made
 
@@ -88,7 +88,7 @@ def test_cases_with_known_lengths_are_looked_at(cohort: Path, segmenter: Countin
     truth = dict(zip(MEASUREMENTS, cases[1].truth, strict=True))
     assert (truth[Measurement.LCC], truth[Measurement.TCD]) == (33, 22)
     assert np.isnan(truth[Measurement.HV])
-    width = cases[0].evidence.line(Measurement.SBIP, Source.GEOMETRY)
+    width = cases[0].evidence.line(Measurement.SBIP, LengthSource.GEOMETRY)
     assert width is not None
     assert width.length == pytest.approx(76, abs=2.5)
 

@@ -179,7 +179,7 @@ def test_a_folder_without_the_subjects_is_refused(tmp_path: Path, monkeypatch: p
     anat.mkdir(parents=True)
     for ending in ("T2w", "T2w_dseg"):
         (anat / f"sub-x_{ending}.nii.gz").touch()
-    monkeypatch.setattr("training.assessment.validation.Segmenter", lambda weights, compute: None)
+    monkeypatch.setattr("training.assessment.validation.load_segmenter", lambda model, compute: None)
     with pytest.raises(FetaError, match="holds no labelled volume of sub-y"):
         next(measure_stress(tmp_path, tmp_path, ("sub-y",), tmp_path / "out.csv"))
 

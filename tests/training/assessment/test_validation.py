@@ -102,8 +102,8 @@ def measure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     def loaded(*_: object) -> None:
         raise LoadedError
 
-    for name in ("validation.Segmenter", "topology_report.Segmenter", "topology_report.warm_up"):
-        monkeypatch.setattr(f"training.{name}", loaded)
+    for name in ("validation.load_segmenter", "topology_report.choose", "topology_report.warm_up"):
+        monkeypatch.setattr(f"training.assessment.{name}", loaded)
     return MEASURES[request.param]
 
 

@@ -18,7 +18,7 @@ from training.data.partial_labels import COMPLETE, marginal, read_label_set
 from training.data.split import Subjects, read_subjects
 from training.engine.architectures import ArchitectureSettings
 from training.engine.losses import dice_and_cross_entropy, segmentation_loss
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import SpatialSettings, SynthesisSettings
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask
 
 #: As many as a data set can tell apart: all, brain only, GM with WM, no cerebellum, ventricles among others.
@@ -140,8 +140,9 @@ def test_masks_and_full_labels_share_a_batch(subjects: Subjects) -> None:
 
 def test_nothing_is_cut_off_from_merged_labels(subjects: Subjects) -> None:
     """Where external CSF is made to lack, no group that happens to have its number may go."""
-    crowded = replace(SMALL, synthesis=replace(SMALL.synthesis, crowded=1.0, crowded_mm=(0.0, 0.0)))
-    tasks = [SegmentationTask(subjects, settings, choose("cpu")) for settings in (SMALL, crowded)]
+    thin = SpatialSettings(thin_csf=1.0, thin_csf_mm=(0.0, 0.0))
+    without = replace(SMALL, synthesis=replace(SMALL.synthesis, spatial=thin))
+    tasks = [SegmentationTask(subjects, settings, choose("cpu")) for settings in (SMALL, without)]
     for seed in range(5):
         samples = [task._sample(subjects.more[0], seed) for task in tasks]
         assert samples[0].labels.any()

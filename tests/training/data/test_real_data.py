@@ -19,11 +19,11 @@ from training.data.subject import pairs, read_subject
 from training.engine.log import read_rows
 from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import brain
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
-    "synthesis": {"size": 16, "spacing": 6.0, "real": 0.5},
+    "synthesis": {"size": 16, "spacing": 6.0, "intensity": {"real": 0.5}},
     "loop": {"steps": 2, "validate_every": 2},
 }
 
@@ -61,11 +61,14 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
     call += ["--segmentation-run", cohort / "fold0", "--segmentation-run", cohort / "fold1"]
     _run(*call)
     from inference.networks.device import choose
-    from inference.segmentation.segmenter import Segmenter
+    from inference.networks.weights import read_model
+    from inference.segmentation.predictor import UprightPredictor
+    from inference.segmentation.segmenter import load_segmenter
 
     (image, _), *_ = pairs(cohort / "data").values()
-    segmenter = Segmenter(cohort / "weights", choose("cpu"))
-    assert len(segmenter.networks) == 2
+    segmenter = load_segmenter(read_model(cohort / "weights"), choose("cpu"))
+    assert isinstance(segmenter.predict, UprightPredictor)
+    assert len(segmenter.predict.networks) == 2
     volume = read_volume(image)
     assert segmenter(volume).labels.array.shape == volume.array.shape
 
@@ -83,7 +86,7 @@ def test_a_real_contrast_is_the_image_itself(tmp_path: Path) -> None:
     z, y, x = subject.tissues.shape[1:]
     maps = sample(subject.tissues.float(), coordinates(np.eye(4), (x, y, z), slice(None)))
     fractions = torch.cat((1 - maps[:7].sum(0, keepdim=True), maps[:7]))
-    made = brain(RandomSource(0), SynthesisSettings(real=1.0), subject, fractions, maps[:7].argmax(0), maps[7])
+    made = brain(RandomSource(0), IntensitySettings(real=1.0), subject, fractions, maps[:7].argmax(0), maps[7])
     inside = labels > 0
     expected = np.where(inside, (noisy - noisy[inside].mean()) / noisy[inside].std(), 0)
     at = tuple(slice(n.min() - 1, n.max() + 2) for n in inside.nonzero())

@@ -109,10 +109,16 @@ def test_another_network_is_refused(run: Path) -> None:
     assert "was begun with network.widths [2, 2] instead of [4, 4]" in _call(run, "--over", str(run / "wide.yaml"))
 
 
-@given(st.sampled_from(["size", "spacing", "turn", "noise", "real"]), st.sampled_from([False, True]))
+@given(
+    st.sampled_from(["size", "spacing", "spatial.rotation", "scan.noise", "intensity.real"]),
+    st.sampled_from([False, True]),
+)
 def test_any_difference_of_the_synthesis_is_named(name: str, swapped: bool) -> None:
     one = made_of(SegmentationSettings())
-    changed = replace(SynthesisSettings(), **{name: 7})
+    changed = SynthesisSettings()
+    section, _, inner = name.rpartition(".")
+    value = replace(getattr(changed, section), **{inner: 7}) if section else 7
+    changed = replace(changed, **{section or name: value})
     other = made_of(SegmentationSettings(synthesis=changed))
     begun, now = (other, one) if swapped else (one, other)
     with pytest.raises(FetaError, match=f"synthesis.{name} "):

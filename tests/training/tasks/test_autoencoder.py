@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from feta.errors import FetaError
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import read_model, save_network, ship
+from inference.networks.weights import read_model, ship
+from tests.support.networks import write_network
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
 from training.commands.autoencoder import answering
@@ -54,7 +55,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "locator":
             with torch.no_grad():
                 network.heads[0].bias[0] += 100  # no brain: the header's pose
-        entries[name] = save_network(network, folder / "weights" / f"{name}.safetensors", spacing, network.settings)
+        entries[name] = write_network(network, folder / "weights" / f"{name}.safetensors", spacing, network.settings)
     ship(folder / "weights", {}, entries | {"segmentation": [entries["segmentation"]]})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     call = ["autoencoder", str(folder / "atlases"), str(folder / "run"), "--network", str(folder / "weights")]
@@ -178,7 +179,7 @@ def test_a_run_does_not_go_on_with_another_network(root: Path, tmp_path: Path) -
     shutil.copytree(root / "weights", tmp_path / "other")
     torch.manual_seed(1)
     network = ResidualUNet(NetworkSettings(outputs=8, widths=(2, 2), blocks=(1, 1), heads=1))
-    entry = save_network(network, tmp_path / "other" / "segmentation.safetensors", 2.0, network.settings)
+    entry = write_network(network, tmp_path / "other" / "segmentation.safetensors", 2.0, network.settings)
     ship(tmp_path / "other", {}, {"segmentation": [entry]})
     shutil.copytree(root / "run", tmp_path / "run")
     call = ["autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]

@@ -24,6 +24,12 @@ def transformed(matrix: npt.NDArray[np.floating], points: npt.NDArray) -> npt.ND
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
 
 
+def box_corners(low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray:
+    """The corners (8, 3), (x, y, z), of an axis-aligned box from its least and greatest x, y, z."""
+    sides = zip(np.asarray(low), np.asarray(high), strict=True)
+    return np.array(np.meshgrid(*sides, indexing="ij")).reshape(3, -1).T
+
+
 @dataclass(frozen=True)
 class Grid:
     """Size, spacing, origin and direction in SimpleITK's order (x, y, z), physical space in LPS mm.
@@ -59,8 +65,7 @@ class Grid:
 
     def corners(self) -> npt.NDArray[np.float64]:
         """Physical positions (8, 3) of the centres of the corner voxels, mm."""
-        ends = np.array(np.meshgrid(*[(0, n - 1) for n in self.size], indexing="ij")).reshape(3, -1).T
-        return transformed(self.affine(), ends)
+        return transformed(self.affine(), box_corners((0, 0, 0), np.subtract(self.size, 1)))
 
     def difference(self, other: Grid, tolerance_mm: float = GRID_TOLERANCE_MM) -> str | None:
         """Say how another grid differs from this one; None where it is the same.
@@ -86,3 +91,12 @@ def _short(values: tuple[float, ...]) -> str:
 
 
 Matrix = npt.NDArray[np.floating]
+
+
+def scipy_affine(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Matrix (3, 3) and offset (3,) for ``scipy.ndimage.affine_transform``, whose axes are (z, y, x).
+
+    Args:
+        matrix: 4×4 from index (x, y, z) of the result to index (x, y, z) of the input.
+    """
+    return matrix[:3, :3][::-1, ::-1], matrix[:3, 3][::-1]

@@ -23,7 +23,7 @@ from training.data.subject import Subject
 from training.engine.loop import train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource, Stream
+from training.imaging.random_source import RandomSource
 from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities
@@ -138,7 +138,7 @@ class AutoencoderTask:
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
         """A corrupted map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
-        draw = RandomSource(seed ^ Stream.CORRUPTION)
+        draw = RandomSource(seed ^ 0xAE)
         said = self._answer(draw.integer(self.settings.pool))
         labels = said.labels.long()
         maps = corrupted_probabilities(said.probabilities, labels, draw, self.settings.corruption)

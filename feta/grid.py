@@ -91,3 +91,12 @@ def _short(values: tuple[float, ...]) -> str:
 
 
 Matrix = npt.NDArray[np.floating]
+
+
+def scipy_affine(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Matrix (3, 3) and offset (3,) for ``scipy.ndimage.affine_transform``, whose axes are (z, y, x).
+
+    Args:
+        matrix: 4×4 from index (x, y, z) of the result to index (x, y, z) of the input.
+    """
+    return matrix[:3, :3][::-1, ::-1], matrix[:3, 3][::-1]

@@ -75,6 +75,7 @@ LAYERS = {
     ),
     "training/commands": "feta training/engine training/tasks",
     "training/commands/data": (
+        "training/imaging "
         "feta inference/geometry inference/biometry training/data training/anatomy training/scanner training/phantom "
         "training/synthesis training/engine training/commands"
     ),

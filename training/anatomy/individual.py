@@ -61,11 +61,6 @@ class Individual:
     box: Points
     _table: tuple[Lattice, npt.NDArray[np.float32]]
 
-    @property
-    def brain_mm(self) -> Points:
-        """(3,) half sizes of a box about the origin that holds the whole head, mm."""
-        return np.abs(self.box).max(axis=0)
-
     def to_head(self, points: Points) -> Points:
         """Template positions (N, 3) in head-frame mm."""
         return np.asarray((self.deformation.warp(points) - self.centre) * self.scale)

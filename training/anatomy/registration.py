@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from feta.grid import box_corners, transformed
 from feta.labels import TISSUES
 from inference.geometry.frames import coordinates
 from inference.geometry.frames import sample as interpolated
@@ -94,9 +95,8 @@ def overlap(moving: Subject, fixed: Subject, deformation: Deformation, time: flo
 def _half_size(subject: Subject) -> np.ndarray:
     """Largest distance (x, y, z) of the subject's box from the brain's centre, mm."""
     shape = np.array(subject.tissues.shape[:0:-1]) - 1
-    corners = np.stack(np.meshgrid(*[[0, n] for n in shape], indexing="ij"), -1).reshape(-1, 3)
-    to_frame = np.linalg.inv(subject.to_index)
-    return np.abs(corners @ to_frame[:3, :3].T + to_frame[:3, 3]).max(axis=0)
+    corners = transformed(np.linalg.inv(subject.to_index), box_corners((0, 0, 0), shape))
+    return np.asarray(np.abs(corners).max(axis=0))
 
 
 def _places(lattice: Lattice) -> Tensor:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from feta.errors import FetaError
+from feta.grid import box_corners, transformed
 from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.landmark_definitions import landmark_lines
@@ -81,8 +82,7 @@ def _fine_labels(template: Template, block: int) -> tuple[Labels, Points]:
     """Labels (z, y, x) around the head, whole blocks of them, and the position of the first."""
     to_mm = np.linalg.inv(template.to_index)
     extent = np.array(template.signal.shape[:0:-1], np.float64) - 1
-    corners = np.array(np.meshgrid(*[(0.0, e) for e in extent], indexing="ij")).reshape(3, -1).T
-    ends = corners @ to_mm[:3, :3].T + to_mm[:3, 3]
+    ends = transformed(to_mm, box_corners((0, 0, 0), extent))
     coarse, origin = _sampled(template, ends.min(0), ends.max(0), _COARSE)
     used = np.argwhere(coarse > 0)[:, ::-1] * _COARSE + origin
     if not len(used):

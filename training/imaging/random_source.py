@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import math
-from enum import IntEnum
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-
-class Stream(IntEnum):
-    """Random streams beside a sample's own: ``RandomSource(seed ^ Stream.SUBJECT)``.
-
-    Attributes:
-        SUBJECT: which subject a sample is made of.
-        STANDARDISATION: the brain mask within which the network's input is standardised.
-        FIELD_OF_VIEW: where a volume ends.
-        CORRUPTION: errors of a label map.
-        ATLAS: of the anatomy's training, age and latent code.
-    """
-
-    SUBJECT = 0x5EED
-    STANDARDISATION = 0xB5A1
-    FIELD_OF_VIEW = 0xF0F
-    CORRUPTION = 0xAE
-    ATLAS = 0xA7A7
 
 
 class RandomSource:

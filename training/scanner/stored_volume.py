@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feta.grid import Grid, transformed
+from feta.grid import Grid, box_corners, transformed
 from training.imaging.random_fields import Image, shading, smooth_noise, stretched
 from training.scanner.acquisition import Object, Stack
 from training.scanner.reconstruction import fuse
@@ -107,8 +107,7 @@ def grid_box(head_box: Points, to_index: Points, grid: Grid) -> tuple[slice, sli
         to_index: 4×4 from head-frame mm to index (x, y, z).
         grid: parts beyond it are left out.
     """
-    corners = np.array(np.meshgrid(*head_box.T, indexing="ij")).reshape(3, -1).T
-    index = transformed(to_index, corners)
+    index = transformed(to_index, box_corners(*head_box))
     low = np.clip(np.floor(index.min(axis=0)), 0, None).astype(int)
     high = np.minimum(np.ceil(index.max(axis=0)).astype(int) + 1, grid.size)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))

@@ -20,8 +20,12 @@ from training.data.provenance import all_source_subjects
 from training.engine.checkpoint import CHECKPOINT, read_checkpoint
 from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
+<<<<<<< HEAD
 from training.imaging.random_source import RandomSource, Stream
 from training.tasks.atlases import LABEL_NAMES, Atlas, dice_by_label, read_atlases
+=======
+from training.imaging.random_source import RandomSource
+>>>>>>> synth
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class AnatomyTask:
         assert isinstance(network, AnatomyModel)
         total = torch.zeros(())
         for seed in seeds:
-            draw = RandomSource(seed ^ Stream.ATLAS)
+            draw = RandomSource(seed ^ 0xA7A7)
             # A new order each time round, so that every atlas is seen equally often.
             turn, place = divmod(seed, len(self.training))
             order = np.random.default_rng(turn).permutation(len(self.training))

@@ -16,7 +16,7 @@ from training.data.leakage import lineage_of
 from training.data.provenance import all_source_subjects
 from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource, Stream
+from training.imaging.random_source import RandomSource
 from training.tasks.landmark_samples import LandmarkSample, SampleSettings, draw_sample
 from training.tasks.landmark_subjects import LandmarkHead
 
@@ -100,7 +100,7 @@ class LandmarkTask:
         return {"error": sum(errors) / len(errors), "mm": float(torch.stack(places).nanmean())} | figures
 
     def _head(self, seed: int) -> LandmarkHead:
-        draw = RandomSource(seed ^ Stream.SUBJECT)
+        draw = RandomSource(seed ^ 0x5EED)
         heads = self.heads
         chosen = heads.measured if heads.measured and draw.bernoulli(self.settings.measured) else heads.defined
         chosen = chosen or heads.measured

@@ -11,7 +11,7 @@ import yaml
 from feta.errors import FetaError
 from feta.settings import read_settings, settings_from
 from training.commands.common import CONFIGS
-from training.data.leakage import check_same, made_of
+from training.data.leakage import check_same, lineage_of
 from training.synthesis.settings import (
     ArtefactSettings,
     IntensitySettings,
@@ -139,7 +139,7 @@ def test_a_checkpoint_with_old_names_is_read_without_a_word() -> None:
     ],
 )
 def test_a_run_begun_under_old_names_goes_on(text: str, settings: SegmentationSettings | LandmarkSettings) -> None:
-    now = made_of(settings)
+    now = lineage_of(settings)
     (section,) = old = yaml.safe_load(text)
     settled = {name: value for name, value in now["settings"].items() if name != section}
     unchanged = {name: value for name, value in now["settings"][section].items() if not isinstance(value, dict)}

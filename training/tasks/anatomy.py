@@ -20,12 +20,8 @@ from training.data.provenance import all_source_subjects
 from training.engine.checkpoint import CHECKPOINT, read_checkpoint
 from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
-<<<<<<< HEAD
-from training.imaging.random_source import RandomSource, Stream
 from training.tasks.atlases import LABEL_NAMES, Atlas, dice_by_label, read_atlases
-=======
-from training.imaging.random_source import RandomSource
->>>>>>> synth
+from training.tasks.random_streams import Stream, stream
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ class AnatomyTask:
         assert isinstance(network, AnatomyModel)
         total = torch.zeros(())
         for seed in seeds:
-            draw = RandomSource(seed ^ 0xA7A7)
+            draw = stream(seed, Stream.ANATOMY)
             # A new order each time round, so that every atlas is seen equally often.
             turn, place = divmod(seed, len(self.training))
             order = np.random.default_rng(turn).permutation(len(self.training))

@@ -21,15 +21,10 @@ from training.data.split import Subjects
 from training.engine.loop import Report, train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-<<<<<<< HEAD
-from training.imaging.random_source import RandomSource, Stream
-=======
-from training.imaging.random_source import RandomSource
-from training.synthesis.sample import generate_sample
->>>>>>> synth
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities
 from training.tasks.network_errors import Answer, NetworkErrors, answer
+from training.tasks.random_streams import Stream, stream
 
 
 def _shape() -> NetworkSettings:
@@ -88,7 +83,7 @@ class AutoencoderTask:
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
         """A corrupted map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
-        draw = RandomSource(seed ^ 0xAE)
+        draw = stream(seed, Stream.LABEL_CORRUPTION)
         said = self._answer(draw.integer(self.settings.pool))
         labels = said.labels.long()
         maps = corrupted_probabilities(said.probabilities, labels, draw, self.settings.corruption)

@@ -17,7 +17,6 @@ from training.data.split import Subjects
 from training.engine.loop import Report, train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
 from training.synthesis.painted_heads import PaintedHead, crop_field_of_view, generate_head_sample
 from training.synthesis.sample import Sample, generate_sample
 from training.synthesis.settings import (
@@ -27,6 +26,7 @@ from training.synthesis.settings import (
     SpatialSettings,
     SynthesisSettings,
 )
+from training.tasks.random_streams import Stream, stream
 
 #: So many synthetic volumes of each validation subject are looked at.
 VALIDATION_VIEWS = 4
@@ -75,7 +75,7 @@ def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, T
 
     The volume may end, and is standardised by its signal. What is cut off from the brain can't be found.
     """
-    image = crop_field_of_view(RandomSource(seed ^ 0xF0F), sample.image, spacing)
+    image = crop_field_of_view(stream(seed, Stream.FIELD_OF_VIEW), sample.image, spacing)
     return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
 
 
@@ -97,7 +97,7 @@ class BrainExtractionTask:
 
     def _example(self, seed: int) -> tuple[Tensor, Tensor]:
         """Image (1, Z, Y, X) and brain (Z, Y, X) int64, 0 or 1."""
-        draw, synthesis = RandomSource(seed ^ 0x5EED), self.settings.synthesis
+        draw, synthesis = stream(seed, Stream.SUBJECT), self.settings.synthesis
         if self.heads and draw.bernoulli(self.settings.painted):
             made = generate_head_sample(self.heads[draw.integer(len(self.heads))], synthesis, seed)
         else:

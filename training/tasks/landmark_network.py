@@ -16,9 +16,9 @@ from training.data.leakage import lineage_of
 from training.data.provenance import all_source_subjects
 from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
 from training.tasks.landmark_samples import LandmarkSample, SampleSettings, draw_sample
 from training.tasks.landmark_subjects import LandmarkHead
+from training.tasks.random_streams import Stream, stream
 
 #: Voxels of the box in a brain of 28 weeks, mm: they grow with the brain.
 NOMINAL_MM = 1.5
@@ -100,7 +100,7 @@ class LandmarkTask:
         return {"error": sum(errors) / len(errors), "mm": float(torch.stack(places).nanmean())} | figures
 
     def _head(self, seed: int) -> LandmarkHead:
-        draw = RandomSource(seed ^ 0x5EED)
+        draw = stream(seed, Stream.SUBJECT)
         heads = self.heads
         chosen = heads.measured if heads.measured and draw.bernoulli(self.settings.measured) else heads.defined
         chosen = chosen or heads.measured

@@ -20,9 +20,9 @@ from training.data.subject import Subject
 from training.engine.loop import Report, train
 from training.engine.losses import place_loss
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
 from training.synthesis.sample import generate_sample
 from training.synthesis.settings import IntensitySettings, ScanSettings, SpatialSettings, SynthesisSettings
+from training.tasks.random_streams import Stream, stream
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class LocatorTask:
         return place_loss(output, torch.stack(labels), torch.stack(places), upright)
 
     def _example(self, subjects: list[Subject], seed: int) -> tuple[Tensor, Tensor, Tensor, float]:
-        subject = subjects[RandomSource(seed ^ 0x5EED).integer(len(subjects))]
+        subject = subjects[stream(seed, Stream.SUBJECT).integer(len(subjects))]
         sample = generate_sample(subject, self.settings.synthesis, seed)
         places = (sample.atlas / subject.size_mm).permute(3, 0, 1, 2)
         step = slice(None, None, self.settings.network.stem)

@@ -26,9 +26,9 @@ from training.engine.architectures import ArchitectureSettings, make_network
 from training.engine.loop import Report, train
 from training.engine.losses import LossSettings, segmentation_loss
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
 from training.synthesis.sample import Sample, generate_sample
 from training.synthesis.settings import SynthesisSettings
+from training.tasks.random_streams import Stream, stream
 
 #: Metrics of the evaluator that a run logs.
 _LOGGED = ("dice", "hd95", "ed")
@@ -103,7 +103,7 @@ class SegmentationTask:
     def _batch(self, seeds: list[int]) -> _Batch:
         """The samples of these seeds, made once though a step may ask twice."""
         if self._last is None or self._last[0] != seeds:
-            chosen = [self.subjects.draw(RandomSource(seed ^ 0x5EED), self.settings.more) for seed in seeds]
+            chosen = [self.subjects.draw(stream(seed, Stream.SUBJECT), self.settings.more) for seed in seeds]
             samples = [self._sample(subject, seed) for subject, seed in zip(chosen, seeds, strict=True)]
             images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
             labels = torch.stack([sample.labels for sample in samples])
@@ -151,7 +151,7 @@ class SegmentationTask:
 
 def normalised(sample: Sample, seed: int) -> Tensor:
     """The image (1, Z, Y, X) as the network will see it: standardised within a brain mask that is not quite right."""
-    draw = RandomSource(seed ^ 0xB5A1)
+    draw = stream(seed, Stream.STANDARDISATION)
     brain = (sample.labels > 0)[None]
     reach = draw.integer(4)
     if reach:

@@ -21,7 +21,7 @@ from training.synthesis.settings import (
     SynthesisSettings,
 )
 from training.tasks.autoencoder import AutoencoderSettings
-from training.tasks.brain_extraction import ExtractionSettings
+from training.tasks.brain_extraction import BrainExtractionSettings
 from training.tasks.landmark_network import LandmarkSettings
 from training.tasks.landmark_samples import SampleSettings
 from training.tasks.locator import LocatorSettings
@@ -77,7 +77,7 @@ def _write(folder: Path, text: str, name: str = "s.yaml") -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", [SegmentationSettings, LocatorSettings, ExtractionSettings])
+@pytest.mark.parametrize("kind", [SegmentationSettings, LocatorSettings, BrainExtractionSettings])
 def test_a_flat_file_is_read_with_one_warning(tmp_path: Path, kind: type) -> None:
     said = r"s\.yaml: synthesis.any_turn is called synthesis.spatial.any_rotation now, and 26 more have other names$"
     with pytest.warns(FutureWarning, match=said) as caught:
@@ -117,7 +117,7 @@ def test_shipped_files_have_the_names_of_now() -> None:
         warnings.simplefilter("error")
         read_settings(LandmarkSettings, CONFIGS / "landmarks.yaml")
         read_settings(LocatorSettings, CONFIGS / "locator.yaml")
-        read_settings(ExtractionSettings, CONFIGS / "extraction.yaml")
+        read_settings(BrainExtractionSettings, CONFIGS / "extraction.yaml")
         read_settings(AutoencoderSettings, CONFIGS / "autoencoder.yaml")
         over = [*CONFIGS.glob("ablations/*.yaml"), *CONFIGS.glob("across/*.yaml"), CONFIGS / "coarse.yaml"]
         for path in (path for path in over if "variants" not in path.stem):

@@ -132,7 +132,7 @@ class Anatomy:
         network: the decoder.
         sizes: of the cerebrum, by age.
         latents: codes of the brains that it learned from, by their names.
-        known: names of these, and of whom they were made; nobody who holds one of them out may learn from its brains.
+        known: names of these, and of their source subjects; nobody who holds one of them out may learn from its brains.
     """
 
     network: AnatomyNetwork

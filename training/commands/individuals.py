@@ -42,7 +42,7 @@ def individuals(
         raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
     # Imported here: `feta-train --help` must answer at once.
     from training.anatomy.model import Anatomy
-    from training.scanner.cohort_writer import OLDEST, YOUNGEST
+    from training.scanner.case_plan import OLDEST, YOUNGEST
 
     out.mkdir(parents=True, exist_ok=True)
     known = Anatomy.load(anatomy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.scanner.cohort_writer import Maker
+    from training.scanner.case_plan import Maker
 
 #: Weights of the learned anatomy that the project ships.
 ANATOMY = Path(__file__).parents[2] / "weights" / "anatomy.safetensors"
@@ -45,8 +45,9 @@ def simulate(
     # Imported here: `feta-train --help` must answer at once.
     from feta.errors import FetaError
     from feta.volumes import fingerprint
+    from training.scanner.case_plan import plan_cases
     from training.scanner.cohort_settings import COHORT, read_cohort_settings
-    from training.scanner.cohort_writer import plan_cases, write_cohort
+    from training.scanner.cohort_writer import write_cohort
     from training.scanner.sites import draw_sites
 
     file = config or COHORT

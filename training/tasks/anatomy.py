@@ -20,7 +20,8 @@ from feta.labels import LABEL_COUNT, Tissue
 from feta.participants import read_participants
 from feta.volumes import read_label_map
 from inference.geometry.frames import index_to_ras, resample
-from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
+from training.anatomy.decoder import AnatomyNetwork, AnatomySettings
+from training.anatomy.model import Anatomy
 from training.anatomy.normalised_frame import GRID, Point, cerebral_box, fit_sizes, to_canonical
 from training.anatomy.template import CALLOSUM, CHANNELS, read_template
 from training.data.leakage import known_to, made_of

@@ -1,4 +1,4 @@
-"""Spoils label maps as networks, reconstructions and bad luck do, for the denoising autoencoder to mend.
+"""Corrupts label maps as networks, reconstructions and bad luck do, for the denoising autoencoder to correct.
 
 Pieces of tissue go missing, holes open, thin bridges close loops, specks appear, borders wander, labels are
 swapped in blobs; at last everything is blurred. A corrupted map is a pure function of its draws.

@@ -1,4 +1,4 @@
-"""What a gestational age says about a length before the image is looked at."""
+"""The prior of a length at a gestational age, before any image."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ Array = npt.NDArray[np.float64]
 PLAUSIBLE_RATIO = (0.45, 1.7)
 #: This many impossible lengths are no patient's either.
 IMPOSSIBLE_LENGTHS = 2
-#: Chances of a length to lie below and above the interval that is told.
+#: Chances of a length to lie below and above its interval.
 TAILS = (0.05, 0.95)
-#: The user is told where the age has more weight than this.
+#: Where the age has more weight than this, the user is warned.
 MOSTLY_AGE = 0.75
 IMAGE, AGE, BOTH, UNKNOWN = "image", "age", "image and age", ""
 
@@ -50,7 +50,7 @@ class Length:
         line: where it lies, in physical LPS mm, as long as the value; None unless it was seen on the image.
         interval: mm, from and to; holds the length with a chance of 90 %.
         age_share: weight of the age in the value, 0–1.
-        estimates: mm, what each source and the age say by themselves.
+        estimates: mm, by each source and by the age alone.
     """
 
     value: float | None
@@ -151,7 +151,7 @@ def _length(
 
 
 def weigh(logs: Array, covariance: Array, wrong: Array, prior: tuple[float, float] | None) -> Combined:
-    """Combine what sources say, and the age, which comes last.
+    """Combine the estimates of the sources, and of the age, which comes last.
 
     Args:
         logs: (N,) ln(mm) of the sources.
@@ -192,7 +192,7 @@ class Measuring:
     """How lengths are found.
 
     Attributes:
-        model: what an age lets expect.
+        model: mean and spread of each length at an age.
         calibration: how far measurements are off.
         method: which of them count.
     """

@@ -44,7 +44,7 @@ def collect_evidence(
     aligned: AlignedLabels | None,
     find_landmarks: LandmarkFinder | None,
 ) -> Evidence:
-    """All that an image says about the lengths.
+    """The evidence of an image about the lengths.
 
     Args:
         volume: the image, float32 (z, y, x).
@@ -137,6 +137,6 @@ class Evidence:
 def with_heatmaps(
     geometry: Mapping[Measurement, Line | None], volumes: Array, found: Mapping[Measurement, LandmarkPair]
 ) -> Evidence:
-    """Put together what the label map and the landmark network say."""
+    """The evidence of the label map and of the landmark network together."""
     blur = {m: pair.length_sd / max(pair.length, 1.0) for m, pair in found.items()}
     return Evidence(geometry, volumes, {m: pair.line for m, pair in found.items()}, blur)

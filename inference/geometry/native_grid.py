@@ -16,7 +16,7 @@ from inference.geometry.orientation import Reorientation
 
 @dataclass(frozen=True)
 class NativeSpaceLabels:
-    """Labels of a whole grid, and scores of the part of it that the box touches.
+    """Labels of a whole grid in native space, and scores of the part of it that the box touches.
 
     Attributes:
         labels: (Z, Y, X) uint8, the likeliest.

@@ -1,9 +1,9 @@
 """The same anatomy in the same order of axes, however a file stores it and whatever its header calls the directions.
 
-A permutation and mirroring of axes, exact and free of interpolation: in the order that the header tells, or in one
-that the voxels tell. The latter gives the same result to the voxel for the 48 ways of storing one volume (unless its
-signal is symmetric: then which of the ways that look alike is left to the storage), and for one volume under headers
-that turn it: a fetus lies anyhow, so the header's directions say nothing about its brain.
+Axes are permuted and mirrored, without interpolation, into an order that follows either from the header or from the
+voxels. The order from the voxels gives the same result to the voxel for the 48 ways of storing one volume (unless its
+signal is symmetric: the storage then decides between the ways that look alike), and under any header: a fetus lies in
+any direction, so that the header's directions carry no information about its brain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from feta.grid import Grid
 from feta.volumes import Volume
 
-#: From LPS to RAS mm and back; that of `inference.frames` would import torch.
+#: From LPS to RAS mm and back; that of `inference.geometry.frames` would import torch.
 _LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -45,7 +45,7 @@ class Reorientation:
 
     @classmethod
     def by_content(cls, volume: Volume) -> Reorientation:
-        """The reorientation that the voxels tell, whichever way they are stored.
+        """The reorientation that follows from the voxels, whichever way they are stored.
 
         Signal extends least along x and most along z (its variance in mm²) and thins out towards higher y and z (its
         skewness); x runs such that the axes are right-handed in physical space, so that nothing is mirrored.
@@ -91,7 +91,7 @@ class CanonicalVolume:
 
     Attributes:
         original: the volume as it is stored.
-        volume: the same voxels in the order that their content tells; axes run along its physical ones, and the
+        volume: the same voxels in the order that follows from their content; axes run along its physical ones, and the
             middle of the grid is its origin.
         order: how the voxels were put in order.
         to_ras: 4×4 from this volume's RAS mm to the original's; a rigid motion.
@@ -104,7 +104,7 @@ class CanonicalVolume:
 
     @classmethod
     def of(cls, volume: Volume) -> CanonicalVolume:
-        """What is left of a volume (z, y, x) once its header only tells the size and the handedness of its voxels."""
+        """A volume (z, y, x) of whose header only the voxels' size and handedness are used."""
         order = Reorientation.by_content(volume)
         ordered = order.apply(volume)
         middle = np.multiply(ordered.grid.spacing, np.subtract(ordered.grid.size, 1)) / 2

@@ -1,4 +1,4 @@
-"""The weights that are shipped: safetensors files and ``model.yaml``, which says what each of them is.
+"""The weights that are shipped: safetensors files and ``model.yaml``, which describes each of them.
 
 ``model.yaml``::
 
@@ -102,7 +102,7 @@ def read_model(folder: Path) -> Model:
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """What ``model.yaml`` of a folder says, or nothing where there is none.
+    """The content of a folder's ``model.yaml``, empty where there is none.
 
     Raises:
         FetaError: it can't be read.
@@ -117,7 +117,7 @@ def described(folder: Path) -> dict[str, Any]:
 
 
 def _read_index(path: Path) -> tuple[bytes, Any]:
-    """``model.yaml`` as it lies, and what it says."""
+    """The bytes of ``model.yaml``, and its content."""
     try:
         text = path.read_bytes()
         return text, yaml.safe_load(text)
@@ -128,7 +128,7 @@ def _read_index(path: Path) -> tuple[bytes, Any]:
 
 
 def ship(folder: Path, files: Mapping[str, bytes], entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Put files of weights into a folder together with what ``model.yaml`` says of them.
+    """Put files of weights into a folder together with their entries in ``model.yaml``.
 
     Args:
         folder: made where there is none.
@@ -136,7 +136,7 @@ def ship(folder: Path, files: Mapping[str, bytes], entries: Mapping[str, Any]) -
         entries: for ``model.yaml``, in place of those of the same name.
 
     Returns:
-        all that ``model.yaml`` says now.
+        the whole new content of ``model.yaml``.
 
     Raises:
         FetaError: the folder can't be written, or its ``model.yaml`` can't be read; it is then as it was, unless a disk

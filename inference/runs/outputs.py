@@ -1,4 +1,4 @@
-"""What is to be made of which case, and under which names, for each way of calling."""
+"""The cases of a run and the files to write for each, for each form of the command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from feta.cases import Case, biometry_path, label_map_path
 
 @dataclass(frozen=True)
 class CaseJob:
-    """One case and the files to write for it; None: don't write that one.
+    """One case and the files to write for it; None for a file that is not written.
 
     Attributes:
         case: the case.

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Reporter(Protocol):
-    """Where a run says what it does."""
+    """Receives the events of a run."""
 
     def start(self, title: str) -> None:
         """A case begins."""

@@ -24,7 +24,7 @@ RECORD_VERSION = 1
 
 @dataclass(frozen=True)
 class Record:
-    """What was made of a case.
+    """The result of a finished case.
 
     Attributes:
         key: everything the result depends on: input, weights, settings, age.

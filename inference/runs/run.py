@@ -1,4 +1,4 @@
-"""All cases of a run: the model is loaded once, finished cases are skipped, a bad case stops no other."""
+"""All cases of a run: the networks are loaded once, finished cases are skipped, a bad case stops no other."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _one(state: Run, job: CaseJob, claimed: dict[Path, str]) -> None:
 
 
 def _withdraw(state: Run, job: CaseJob) -> None:
-    """Remove what an earlier run made of another input: by its name it would be taken for this one's result."""
+    """Remove an earlier run's result of another input, which by its name would be taken for this one's."""
     try:
         for path in (*job.outputs, *([job.record] if job.record else [])):
             _remove(path)

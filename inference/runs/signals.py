@@ -43,7 +43,7 @@ def stop_on_sigterm() -> None:
 def deferred() -> Iterator[None]:
     """Let a stop wait for the end of a block: an exception while a compiled library is loaded aborts the process.
 
-    Where the block takes longer than the grace, the waiting thread ends the process as ever.
+    Where the block takes longer than the grace, the waiting thread ends the process as usual.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not _raise:
         yield

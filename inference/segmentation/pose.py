@@ -23,7 +23,7 @@ class Pose:
 
     Attributes:
         to_ras: 4×4, from canonical brain mm to physical RAS mm; a rigid motion.
-        size_mm: cube root of the brain's volume, as the fitted scale tells.
+        size_mm: cube root of the brain's volume, by the fitted scale.
         residual: root mean square misfit of the places, in units of the brain's size.
         low, high: (3,) the brain's extent along the canonical axes, mm.
         found: whether a brain was found; otherwise the header's directions and the signal's centre.

@@ -1,4 +1,4 @@
-"""Growth, shrinkage and flips of labels by simple points: the compiled loops of ``inference.topology``.
+"""Growth, shrinkage and flips of labels by simple points: the compiled loops of `inference.topology.correction`.
 
 Maps are rows of voxels, (z, y, x) flattened, with a margin of one voxel of background on every side; ``row``
 and ``plane`` are how far apart neighbours along y and z are. Voxels wait in buckets, one a level; a bucket is a

@@ -65,11 +65,11 @@ def short_regression(content: dict) -> None:
     content["regression"]["with_age"] = [[1.0]]
 
 
-@pytest.mark.parametrize("spoil", [no_list, no_sources, no_spread, no_correlation, certainly_wrong, short_regression])
-def test_a_damaged_calibration_is_one_line(spoil: Callable[[dict], None], tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [no_list, no_sources, no_spread, no_correlation, certainly_wrong, short_regression])
+def test_a_damaged_calibration_is_one_line(damaged: Callable[[dict], None], tmp_path: Path) -> None:
     write_calibration(tmp_path / NAME, FITTED)
     content = json.loads((tmp_path / NAME).read_text())
-    spoil(content)
+    damaged(content)
     (tmp_path / NAME).write_text(json.dumps(content))
     with pytest.raises(FetaError, match="is not a calibration"):
         read_calibration(tmp_path)

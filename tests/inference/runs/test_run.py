@@ -111,13 +111,13 @@ def cut_output(tmp_path: Path) -> None:
     damage(anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_dseg.nii.gz")
 
 
-def spoil_record(tmp_path: Path) -> None:
+def damage_record(tmp_path: Path) -> None:
     (anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_dseg.json").write_text("[]")
 
 
 @pytest.mark.parametrize(
     "change",
-    [change_input, change_weights, change_age, remove_output, cut_output, spoil_record],
+    [change_input, change_weights, change_age, remove_output, cut_output, damage_record],
     ids=lambda f: f.__name__,
 )
 def test_what_no_longer_fits_is_done_again(

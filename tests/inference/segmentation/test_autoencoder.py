@@ -1,4 +1,4 @@
-"""The network that mends probability maps, and where it is used."""
+"""The network that corrects probability maps, and where it is used."""
 
 from __future__ import annotations
 
@@ -81,21 +81,21 @@ def _volume() -> Volume:
     return Volume(array, Grid((24,) * 3, (4.0,) * 3, (0.0,) * 3, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)))
 
 
-def test_the_segmenter_mends_only_when_asked(tmp_path: Path) -> None:
+def test_the_segmenter_corrects_only_when_asked(tmp_path: Path) -> None:
     model, compute = read_model(_weights(tmp_path)), choose("cpu")
-    plain, mended = (
+    plain, corrected = (
         load_segmenter(model, compute, mirror_tta=False, topology=False, autoencoder=asked)(_volume()).labels.array
         for asked in (False, True)
     )
-    assert (mended[4:-4, 4:-4, 4:-4] == 5).all()
+    assert (corrected[4:-4, 4:-4, 4:-4] == 5).all()
     assert not (plain == 5).all()
 
 
-def test_the_whole_box_is_mended_patch_by_patch(tmp_path: Path) -> None:
-    mender = Autoencoder.of(read_model(_weights(tmp_path)), choose("cpu"))
-    mended = mender(_map(2, 96, 104, 96)[0])
-    assert mended.shape == (8, 96, 104, 96)
-    assert (mended.argmax(0) == 5).all()
+def test_the_whole_box_is_corrected_patch_by_patch(tmp_path: Path) -> None:
+    autoencoder = Autoencoder.of(read_model(_weights(tmp_path)), choose("cpu"))
+    corrected = autoencoder(_map(2, 96, 104, 96)[0])
+    assert corrected.shape == (8, 96, 104, 96)
+    assert (corrected.argmax(0) == 5).all()
 
 
 def test_a_folder_without_one_says_so(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_one_of_another_spacing_is_refused(tmp_path: Path) -> None:
         Autoencoder.of(read_model(_weights(tmp_path, spacing=1.5)), choose("cpu"))
 
 
-def test_a_network_that_cannot_mend_maps_is_refused(tmp_path: Path) -> None:
+def test_a_network_that_cannot_correct_maps_is_refused(tmp_path: Path) -> None:
     weights = WeightFile(tmp_path / "x", "", 1.0, NetworkSettings())
     with pytest.raises(FetaError, match="does not correct"):
         Autoencoder(weights, 1.0, choose("cpu"))

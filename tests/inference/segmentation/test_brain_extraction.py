@@ -154,7 +154,7 @@ class SeenImages(nn.Module):
 
 
 @pytest.mark.parametrize("extraction", [False, True])
-def test_the_segmentation_sees_surroundings_only_without_extraction(tmp_path: Path, extraction: bool) -> None:
+def test_the_segmentation_sees_what_is_no_brain_only_without_brain_extraction(tmp_path: Path, extraction: bool) -> None:
     options = {"mirror_tta": False, "topology": False, "brain_extraction": extraction}
     segmenter = load_segmenter(read_model(_weights(tmp_path)), choose("cpu"), **options)
     if extraction:

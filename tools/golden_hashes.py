@@ -88,7 +88,7 @@ FIELDS_LEFT_OUT: dict[str, dict[str, str]] = {
 }
 #: Results, as they are named in the output, that two runs of one checkout don't share, and why: not hashed.
 RESULTS_LEFT_OUT: dict[str, str] = {
-    f"train/swin_unetr/checkpoint.pt {part}": "MONAI's Swin UNETR rounds by where its arrays lie; its losses are in the log"
+    f"train/swin_unetr/checkpoint.pt {part}": "MONAI's network rounds by where its arrays lie; see its log"
     for part in ("network", "average", "optimiser")
 }
 #: Files that are not hashed, and why.

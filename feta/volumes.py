@@ -86,7 +86,7 @@ def _zero_outside(values: npt.NDArray[np.float32], path: Path) -> int:
         FetaError: there are such voxels inside, or no others.
     """
     odd = ~np.isfinite(values)
-    pieces = sitk.GetArrayViewFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(odd.astype(np.uint8)), True))
+    pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(odd.astype(np.uint8)), True))
     faces = [pieces[index] for axis in range(3) for index in ((slice(None),) * axis + (end,) for end in (0, -1))]
     outside = np.unique(np.concatenate([face.ravel() for face in faces]))
     if odd.all() or not np.isin(np.unique(pieces), np.append(outside, 0)).all():

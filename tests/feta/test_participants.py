@@ -90,7 +90,8 @@ def test_a_link_or_a_missing_file_is_refused(tmp_path):
 
 SCAN_AGES = [
     "scan_age", "GA at scan", "gestational_age_at_scan", "Gestational Age at MRI", "pma", "age", "ga_weeks", "GA [wks]",
-    "Gestational age (in weeks)", "GA at time of MRI (weeks)", "gestationalAge", "age_at_scan", "fetal_age", "GA (scan)",
+    "Gestational age (in weeks)", "GA at time of MRI (weeks)", "gestationalAge", "age_at_scan", "fetal_age",
+    "GA (scan)",
 ]  # fmt: skip
 
 

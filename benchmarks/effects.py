@@ -15,11 +15,11 @@ import numpy as np
 from evaluation.analysis.effects import (
     PERMUTATIONS,
     Effect,
-    Measurement,
+    EffectEstimator,
+    effect_estimator,
     effect_of,
     is_seen,
     level_means,
-    measurement,
 )
 from evaluation.analysis.factors import PATHOLOGY, SITE, Floats
 from evaluation.analysis.forest import ForestSettings, cross_validated_r2
@@ -48,14 +48,14 @@ def main() -> None:
             _false_alarms(cases, effects, arguments.alarms)
 
 
-def true_extremes(tools: Measurement, factor: int) -> tuple[int, int]:
+def true_extremes(estimator: EffectEstimator, factor: int) -> tuple[int, int]:
     """Indices of the levels whose set effect is lowest and highest."""
-    names = tools.levels[factor].names
-    if tools.factors[factor].name == SITE:
+    names = estimator.levels[factor].names
+    if estimator.factors[factor].name == SITE:
         steps = {f"{site}, {reconstruction}": step for site, reconstruction, _, step in PLACES}
         order = sorted(range(len(names)), key=lambda k: steps[names[k]])
         return order[0], order[-1]
-    if tools.factors[factor].name == PATHOLOGY:
+    if estimator.factors[factor].name == PATHOLOGY:
         return names.index("Pathological"), names.index("Neurotypical")
     return 0, len(names) - 1
 
@@ -67,14 +67,14 @@ def _recovered(cases: int, effects: SetEffects, tables: int, *, null: bool) -> N
     scores, in_order = [], 0
     for seed in range(tables):
         study = simulated_study(cases, effects, seed)
-        tools = measurement(study.factors, ForestSettings(seed=seed))
+        estimator = effect_estimator(study.factors, ForestSettings(seed=seed))
         dice = study.targets["dice"]
-        scores.append(cross_validated_r2(tools.design, dice, [c.subject for c in study.cases], tools.settings))
-        shap = tools.shap(dice)
+        scores.append(cross_validated_r2(estimator.design, dice, [c.subject for c in study.cases], estimator.settings))
+        shap = estimator.shap(dice)
         for k, factor in enumerate(study.factors):
-            found[factor.name].append(_between_extremes(tools, shap, k))
+            found[factor.name].append(_between_extremes(estimator, shap, k))
             if null:
-                effect = _told(tools, dice, shap, k, table=seed)
+                effect = _told(estimator, dice, shap, k, table=seed)
                 chance[factor.name][seed] = effect.threshold
                 seen[factor.name] += effect.seen
         sizes = [found[name][-1] for name in effects.by_factor()]
@@ -100,15 +100,15 @@ def _print_factor(name: str, size: float, sizes: Floats, chance: Floats, seen: i
     )
 
 
-def _between_extremes(tools: Measurement, shap: Floats, factor: int) -> float:
-    low, high = true_extremes(tools, factor)
-    means = level_means(shap[:, factor], tools.levels[factor])
+def _between_extremes(estimator: EffectEstimator, shap: Floats, factor: int) -> float:
+    low, high = true_extremes(estimator, factor)
+    means = level_means(shap[:, factor], estimator.levels[factor])
     return float(means[high] - means[low])
 
 
-def _told(tools: Measurement, dice: Floats, shap: Floats, factor: int, *, table: int) -> Effect:
+def _told(estimator: EffectEstimator, dice: Floats, shap: Floats, factor: int, *, table: int) -> Effect:
     """A table's effect with its null, as a report would have it; the first with the smallest visible effect."""
-    effect = effect_of(tools, dice, shap, factor, visible=table == 0)
+    effect = effect_of(estimator, dice, shap, factor, visible=table == 0)
     visible = f", smallest visible effect {f'{effect.visible:.3f}' if effect.visible else '–'}" if table == 0 else ""
     print(
         f"table {table + 1}: {effect.factor.name}: size {effect.size:.4f} ({' to '.join(effect.extremes())}), "
@@ -125,9 +125,9 @@ def _false_alarms(cases: int, effects: SetEffects, tables: int) -> None:
     for seed in range(tables):
         name = names[seed % len(names)]
         study = simulated_study(cases, effects.without(name), 100_000 + seed)
-        tools = measurement(study.factors, ForestSettings(seed=seed))
+        estimator = effect_estimator(study.factors, ForestSettings(seed=seed))
         factor = [f.name for f in study.factors].index(name)
-        alarms[name] += is_seen(tools, study.targets["dice"], factor)
+        alarms[name] += is_seen(estimator, study.targets["dice"], factor)
     parts = ", ".join(f"{name} {count}" for name, count in alarms.items())
     print(f"false alarms: {sum(alarms.values())} of {tables} tests ({sum(alarms.values()) / tables:.1%}): {parts}")
 

@@ -64,7 +64,7 @@ def _table(folder: Path, arguments: argparse.Namespace) -> None:
     _line("evaluator", "everything", ours, ours)
     stray = _run("ours", specks)
     _line("  with stray specks", "everything", stray, ours)
-    _line("  without numba", "everything", _run("plain", pair), ours)
+    _line("  without numba", "everything", _run("numpy", pair), ours)
     times: dict[str, float] = {}
     for name, (what, _, module) in PEERS.items():
         if (name == "gudhi" and not arguments.slow) or importlib.util.find_spec(module) is None:
@@ -119,7 +119,7 @@ def _line(name: str, what: str, result: dict[str, float], ours: dict[str, float]
 def _run(name: str, pair: tuple[Path, Path], cold: Path | None = None) -> dict[str, float]:
     """Time a contender in a fresh process; with ``cold``, where numba has compiled nothing yet."""
     environment = os.environ | ONE_CORE | ({"NUMBA_CACHE_DIR": str(cold)} if cold else {})
-    environment |= {"FETA_BACKEND": "numpy"} if name == "plain" else {}
+    environment |= {"FETA_BACKEND": "numpy"} if name == "numpy" else {}
     command = [sys.executable, "-m", "benchmarks.evaluator", "--only", name, "--pair", *map(str, pair)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -130,7 +130,7 @@ def _run(name: str, pair: tuple[Path, Path], cold: Path | None = None) -> dict[s
 def _time_one(name: str, truth: Path, prediction: Path) -> dict[str, float]:
     """Seconds of the first call (for the evaluator with all imports) and of the next, and peak memory."""
     warnings.simplefilter("ignore")
-    begun = 0.0 if name in ("ours", "plain") else None
+    begun = 0.0 if name in ("ours", "numpy") else None
     from benchmarks.contenders import PEERS, ours
 
     if begun is None:

@@ -65,7 +65,7 @@ def overhead(root: Path, containers: int = 16) -> bool:
     (job,) = make_jobs(roster.teams[0], cases)
     image_id = engine.image_id(roster.teams[0].image)
     helper = engine.image_id(roster.helper_image)
-    setting = RunContext("benchmark", folders, roster.limits, {"good": image_id}, helper, cases)
+    context = RunContext("benchmark", folders, roster.limits, {"good": image_id}, helper, cases)
     call = make_call(job)
     # Results go to a tmpfs here: what the volume and its helper cost belongs to the harness.
     bare = container_arguments(
@@ -82,9 +82,9 @@ def overhead(root: Path, containers: int = 16) -> bool:
         (row,) = run_job(worker, job, 60)
         assert row.state == "done", row
 
-    # A new holder now and then belongs to what the harness costs: the mean, not the median.
-    with ResultVolumes(engine, setting, roster.teams[0], containers) as holder:
-        worker = Worker(engine, setting, holder, None, Event())
+    # A new batch of volumes now and then belongs to what the harness costs: the mean, not the median.
+    with ResultVolumes(engine, context, roster.teams[0], containers) as volumes:
+        worker = Worker(engine, context, volumes, None, Event())
         pairs = [(seconds(alone), seconds(whole)) for _ in range(containers)]
     added = statistics.mean(b - a for a, b in pairs)
     for name, times in (("engine alone", [a for a, _ in pairs]), ("with the harness", [b for _, b in pairs])):

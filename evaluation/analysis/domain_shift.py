@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import pearsonr
 
-from evaluation.analysis.effects import PERMUTATIONS, Effect, Measurement, effect_of, measurement
+from evaluation.analysis.effects import PERMUTATIONS, Effect, EffectEstimator, effect_estimator, effect_of
 from evaluation.analysis.factors import QUALITY, Floats
 from evaluation.analysis.forest import ForestSettings, cross_validated_r2
 from evaluation.analysis.study import FEWEST_CASES, Study
@@ -30,7 +30,7 @@ class Shift:
         metric: "dice", …, "mape".
         cases: how many cases had a value.
         r2: of unseen cases.
-        tools: the forest's design; ``tools.rows`` are the explained cases among those with a value.
+        estimator: the forest's design; ``estimator.rows`` are the explained cases among those with a value.
         shap: (R, F) float64.
         effects: one for each factor, in the design's order.
     """
@@ -38,7 +38,7 @@ class Shift:
     metric: str
     cases: int
     r2: float
-    tools: Measurement
+    estimator: EffectEstimator
     shap: Floats
     effects: tuple[Effect, ...]
 
@@ -103,7 +103,7 @@ def analyse(
     progress(0, total)
     shifts = [_shift(study, metric, settings, permutations, visible, tick) for metric in metrics]
     return Analysis(
-        study, tuple(shifts), quality_by_site(study), settings, permutations, (*study.warnings, *_remarks(shifts))
+        study, tuple(shifts), quality_by_site(study), settings, permutations, (*study.warnings, *_messages(shifts))
     )
 
 
@@ -143,18 +143,18 @@ def _shift(
 ) -> Shift:
     known = np.isfinite(study.targets[metric])
     target = study.targets[metric][known]
-    tools = measurement([factor.at(known) for factor in study.factors], settings)
+    estimator = effect_estimator([factor.at(known) for factor in study.factors], settings)
     subjects = [case.subject for case, keep in zip(study.cases, known, strict=True) if keep]
-    shap = tools.shap(target)
+    shap = estimator.shap(target)
     effects = []
-    for k in range(len(tools.factors)):
-        effects.append(effect_of(tools, target, shap, k, permutations=permutations, visible=visible))
+    for k in range(len(estimator.factors)):
+        effects.append(effect_of(estimator, target, shap, k, permutations=permutations, visible=visible))
         tick()
-    r2 = cross_validated_r2(tools.design, target, subjects, settings)
-    return Shift(metric, int(known.sum()), r2, tools, shap, tuple(effects))
+    r2 = cross_validated_r2(estimator.design, target, subjects, settings)
+    return Shift(metric, int(known.sum()), r2, estimator, shap, tuple(effects))
 
 
-def _remarks(shifts: Sequence[Shift]) -> list[str]:
+def _messages(shifts: Sequence[Shift]) -> list[str]:
     return [
         f"{METRIC_TITLES[s.metric]}: the forest explains nothing of cases it has not seen (R² {s.r2:.2f}): "
         "its SHAP values are no findings"

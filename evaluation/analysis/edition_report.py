@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from evaluation.analysis.editions import Comparison, Editions
 from evaluation.ranking.leaderboard import Row, as_csv
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
+from evaluation.report.cells import DIGITS, ReportTable, TableCell
 from evaluation.report.figures import Plot
 from evaluation.report.render import render_page
 from evaluation.report.style import COLOURS, INK, METRIC_TITLES, QUIET, STYLE, data_uri, new_figure, short
-from evaluation.report.tables import DIGITS, ReportTable, TableCell
 from feta.files import write_atomically
 
 COLUMNS = (

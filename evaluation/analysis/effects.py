@@ -62,7 +62,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class EffectEstimator:
     """A metric's forest on its design: everything that a size is measured with."""
 
     factors: tuple[Factor, ...]
@@ -81,12 +81,12 @@ class Measurement:
         return spread(means)
 
 
-def measurement(factors: Sequence[Factor], settings: ForestSettings) -> Measurement:
+def effect_estimator(factors: Sequence[Factor], settings: ForestSettings) -> EffectEstimator:
     """Prepare what all forests of a study share."""
     rows = explained_rows(len(factors[0].values), settings.seed)
     levels = [levels_of(factor) for factor in factors]
     explained = tuple(Levels(level.names, level.member[rows]) for level in levels)
-    return Measurement(tuple(factors), design_of(factors), explained, rows, settings)
+    return EffectEstimator(tuple(factors), design_of(factors), explained, rows, settings)
 
 
 def level_means(values: Floats, levels: Levels) -> Floats:
@@ -103,7 +103,7 @@ def spread(means: Floats) -> float:
 
 
 def effect_of(
-    tools: Measurement,
+    estimator: EffectEstimator,
     target: Floats,
     shap: Floats,
     factor: int,
@@ -117,23 +117,23 @@ def effect_of(
         permutations: forests of the null; too few of them for a p below the level, and nothing is ever seen.
         visible: also find the smallest effect that would be seen.
     """
-    dealt = dealer(tools, target, factor)
+    dealt = dealer(estimator, target, factor)
     null = np.sort([dealt() for _ in range(permutations)])
-    means = level_means(shap[:, factor], tools.levels[factor])
+    means = level_means(shap[:, factor], estimator.levels[factor])
     size = spread(means)
-    as_large, allowed = int((null >= size).sum()), _allowed(tools, permutations)
+    as_large, allowed = int((null >= size).sum()), _allowed(estimator, permutations)
     threshold = float(null[-1 - allowed]) if allowed >= 0 else float("inf")
-    least = smallest_visible(tools.factors[factor], threshold, dealt, tools.settings.seed) if visible else None
+    least = smallest_visible(estimator.factors[factor], threshold, dealt, estimator.settings.seed) if visible else None
     p = (1 + as_large) / (1 + permutations)
     return Effect(
-        tools.factors[factor], tools.levels[factor], means, size, null, threshold, p, as_large <= allowed, least
+        estimator.factors[factor], estimator.levels[factor], means, size, null, threshold, p, as_large <= allowed, least
     )
 
 
-def is_seen(tools: Measurement, target: Floats, factor: int, permutations: int = PERMUTATIONS) -> bool:
+def is_seen(estimator: EffectEstimator, target: Floats, factor: int, permutations: int = PERMUTATIONS) -> bool:
     """``effect_of(…).seen`` alone, which is known as soon as the null has been larger too often."""
-    dealt = dealer(tools, target, factor)
-    size, left = tools.size(target, factor), _allowed(tools, permutations)
+    dealt = dealer(estimator, target, factor)
+    size, left = estimator.size(target, factor), _allowed(estimator, permutations)
     for _ in range(permutations):
         if left < 0:
             return False
@@ -141,21 +141,21 @@ def is_seen(tools: Measurement, target: Floats, factor: int, permutations: int =
     return left >= 0
 
 
-def dealer(tools: Measurement, target: Floats, factor: int) -> Callable[..., float]:
+def dealer(estimator: EffectEstimator, target: Floats, factor: int) -> Callable[..., float]:
     """A function that gives a size of the null; (C,) numbers given to it are an effect added to what chance gives."""
-    generator = np.random.default_rng([tools.settings.seed, factor])
-    others = out_of_bag(tools.design.without(factor), target, tools.settings)
+    generator = np.random.default_rng([estimator.settings.seed, factor])
+    others = out_of_bag(estimator.design.without(factor), target, estimator.settings)
     rest = target - others
 
     def dealt(extra: Floats | float = 0.0) -> float:
-        return tools.size(others + generator.permutation(rest) + extra, factor)
+        return estimator.size(others + generator.permutation(rest) + extra, factor)
 
     return dealt
 
 
-def _allowed(tools: Measurement, permutations: int) -> int:
+def _allowed(estimator: EffectEstimator, permutations: int) -> int:
     """How many sizes of the null may reach that of a factor which is seen; below 0 where nothing can be seen."""
-    return int(LEVEL / len(tools.factors) * (permutations + 1) + 1e-9) - 1
+    return int(LEVEL / len(estimator.factors) * (permutations + 1) + 1e-9) - 1
 
 
 def smallest_visible(factor: Factor, threshold: float, dealt: Callable[..., float], seed: int) -> float | None:

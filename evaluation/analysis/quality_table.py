@@ -12,7 +12,8 @@ from evaluation.analysis.quality_model import QualityModel
 from evaluation.ranking.leaderboard import Row, as_csv
 from evaluation.submissions.case_files import locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
-from evaluation.submissions.intake import RejectedError, check_label_map, take
+from evaluation.submissions.intake import RejectedError, take
+from evaluation.submissions.label_maps import check_label_map
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
 from feta.files import write_atomically
@@ -61,7 +62,7 @@ def read_estimates(path: Path) -> dict[str, float]:
     """
     table = read_table(path)
     if not {"case", "quality"} <= set(table.header):
-        raise FetaError(path, "has no columns 'case' and 'quality'", "make it with feta-evaluate estimate-quality")
+        raise FetaError(path, "has no columns 'case' and 'quality'", "make it with feta-evaluate quality estimate")
     case, quality = table.header.index("case"), table.header.index("quality")
     found = {row[case]: parse_number(row[quality]) for row in table.rows if len(row) > max(case, quality)}
     return {name: value for name, value in found.items() if value is not None}

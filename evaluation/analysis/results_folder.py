@@ -146,7 +146,7 @@ def _number(cell: str, path: Path) -> float:
     return number
 
 
-def _places(boards: list[dict[str, Any]]) -> dict[str, int]:
-    """Team → rank on the cohort's board, the first; reference rows have none."""
-    rows = boards[0]["rows"] if boards else []
+def _places(leaderboards: list[dict[str, Any]]) -> dict[str, int]:
+    """Team → rank on the cohort's leaderboard, the first; reference rows have none."""
+    rows = leaderboards[0]["rows"] if leaderboards else []
     return {str(row["team"]): int(row["rank"]) for row in rows if row["rank"] is not None}

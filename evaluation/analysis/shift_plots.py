@@ -31,7 +31,7 @@ def beeswarm(shift: Shift) -> Figure:
             effect = shift.effects[k]
             values = shift.shap[:, k]
             jitter = swarm(values, np.ptp(shift.shap) or 1.0)
-            axes.scatter(values, row + SWARM * jitter, c=_colours(effect, shift.tools.rows), s=7, linewidths=0)
+            axes.scatter(values, row + SWARM * jitter, c=_colours(effect, shift.estimator.rows), s=7, linewidths=0)
             if np.isfinite(effect.threshold):
                 half = effect.threshold / 2
                 axes.plot([-half, half], [row - 0.44] * 2, color=INK, linewidth=2, solid_capstyle="butt")
@@ -51,7 +51,7 @@ def dependence(shift: Shift) -> Figure:
         figure = new_figure(0.2 + 2.3 * rows, 5.9 if count > 1 else 3.5)
         panels = figure.subplots(rows, min(count, 2), squeeze=False, sharey=True).ravel()
         for axes, k in zip(panels, range(count), strict=False):
-            _panel(axes, shift.effects[k], shift.shap[:, k], shift.tools.rows)
+            _panel(axes, shift.effects[k], shift.shap[:, k], shift.estimator.rows)
         for axes in panels[count:]:
             axes.set_axis_off()
         figure.supylabel(f"SHAP value, {METRIC_TITLES[shift.metric]}", fontsize=9)

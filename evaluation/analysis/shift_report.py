@@ -12,10 +12,10 @@ from evaluation.analysis.domain_shift import Analysis, Shift
 from evaluation.analysis.effects import LEVEL, POWER, Effect
 from evaluation.analysis.shift_plots import beeswarm, dependence, quality_plot
 from evaluation.ranking.leaderboard import Row, as_csv
+from evaluation.report.cells import DIGITS, ReportTable, TableCell
 from evaluation.report.figures import Plot
 from evaluation.report.render import render_page
 from evaluation.report.style import METRIC_TITLES, data_uri
-from evaluation.report.tables import DIGITS, ReportTable, TableCell
 from feta.files import write_atomically
 
 EFFECT_COLUMNS = (
@@ -24,7 +24,7 @@ EFFECT_COLUMNS = (
 )  # fmt: skip
 SHAP_COLUMNS = ("metric", "case", "factor", "value", "shap")
 CORRELATION_COLUMNS = ("site", "cases", "r", "low", "high", "p")
-HEADINGS = ("Range", "By chance", "CaseEvidence", "Visible from", "Lowest → highest", "p")
+HEADINGS = ("Range", "By chance", "Seen", "Visible from", "Lowest → highest", "p")
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,8 @@ def _shap_rows(analysis: Analysis) -> list[Row]:
     for shift in analysis.shifts:
         known = [case for case, value in zip(analysis.study.cases, analysis.study.targets[shift.metric], strict=True)
                  if value == value]  # fmt: skip
-        for r, at in enumerate(shift.tools.rows):
-            for k, factor in enumerate(shift.tools.factors):
+        for r, at in enumerate(shift.estimator.rows):
+            for k, factor in enumerate(shift.estimator.factors):
                 value = float(factor.values[at])
                 shown = factor.names[int(value)] if factor.names else value
                 rows.append({"metric": shift.metric, "case": known[at].name, "factor": factor.name, "value": shown,

@@ -98,7 +98,7 @@ def _usable_factors(cases: tuple[CaseInfo, ...]) -> tuple[list[Factor], npt.NDAr
     usable: list[Factor] = []
     for factor in factors_of(cases):
         if factor.known.mean() < KNOWN_SHARE:
-            hint = ": rate it, or estimate it with feta-evaluate estimate-quality" if factor.name == QUALITY else ""
+            hint = ": rate it, or estimate it with feta-evaluate quality estimate" if factor.name == QUALITY else ""
             count = int(factor.known.sum())
             warnings.append(f"{factor.name}: known of {count} of {len(cases)} cases, left out{hint}")
         else:

@@ -27,7 +27,7 @@ from feta.errors import FetaError
 from feta.files import sync_folder
 
 _MAX_DEPTH = 8
-_MAX_NOTES = 20
+_MAX_MESSAGES = 20
 _BLOCK = 4096
 _TOO_LONG = "longer than all that fits into the space for results"
 #: No sparse file, whose size is what its header says.
@@ -41,12 +41,12 @@ class Fetched:
     Attributes:
         size: bytes of the plain files that were seen.
         full: the space for results, or its number of files, was used up.
-        notes: one line for each thing that was left behind.
+        messages: one line for each thing that was left behind.
     """
 
     size: int = 0
     full: bool = False
-    notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
 class _Stream:
@@ -90,7 +90,7 @@ def unpack(blocks: Iterable[bytes], folder: Path, limits: ResourceLimits) -> Fet
                     raise tarfile.ReadError(_TOO_LONG)
                 _unpack_one(tar, entry, folder, found)
     except (tarfile.TarError, ValueError, EOFError) as error:
-        found.notes.append(f"results end early: {printable(str(error))[:200]}")
+        found.messages.append(f"results end early: {printable(str(error))[:200]}")
     found.size = used
     # A last block or entry may not have been usable.
     found.full = used > limits.output_mb * MB - 2 * _BLOCK or count >= limits.output_files - 1
@@ -117,8 +117,8 @@ def _unpack_one(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path, foun
             said = "has the name of another"
         except OSError as error:
             raise FetaError(folder, f"can't be written ({error.strerror})", "see that there is room") from error
-    if said and len(found.notes) < _MAX_NOTES:
-        found.notes.append(f"{printable(str(place))[:200]} {said}; left behind")
+    if said and len(found.messages) < _MAX_MESSAGES:
+        found.messages.append(f"{printable(str(place))[:200]} {said}; left behind")
 
 
 def collect(folder: Path, cases: Sequence[Case], everyone: Sequence[Case], team: Path) -> tuple[set[str], list[str]]:
@@ -137,7 +137,7 @@ def collect(folder: Path, cases: Sequence[Case], everyone: Sequence[Case], team:
     """
     submission = find_submission(folder)
     counts = Counter(case.subject for case in everyone)
-    mapped, notes = set(), submission.notes[:_MAX_NOTES]
+    mapped, messages = set(), submission.messages[:_MAX_MESSAGES]
     for case in cases:
         alone = len(cases) == 1 or counts[case.subject] == 1
         for kind, files, target in (
@@ -148,11 +148,11 @@ def collect(folder: Path, cases: Sequence[Case], everyone: Sequence[Case], team:
             try:
                 _place(submission, locate(files, case_key(case.name), case.subject, only_case=alone, kind=kind), target)
             except RejectedError as error:
-                notes.append(error.line)
+                messages.append(error.line)
                 continue
             if kind == "label map":
                 mapped.add(case_id(case))
-    return mapped, notes
+    return mapped, messages
 
 
 def _place(submission: Submission, name: PurePosixPath, target: Path) -> None:

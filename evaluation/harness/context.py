@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.harness.conventions import Job
+from evaluation.harness.conventions import ContainerJob
 from evaluation.harness.roster import ResourceLimits
 from feta.cases import Case
 
@@ -26,7 +26,7 @@ class RunFolders:
 
     @property
     def lock(self) -> Path:
-        """JobVolumes by the harness as long as it lives."""
+        """Held by the harness as long as it lives."""
         return self.root / "run.lock"
 
     @property
@@ -67,6 +67,6 @@ class RunContext:
     cases: tuple[Case, ...]
 
 
-def log_path(folders: RunFolders, job: Job) -> Path:
+def log_path(folders: RunFolders, job: ContainerJob) -> Path:
     """Where a job's log goes."""
     return folders.logs / job.team.name / f"{job.label.replace('/', '_').replace(' ', '-')}.log"

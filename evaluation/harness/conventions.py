@@ -1,6 +1,6 @@
 """How a submission is called, in each convention of the challenge: command, variables, and what lies where.
 
-Paths of the host don't occur here: a call names folders of the staged input (``runner_stage``).
+Paths of the host don't occur here: a call names folders of the staged input (``evaluation.harness.staging``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ALL_CASES = "all"
 
 
 @dataclass(frozen=True)
-class Job:
+class ContainerJob:
     """What one container is to do: a team's case, or all of its cases.
 
     Attributes:
@@ -62,14 +62,14 @@ def case_id(case: Case) -> str:
     return str(PurePosixPath(case.folder) / case.name)
 
 
-def make_jobs(team: Team, cases: Sequence[Case]) -> list[Job]:
+def make_jobs(team: Team, cases: Sequence[Case]) -> list[ContainerJob]:
     """The containers that a team needs, in the order of the cases."""
     if team.convention in FOR_ALL_CASES:
-        return [Job(team, tuple(cases), ALL_CASES)]
-    return [Job(team, (case,), str(number)) for number, case in enumerate(cases)]
+        return [ContainerJob(team, tuple(cases), ALL_CASES)]
+    return [ContainerJob(team, (case,), str(number)) for number, case in enumerate(cases)]
 
 
-def make_call(job: Job) -> Call:
+def make_call(job: ContainerJob) -> Call:
     """How a job's container is started."""
     match job.team.convention:
         case Convention.CASE_2024:
@@ -83,7 +83,7 @@ def make_call(job: Job) -> Call:
             return Call(None, inputs={f"{job.number}/input": "/input"})
 
 
-def _case_2024(job: Job) -> Call:
+def _case_2024(job: ContainerJob) -> Call:
     """``bash src/inference.sh`` on one case, which the variables name."""
     (case,) = job.cases
     variables = {
@@ -95,7 +95,7 @@ def _case_2024(job: Job) -> Call:
     return Call(("bash", "src/inference.sh"), variables, {f"{job.number}/input": "/input"})
 
 
-def _all_2024(job: Job) -> Call:
+def _all_2024(job: ContainerJob) -> Call:
     """``/bin/bash scripts/run_test.sh`` on the tree; the folder for results lies in it, as ``derivatives``."""
     variables = {"bids_input": "/input", "participants": "/input/participants.tsv", "teamname": _one_word(job.team)}
     inputs = {f"{job.number}/input": "/input"}

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.harness.case_state import CaseState
 from evaluation.harness.roster import Roster
-from evaluation.harness.state import CaseState, RunState
+from evaluation.harness.state import RunState
 from evaluation.submissions.find import RECORD
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically

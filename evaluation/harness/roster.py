@@ -22,7 +22,7 @@ _TAKEN = ("/input", "/output", "/input_img", "/input_meta", "/proc", "/sys", "/d
 
 
 class Convention(StrEnum):
-    """How a submission is called; see ``runner_calls``."""
+    """How a submission is called; see ``evaluation.harness.conventions``."""
 
     FOLDER = "folder"
     FOLDER_ALL = "folder-all"

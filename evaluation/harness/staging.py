@@ -1,6 +1,6 @@
 """The input as submissions see it: volumes, ages and pathology, copied out of the organizer's folder.
 
-Nothing else of that folder is within a container's reach: no truth that lies beside a volume, no other case.
+Nothing else of that folder is within a container's reach: no ground truth that lies beside a volume, no other case.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def identity(cases: Sequence[Case]) -> str:
 
 
 def stage(cases: Sequence[Case], folder: Path) -> Path:
-    """Copy the cases into ``folder``, as ``runner_calls`` names them; what is there already stays.
+    """Copy the cases into ``folder``, as ``evaluation.harness.conventions`` names them; what is there already stays.
 
     ``N/input`` holds the tree of case N alone, ``N/input_img`` and ``N/input_meta`` that of 2021, ``all/input`` all.
 

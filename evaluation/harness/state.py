@@ -7,11 +7,11 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.roster import ResourceLimits, Roster, Team
 from feta.errors import FetaError
 
@@ -24,51 +24,6 @@ _TABLES = (
     "CREATE TABLE cases (team TEXT NOT NULL, case_id TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, "
     "begun REAL, seconds REAL, exit_code INTEGER, PRIMARY KEY (team, case_id))",
 )
-
-
-class CaseState(StrEnum):
-    """Where a team's case stands. All but the first two are final."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    DONE = "done"
-    NO_RESULT = "no-result"
-    CRASHED = "crashed"
-    TIMED_OUT = "timed-out"
-    OUT_OF_MEMORY = "out-of-memory"
-    OUTPUT_FULL = "output-full"
-    OUT_OF_TIME = "out-of-time"
-    NOT_STARTED = "not-started"
-
-    @property
-    def final(self) -> bool:
-        """Whether it is never tried again."""
-        return self not in (CaseState.PENDING, CaseState.RUNNING)
-
-
-#: What each final state means, for the report.
-MEANING = {
-    CaseState.DONE: "a label map was written",
-    CaseState.NO_RESULT: "ended without an error, and without a label map",
-    CaseState.CRASHED: "ended with an error",
-    CaseState.TIMED_OUT: "ran longer than a case may, and was ended",
-    CaseState.OUT_OF_MEMORY: "needed more memory than the limit",
-    CaseState.OUTPUT_FULL: "filled the space for results",
-    CaseState.OUT_OF_TIME: "not begun: the team's time was used up",
-    CaseState.NOT_STARTED: "the container could not be started",
-}
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """A row: a team's case. ``begun`` is a Unix time; seconds are wall clock, a call's shared out to its cases."""
-
-    team: str
-    case: str
-    state: CaseState
-    begun: float | None = None
-    seconds: float | None = None
-    exit_code: int | None = None
 
 
 class RunState:
@@ -92,7 +47,7 @@ class RunState:
 
         Args:
             images: team → local id of its image.
-            about: what the input is; see ``runner_stage.identity``.
+            about: what the input is; see ``evaluation.harness.staging.identity``.
         """
         with self._opened() as database:
             if database.execute("SELECT name FROM sqlite_master WHERE name = 'facts'").fetchone():
@@ -104,7 +59,7 @@ class RunState:
             self._insert(database, roster.teams, images, cases)
 
     def check(self, roster: Roster, images: Mapping[str, str], cases: Sequence[str], about: str) -> None:
-        """Go on with a roster: teams may have come in, but nothing else may have changed.
+        """Continue with a roster: teams may have come in, but nothing else may have changed.
 
         Raises:
             FetaError: limits, the input, or a team's image or rules aren't those of the run; or the file is none.

@@ -17,8 +17,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.roster import ResourceLimits
-from evaluation.harness.state import CaseRow, CaseState, RunState
+from evaluation.harness.state import RunState
 
 #: A letter and a colour for each state: the letter alone says everything.
 MARKS = {

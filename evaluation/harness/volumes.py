@@ -48,8 +48,8 @@ class ResultVolumes:
         jobs: how many there are at most.
     """
 
-    def __init__(self, engine: Engine, setting: RunContext, team: Team, jobs: int) -> None:
-        self._engine, self._setting, self._team, self._batch = engine, setting, team, min(jobs, _BATCH)
+    def __init__(self, engine: Engine, context: RunContext, team: Team, jobs: int) -> None:
+        self._engine, self._context, self._team, self._batch = engine, context, team, min(jobs, _BATCH)
         self._label = uuid.uuid4().hex
         self._helper = ""
         self._unused: list[tuple[str, str]] = []
@@ -73,7 +73,7 @@ class ResultVolumes:
         Raises:
             RefusedError: the engine makes none.
         """
-        inputs = staged_places(call, self._setting.folders.staged)
+        inputs = staged_places(call, self._context.folders.staged)
         if self._team.exceptions.writable_input:
             self.close()
             copies = self._renew(1, [staged_size(Path(place.source)) for place in inputs])
@@ -88,13 +88,13 @@ class ResultVolumes:
         results = Place(name, call.results, is_volume=True, read_only=False)
         return JobVolumes((*inputs, results), self._helper, folder)
 
-    def fetch(self, held: JobVolumes) -> Generator[bytes, None, None]:
+    def fetch(self, volumes: JobVolumes) -> Generator[bytes, None, None]:
         """The results of a job, as a tar archive."""
-        return self._engine.fetch(held.helper, held.folder)
+        return self._engine.fetch(volumes.helper, volumes.folder)
 
-    def keeps(self, held: JobVolumes) -> bool:
+    def keeps(self, volumes: JobVolumes) -> bool:
         """Whether a job's volumes are still there: with the container that holds them, the results are gone."""
-        return self._engine.runs(held.helper)
+        return self._engine.runs(volumes.helper)
 
     def used(self, size: int) -> None:
         """A job's results were fetched: that many bytes."""
@@ -103,11 +103,11 @@ class ResultVolumes:
 
     def _renew(self, count: int, copies: list[int]) -> list[tuple[str, str]]:
         """Make volumes for results, and some that have room for copies; returns the latter's names and folders."""
-        labels = {RUN_LABEL: self._setting.run_id, HOLDER_LABEL: self._label}
+        labels = {RUN_LABEL: self._context.run_id, HOLDER_LABEL: self._label}
         names = [f"feta-{uuid.uuid4().hex}" for _ in range(count + len(copies))]
         for name, more in zip(names, [*[0] * count, *copies], strict=True):
-            self._engine.make_volume(volume_arguments(name, self._team, self._setting.limits, labels, more=more))
-        self._helper = self._engine.start(helper_arguments(self._setting.helper_id, names, labels))
+            self._engine.make_volume(volume_arguments(name, self._team, self._context.limits, labels, more=more))
+        self._helper = self._engine.start(helper_arguments(self._context.helper_id, names, labels))
         pairs = [(name, f"{HELD}/{i}") for i, name in enumerate(names)]
         self._unused = pairs[:count]
         return pairs[count:]

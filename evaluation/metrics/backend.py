@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
-import warnings
 from types import ModuleType
+
+_LOG = logging.getLogger(__name__)
 
 
 def load() -> ModuleType:
     """The module with ``surfaces``, ``nearest_distances`` and ``count_components``."""
-    if not _asked_for_numpy() and importlib.util.find_spec("numba") is not None:
+    translate_old_variable()
+    if os.environ.get("FETA_BACKEND") != "numpy" and importlib.util.find_spec("numba") is not None:
         from evaluation.metrics import numba_backend
 
         return numba_backend
@@ -22,8 +25,12 @@ def load() -> ModuleType:
     return numpy_backend
 
 
-def _asked_for_numpy() -> bool:
+def translate_old_variable() -> None:
+    """Put ``FETA_BACKEND=numpy`` in place of ``FETA_PLAIN=1``, for this process and those that it starts.
+
+    The command does it at once, so that its user is warned in one line, not in one of each process.
+    """
     if os.environ.get("FETA_PLAIN") == "1":
-        warnings.warn("FETA_PLAIN=1 is called FETA_BACKEND=numpy now", FutureWarning, stacklevel=3)
-        return True
-    return os.environ.get("FETA_BACKEND") == "numpy"
+        _LOG.warning("FETA_PLAIN=1 is called FETA_BACKEND=numpy now; the old name goes with the next release")
+        del os.environ["FETA_PLAIN"]
+        os.environ["FETA_BACKEND"] = "numpy"

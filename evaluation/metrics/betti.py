@@ -1,7 +1,7 @@
 """Betti numbers and Euler characteristic of labels, foreground 6-connected, background 26-connected.
 
-The reading of ``Topology-Evaluation`` (gudhi's cubical complex with voxels as
-vertices), without its crash on empty masks and on masks that touch the border.
+As the challenge's organizers compute them (their ``Topology-Evaluation``: gudhi's cubical complex with voxels as
+vertices), without the crash of theirs on empty masks and on masks that touch the border.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from feta.labels import TISSUES
 
 
 def betti_numbers(labels: npt.NDArray[np.uint8], surfaces: tuple[Surface, ...]) -> npt.NDArray[np.int64]:
-    """Components, loops and cavities of every label.
+    """Betti numbers of every label: components (b0), loops (b1) and cavities (b2), as ``Topology-Evaluation`` has them.
 
     Args:
         labels: (z, y, x), values 0–7.
@@ -40,5 +40,5 @@ def _betti(labels: npt.NDArray[np.uint8], label: int, surface: Surface) -> tuple
 
 
 def euler_numbers(betti: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """χ = b0 − b1 + b2 along the last axis, (…, 3) → (…)."""
+    """Euler characteristic by the Euler–Poincaré formula, χ = b0 − b1 + b2 along the last axis, (…, 3) → (…)."""
     return betti[..., 0] - betti[..., 1] + betti[..., 2]

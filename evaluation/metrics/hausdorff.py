@@ -1,8 +1,10 @@
 """HD95 as DeepMind's ``surface_distance`` defines it (``compute_robust_hausdorff(…, 95)``).
 
-Surface elements sit on voxel corners and have areas; in each direction the
-distances are sorted, areas added up, and the first distance at which the share
-reaches 0.95 is taken, without interpolation; the larger direction counts.
+1. Surface elements sit on voxel corners and have areas.
+2. In each direction, the distance of each element to the nearest element of the other surface is found.
+3. Distances are sorted and areas added up; the first distance at which the share of the area reaches 0.95 is taken,
+   without interpolation.
+4. The larger of the two directions is the HD95.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ _ROUNDING = 1e-9
 
 
 def hausdorff95(truth: Surface, prediction: Surface, spacing: tuple[float, float, float]) -> float:
-    """HD95 in mm; infinite where either mask is empty.
+    """95th percentile of the Hausdorff distance (``surface_distance``), in mm; infinite where either mask is empty.
 
     Args:
-        truth: surface of the true mask.
+        truth: surface of the ground truth's mask.
         prediction: surface of the predicted mask, in the same lattice.
         spacing: mm along (z, y, x).
     """

@@ -46,13 +46,13 @@ class LabelMap:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Measurements of labels 1–7 of one pair; arrays (7,) unless said otherwise.
+class PairMetrics:
+    """Metrics of labels 1–7 of one pair, ground truth and prediction; arrays (7,) unless said otherwise.
 
     Attributes:
         dice, vs: NaN where the label is in neither map.
         hd95: mm, infinite where the label is missing in either map.
-        betti_truth, betti_prediction: (7, 3) int64.
+        betti_truth, betti_prediction: (7, 3) int64, (b0, b1, b2).
         in_truth, in_prediction: bool.
         diagonal: mm, of the image.
     """
@@ -76,7 +76,7 @@ class Measured:
         return plain
 
     @classmethod
-    def from_json(cls, plain: dict[str, Any]) -> Measured:
+    def from_json(cls, plain: dict[str, Any]) -> PairMetrics:
         """Inverse of ``to_json``.
 
         Raises:
@@ -105,8 +105,8 @@ def analyse(volume: Volume) -> LabelMap:
     return LabelMap(volume, surfaces, betti_numbers(volume.array, surfaces))
 
 
-def compare(truth: LabelMap, prediction: LabelMap) -> Measured:
-    """Measure a prediction against the truth on the same grid.
+def compare(truth: LabelMap, prediction: LabelMap) -> PairMetrics:
+    """Measure a prediction against the ground truth on the same grid.
 
     Raises:
         ValueError: the maps' shapes differ.
@@ -114,7 +114,7 @@ def compare(truth: LabelMap, prediction: LabelMap) -> Measured:
     confusion = confusion_matrix(truth.volume.array, prediction.volume.array)
     sx, sy, sz = truth.volume.grid.spacing
     pairs = zip(truth.surfaces, prediction.surfaces, strict=True)
-    return Measured(
+    return PairMetrics(
         dice=dice(confusion),
         vs=volume_similarity(confusion),
         hd95=np.array([hausdorff95(a, b, (sz, sy, sx)) for a, b in pairs]),
@@ -126,6 +126,6 @@ def compare(truth: LabelMap, prediction: LabelMap) -> Measured:
     )
 
 
-def measure(truth: Volume, prediction: Volume) -> Measured:
+def measure(truth: Volume, prediction: Volume) -> PairMetrics:
     """Every measurement of one pair of label maps on the same grid."""
     return compare(analyse(truth), analyse(prediction))

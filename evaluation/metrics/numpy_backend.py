@@ -1,4 +1,4 @@
-"""The three heavy steps in NumPy and SciPy: the plain path, used where numba is not installed.
+"""The three heavy steps in NumPy and SciPy, used where numba is not installed or ``FETA_BACKEND=numpy``.
 
 ``evaluation.metrics.numba_backend`` has the same three functions compiled; tests hold them equal.
 """

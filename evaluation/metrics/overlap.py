@@ -1,8 +1,8 @@
 """Overlap of two label maps, from one confusion matrix for all labels.
 
-Dice = 2TP / (2TP + FP + FN) and VS = 1 − |FN − FP| / (2TP + FP + FN)
-(Taha and Hanbury, BMC Medical Imaging 2015). Nothing about absent labels is
-decided here: 0/0 comes out as NaN, and the policy speaks later.
+Dice = 2TP / (2TP + FP + FN) and VS = 1 − |FN − FP| / (2TP + FP + FN), as in Taha and Hanbury, "Metrics for
+evaluating 3D medical image segmentation: analysis, selection, and tool", BMC Medical Imaging 15:29, 2015. A label that
+neither map has is 0/0 here, which is NaN; the policy gives it its value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.ui
     """Count voxels by their label in both maps.
 
     Args:
-        truth: labels 0–7, any shape.
+        truth: ground truth, labels 0–7, any shape.
         prediction: labels 0–7, the same shape.
 
     Returns:
@@ -42,14 +42,28 @@ def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.ui
 
 
 def dice(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Dice of labels 1–7, (7,) float64; NaN for a label that is in neither map."""
+    """Dice similarity coefficient (Dice 1945; Taha and Hanbury 2015) of each label.
+
+    Args:
+        confusion: (8, 8) voxels, rows are the ground truth's labels.
+
+    Returns:
+        (7,) float64 in 0–1, labels 1–7; NaN for a label that is in neither map.
+    """
     both, sizes = _overlap(confusion)
     with np.errstate(invalid="ignore"):
         return 2 * both / sizes
 
 
 def volume_similarity(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Volume similarity of labels 1–7, (7,) float64; NaN for a label that is in neither map."""
+    """Volumetric similarity (Taha and Hanbury 2015) of each label.
+
+    Args:
+        confusion: (8, 8) voxels, rows are the ground truth's labels.
+
+    Returns:
+        (7,) float64 in 0–1, labels 1–7; NaN for a label that is in neither map.
+    """
     _, sizes = _overlap(confusion)
     difference = np.abs(confusion.sum(axis=1) - confusion.sum(axis=0))[1:]
     with np.errstate(invalid="ignore"):

@@ -61,7 +61,7 @@ class Surface:
 
 @lru_cache(maxsize=64)
 def area_table(spacing: tuple[float, float, float]) -> npt.NDArray[np.float64]:
-    """Area (mm²) of a surface element by its code, (256,) float64.
+    """Area (mm²) of a surface element by its code, as in ``surface_distance``, (256,) float64.
 
     Args:
         spacing: mm along (z, y, x).

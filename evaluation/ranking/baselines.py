@@ -1,6 +1,6 @@
 """Unranked rows that a leaderboard is read against: the GA baseline and the inter-rater difference.
 
-Both come from files made elsewhere; nothing here is ever fitted on the scored truth.
+Both come from files made elsewhere; nothing here is ever fitted on the scored ground truth (no leakage).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from feta.tables import is_absent, read_table
 Floats = npt.NDArray[np.float64]
 GA_BASELINE = "GA baseline"
 INTER_RATER = "inter-rater"
+#: A mean error beyond this is a slip of the pen.
+_MOST_PERCENT = 1e6
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,6 @@ def read_references(baseline: Path | None, rater: Path | None, cases: tuple[Case
     if rater is not None:
         references.append(inter_rater(rater, cases))
     return references
-
-
-#: A mean error beyond this is a slip of the pen.
-_MOST_PERCENT = 1e6
 
 
 def ga_baseline(path: Path, cases: tuple[CaseInfo, ...]) -> Reference:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.choices import RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_site
-from evaluation.ranking.schemes import Ranking, RankingUnits, Scheme, biometry_units, rank_units, segmentation_units
+from evaluation.ranking.schemes import Ranking, RankingUnits, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import Stability, bootstrap
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
 from evaluation.submissions.reasons import NOT_A_FAULT
@@ -40,30 +41,30 @@ class LeaderboardGroup:
     rows: tuple[Row, ...]
 
 
-def segmentation_boards(table: ScoreTable, scheme: Scheme, seed: int) -> list[LeaderboardGroup]:
-    """The cohort's board, then one for each site."""
+def segmentation_leaderboards(table: ScoreTable, scheme: RankingScheme, seed: int) -> list[LeaderboardGroup]:
+    """The cohort's leaderboard, then one for each site."""
     units = segmentation_units(table, scheme)
-    boards = (_board(table, units, scheme, group, seed) for group in by_site(table))
+    leaderboards = (_leaderboard(table, units, scheme, group, seed) for group in by_site(table))
     return [
         LeaderboardGroup(
             b.group, b.ranking, b.stability, tuple(_segmentation_row(table, b, t) for t in b.ranking.order())
         )
-        for b in boards
+        for b in leaderboards
         if b is not None
     ]
 
 
-def biometry_boards(
-    table: ScoreTable, scheme: Scheme, seed: int, references: Sequence[Reference] = ()
+def biometry_leaderboards(
+    table: ScoreTable, scheme: RankingScheme, seed: int, references: Sequence[Reference] = ()
 ) -> list[LeaderboardGroup]:
-    """The same for the lengths, with the unranked reference rows at the end of each board."""
+    """The same for the lengths, with the unranked reference rows at the end of each leaderboard."""
     units = biometry_units(table, scheme)
-    boards = (_board(table, units, scheme, group, seed) for group in by_site(table))
+    leaderboards = (_leaderboard(table, units, scheme, group, seed) for group in by_site(table))
     return [
         LeaderboardGroup(
             b.group, b.ranking, b.stability, (*_biometry_rows(table, b), *_reference_rows(table, b.group, references))
         )
-        for b in boards
+        for b in leaderboards
         if b is not None
     ]
 
@@ -89,7 +90,9 @@ def _safe(cell: Cell) -> str | int | float | None:
     return cell
 
 
-def _board(table: ScoreTable, units: RankingUnits, scheme: Scheme, group: Group, seed: int) -> LeaderboardGroup | None:
+def _leaderboard(
+    table: ScoreTable, units: RankingUnits, scheme: RankingScheme, group: Group, seed: int
+) -> LeaderboardGroup | None:
     ranking = rank_units(units, table.teams, scheme, group.members)
     if ranking is None:
         return None
@@ -97,36 +100,38 @@ def _board(table: ScoreTable, units: RankingUnits, scheme: Scheme, group: Group,
     return LeaderboardGroup(group, ranking, bootstrap(units, sites, group.members, ranking.rank, seed=seed), ())
 
 
-def _common(board: LeaderboardGroup, team: int) -> Row:
+def _common(leaderboard: LeaderboardGroup, team: int) -> Row:
     return {
-        "site": board.group.name,
-        "rank": int(board.ranking.rank[team]),
-        "team": board.ranking.teams[team],
-        "score": float(board.ranking.score[team]),
-        "rank_low": int(board.stability.low[team]),
-        "rank_high": int(board.stability.high[team]),
-        "cases": board.group.size,
+        "site": leaderboard.group.name,
+        "rank": int(leaderboard.ranking.rank[team]),
+        "team": leaderboard.ranking.teams[team],
+        "score": float(leaderboard.ranking.score[team]),
+        "rank_low": int(leaderboard.stability.low[team]),
+        "rank_high": int(leaderboard.stability.high[team]),
+        "cases": leaderboard.group.size,
     }
 
 
-def _segmentation_row(table: ScoreTable, board: LeaderboardGroup, team: int) -> Row:
-    members = board.group.members & table.mapped
+def _segmentation_row(table: ScoreTable, leaderboard: LeaderboardGroup, team: int) -> Row:
+    members = leaderboard.group.members & table.mapped
     means = table.counted[team, members].mean(axis=(0, 1))
-    row = _common(board, team) | {"cases": int(members.sum())}
+    row = _common(leaderboard, team) | {"cases": int(members.sum())}
     row |= {metric: float(means[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
-    row |= {f"{metric}_rank": float(board.ranking.column_ranks[team, k]) for k, metric in enumerate(RANKED_METRICS)}
+    row |= {
+        f"{metric}_rank": float(leaderboard.ranking.column_ranks[team, k]) for k, metric in enumerate(RANKED_METRICS)
+    }
     row["ed_floor"] = float(table.ed_floor[members].mean())
     row["penalties"] = int(faults(table.reasons[team, members]).any(axis=-1).sum())
     return row
 
 
-def _biometry_rows(table: ScoreTable, board: LeaderboardGroup) -> list[Row]:
-    members = board.group.members
+def _biometry_rows(table: ScoreTable, leaderboard: LeaderboardGroup) -> list[Row]:
+    members = leaderboard.group.members
     known = np.isfinite(table.true_lengths[members])
     rows = []
-    for team in board.ranking.order():
+    for team in leaderboard.ranking.order():
         errors = table.counted_errors[team, members]
-        row = _common(board, team) | {"cases": int(known.any(axis=1).sum())}
+        row = _common(leaderboard, team) | {"cases": int(known.any(axis=1).sum())}
         row["mape"] = float(errors[known].mean())
         row |= {str(m): float(errors[known[:, k], k].mean()) for k, m in enumerate(MEASUREMENTS) if known[:, k].any()}
         row["penalties"] = int(faults(table.length_reasons[team, members]).sum())

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from evaluation.choices import Euler, RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.groups import Group, by_attribute
-from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_boards, segmentation_boards
-from evaluation.ranking.schemes import SCHEMES, Ranking, Scheme, rank
+from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_leaderboards, segmentation_leaderboards
+from evaluation.ranking.schemes import SCHEMES, Ranking, rank
 from evaluation.ranking.stability import (
     BOOTSTRAPS,
     LEVEL,
@@ -21,7 +22,7 @@ from evaluation.ranking.stability import (
     kendall_tau,
     segmentation_significance,
 )
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
 from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.labels import TISSUES
@@ -34,15 +35,15 @@ class Results:
     """The table, its rankings and what stands beside them.
 
     Attributes:
-        segmentation, biometry: boards, the cohort's first; empty where the truth has nothing to rank by.
+        segmentation, biometry: leaderboards, the cohort's first; empty where the truth has nothing to rank by.
         agreement: scheme → Kendall's tau of its ranking with the one in force, for each task.
         penalties: team → reason code → number of labels of a case and of lengths that got a penalty.
     """
 
     table: ScoreTable
-    notes: ScoringNotes
-    scheme: Scheme
-    euler: str
+    messages: ScoringMessages
+    scheme: RankingScheme
+    euler: Euler
     seed: int
     segmentation: tuple[LeaderboardGroup, ...]
     biometry: tuple[LeaderboardGroup, ...]
@@ -54,23 +55,23 @@ class Results:
 
 def compute_results(
     table: ScoreTable,
-    notes: ScoringNotes,
+    messages: ScoringMessages,
     *,
-    scheme: Scheme = "paper",
+    scheme: RankingScheme = "paper",
     seed: int = 0,
     references: Sequence[Reference] = (),
-    euler: Literal["table", "reference"] = "table",
+    euler: Euler = "table",
 ) -> Results:
     """Rank, test and count; see Results."""
     lengths = biometry_significance(table)
     return Results(
         table=table,
-        notes=notes,
+        messages=messages,
         scheme=scheme,
         euler=euler,
         seed=seed,
-        segmentation=tuple(segmentation_boards(table, scheme, seed)),
-        biometry=tuple(biometry_boards(table, scheme, seed, references)),
+        segmentation=tuple(segmentation_leaderboards(table, scheme, seed)),
+        biometry=tuple(biometry_leaderboards(table, scheme, seed, references)),
         significance=(*segmentation_significance(table), *((lengths,) if lengths else ())),
         agreement=_agreement(table, scheme),
         references=tuple(references),
@@ -90,8 +91,8 @@ def as_json(results: Results) -> dict[str, Any]:
         "level": LEVEL,
         "teams": list(table.teams),
         "cases": [asdict(case) for case in table.cases],
-        "segmentation": [_board(board) for board in results.segmentation],
-        "biometry": [_board(board) for board in results.biometry],
+        "segmentation": [_leaderboard(leaderboard) for leaderboard in results.segmentation],
+        "biometry": [_leaderboard(leaderboard) for leaderboard in results.biometry],
         "groups": _group_means(table),
         "significance": [
             {"metric": s.metric, "p": s.p.tolist(), "better": s.better.tolist()} for s in results.significance
@@ -99,12 +100,12 @@ def as_json(results: Results) -> dict[str, Any]:
         "agreement": results.agreement,
         "references": [{"name": r.name, "source": r.source} for r in results.references],
         "penalties": results.penalties,
-        "notes": {team: list(lines) for team, lines in results.notes.teams.items()},
-        "warnings": list(results.notes.warnings),
-        "policy": dict(results.notes.policy),
-        "versions": dict(results.notes.versions),
-        "command": results.notes.command,
-        "runs": {team: asdict(run) for team, run in results.notes.runs.items()},
+        "notes": {team: list(lines) for team, lines in results.messages.teams.items()},
+        "warnings": list(results.messages.warnings),
+        "policy": dict(results.messages.policy),
+        "versions": dict(results.messages.versions),
+        "command": results.messages.command,
+        "runs": {team: asdict(run) for team, run in results.messages.runs.items()},
     }
 
 
@@ -143,20 +144,22 @@ def _group_means(table: ScoreTable) -> list[dict[str, Any]]:
     ]
 
 
-def _board(board: LeaderboardGroup) -> dict[str, Any]:
+def _leaderboard(leaderboard: LeaderboardGroup) -> dict[str, Any]:
     return {
-        "site": board.group.name,
-        "cases": board.group.size,
-        "rows": [dict(row) for row in board.rows],
-        "rank_frequency": {t: board.stability.frequency[i].tolist() for i, t in enumerate(board.ranking.teams)},
+        "site": leaderboard.group.name,
+        "cases": leaderboard.group.size,
+        "rows": [dict(row) for row in leaderboard.rows],
+        "rank_frequency": {
+            t: leaderboard.stability.frequency[i].tolist() for i, t in enumerate(leaderboard.ranking.teams)
+        },
         "kendall_tau": {
-            "mean": float(board.stability.tau.mean()),
-            "low": float(np.percentile(board.stability.tau, 2.5)),
+            "mean": float(leaderboard.stability.tau.mean()),
+            "low": float(np.percentile(leaderboard.stability.tau, 2.5)),
         },
     }
 
 
-def _agreement(table: ScoreTable, scheme: Scheme) -> dict[str, dict[str, float]]:
+def _agreement(table: ScoreTable, scheme: RankingScheme) -> dict[str, dict[str, float]]:
     used = rank(table, scheme)
     agreement: dict[str, dict[str, float]] = {}
     for other in SCHEMES:

@@ -9,17 +9,16 @@ a site of it, and a thousand bootstrap samples. Ties share the smallest rank: 1,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.choices import RankingScheme
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
 from feta.measurements import MEASUREMENTS
 
 Floats = npt.NDArray[np.float64]
-Scheme = Literal["paper", "per-case", "per-label"]
-SCHEMES: tuple[Scheme, ...] = ("paper", "per-case", "per-label")
+SCHEMES: tuple[RankingScheme, ...] = ("paper", "per-case", "per-label")
 #: Sums of the same numbers in another order differ in the last bits; equal teams must tie.
 SIGNIFICANT_DIGITS = 12
 
@@ -55,7 +54,7 @@ class Ranking:
     """
 
     teams: tuple[str, ...]
-    scheme: Scheme
+    scheme: RankingScheme
     score: Floats
     rank: npt.NDArray[np.int_]
     columns: tuple[str, ...]
@@ -67,7 +66,7 @@ class Ranking:
 
 
 def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
-    """Ranks along an axis, smallest value first; ties share the smallest rank (1, 2, 2, 4)."""
+    """Competition ranks along an axis, smallest value first; ties share the smallest rank (1, 2, 2, 4)."""
     moved = _rounded(np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1))
     ranks = np.ones(moved.shape, dtype=np.int_)
     for other in range(moved.shape[-1]):
@@ -75,8 +74,8 @@ def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
     return np.moveaxis(ranks, -1, axis)
 
 
-def segmentation_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
-    """RankingUnits of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
+def segmentation_units(table: ScoreTable, scheme: RankingScheme) -> RankingUnits:
+    """Units of the segmentation task: 4 metrics, or 7 labels × 4 metrics."""
     worse = np.where(table.mapped[:, None, None], as_costs(table), 0.0)
     teams, cases, _, metrics = worse.shape
     if scheme == "paper":
@@ -89,8 +88,8 @@ def segmentation_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
     return RankingUnits(totals, counts, np.arange(units) % metrics, RANKED_METRICS, ranked=scheme != "per-case")
 
 
-def biometry_units(table: ScoreTable, scheme: Scheme) -> RankingUnits:
-    """RankingUnits of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
+def biometry_units(table: ScoreTable, scheme: RankingScheme) -> RankingUnits:
+    """Units of the biometry task: all (case, measurement) pairs pooled, or the 5 measurements."""
     known = np.isfinite(table.true_lengths)
     errors = np.where(known, table.counted_errors, 0.0)
     if scheme == "per-case":
@@ -136,7 +135,7 @@ def final_scores(per_unit: Floats) -> Floats:
 
 
 def rank_units(
-    units: RankingUnits, teams: tuple[str, ...], scheme: Scheme, members: npt.NDArray[np.bool_]
+    units: RankingUnits, teams: tuple[str, ...], scheme: RankingScheme, members: npt.NDArray[np.bool_]
 ) -> Ranking | None:
     """Ranking over the cases that ``members`` (C,) selects; None where nothing was measured."""
     if not units.counts[members].any():
@@ -147,8 +146,8 @@ def rank_units(
     return Ranking(teams, scheme, score, min_ranks(score), units.columns, np.stack(by_column, axis=1))
 
 
-def rank(table: ScoreTable, scheme: Scheme = "paper") -> tuple[Ranking | None, Ranking | None]:
-    """Segmentation and biometry rankings of the whole cohort; None where there is no truth for one."""
+def rank(table: ScoreTable, scheme: RankingScheme = "paper") -> tuple[Ranking | None, Ranking | None]:
+    """Segmentation and biometry rankings of the whole cohort; None where there is no ground truth for one."""
     everyone = np.ones(len(table.cases), dtype=bool)
     return (
         rank_units(segmentation_units(table, scheme), table.teams, scheme, everyone),

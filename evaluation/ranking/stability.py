@@ -71,7 +71,7 @@ def bootstrap(
     seed: int = 0,
     samples: int = BOOTSTRAPS,
 ) -> Stability:
-    """Rank the teams again on samples of the cases.
+    """Rank the teams again on bootstrap samples of the cases (Wiesenfarth et al. 2021).
 
     Args:
         sites: the site of each of C cases; a sample holds as many cases of a site as the cohort.
@@ -87,7 +87,7 @@ def bootstrap(
 
 
 def kendall_tau(rankings: Integers, reference: Integers) -> Floats:
-    """Kendall's tau-b of each of (B, T) rankings with one (T,); 1 where neither tells teams apart."""
+    """Kendall's tau-b (Kendall 1945) of each of (B, T) rankings with one (T,); 1 where neither tells teams apart."""
     one, two = np.triu_indices(len(reference), k=1)
     signs = np.sign(rankings[:, one] - rankings[:, two])
     expected = np.sign(reference[one] - reference[two])
@@ -119,7 +119,7 @@ def case_errors(table: ScoreTable) -> Floats | None:
 
 
 def holm(p: Floats) -> Floats:
-    """Holm's step-down adjustment of any number of p-values, in their order."""
+    """Step-down adjustment (Holm 1979) of any number of p-values, in their order."""
     order = np.argsort(p, kind="stable")
     adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     result = np.empty_like(adjusted)
@@ -139,7 +139,7 @@ def _significance(metric: str, costs: Floats) -> Significance:
 
 
 def _one_sided(better: Floats, worse: Floats) -> float:
-    """p of "the first has smaller costs"; 1 where the two never differ."""
+    """p of "the first has smaller costs" (Wilcoxon's signed-rank test); 1 where the two never differ."""
     difference = np.round(better - worse, 10)
     if not difference.any():
         return 1.0

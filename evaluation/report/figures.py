@@ -32,8 +32,8 @@ class Plot:
 
 def blobs(results: Results) -> list[Plot]:
     """Ranks over the bootstrap, a plot a task."""
-    boards = {"Segmentation": results.segmentation, "Biometry": results.biometry}
-    return [_blob(found[0], task) for task, found in boards.items() if found]
+    leaderboards = {"Segmentation": results.segmentation, "Biometry": results.biometry}
+    return [_blob(found[0], task) for task, found in leaderboards.items() if found]
 
 
 def podiums(results: Results) -> list[Plot]:
@@ -88,10 +88,10 @@ def lengths(results: Results) -> list[Plot]:
     return [errors, *(_bland_altman(results, int(k)) for k in np.flatnonzero(known))]
 
 
-def _blob(board: LeaderboardGroup, task: str) -> Plot:
-    tau = float(board.stability.tau.mean())
+def _blob(leaderboard: LeaderboardGroup, task: str) -> Plot:
+    tau = float(leaderboard.stability.tau.mean())
     return _plot(
-        blob_plot(board),
+        blob_plot(leaderboard),
         task,
         f"Blob plot of {task.lower()}: how often each team got each rank; the ranges stand in the leaderboard.",
         "A blob's area is the share of bootstrap samples in which a team got that rank, the line holds 95 % of them, "
@@ -99,9 +99,9 @@ def _blob(board: LeaderboardGroup, task: str) -> Plot:
     )
 
 
-def _podium(values: np.ndarray, metric: str, board: LeaderboardGroup) -> Plot:
+def _podium(values: np.ndarray, metric: str, leaderboard: LeaderboardGroup) -> Plot:
     return _plot(
-        podium_plot(values, metric, board),
+        podium_plot(values, metric, leaderboard),
         METRIC_TITLES[metric],
         f"Podium plot of {METRIC_TITLES[metric]}: places that teams took in each case, and in how many cases.",
         "A grey line is a case; it meets each team at the place that the team took in it.",

@@ -21,11 +21,11 @@ LINES = ("--", ":", "-.")
 NARROWEST = 3.6
 
 
-def length_plot(table: ScoreTable, board: LeaderboardGroup, references: Sequence[Reference]) -> Figure:
+def length_plot(table: ScoreTable, leaderboard: LeaderboardGroup, references: Sequence[Reference]) -> Figure:
     """Relative errors of each length, a box a team; lines at the mean error of the reference rows."""
-    order = board.ranking.order()
+    order = leaderboard.ranking.order()
     places = [str(place) for place in range(1, len(order) + 1)]
-    means = {r.name: r.mape(table, board.group.members) or {} for r in references}
+    means = {r.name: r.mape(table, leaderboard.group.members) or {} for r in references}
     with mpl.rc_context(STYLE):
         figure, panels = new_grid(4.6, 9.0, rows=2, columns=3)
         panels[-1].set_axis_off()
@@ -41,14 +41,14 @@ def length_plot(table: ScoreTable, board: LeaderboardGroup, references: Sequence
     return figure
 
 
-def bland_altman_plot(table: ScoreTable, board: LeaderboardGroup, k: int, rater: Reference | None) -> Figure:
+def bland_altman_plot(table: ScoreTable, leaderboard: LeaderboardGroup, k: int, rater: Reference | None) -> Figure:
     """Prediction − truth against their mean, a panel a team: bias, and the limits that hold 95 %.
 
     Args:
         k: index of the measurement.
         rater: a second rater whose own limits are shaded, where their lengths are known.
     """
-    order = board.ranking.order()
+    order = leaderboard.ranking.order()
     columns = min(4, len(order))
     rows = -(-len(order) // columns)
     truth = table.true_lengths[:, k]
@@ -58,7 +58,7 @@ def bland_altman_plot(table: ScoreTable, board: LeaderboardGroup, k: int, rater:
         )
         for axes in panels[len(order) :]:
             axes.set_axis_off()
-        for axes, team, name in zip(panels, order, numbered(board.ranking, 18), strict=False):
+        for axes, team, name in zip(panels, order, numbered(leaderboard.ranking, 18), strict=False):
             lengths = table.lengths[team, :, k]
             if rater is not None and rater.lengths is not None:
                 low, _, high = limits(rater.lengths[:, k] - truth)

@@ -1,4 +1,4 @@
-"""One self-contained page that shows a whole evaluation (how it is kept safe: page.py)."""
+"""One self-contained page that shows a whole evaluation (how it is kept safe: ``render``)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+from evaluation.choices import RankingScheme
 from evaluation.ranking.results import Results
-from evaluation.ranking.schemes import Scheme
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
 from evaluation.report import figures
 from evaluation.report.render import render_page
+from evaluation.report.run_table import run_table, run_words
 from evaluation.report.tables import (
     biometry_table,
     partitions,
     penalty_table,
-    run_table,
-    run_words,
     segmentation_table,
     significance_maps,
     tissue_tables,
@@ -25,12 +24,12 @@ from evaluation.report.worst_cases import PictureSource, worst_cases
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from feta.files import write_atomically
 
-SEGMENTATION_WORDS: dict[Scheme, str] = {
+SEGMENTATION_WORDS: dict[RankingScheme, str] = {
     "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of four ranks.",
     "per-case": "Teams are ranked within each case, label and metric; the score is the mean of these ranks.",
     "per-label": "Teams are ranked by each metric's mean within each label; the score is the mean of these ranks.",
 }
-BIOMETRY_WORDS: dict[Scheme, str] = {
+BIOMETRY_WORDS: dict[RankingScheme, str] = {
     "paper": "Teams are ranked by the mean error over all lengths of all cases (MAPE).",
     "per-case": "Teams are ranked within each case and length; the final rank is that of the mean of these ranks.",
     "per-label": "Teams are ranked by the mean error of each length; the final rank is that of these ranks' mean.",
@@ -76,7 +75,7 @@ def _tables(results: Results) -> dict[str, Any]:
         "partitions": [(part, figures.groups(results, part.title, part.groups)) for part in partitions(results)],
         "tissues": tissue_tables(results),
         "penalties": penalty_table(results),
-        "runs": run_table(results.notes.runs),
+        "runs": run_table(results.messages.runs),
     }
 
 
@@ -109,5 +108,5 @@ def _words(results: Results) -> dict[str, Any]:
         "sites": sorted({case.site for case in results.table.cases}),
         "bootstraps": BOOTSTRAPS,
         "level": LEVEL,
-        "run_words": run_words(results.notes.runs),
+        "run_words": run_words(results.messages.runs),
     }

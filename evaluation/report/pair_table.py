@@ -13,8 +13,10 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.metrics.measurements import Measured, measure
-from evaluation.scoring.policy import Euler, default_policy, fill_topology, score_pair
+from evaluation.choices import Euler, Format
+from evaluation.metrics.measurements import PairMetrics, measure
+from evaluation.scoring.penalties import fill_topology, score_pair
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.labels import TISSUE_NAMES, TISSUES
 from feta.volumes import read_label_map
@@ -26,7 +28,7 @@ _COUNTS = ("ed", "b0", "b1", "b2")
 class Pair:
     """What was measured, and the scores that the declared policy makes of it, (7, 7)."""
 
-    measured: Measured
+    measured: PairMetrics
     scores: npt.NDArray[np.float64]
     reasons: npt.NDArray[np.str_]
 
@@ -44,7 +46,7 @@ def compare_files(truth: Path, prediction: Path, euler: Euler) -> Pair:
     return Pair(measured, scores, reasons)
 
 
-def print_pair(pair: Pair, *, format: str) -> None:
+def print_pair(pair: Pair, *, format: Format) -> None:
     """Print a pair as a table, as tab-separated lines where the output isn't a terminal, or as JSON."""
     rows = [_row(pair, i) for i in range(len(TISSUES))]
     if format == "json":

@@ -19,10 +19,10 @@ MARKER_AREA = 170.0
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9cc7e2"])
 
 
-def blob_plot(board: LeaderboardGroup) -> Figure:
+def blob_plot(leaderboard: LeaderboardGroup) -> Figure:
     """How often each team got each rank in the bootstrap: area is frequency, the line holds 95 %."""
-    order = board.ranking.order()
-    low, high, shares = board.stability.low, board.stability.high, board.stability.frequency
+    order = leaderboard.ranking.order()
+    low, high, shares = leaderboard.stability.low, leaderboard.stability.high, leaderboard.stability.frequency
     with mpl.rc_context(STYLE):
         figure = new_figure(0.9 + 0.3 * len(order))
         axes = figure.subplots()
@@ -33,9 +33,9 @@ def blob_plot(board: LeaderboardGroup) -> Figure:
                 seen + 1, np.full(len(seen), place), s=MARKER_AREA * shares[team, seen], color=COLOURS[0], zorder=2
             )
             axes.plot(
-                board.ranking.rank[team], place, "|", color=COLOURS[1], markersize=14, markeredgewidth=2, zorder=3
+                leaderboard.ranking.rank[team], place, "|", color=COLOURS[1], markersize=14, markeredgewidth=2, zorder=3
             )
-        axes.set_yticks(range(len(order)), numbered(board.ranking))
+        axes.set_yticks(range(len(order)), numbered(leaderboard.ranking))
         axes.set_xticks(range(1, len(order) + 1))
         axes.set_xlim(0.5, len(order) + 0.5)
         axes.set_ylim(len(order) - 0.5, -0.5)
@@ -43,13 +43,13 @@ def blob_plot(board: LeaderboardGroup) -> Figure:
     return figure
 
 
-def podium_plot(values: Floats, metric: str, board: LeaderboardGroup) -> Figure:
+def podium_plot(values: Floats, metric: str, leaderboard: LeaderboardGroup) -> Figure:
     """Each case as a line through its teams, from the first place to the last; below, how often a team took each.
 
     Args:
         values: (T, C) float64, one number a case for each team.
     """
-    order = board.ranking.order()
+    order = leaderboard.ranking.order()
     values = values[order]
     places = min_ranks(-values if metric in HIGHER_IS_BETTER else values, axis=0)
     teams, cases = places.shape
@@ -63,7 +63,7 @@ def podium_plot(values: Floats, metric: str, board: LeaderboardGroup) -> Figure:
         for t in range(teams):
             upper.plot(across[t], values[t], marker(t), color=colour(t), markersize=2.6, markeredgewidth=0)
         scale_y(upper, metric, float(values.max(initial=0.0)))
-        _place_counts(lower, places, numbered(board.ranking, 18))
+        _place_counts(lower, places, numbered(leaderboard.ranking, 18))
     return figure
 
 

@@ -22,7 +22,7 @@ def render_page(template: str, **content: object) -> str:
         content: what it shows.
     """
     environment = Environment(
-        loader=PackageLoader("evaluation"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("evaluation.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     own = files("evaluation.report") / "templates"
     script = (own / "sort.js").read_text(encoding="utf-8")

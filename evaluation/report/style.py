@@ -24,7 +24,7 @@ METRIC_TITLES = {
     "ed": "Euler difference",
     "mape": "MAPE, %",
 }
-#: Where values go far beyond these, the axis goes on logarithmically: a penalty must not flatten everything else.
+#: Where values go far beyond these, the axis is logarithmic: a penalty must not flatten everything else.
 LINEAR_UP_TO = {"hd95": 5.0, "ed": 20.0, "mape": 10.0}
 FAR = 8.0
 #: Okabe and Ito's palette without its yellow, which is hard to see on white.

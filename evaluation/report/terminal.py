@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import IO, Literal
+from typing import IO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evaluation.choices import Format
 from evaluation.ranking.leaderboard import Cell, LeaderboardGroup, Row
 from evaluation.ranking.results import Results, as_json
 
@@ -25,9 +26,7 @@ NUMBERS = 64
 DIGITS = {"dice": 3, "vs": 3, "hd95": 2, "ed": 1, "ed_floor": 1}
 
 
-def print_leaderboard(
-    results: Results, *, format: Literal["table", "json"] = "table", file: IO[str] | None = None
-) -> None:
+def print_leaderboard(results: Results, *, format: Format = "table", file: IO[str] | None = None) -> None:
     """Print the cohort's two leaderboards (``table``) or all of results.json (``json``).
 
     Args:
@@ -39,30 +38,32 @@ def print_leaderboard(
         json.dump(as_json(results), stream, indent=1, allow_nan=False)
         stream.write("\n")
         return
-    for title, columns, boards in (
+    for title, columns, leaderboards in (
         (f"Segmentation, scheme {results.scheme}, ED against the {results.euler}", SEGMENTATION, results.segmentation),
         ("Biometry", BIOMETRY, results.biometry),
     ):
-        if boards:
-            _print(title, columns, boards[0], stream)
+        if leaderboards:
+            _print(title, columns, leaderboards[0], stream)
 
 
-def _print(title: str, columns: dict[str, str], board: LeaderboardGroup, stream: IO[str]) -> None:
+def _print(title: str, columns: dict[str, str], leaderboard: LeaderboardGroup, stream: IO[str]) -> None:
     if not stream.isatty():
-        stream.write(f"# {title}, {board.group.size} cases\n")
-        stream.writelines("\t".join(cells) + "\n" for cells in [list(columns.values()), *_cells(columns, board.rows)])
+        stream.write(f"# {title}, {leaderboard.group.size} cases\n")
+        stream.writelines(
+            "\t".join(cells) + "\n" for cells in [list(columns.values()), *_cells(columns, leaderboard.rows)]
+        )
         return
     console = Console(file=stream)
     longest = max(SHORTEST_NAME, console.width - NUMBERS)
     table = Table(
-        title=f"{title}, {board.group.size} cases", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title=f"{title}, {leaderboard.group.size} cases", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for key, heading in columns.items():
         if key == "team":  # long enough to tell teams apart, whatever the terminal's width
             table.add_column(heading, min_width=SHORTEST_NAME, max_width=longest, no_wrap=True, overflow="ellipsis")
         else:
             table.add_column(heading, justify="right", no_wrap=True)
-    for cells in _cells(columns, board.rows):
+    for cells in _cells(columns, leaderboard.rows):
         table.add_row(*map(escape, cells))
     console.print(table)
 

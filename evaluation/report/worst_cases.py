@@ -20,12 +20,14 @@ from evaluation.report.style import STYLE
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import read_truth
 from evaluation.submissions.find import find_submissions, locate
-from evaluation.submissions.intake import RejectedError, check_label_map, take
+from evaluation.submissions.intake import RejectedError, take
+from evaluation.submissions.label_maps import check_label_map
 from feta.labels import LABEL_COUNT, TISSUE_COLOURS, TISSUES
 from feta.volumes import read_label_map
 
 #: Index of a team and of a case → a PNG, or None where there is nothing to draw (no valid prediction).
 PictureSource = Callable[[int, int], bytes | None]
+#: Cases shown of each team.
 WORST = 10
 Labels = npt.NDArray[np.uint8]
 
@@ -65,7 +67,7 @@ def worst_cases(results: Results, source: PictureSource) -> list[TeamShots]:
 
 
 def draw(truth: Labels, prediction: Labels, spacing: tuple[float, float, float]) -> bytes:
-    """Truth, prediction and their difference in three planes, as a PNG.
+    """Ground truth, prediction and their difference in three planes, as a PNG.
 
     Args:
         truth, prediction: (z, y, x) uint8 labels 0–7 on one grid.
@@ -92,14 +94,6 @@ def draw(truth: Labels, prediction: Labels, spacing: tuple[float, float, float])
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return buffer.getvalue()
-
-
-def _centre(labels: Labels) -> tuple[int, ...]:
-    """Index of the middle of what is labelled, along each axis."""
-    if not labels.any():
-        return tuple(n // 2 for n in labels.shape)
-    spans = [np.flatnonzero(labels.any(axis=tuple(j for j in range(3) if j != i))) for i in range(3)]
-    return tuple(int(span[0] + span[-1]) // 2 for span in spans)
 
 
 def picture_source(truth: Path, submissions: Path, table: ScoreTable) -> PictureSource:
@@ -129,3 +123,11 @@ def picture_source(truth: Path, submissions: Path, table: ScoreTable) -> Picture
         return draw(true.array, volume.array, (sz, sy, sx))
 
     return source
+
+
+def _centre(labels: Labels) -> tuple[int, ...]:
+    """Index of the middle of what is labelled, along each axis."""
+    if not labels.any():
+        return tuple(n // 2 for n in labels.shape)
+    spans = [np.flatnonzero(labels.any(axis=tuple(j for j in range(3) if j != i))) for i in range(3)]
+    return tuple(int(span[0] + span[-1]) // 2 for span in spans)

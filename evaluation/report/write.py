@@ -6,17 +6,16 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from evaluation.choices import Euler, RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, as_csv
 from evaluation.ranking.results import Results, as_json, compute_results
-from evaluation.ranking.schemes import Scheme
 from evaluation.report.page_content import write_report
 from evaluation.report.worst_cases import PictureSource
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from feta.files import write_atomically
 from feta.labels import TISSUES
@@ -31,12 +30,12 @@ LENGTH_COLUMNS = (
 def write_outputs(
     folder: Path,
     table: ScoreTable,
-    notes: ScoringNotes,
+    messages: ScoringMessages,
     *,
-    scheme: Scheme = "paper",
+    scheme: RankingScheme = "paper",
     seed: int = 0,
     references: Sequence[Reference] = (),
-    euler: Literal["table", "reference"] = "table",
+    euler: Euler = "table",
     pictures: PictureSource | None = None,
 ) -> Results:
     """Rank the teams and write every output file into ``folder`` (made if absent).
@@ -50,15 +49,16 @@ def write_outputs(
     Raises:
         FetaError: the folder can't be written.
     """
-    results = compute_results(table, notes, scheme=scheme, seed=seed, references=references, euler=euler)
+    results = compute_results(table, messages, scheme=scheme, seed=seed, references=references, euler=euler)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "scores.csv", as_csv(SCORE_COLUMNS, _score_rows(table)))
     write_atomically(folder / "biometry.csv", as_csv(LENGTH_COLUMNS, _length_rows(table)))
-    for name, columns, boards in (
+    for name, columns, leaderboards in (
         ("leaderboard_segmentation.csv", SEGMENTATION_COLUMNS, results.segmentation),
         ("leaderboard_biometry.csv", BIOMETRY_COLUMNS, results.biometry),
     ):
-        write_atomically(folder / name, as_csv(columns, (row for board in boards for row in board.rows)))
+        rows = (row for leaderboard in leaderboards for row in leaderboard.rows)
+        write_atomically(folder / name, as_csv(columns, rows))
     write_atomically(folder / "results.json", json.dumps(as_json(results), indent=1, allow_nan=False) + "\n")
     write_report(folder / "report.html", results, pictures=pictures)
     return results

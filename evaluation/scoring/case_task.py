@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.metrics.measurements import LabelMap, Measured, analyse, compare
+from evaluation.metrics.measurements import LabelMap, PairMetrics, analyse, compare
 from evaluation.scoring.cache import Cache
 from evaluation.submissions.case_files import Located, TeamFiles
-from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, check_label_map, take
+from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, take
+from evaluation.submissions.label_maps import check_label_map
 from evaluation.submissions.lengths import check_lengths
-from evaluation.submissions.reasons import NO_TRUTH, NOT_MEASURED
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.volumes import fingerprint, read_label_map
@@ -33,7 +34,7 @@ class CaseTask:
     """One case and the files of all teams.
 
     Attributes:
-        problem: why the true map can't be used, where that is known beforehand; then it isn't looked at.
+        problem: why the ground truth's label map can't be used, if that is known beforehand; it isn't looked at then.
     """
 
     case: str
@@ -54,7 +55,7 @@ class Outcome:
         lines: one for each rejection and remark.
     """
 
-    measured: Measured | None = None
+    measured: PairMetrics | None = None
     reason: str = ""
     lengths: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(MEASUREMENTS), np.nan))
     length_reasons: tuple[str, ...] = ("",) * len(MEASUREMENTS)
@@ -103,7 +104,7 @@ def run_case(task: CaseTask) -> CaseResult:
         )
     except FetaError as error:
         problem = f"{task.case}: its label maps are left out for every team: {error}"
-        return CaseResult(tuple(replace(outcome, reason=NO_TRUTH) for outcome in lengths), problem=problem)
+        return CaseResult(tuple(replace(outcome, reason=Reason.NO_TRUTH) for outcome in lengths), problem=problem)
     return CaseResult(tuple(map(_joined, maps, lengths)), betti, diagonal)
 
 
@@ -111,20 +112,20 @@ def without_map(task: CaseTask, team: int) -> CaseTask:
     """The task of a single team whose label map ended the process that measured it: its lengths are left to do."""
     files = task.teams[team]
     line = f"{files.label_map.name}: ended the process that measured it (out of memory?)"
-    return replace(task, teams=(replace(files, label_map=Located(None, NOT_MEASURED, line)),))
+    return replace(task, teams=(replace(files, label_map=Located(None, Reason.NOT_MEASURED, line)),))
 
 
 def failed(task: CaseTask) -> Outcome:
     """The outcome of a team whose files, whichever it was, ended every process that read them."""
     line = f"{task.case}: its files ended the process that read them (out of memory?)"
-    return Outcome(reason=NOT_MEASURED, length_reasons=(NOT_MEASURED,) * len(MEASUREMENTS), lines=(line,))
+    return Outcome(reason=Reason.NOT_MEASURED, length_reasons=(Reason.NOT_MEASURED,) * len(MEASUREMENTS), lines=(line,))
 
 
 def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
     """The part of an outcome that the label map gives."""
     try:
-        measured, remarks = _guarded(task, files, truth)
-        return Outcome(measured, lines=remarks)
+        measured, messages = _guarded(task, files, truth)
+        return Outcome(measured, lines=messages)
     except RejectedError as error:
         return Outcome(reason=error.reason, lines=(error.line,))
 
@@ -134,7 +135,7 @@ def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="feta-") as folder:
             found = check_lengths(_take(task, files.root, files.lengths, Path(folder)))
-        return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.remarks)
+        return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.messages)
     except RejectedError as error:
         return Outcome(length_reasons=(error.reason,) * len(MEASUREMENTS), lines=(error.line,))
 
@@ -143,31 +144,31 @@ def _joined(label_map: Outcome, lengths: Outcome) -> Outcome:
     return replace(lengths, measured=label_map.measured, reason=label_map.reason, lines=label_map.lines + lengths.lines)
 
 
-def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:
+def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
     """Measure; whatever goes wrong beyond the foreseen is logged and becomes a rejection."""
     try:
         return _measure(task, files, truth)
     except (RejectedError, FetaError):  # the latter is the truth's: submitted files are only ever rejected
         raise
     except MemoryError as error:
-        raise RejectedError(NOT_MEASURED, f"{files.label_map.name}: needs more memory than there is") from error
+        raise RejectedError(Reason.NOT_MEASURED, f"{files.label_map.name}: needs more memory than there is") from error
     except Exception as error:
         _log.exception("%s of %s could not be measured", files.label_map.name, files.root)
         line = f"{files.label_map.name}: could not be measured (a fault of the evaluator, see its log: {error})"
-        raise RejectedError(NOT_MEASURED, line) from error
+        raise RejectedError(Reason.NOT_MEASURED, line) from error
 
 
-def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[Measured, tuple[str, ...]]:
+def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
     with tempfile.TemporaryDirectory(prefix="feta-") as folder:
         copy = _take(task, files.root, files.label_map, Path(folder))
         kept = task.cache.get(truth.sha256, copy.sha256) if task.cache else None
         if kept:
             return kept
-        volume, remarks = check_label_map(copy, truth.map.volume.grid)
+        volume, messages = check_label_map(copy, truth.map.volume.grid)
         measured = compare(truth.map, analyse(volume))
         if task.cache:
-            task.cache.put(truth.sha256, copy.sha256, measured, remarks)
-        return measured, remarks
+            task.cache.put(truth.sha256, copy.sha256, measured, messages)
+        return measured, messages
 
 
 def _take(task: CaseTask, root: Path, located: Located, folder: Path) -> PrivateCopy:

@@ -1,4 +1,4 @@
-"""Run tasks on an existing dask scheduler: the same work as ``evaluation.parallel``, on more than one machine.
+"""Run tasks on an existing dask scheduler: the same work as ``process_pool``, on more than one machine.
 
 Every worker must see truth, submissions and cache under the same paths and have this version of the evaluator.
 A worker that dies takes nothing with it: dask does its tasks again elsewhere, those that were done too.

@@ -1,4 +1,4 @@
-"""What scoring has to tell people beside the numbers."""
+"""What scoring tells people beside the numbers: messages about each team's files, warnings, provenance."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from feta.measurements import MEASUREMENTS
 if TYPE_CHECKING:
     from evaluation.harness.record import TeamRun
 
+#: More lines about one team than these help nobody.
+_MAX_LINES = 1000
+_ED = SEGMENTATION_METRICS.index("ed")
+
 
 @dataclass(frozen=True)
-class ScoringNotes:
-    """Remarks and provenance that accompany a ScoreTable into the report.
+class ScoringMessages:
+    """Messages and provenance that accompany a ScoreTable into the report.
 
     Attributes:
-        teams: for each team, one line for every file that was rejected or read with a remark.
+        teams: for each team, one line for every file that was rejected or accepted with a message.
         warnings: one line each; what concerns the truth or the run as a whole.
         policy: the penalties in force, plain JSON values.
         versions: program or library → version.
@@ -39,15 +43,8 @@ class ScoringNotes:
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
 
 
-#: More lines about one team than these help nobody.
-_MAX_LINES = 1000
-
-
-_ED = SEGMENTATION_METRICS.index("ed")
-
-
 def team_lines(team: Submission, index: int, results: Sequence[CaseResult], table: ScoreTable) -> list[str]:
-    """Remarks on one team's files, first what was rejected.
+    """Messages about one team's files, first what was rejected.
 
     Args:
         index: of the team in the table.
@@ -58,7 +55,7 @@ def team_lines(team: Submission, index: int, results: Sequence[CaseResult], tabl
     keys = {case.name for case in table.cases} | {case.subject for case in table.cases}
     for files in (team.label_maps, team.lengths):
         lines += [f"{name}: is of no case of the truth; ignored" for k in files if k not in keys for name in files[k]]
-    lines = [*dict.fromkeys([*lines, *team.notes])]
+    lines = [*dict.fromkeys([*lines, *team.messages])]
     if len(lines) > _MAX_LINES:
         lines = [*lines[:_MAX_LINES], f"… and {len(lines) - _MAX_LINES} more"]
     return lines

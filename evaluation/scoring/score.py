@@ -10,27 +10,20 @@ from pathlib import Path
 import numpy as np
 
 import feta
+from evaluation.choices import Euler
 from evaluation.metrics.length_error import length_errors
 from evaluation.scoring.cache import VERSION, Cache
 from evaluation.scoring.case_task import CaseResult, CaseTask
 from evaluation.scoring.dask_pool import run_on
-from evaluation.scoring.messages import ScoringNotes, team_lines
-from evaluation.scoring.policy import (
-    Euler,
-    Policy,
-    default_policy,
-    ed_floor,
-    fill_lengths,
-    fill_topology,
-    missing_case,
-    score_pair,
-)
+from evaluation.scoring.messages import ScoringMessages, team_lines
+from evaluation.scoring.penalties import ed_floor, fill_lengths, fill_topology, missing_case, score_pair
+from evaluation.scoring.policy import Policy, default_policy
 from evaluation.scoring.process_pool import run_all
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth, read_truth
 from evaluation.submissions.case_files import TeamFiles, locate_files
 from evaluation.submissions.find import Submission, find_submissions
-from evaluation.submissions.reasons import NO_TRUTH
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
@@ -48,13 +41,13 @@ def score(
     policy: Policy | None = None,
     cache: Path | None = None,
     progress: Progress = lambda done, total: None,
-) -> tuple[ScoreTable, ScoringNotes]:
-    """Score all teams against the truth.
+) -> tuple[ScoreTable, ScoringMessages]:
+    """Score all teams against the ground truth.
 
     Args:
-        truth: BIDS tree with label maps, participants.tsv and biometry.tsv.
+        truth: ground truth, a BIDS tree with label maps, participants.tsv and biometry.tsv.
         submissions: one folder for each team.
-        euler: what ED and Betti differences refer to: the fixed table, or the true map.
+        euler: what ED and Betti differences refer to: the fixed table, or the label map of the ground truth.
         jobs: processes; by default one for each core that this process may use.
         scheduler: address of a dask scheduler whose workers do the measuring, in place of processes here.
         policy: penalties; by default the declared ones.
@@ -72,13 +65,13 @@ def score(
     if all(result.problem for result in results):
         raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
     table = score_table(known, [team.team for team in teams], results, policy, euler)
-    notes = ScoringNotes(
+    messages = ScoringMessages(
         teams={team.team: team_lines(team, t, results, table) for t, team in enumerate(teams)},
         warnings=[*known.warnings, *ignored, *[r.problem for r in results if r.problem]],
         policy=policy.as_dict(),
         versions=_versions(),
     )
-    return table, notes
+    return table, messages
 
 
 def _cores() -> int:
@@ -122,7 +115,7 @@ def score_table(
     values[:, unmapped] = np.nan
     errors = length_errors(lengths, truth.lengths)
     fill_lengths(errors, np.isfinite(truth.lengths), policy)
-    length_reasons[:, ~np.isfinite(truth.lengths)] = NO_TRUTH
+    length_reasons[:, ~np.isfinite(truth.lengths)] = Reason.NO_TRUTH
     floor = np.array([ed_floor(result.betti, euler) for result in results])
     floor[unmapped] = np.nan
     return ScoreTable(

@@ -71,7 +71,7 @@ class ScoreTable:
 
     Attributes:
         teams: names of the teams, as their folders spell them.
-        cases: the cases of the truth, every one of them scored for every team.
+        cases: the cases of the ground truth, every one of them scored for every team.
         values: (T, C, 7, 7) float64, metrics in the order of SEGMENTATION_METRICS; NaN for all teams
             in a case whose true map can't be read, else finite.
         reasons: (T, C, 7, 7) str; "" where measured, else a reason code.

@@ -1,4 +1,4 @@
-"""The truth: a BIDS tree of label maps with participants.tsv and the true lengths."""
+"""The ground truth: a BIDS tree of label maps with participants.tsv and the true lengths, ``truth`` for short."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN_SITE = "unknown"
 
 @dataclass(frozen=True)
 class Truth:
-    """Everything that is scored against.
+    """The ground truth: everything that is scored against.
 
     Attributes:
         cases: in the order of their names; ``name`` is what predictions pair by.
@@ -43,7 +43,7 @@ class Truth:
 
 
 def read_truth(root: Path) -> Truth:
-    """Find the cases of the truth and read its tables; no label map is read yet.
+    """Find the cases of the ground truth and read its tables; no label map is read yet.
 
     Raises:
         FetaError: there is no label map, or two for one case.
@@ -56,7 +56,7 @@ def read_truth(root: Path) -> Truth:
     people, warnings = _people(root)
     cases = tuple(_info(key, path, people) for key, path in sorted(maps.items()))
     warnings += [f"{c.subject}: no site in participants.tsv" for c in cases if people and c.site == UNKNOWN_SITE]
-    lengths, remarks = read_true_lengths(root)
+    lengths, messages = read_true_lengths(root)
     rows = [lengths.get(case.name, lengths.get(case.subject, [np.nan] * len(MEASUREMENTS))) for case in cases]
     counts = Counter(case.subject for case in cases)
     return Truth(
@@ -65,7 +65,7 @@ def read_truth(root: Path) -> Truth:
         lengths=np.array(rows, dtype=np.float64).reshape(len(cases), len(MEASUREMENTS)),
         only_case=tuple(counts[case.subject] == 1 for case in cases),
         files=_identities(root),
-        warnings=(*warnings, *remarks),
+        warnings=(*warnings, *messages),
     )
 
 

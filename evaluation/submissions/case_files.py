@@ -7,15 +7,20 @@ from pathlib import Path, PurePosixPath
 
 from evaluation.submissions.find import Submission, locate
 from evaluation.submissions.intake import RejectedError
-from evaluation.submissions.reasons import UNSAFE_FILE
+from evaluation.submissions.reasons import Reason
 
 
 @dataclass(frozen=True)
 class Located:
-    """A file to take in, or the rejection that stands in its place."""
+    """A file to take in, or the rejection that stands in its place.
+
+    Attributes:
+        name: the file below its team's folder; None where there is none to take in.
+        reason, line: then why, as a code and for the team.
+    """
 
     name: PurePosixPath | None
-    reason: str = ""
+    reason: Reason = Reason.MISSING_FILE
     line: str = ""
 
     def found(self) -> PurePosixPath:
@@ -44,7 +49,7 @@ def locate_files(team: Submission, key: str, subject: str, *, only_case: bool) -
     for files, kind in ((team.label_maps, "label map"), (team.lengths, "file of lengths")):
         try:
             if team.rejected:
-                raise RejectedError(UNSAFE_FILE, team.rejected)
+                raise RejectedError(Reason.UNSAFE_FILE, team.rejected)
             found.append(Located(locate(files, key, subject, only_case=only_case, kind=kind)))
         except RejectedError as error:
             found.append(Located(None, error.reason, error.line))

@@ -1,6 +1,6 @@
 """What lies in the teams' folders, found without following a link.
 
-Accepted layouts below a team's folder: the input's BIDS tree mirrored
+Accepted layouts below a team's folder: the input's BIDS tree
 (``sub-*/[ses-*/]anat``), the same below ``derivatives/predictions/<name>``, or
 flat; also 2021's flat ``<sub>_seg_result.nii.gz``.
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from evaluation.submissions.intake import RejectedError, printable
-from evaluation.submissions.reasons import MISSING_FILE, TWO_FILES, UNSAFE_FILE
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 
 #: Folders deeper than derivatives/predictions/<name>/sub-*/ses-*/anat hold nothing that is scored.
 _MAX_DEPTH = 6
 _MAX_ENTRIES = 200_000
-#: Written by the runner beside the teams' folders; see ``runner_record``.
+#: Written by the runner beside the teams' folders; see ``evaluation.harness.record``.
 RECORD = "runs.json"
 _LABEL_MAP = re.compile(r"^(?P<name>.+?)(?:_dseg|_seg_result)\.nii(?:\.gz)?$")
 _LENGTHS = re.compile(r"^(?P<name>.+?)_biom\.(?:csv|tsv)$")
@@ -39,7 +39,7 @@ class Submission:
         team: the folder's name, fit to print.
         root: the folder.
         label_maps, lengths: key of a case → files below ``root``.
-        notes: one line for each thing that was not looked at, and why.
+        messages: one line for each thing that was not looked at, and why.
         rejected: why the whole folder can't be used; empty where it can.
     """
 
@@ -47,7 +47,7 @@ class Submission:
     root: Path
     label_maps: Files = field(default_factory=lambda: defaultdict(list))
     lengths: Files = field(default_factory=lambda: defaultdict(list))
-    notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     rejected: str = ""
 
 
@@ -118,10 +118,10 @@ def locate(files: Files, key: str, subject: str, *, only_case: bool, kind: str) 
     if only_case and subject != key:
         found += files.get(subject, ())
     if not found:
-        raise RejectedError(MISSING_FILE, f"{key}: no {kind}")
+        raise RejectedError(Reason.MISSING_FILE, f"{key}: no {kind}")
     if len(found) > 1:
         names = ", ".join(map(str, found[:3]))
-        raise RejectedError(TWO_FILES, f"{key}: more than one {kind} ({names}); leave one")
+        raise RejectedError(Reason.TWO_FILES, f"{key}: more than one {kind} ({names}); leave one")
     return found[0]
 
 
@@ -141,11 +141,11 @@ def _find(team: str, root: Path) -> Submission:
     submission = Submission(team, root)
     try:
         if root.is_symlink():
-            raise RejectedError(UNSAFE_FILE, "the folder is a link; put the files themselves there")
+            raise RejectedError(Reason.UNSAFE_FILE, "the folder is a link; put the files themselves there")
         _walk(root, PurePosixPath(), submission, [_MAX_ENTRIES])
     except RejectedError as error:
         submission.rejected = error.line
-        submission.notes.append(error.line)
+        submission.messages.append(error.line)
     return submission
 
 
@@ -154,40 +154,42 @@ def _walk(folder: Path, place: PurePosixPath, submission: Submission, left: list
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda e: os.fsencode(e.name))
     except OSError as error:
-        submission.notes.append(f"{_shown(place)}: cannot be listed ({error.strerror})")
+        submission.messages.append(f"{_shown(place)}: cannot be listed ({error.strerror})")
         return
     left[0] -= len(entries)
     if left[0] < 0:
-        raise RejectedError(UNSAFE_FILE, f"more than {_MAX_ENTRIES} files; submit the results alone")
+        raise RejectedError(Reason.UNSAFE_FILE, f"more than {_MAX_ENTRIES} files; submit the results alone")
     for entry in entries:
         name = place / entry.name
         is_result = _LABEL_MAP.match(entry.name) or _LENGTHS.match(entry.name)
         if is_result and not entry.name.startswith("."):
             _sort_in(name, submission)
         elif entry.is_symlink():
-            submission.notes.append(f"{_shown(name)}: is a link; not followed")
+            submission.messages.append(f"{_shown(name)}: is a link; not followed")
         elif entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith(".") and len(name.parts) <= _MAX_DEPTH:
                 _walk(folder / entry.name, name, submission, left)
         elif not entry.name.startswith(".") and not _IGNORED.search(entry.name):
-            submission.notes.append(f"{_shown(name)}: is no result; ignored")
+            submission.messages.append(f"{_shown(name)}: is no result; ignored")
 
 
 def _sort_in(name: PurePosixPath, submission: Submission) -> None:
     """File a result under its case, if it lies where results belong."""
     if "desc-" in name.name:
-        submission.notes.append(f"{_shown(name)}: has desc- in its name; ignored")
+        submission.messages.append(f"{_shown(name)}: has desc- in its name; ignored")
         return
     place = list(name.parent.parts)
     if place[:2] == ["derivatives", "predictions"]:
         place = place[3:]
     subject = re.match(r"sub-[A-Za-z0-9]+", name.name)
     is_flat = not place
-    is_mirrored = len(place) in (2, 3) and place[-1] == "anat" and subject is not None and place[0] == subject.group()
-    if is_mirrored and len(place) == 3:
-        is_mirrored = place[1].startswith("ses-")
-    if not (is_flat or is_mirrored):
-        submission.notes.append(f"{_shown(name)}: lies where no result belongs (sub-X/anat/ of its subject); ignored")
+    is_in_tree = len(place) in (2, 3) and place[-1] == "anat" and subject is not None and place[0] == subject.group()
+    if is_in_tree and len(place) == 3:
+        is_in_tree = place[1].startswith("ses-")
+    if not (is_flat or is_in_tree):
+        submission.messages.append(
+            f"{_shown(name)}: lies where no result belongs (sub-X/anat/ of its subject); ignored"
+        )
         return
     files = submission.label_maps if _LABEL_MAP.match(name.name) else submission.lengths
     files[case_key(name.name)].append(name)

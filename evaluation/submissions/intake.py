@@ -7,31 +7,20 @@ is copied to a private file; all that follows looks at the copy.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import re
 import stat
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evaluation.submissions.reasons import INVALID_FILE, UNSAFE_FILE, WRONG_GRID
-from feta.errors import FetaError
-from feta.files import GZIP_MAGIC
-from feta.grid import Grid
-from feta.nifti import HEADER_BYTES, Header, parse_header
-from feta.volumes import Volume, read_label_map
+from evaluation.submissions.reasons import Reason
 
 #: A result file larger than this isn't read.
 MAX_FILE_BYTES = 2 << 30
-
-
 _BLOCK = 1 << 20
-#: What single precision does to a grid isn't worth a remark.
-_NEGLIGIBLE_MM = 1e-5
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISLNK, "is a link"),
@@ -64,7 +53,7 @@ class RejectedError(Exception):
         line: one line for the team, which names the file, the problem, and what to do.
     """
 
-    def __init__(self, reason: str, line: str) -> None:
+    def __init__(self, reason: Reason, line: str) -> None:
         super().__init__(reason, line)
         self.reason = reason
         self.line = printable(" ".join(line.split()))
@@ -92,7 +81,7 @@ def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identit
         root: the team's folder, itself no link.
         name: the file below it.
         folder: where the copy goes.
-        truth: files that no submission may be, under whatever name (hard links).
+        truth: files of the ground truth, which no submission may be, under whatever name (hard links).
 
     Raises:
         RejectedError: it isn't a regular file inside ``root``, is the truth itself, too large, or changes meanwhile.
@@ -107,16 +96,16 @@ def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identit
             digest = _copy(file, copy, name)
             after = os.fstat(descriptor)
     except OSError as error:
-        raise RejectedError(UNSAFE_FILE, f"{name}: cannot be read ({error.strerror})") from error
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: cannot be read ({error.strerror})") from error
     if _state(before) != _state(after) or copy.stat().st_size != before.st_size:
-        raise RejectedError(UNSAFE_FILE, f"{name}: changed while it was read; submit a finished file")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: changed while it was read; submit a finished file")
     return PrivateCopy(copy, name, digest)
 
 
 def _open_inside(root: Path, name: PurePosixPath) -> int:
     """Descriptor of a file below ``root``, reached without following any link."""
     if not name.parts or name.is_absolute() or ".." in name.parts:
-        raise RejectedError(UNSAFE_FILE, f"{name}: leads out of the submission")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: leads out of the submission")
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         for part in name.parts[:-1]:
@@ -134,11 +123,11 @@ def _open_inside(root: Path, name: PurePosixPath) -> int:
 def _check_kind(status: os.stat_result, name: PurePosixPath, truth: frozenset[Identity] = frozenset()) -> None:
     if not stat.S_ISREG(status.st_mode):
         said = next((kind for test, kind in _KINDS if test(status.st_mode)), "is not a regular file")
-        raise RejectedError(UNSAFE_FILE, f"{name}: {said}; put the file itself there")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: {said}; put the file itself there")
     if not truth.isdisjoint(identities(status)):
-        raise RejectedError(UNSAFE_FILE, f"{name}: is a hard link to the truth")
+        raise RejectedError(Reason.UNSAFE_FILE, f"{name}: is a hard link to the truth")
     if status.st_size > MAX_FILE_BYTES:
-        raise RejectedError(INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")
+        raise RejectedError(Reason.INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")
 
 
 def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
@@ -148,7 +137,7 @@ def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
         while block := file.read(_BLOCK):
             taken += len(block)
             if taken > MAX_FILE_BYTES:
-                raise RejectedError(UNSAFE_FILE, f"{name}: grows while it is read")
+                raise RejectedError(Reason.UNSAFE_FILE, f"{name}: grows while it is read")
             digest.update(block)
             private.write(block)
     return digest.hexdigest()
@@ -156,56 +145,3 @@ def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
 
 def _state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
-
-
-def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, ...]]:
-    """Read a submitted label map and hold it against the grid of its case.
-
-    Returns:
-        The map, and one line for each thing that is accepted with a remark.
-
-    Raises:
-        RejectedError: it can't be read, isn't a label map, or lies on another grid.
-    """
-    try:
-        header = read_header(copy.path)
-        gap = grid.difference(header.grid)
-        if gap:
-            raise RejectedError(WRONG_GRID, f"{copy.name}: not on the grid of its image: {gap}; resample it to the T2w")
-        volume = read_label_map(copy.path)
-    except FetaError as error:
-        raise RejectedError(INVALID_FILE, _reworded(error, copy.name)) from error
-    return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _remarks(header, grid))
-
-
-def read_header(path: Path) -> Header:
-    """Header of a volume, without reading its voxels.
-
-    Raises:
-        FetaError: it is no NIfTI header that can be used.
-    """
-    try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == GZIP_MAGIC
-            file.seek(0)
-            head = gzip.GzipFile(fileobj=file).read(HEADER_BYTES) if zipped else file.read(HEADER_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise FetaError(path, "gzip data are damaged or end too early", "copy the file again") from error
-    return parse_header(head, path)
-
-
-def _remarks(header: Header, grid: Grid) -> list[str]:
-    remarks = []
-    if header.scaled:
-        remarks.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
-    elif header.dtype.kind == "f":
-        remarks.append("labels are stored as floating-point numbers; accepted, since all are whole")
-    small = grid.difference(header.grid, _NEGLIGIBLE_MM)
-    if small:
-        remarks.append(f"grid differs within the tolerance ({small}); accepted")
-    return remarks
-
-
-def _reworded(error: FetaError, name: PurePosixPath) -> str:
-    """The message with the file's own name in place of the copy's."""
-    return str(FetaError(str(name), error.problem, error.remedy))

@@ -1,8 +1,4 @@
-"""The five lengths: the true ones, a team's, and the error of one against the other.
-
-A length's error is 100 · |predicted − true| / true, in percent; MAPE is its mean
-over all (case, length) pairs whose truth exists.
-"""
+"""A team's five lengths of one case, read and checked (their errors: ``evaluation.metrics.length_error``)."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.submissions.intake import PrivateCopy, RejectedError, printable
-from evaluation.submissions.reasons import INVALID_FILE, INVALID_LENGTH, MISSING_LENGTH
+from evaluation.submissions.reasons import Reason
 from feta.biometry_table import _column, read_biometry
 from feta.errors import FetaError
 from feta.files import read_text
@@ -31,13 +27,13 @@ class CheckedLengths:
         lengths: (5,) mm, NaN where there is none.
         reasons: (5,) codes, "" for a length.
         problems: one line for each thing that costs a length.
-        remarks: one line for what is accepted with a remark.
+        messages: one line for what is accepted with a remark.
     """
 
     lengths: npt.NDArray[np.float64]
     reasons: tuple[str, ...]
     problems: tuple[str, ...]
-    remarks: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def check_lengths(copy: PrivateCopy) -> CheckedLengths:
@@ -50,14 +46,14 @@ def check_lengths(copy: PrivateCopy) -> CheckedLengths:
         read = read_biometry(copy.path)
         form = _form(copy.path)
     except FetaError as error:
-        raise RejectedError(INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
+        raise RejectedError(Reason.INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
     problems = tuple(printable(note.replace(copy.path.name, str(copy.name), 1)) for note in read.notes)
     values = [read.values[m] for m in MEASUREMENTS]
     return CheckedLengths(
         lengths=np.array([np.nan if v is None else v for v in values], dtype=np.float64),
         reasons=tuple("" if v is not None else _why(m, problems) for m, v in zip(MEASUREMENTS, values, strict=True)),
         problems=problems,
-        remarks=(printable(f"{copy.name}: {', '.join(form)}; accepted"),) if form else (),
+        messages=(printable(f"{copy.name}: {', '.join(form)}; accepted"),) if form else (),
     )
 
 
@@ -76,8 +72,8 @@ def _form(path: Path) -> list[str]:
     return said
 
 
-def _why(measurement: Measurement, problems: Sequence[str]) -> str:
+def _why(measurement: Measurement, problems: Sequence[str]) -> Reason:
     """Whether a length is absent or can't be used."""
     own = [line for line in problems if f": {measurement} " in line]
     absent = own and own[0].endswith((" is empty", " has no column"))
-    return MISSING_LENGTH if absent else INVALID_LENGTH
+    return Reason.MISSING_LENGTH if absent else Reason.INVALID_LENGTH

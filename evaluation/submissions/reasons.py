@@ -1,47 +1,40 @@
-"""Why something was not measured: the codes of all tables."""
+"""Why something was not measured: the codes that stand in every table beside a penalty."""
 
 from __future__ import annotations
 
-#: Reason codes of files.
-MISSING_FILE = "missing-file"
+from enum import StrEnum
 
 
-TWO_FILES = "two-files"
+class Reason(StrEnum):
+    """One code. Its value is what tables, results.json and the report hold; where something was measured, it is ""."""
+
+    # Of a file: none of its labels or lengths could be measured.
+    MISSING_FILE = "missing-file"
+    TWO_FILES = "two-files"
+    UNSAFE_FILE = "unsafe-file"
+    INVALID_FILE = "invalid-file"
+    WRONG_GRID = "wrong-grid"
+    NOT_MEASURED = "not-measured"
+    # Of a single label.
+    MISSING_LABEL = "missing-label"
+    EXTRA_LABEL = "extra-label"
+    ABSENT_IN_BOTH = "absent-in-both"
+    # Of a single length.
+    MISSING_LENGTH = "missing-length"
+    INVALID_LENGTH = "invalid-length"
+    # Of either: the ground truth has none, or can't be read.
+    NO_TRUTH = "no-truth"
 
 
-UNSAFE_FILE = "unsafe-file"
-
-
-INVALID_FILE = "invalid-file"
-
-
-WRONG_GRID = "wrong-grid"
-
-
-NOT_MEASURED = "not-measured"
-
-
-FILE_REASONS = frozenset({MISSING_FILE, TWO_FILES, UNSAFE_FILE, INVALID_FILE, WRONG_GRID, NOT_MEASURED})
-
-
-#: Reason codes of single labels and lengths. Those of files are in ``evaluation.intake``.
-MISSING_LABEL = "missing-label"
-
-
-EXTRA_LABEL = "extra-label"
-
-
-ABSENT_IN_BOTH = "absent-in-both"
-
-
-MISSING_LENGTH = "missing-length"
-
-
-INVALID_LENGTH = "invalid-length"
-
-
-NO_TRUTH = "no-truth"
-
-
-#: Reasons that explain a value without being anybody's fault.
-NOT_A_FAULT = frozenset({"", ABSENT_IN_BOTH, NO_TRUTH})
+FILE_REASONS: frozenset[str] = frozenset(
+    {
+        Reason.MISSING_FILE,
+        Reason.TWO_FILES,
+        Reason.UNSAFE_FILE,
+        Reason.INVALID_FILE,
+        Reason.WRONG_GRID,
+        Reason.NOT_MEASURED,
+    }
+)
+#: What explains a value without being anybody's fault: no penalty.
+NOT_A_FAULT: frozenset[str] = frozenset({"", Reason.ABSENT_IN_BOTH, Reason.NO_TRUTH})

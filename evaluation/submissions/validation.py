@@ -1,4 +1,4 @@
-"""What would be rejected of a submission, before the deadline and without the truth."""
+"""What would be rejected of a submission, before the deadline and without the ground truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from evaluation.submissions.case_files import Located, TeamFiles, locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
-from evaluation.submissions.intake import RejectedError, check_label_map, read_header, take
+from evaluation.submissions.intake import RejectedError, take
+from evaluation.submissions.label_maps import check_label_map, read_header
 from evaluation.submissions.lengths import check_lengths
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
@@ -25,7 +26,7 @@ class Verdict:
     """What is wrong (would be penalised) and what is only remarked on; one line each."""
 
     problems: tuple[str, ...]
-    remarks: tuple[str, ...]
+    messages: tuple[str, ...]
     cases: int
 
 
@@ -38,22 +39,22 @@ def validate(submission: Path, images: Path) -> Verdict:
     cases = find_cases(images).cases
     found = find_submission(submission)
     counts = Counter(case.subject for case in cases)
-    problems, remarks = [found.rejected] if found.rejected else [], [n for n in found.notes if n != found.rejected]
+    problems, messages = [found.rejected] if found.rejected else [], [n for n in found.messages if n != found.rejected]
     for case in cases if not found.rejected else ():
         said = _check_case(found, case, only_case=counts[case.subject] == 1)
         problems += said[0]
-        remarks += said[1]
+        messages += said[1]
     keys = {case_key(case.name) for case in cases} | {case.subject for case in cases}
     for files in (found.label_maps, found.lengths):
         problems += [
             f"{n}: is of no case of the input; would be ignored" for k in files if k not in keys for n in files[k]
         ]
-    return Verdict(tuple(problems), tuple(remarks), len(cases))
+    return Verdict(tuple(problems), tuple(messages), len(cases))
 
 
 def _check_case(found: Submission, case: Case, *, only_case: bool) -> tuple[list[str], list[str]]:
     problems: list[str] = []
-    remarks: list[str] = []
+    messages: list[str] = []
     try:
         grid = read_header(case.image).grid
     except FetaError as error:
@@ -63,21 +64,21 @@ def _check_case(found: Submission, case: Case, *, only_case: bool) -> tuple[list
         try:
             said = check(files, located, grid)
             problems += said[0]
-            remarks += said[1]
+            messages += said[1]
         except RejectedError as error:
             problems.append(error.line)
-    return problems, remarks
+    return problems, messages
 
 
 def _check_map(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:
     with tempfile.TemporaryDirectory(prefix="feta-") as folder:
         copy = take(files.root, located.found(), Path(folder))
-        volume, remarks = check_label_map(copy, grid)
+        volume, messages = check_label_map(copy, grid)
     present = np.zeros(LABEL_COUNT, dtype=np.int64)
     for plane in volume.array:
         present += np.bincount(plane.reshape(-1), minlength=LABEL_COUNT)
     absent = [TISSUE_NAMES[t] for t in TISSUES if not present[t]]
-    return [], [*remarks, *([f"{located.name}: has no {', '.join(absent)}"] if absent else [])]
+    return [], [*messages, *([f"{located.name}: has no {', '.join(absent)}"] if absent else [])]
 
 
 def _check_lengths(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:
@@ -86,4 +87,4 @@ def _check_lengths(files: TeamFiles, located: Located, grid: Grid) -> tuple[list
         found = check_lengths(take(files.root, located.found(), Path(folder)))
     missing = [str(m) for m, reason in zip(MEASUREMENTS, found.reasons, strict=True) if reason]
     unsaid = [f"{located.name}: no {', '.join(missing)}"] if missing and not found.problems else []
-    return [*found.problems, *unsaid], list(found.remarks)
+    return [*found.problems, *unsaid], list(found.messages)

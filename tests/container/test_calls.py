@@ -1,4 +1,4 @@
-"""Every way of calling that spec/submission.md lists, word for word, on the image."""
+"""Every way of calling that the challenge has had, 2021 to 2024, word for word, on the image."""
 
 from __future__ import annotations
 

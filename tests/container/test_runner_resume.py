@@ -160,7 +160,7 @@ def test_a_signal_leaves_no_container(at_work: tuple[Path, subprocess.Popen[str]
     harness.send_signal(number)
     said = harness.communicate(timeout=60)[1]
     assert harness.returncode == 130, said
-    assert "goes on where it was" in said
+    assert "continues where it stopped" in said
     assert rivals.left_behind(output) == []
 
 
@@ -175,7 +175,7 @@ def own_image(tmp_path: Path) -> str:
 
 
 def test_an_image_that_vanishes_is_no_team_s_fault(tmp_path: Path, own_image: str) -> None:
-    """The others go on to their end; the same command goes on when it is back; a finished team needs none."""
+    """The others go on to their end; the same command continues when it is back; a finished team needs none."""
     rivals.write_cohort(tmp_path, 2)
     text = yaml.safe_load(rivals.write_roster(tmp_path / "r.yaml", [Rival("slow", "slow"), Rival("last")]).read_text())
     text["teams"].insert(1, {"name": "own", "image": own_image})

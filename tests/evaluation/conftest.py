@@ -1,4 +1,4 @@
-"""Both paths of the heavy steps, for tests that must hold for each."""
+"""Both backends of the heavy steps, for tests that must hold for each."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-from evaluation.metrics import backend
-from evaluation.metrics import numba_backend as kernels
-from evaluation.metrics import numpy_backend as plain
+from evaluation.metrics import backend, numba_backend, numpy_backend
 
 # A busy machine is no failure.
 settings.register_profile("feta", deadline=None)
 settings.load_profile("feta")
 
 
-@pytest.fixture(params=[plain, kernels], ids=["plain", "compiled"])
+@pytest.fixture(params=[numpy_backend, numba_backend], ids=["numpy", "numba"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The plain path, then the compiled one."""
+    """NumPy's backend, then numba's."""
     monkeypatch.setattr(backend, "load", lambda: request.param)
     return request.param

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluation import cli
+from evaluation.commands.common import FINE, SOME_FAILED, UNUSABLE
 from tests.support.small_brains import write_team, write_truth
 
 NAME = "sub-001_rec-mial"
@@ -34,7 +35,7 @@ def cohort(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 
 def test_score(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.FINE
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == FINE
     said = capsys.readouterr()
     assert "a team" in said.out
     assert "report.html" in said.err
@@ -49,7 +50,7 @@ def test_score(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch,
 
 
 def test_json(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--format", "json", "--no-cache") == cli.FINE
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--format", "json", "--no-cache") == FINE
     json.loads(capsys.readouterr().out)
     assert not (cohort[2] / ".measurements").exists()
 
@@ -63,7 +64,7 @@ def test_pictures_only_on_demand(cohort: tuple[Path, Path, Path], monkeypatch: p
 
 def test_something_missing(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     (cohort[1] / "a team" / "sub-002" / "anat" / "sub-002_rec-mial_T2w_biom.csv").unlink()
-    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.SOME_FAILED
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == SOME_FAILED
 
 
 @pytest.mark.parametrize("option", ["--ga-baseline", "--inter-rater", "--policy"])
@@ -73,7 +74,7 @@ def test_a_file_that_cannot_be_used_is_found_before_anything_is_measured(
 ) -> None:  # fmt: skip
     monkeypatch.setattr("evaluation.scoring.score.run_all", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").write_text('{"TCD": 3}')
-    assert run(monkeypatch, "score", *cohort, option, tmp_path / "file") == cli.UNUSABLE
+    assert run(monkeypatch, "score", *cohort, option, tmp_path / "file") == UNUSABLE
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
@@ -81,7 +82,7 @@ def test_unranked_rows(cohort: tuple[Path, Path, Path], monkeypatch: pytest.Monk
     (tmp_path / "line.json").write_text(json.dumps({m: [1.0, 1.5] for m in ("LCC", "HV", "bBIP", "sBIP", "TCD")}))
     (tmp_path / "rater.json").write_text('{"mape": 5.38}')
     references = ["--ga-baseline", tmp_path / "line.json", "--inter-rater", tmp_path / "rater.json"]
-    assert run(monkeypatch, "score", *cohort, "--jobs", 1, *references) == cli.FINE
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1, *references) == FINE
     with (cohort[2] / "leaderboard_biometry.csv").open() as file:
         unranked = [row for row in csv.DictReader(file) if row["site"] == "all" and not row["rank"]]
     assert [row["team"] for row in unranked] == ["GA baseline", "inter-rater"]
@@ -92,7 +93,7 @@ def test_an_unreadable_true_map_is_told_by_the_status(
     cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     (cohort[0] / f"sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"no map")
-    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == cli.SOME_FAILED
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1) == SOME_FAILED
     assert f"warning: {NAME}: its label maps are left out for every team" in capsys.readouterr().err
     with (cohort[2] / "biometry.csv").open() as file:
         assert all(row["reason"] == "" for row in csv.DictReader(file))
@@ -102,7 +103,7 @@ def test_an_unreadable_true_map_is_told_by_the_status(
 def test_output_among_the_input(
     cohort: tuple[Path, Path, Path], place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert run(monkeypatch, "score", *cohort[:2], cohort[0].parent / place) == cli.UNUSABLE
+    assert run(monkeypatch, "score", *cohort[:2], cohort[0].parent / place) == UNUSABLE
     assert "choose a folder of its own" in capsys.readouterr().err
 
 
@@ -114,18 +115,18 @@ def test_unusable(
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
     root = cohort[0].parent
-    assert run(monkeypatch, "score", *(root / a for a in arguments), "--jobs", 1) == cli.UNUSABLE
+    assert run(monkeypatch, "score", *(root / a for a in arguments), "--jobs", 1) == UNUSABLE
     assert capsys.readouterr().err.count("feta-evaluate: ") == 1
 
 
 @pytest.mark.parametrize("arguments", [(), ("score",), ("score", "a", "b", "c", "--scheme", "none"), ("unknown",)])
 def test_unusable_call(arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, *arguments) == cli.UNUSABLE
+    assert run(monkeypatch, *arguments) == UNUSABLE
 
 
 def test_unwritable_output(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     cohort[2].write_text("a file")
-    assert run(monkeypatch, "score", *cohort) == cli.UNUSABLE
+    assert run(monkeypatch, "score", *cohort) == UNUSABLE
 
 
 def test_compare_maps(
@@ -133,11 +134,11 @@ def test_compare_maps(
 ) -> None:
     truth = cohort[0] / f"sub-001/anat/{NAME}_dseg.nii.gz"
     prediction = cohort[1] / f"=shifted/sub-001/anat/{NAME}_T2w_dseg.nii.gz"
-    assert run(monkeypatch, "compare-maps", truth, prediction) == cli.FINE
+    assert run(monkeypatch, "compare-maps", truth, prediction) == FINE
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:9] == ["label", "tissue", "dice", "vs", "hd95", "ed", "b0", "b1", "b2"]
     assert len(lines) == 9
-    assert run(monkeypatch, "compare-maps", truth, truth, "--format", "json") == cli.FINE
+    assert run(monkeypatch, "compare-maps", truth, truth, "--format", "json") == FINE
     printed = json.loads(capsys.readouterr().out)
     assert [row["dice"] for row in printed["labels"]] == [1] * 7
     assert printed["mean"]["hd95"] == 0
@@ -147,25 +148,25 @@ def test_compare_maps_that_do_not_fit(
     cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     truth = cohort[0] / f"sub-001/anat/{NAME}_dseg.nii.gz"
-    assert run(monkeypatch, "compare-maps", truth, cohort[0] / "participants.tsv") == cli.UNUSABLE
+    assert run(monkeypatch, "compare-maps", truth, cohort[0] / "participants.tsv") == UNUSABLE
     assert "participants.tsv" in capsys.readouterr().err
 
 
 def test_validate(
     cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[0]) == cli.FINE
+    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[0]) == FINE
     assert capsys.readouterr().out == "3 cases, 0 problems, 0 notes\n"
     (cohort[1] / "a team" / "sub-001" / "anat" / f"{NAME}_T2w_dseg.nii.gz").write_bytes(b"")
-    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[0], "--format", "json") == cli.SOME_FAILED
+    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[0], "--format", "json") == SOME_FAILED
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 1
-    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[1]) == cli.UNUSABLE
+    assert run(monkeypatch, "validate", cohort[1] / "a team", cohort[1]) == UNUSABLE
 
 
 def test_runs_as_a_module_without_a_writable_home(tmp_path: Path) -> None:
     """As in a read-only container: numba finds no cache folder but a temporary one."""
-    code = "import numpy as np; from evaluation.metrics import numba_backend as kernels; "
-    code += "print(kernels.count_components(np.ones((2, 2, 2), bool), 6))"
+    code = "import numpy as np; from evaluation.metrics import numba_backend; "
+    code += "print(numba_backend.count_components(np.ones((2, 2, 2), bool), 6))"
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment |= {"TMPDIR": str(tmp_path), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
     for _ in range(2):
@@ -174,7 +175,56 @@ def test_runs_as_a_module_without_a_writable_home(tmp_path: Path) -> None:
     assert (tmp_path / f"feta-numba-{os.getuid()}").stat().st_mode & 0o777 == 0o700
 
 
+def test_the_old_variable_is_warned_of_in_one_line(cohort: tuple[Path, Path, Path]) -> None:
+    """Once, and not again by each process that measures."""
+    call = [sys.executable, "-m", "evaluation", "score", *map(str, cohort), "--jobs", "2", "--format", "json"]
+    environment = os.environ | {"FETA_PLAIN": "1"}
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+    json.loads(done.stdout)
+    warned = [line for line in done.stderr.splitlines() if "FETA_PLAIN" in line]
+    assert warned == [
+        "feta-evaluate: FETA_PLAIN=1 is called FETA_BACKEND=numpy now; the old name goes with the next release"
+    ]
+    assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "arguments"),
+    [
+        ("compare", "compare-editions", ["a", "b", "out"]),
+        ("calibrate-quality", "quality calibrate", ["ratings.csv", "model.json"]),
+        ("estimate-quality", "quality estimate", ["images", "maps", "out.csv"]),
+    ],
+)
+def test_an_old_name_is_hidden_and_does_the_same_with_a_line_of_warning(
+    old: str, new: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    paths = [tmp_path / name for name in arguments]
+    ended = run(monkeypatch, *new.split(), *paths)
+    expected = capsys.readouterr()
+    assert run(monkeypatch, old, *paths) == ended
+    said = capsys.readouterr()
+    warning, rest = said.err.split("\n", 1)
+    assert f"'{old}' is called '{new}' now" in warning
+    assert (said.out, rest) == (expected.out, expected.err)
+    assert run(monkeypatch, "--help") == FINE
+    assert f" {old} " not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "score", "compare-maps", "validate", "run", "status", "analyse", "compare-editions", "quality",
+     "quality calibrate", "quality estimate"],
+)  # fmt: skip
+def test_help_fits_on_a_screen(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert run(monkeypatch, *command.split(), "--help") == FINE
+    assert len(capsys.readouterr().out.splitlines()) <= 40
+
+
 def test_imports_no_torch() -> None:
-    code = "import sys, evaluation.cli, evaluation.scoring.score as s, evaluation.report.write; print('torch' in sys.modules)"
+    modules = "evaluation.cli, evaluation.scoring.score, evaluation.report.write"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -28,7 +28,7 @@ def model() -> Counting:
 def call(tmp_path: Path, model: Counting, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Calls feta-infer in this process and gives its exit status."""
     monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
-    monkeypatch.setattr("inference.runs.models.load_segmenter", model.load)
+    monkeypatch.setattr("inference.runs.run.load_segmenter", model.load)
     monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
 
     def start(*arguments: str | Path) -> int:

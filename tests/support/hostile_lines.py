@@ -53,11 +53,11 @@ def _cohort(folder: Path) -> tuple[Path, Path]:
 
 
 def _told(folder: Path, name: str) -> Told:
-    table, notes = score(folder / "truth", folder / "teams", jobs=1)
+    table, messages = score(folder / "truth", folder / "teams", jobs=1)
     t = table.teams.index("hostile")
     reasons = [*table.reasons[t, 0].ravel().tolist(), *table.length_reasons[t, 0].tolist()]
     code = next((reason for reason in reasons if reason), "")
-    return name, code, " | ".join(notes.teams["hostile"]) or "(nothing to say)"
+    return name, code, " | ".join(messages.teams["hostile"]) or "(nothing to say)"
 
 
 def _changed(path: Path, truth: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evaluation.harness.conventions import Job, make_jobs
+from evaluation.harness.conventions import ContainerJob, make_jobs
 from evaluation.harness.roster import Convention, Exceptions, Roster, Team
 from feta.cases import Case, find_cases
 from tests.support.small_brains import write_truth
@@ -23,5 +23,5 @@ def cases(root: Path, count: int = 2) -> tuple[Case, ...]:
     return find_cases(write_truth(root, count)).cases
 
 
-def first_job(root: Path, convention: str, **exceptions: Any) -> Job:
+def first_job(root: Path, convention: str, **exceptions: Any) -> ContainerJob:
     return make_jobs(team(convention=convention, **exceptions), cases(root))[0]

@@ -9,11 +9,11 @@ import pytest
 
 from evaluation.analysis.domain_shift import analyse, quality_by_site
 from evaluation.analysis.effects import (
-    Measurement,
+    EffectEstimator,
+    effect_estimator,
     effect_of,
     is_seen,
     level_means,
-    measurement,
     shape,
     smallest_visible,
     spread,
@@ -28,17 +28,17 @@ from feta.errors import FetaError
 NOTHING = SetEffects(0.0, 0.0, 0.0, 0.0)
 
 
-def tools_of(study: Study, *names: str, seed: int = 0) -> Measurement:
+def estimator_of(study: Study, *names: str, seed: int = 0) -> EffectEstimator:
     factors = [factor for factor in study.factors if not names or factor.name in names]
-    return measurement(factors, ForestSettings(seed=seed))
+    return effect_estimator(factors, ForestSettings(seed=seed))
 
 
 def test_shap_values_of_all_factors_and_the_mean_add_up_to_the_prediction() -> None:
     study = simulated_study(90, SetEffects(), 0)
-    tools = tools_of(study)
-    forest = grow(tools.design, study.targets["dice"], tools.settings)
-    predicted = forest.predict(tools.design.matrix)
-    rest = predicted - explain(forest, tools.design, np.arange(90)).sum(axis=1)
+    estimator = estimator_of(study)
+    forest = grow(estimator.design, study.targets["dice"], estimator.settings)
+    predicted = forest.predict(estimator.design.matrix)
+    rest = predicted - explain(forest, estimator.design, np.arange(90)).sum(axis=1)
     np.testing.assert_allclose(rest, rest[0], atol=1e-6)
 
 
@@ -52,9 +52,9 @@ def test_a_category_has_a_column_for_each_name_and_two_names_share_one() -> None
 @pytest.mark.parametrize("seed", [0, 1])
 def test_set_effects_of_the_paper_s_sizes_are_recovered_in_order(seed: int) -> None:
     study = simulated_study(2000, SetEffects(), seed)
-    tools = tools_of(study, seed=seed)
-    shap = tools.shap(study.targets["dice"])
-    sizes = [spread(level_means(shap[:, k], tools.levels[k])) for k in range(4)]
+    estimator = estimator_of(study, seed=seed)
+    shap = estimator.shap(study.targets["dice"])
+    sizes = [spread(level_means(shap[:, k], estimator.levels[k])) for k in range(4)]
     quality, age, pathology, site = sizes
     for size, wanted in ((quality, 0.10), (site, 0.075), (age, 0.05)):
         assert abs(size / wanted - 1) < 0.3
@@ -63,32 +63,34 @@ def test_set_effects_of_the_paper_s_sizes_are_recovered_in_order(seed: int) -> N
 
 def test_a_strong_effect_is_seen_and_the_quick_way_agrees() -> None:
     study = simulated_study(80, SetEffects(quality=0.3, age=0.0, site=0.0), 3)
-    tools = tools_of(study, QUALITY)
+    estimator = estimator_of(study, QUALITY)
     dice = study.targets["dice"]
-    effect = effect_of(tools, dice, tools.shap(dice), 0, permutations=19)
+    effect = effect_of(estimator, dice, estimator.shap(dice), 0, permutations=19)
     assert effect.seen
     assert effect.p == pytest.approx(0.05)
     assert effect.size > effect.threshold == effect.null.max()
     assert float(effect.extremes()[0]) < 2 < float(effect.extremes()[1])
-    assert is_seen(tools, dice, 0, permutations=19)
+    assert is_seen(estimator, dice, 0, permutations=19)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_quick_way_agrees_where_there_is_nothing(seed: int) -> None:
     study = simulated_study(40, NOTHING, seed)
-    tools = tools_of(study, PATHOLOGY, seed=seed)
+    estimator = estimator_of(study, PATHOLOGY, seed=seed)
     dice = study.targets["dice"]
-    effect = effect_of(tools, dice, tools.shap(dice), 0, permutations=19)
-    assert is_seen(tools, dice, 0, permutations=19) == effect.seen == (effect.p <= 0.05)
+    effect = effect_of(estimator, dice, estimator.shap(dice), 0, permutations=19)
+    assert is_seen(estimator, dice, 0, permutations=19) == effect.seen == (effect.p <= 0.05)
 
 
 def test_too_few_permutations_see_nothing() -> None:
     study = simulated_study(40, SetEffects(), 0)
-    tools = tools_of(study)
-    effect = effect_of(tools, study.targets["dice"], tools.shap(study.targets["dice"]), 0, permutations=3, visible=True)
+    estimator = estimator_of(study)
+    effect = effect_of(
+        estimator, study.targets["dice"], estimator.shap(study.targets["dice"]), 0, permutations=3, visible=True
+    )
     assert not effect.seen
     assert effect.visible is None
-    assert not is_seen(tools, study.targets["dice"], 0, permutations=3)
+    assert not is_seen(estimator, study.targets["dice"], 0, permutations=3)
 
 
 def test_what_goes_along_with_another_factor_gets_no_credit() -> None:
@@ -96,8 +98,8 @@ def test_what_goes_along_with_another_factor_gets_no_credit() -> None:
     seen = 0
     for seed in range(6):
         study = simulated_study(120, SetEffects(quality=0.0, age=0.0, site=0.1, confounded=True), seed)
-        tools = tools_of(study, QUALITY, SITE, seed=seed)
-        seen += is_seen(tools, study.targets["dice"], 0, permutations=39)
+        estimator = estimator_of(study, QUALITY, SITE, seed=seed)
+        seen += is_seen(estimator, study.targets["dice"], 0, permutations=39)
     assert seen <= 1
 
 
@@ -141,9 +143,9 @@ def test_level_means_leave_small_levels_out() -> None:
 
 def test_levels_that_are_all_small_have_no_extremes() -> None:
     study = simulated_study(40, NOTHING, 0)
-    tools = measurement([category("a", [str(i // 2) for i in range(40)])], ForestSettings())
+    estimator = effect_estimator([category("a", [str(i // 2) for i in range(40)])], ForestSettings())
     dice = study.targets["dice"]
-    effect = effect_of(tools, dice, tools.shap(dice), 0, permutations=1, visible=True)
+    effect = effect_of(estimator, dice, estimator.shap(dice), 0, permutations=1, visible=True)
     assert (effect.size, effect.extremes(), effect.seen) == (0, ("–", "–"), False)
 
 

@@ -21,6 +21,7 @@ from evaluation.analysis.quality_features import (
 )
 from evaluation.analysis.quality_model import calibrate, fit, leaving_out, read_model, read_rated, write_model
 from evaluation.analysis.quality_table import COLUMNS, estimate_folder, read_estimates, write_estimates
+from evaluation.commands.common import FINE, SOME_FAILED
 from feta.errors import FetaError
 from feta.volumes import Volume, write_label_map, write_volume
 from tests.support.small_brains import brain, grid_of
@@ -216,15 +217,15 @@ def test_calibrate_then_estimate_as_they_are_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     model = tmp_path / "model.json"
-    assert run(monkeypatch, "calibrate-quality", made_up_ratings(tmp_path / "ratings.csv"), model) == cli.FINE
+    assert run(monkeypatch, "quality", "calibrate", made_up_ratings(tmp_path / "ratings.csv"), model) == FINE
     assert "199 volumes, 1 left out" in capsys.readouterr().out
     image, labels = volumes()
     write_volume(tmp_path / "in" / "sub-001_T2w.nii.gz", image)
     write_label_map(tmp_path / "maps" / "sub-001_dseg.nii.gz", labels)
-    call = ("estimate-quality", tmp_path / "in", tmp_path / "maps", tmp_path / "quality.csv", "--model", model)
-    assert run(monkeypatch, *call) == cli.FINE
+    call = ("quality", "estimate", tmp_path / "in", tmp_path / "maps", tmp_path / "quality.csv", "--model", model)
+    assert run(monkeypatch, *call) == FINE
     expected = float(read_model(model).estimate(quality_features(image, labels)))
     assert read_estimates(tmp_path / "quality.csv") == {"sub-001": pytest.approx(expected, abs=1e-3)}
     (tmp_path / "maps" / "sub-001_dseg.nii.gz").unlink()
     (tmp_path / "maps" / "sub-002_dseg.nii.gz").touch()
-    assert run(monkeypatch, *call) == cli.SOME_FAILED
+    assert run(monkeypatch, *call) == SOME_FAILED

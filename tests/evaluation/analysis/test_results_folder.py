@@ -14,10 +14,10 @@ from evaluation.analysis.factors import PATHOLOGY, QUALITY, SITE
 from evaluation.analysis.results_folder import Scores, read_results
 from evaluation.analysis.study import study_of, with_participants, with_quality
 from evaluation.report.write import write_outputs
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import CaseInfo, ScoreTable
-from evaluation.submissions.reasons import NO_TRUTH
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from tests.support.made_up_scores import made_up_cases, made_up_table, replaced, scores_of
 
@@ -30,7 +30,7 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def written(table: ScoreTable, folder: Path) -> Scores:
-    write_outputs(folder, table, ScoringNotes())
+    write_outputs(folder, table, ScoringMessages())
     return read_results(folder)
 
 
@@ -57,7 +57,7 @@ def test_nothing_counts_more_than_on_the_leaderboards(tmp_path: Path) -> None:
     table = ScoreTable(
         **{**vars(replaced(table, values=values, length_errors=errors)), "limits": default_policy().limits}
     )
-    write_outputs(tmp_path, table, ScoringNotes(policy=default_policy().as_dict()))
+    write_outputs(tmp_path, table, ScoringMessages(policy=default_policy().as_dict()))
     scores = read_results(tmp_path)
     np.testing.assert_array_equal(scores.values, table.counted)
     np.testing.assert_array_equal(scores.length_errors, table.counted_errors)
@@ -67,7 +67,7 @@ def test_nothing_counts_more_than_on_the_leaderboards(tmp_path: Path) -> None:
 def test_a_case_without_a_true_map_has_no_scores(tmp_path: Path) -> None:
     table = made_up_table(2, 36)
     values, reasons, floor = table.values.copy(), table.reasons.copy(), table.ed_floor.copy()
-    values[:, 4], reasons[:, 4], floor[4] = np.nan, NO_TRUTH, np.nan
+    values[:, 4], reasons[:, 4], floor[4] = np.nan, Reason.NO_TRUTH, np.nan
     scores = written(replaced(table, values=values, reasons=reasons, ed_floor=floor), tmp_path)
     np.testing.assert_array_equal(scores.values, values)
     study = study_of(scores)
@@ -198,7 +198,7 @@ def test_a_table_fills_in_what_the_results_lack(tmp_path: Path) -> None:
 
 def test_results_with_more_columns_are_read(tmp_path: Path) -> None:
     """A later program may say more about a case."""
-    write_outputs(tmp_path, made_up_table(1, 2), ScoringNotes())
+    write_outputs(tmp_path, made_up_table(1, 2), ScoringMessages())
     path = tmp_path / "results.json"
     content = json.loads(path.read_text())
     content["cases"][0]["weather"] = "fine"

@@ -21,8 +21,9 @@ from evaluation.analysis.forest import ForestSettings
 from evaluation.analysis.shift_plots import swarm
 from evaluation.analysis.shift_report import effect_lines, render_analysis, write_analysis
 from evaluation.analysis.simulated import SetEffects, simulated_study
+from evaluation.commands.common import FINE, UNUSABLE
 from evaluation.report.write import write_outputs
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from tests.support.html_page import Page
 from tests.support.made_up_scores import made_up_table
 
@@ -111,7 +112,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("evaluation.report.write.write_report", lambda *_, **__: None)
-    write_outputs(tmp_path / "scores", made_up_table(("a", "b"), 36), ScoringNotes())
+    write_outputs(tmp_path / "scores", made_up_table(("a", "b"), 36), ScoringMessages())
     return tmp_path / "scores"
 
 
@@ -120,7 +121,7 @@ def test_analyse_as_it_is_called(
 ) -> None:
     monkeypatch.setattr("evaluation.analysis.domain_shift.effect_of", quick_effect)
     monkeypatch.setattr("evaluation.analysis.study.RANKED_METRICS", ("dice",))
-    assert run(monkeypatch, "analyse", results, tmp_path / "out", "--team", "b") == cli.FINE
+    assert run(monkeypatch, "analyse", results, tmp_path / "out", "--team", "b") == FINE
     said = capsys.readouterr()
     assert "# Dice, 36 cases" in said.out
     assert "analysis.html" in said.err
@@ -133,10 +134,10 @@ def quick_effect(*arguments: object, **options: object) -> object:
     return effect_of(*arguments, **{**options, "permutations": 1, "visible": False})  # type: ignore[arg-type]
 
 
-def test_compare_as_it_is_called(
+def test_compare_editions_as_it_is_called(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert run(monkeypatch, "compare", results, results, tmp_path / "out") == cli.FINE
+    assert run(monkeypatch, "compare-editions", results, results, tmp_path / "out") == FINE
     assert "36 shared cases" in capsys.readouterr().out
     assert (tmp_path / "out" / "editions.csv").stat().st_size > 0
 
@@ -146,7 +147,7 @@ def test_without_the_extra_one_line_says_so(
 ) -> None:
     known = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "shap" else known(name, *a))
-    assert run(monkeypatch, "analyse", results, tmp_path / "out") == cli.UNUSABLE
+    assert run(monkeypatch, "analyse", results, tmp_path / "out") == UNUSABLE
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert "shap not installed" in lines[0]
@@ -158,5 +159,5 @@ def test_estimates_of_another_table_are_refused(
 ) -> None:
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n")
-    assert run(monkeypatch, "analyse", results, tmp_path / "out", "--quality", other) == cli.UNUSABLE
-    assert "estimate-quality" in capsys.readouterr().err
+    assert run(monkeypatch, "analyse", results, tmp_path / "out", "--quality", other) == UNUSABLE
+    assert "quality estimate" in capsys.readouterr().err

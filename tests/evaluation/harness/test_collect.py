@@ -65,14 +65,14 @@ def test_plain_files_are_taken(tmp_path: Path) -> None:
 def test_nothing_but_plain_files(tmp_path: Path, kind: bytes) -> None:
     files, found = unpacked(tmp_path, ("results/l", kind, b"/etc/passwd"), plain("a"))
     assert files == {"a": b"x"}
-    assert "no plain file" in found.notes[0]
+    assert "no plain file" in found.messages[0]
 
 
 @pytest.mark.parametrize("name", ["../x", "../../x", "a/../../../x", "a/b/c/d/e/f/g/h/i"])
 def test_nothing_outside(tmp_path: Path, name: str) -> None:
     files, found = unpacked(tmp_path, plain(name))
     assert files == {}
-    assert "where no result belongs" in found.notes[0]
+    assert "where no result belongs" in found.messages[0]
 
 
 def test_a_file_through_a_link(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_file_through_a_link(tmp_path: Path) -> None:
 def test_two_of_one_name(tmp_path: Path) -> None:
     files, found = unpacked(tmp_path, plain("a", b"1"), plain("a", b"2"), plain("a/b"))
     assert files == {"a": b"1"}
-    assert len(found.notes) == 2
+    assert len(found.messages) == 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_what_an_unfinished_attempt_left_is_removed(tmp_path: Path, two: tuple[C
     old = tmp_path / "team/sub-001/anat/sub-001_rec-mial_T2w_dseg.nii.gz"
     old.parent.mkdir(parents=True)
     old.write_text("old")
-    mapped, notes = collect(results(tmp_path), two, two, tmp_path / "team")
+    mapped, messages = collect(results(tmp_path), two, two, tmp_path / "team")
     assert mapped == set()
     assert written(tmp_path / "team") == {}
-    assert "no label map" in " ".join(notes)
+    assert "no label map" in " ".join(messages)

@@ -1,4 +1,4 @@
-"""A job's course where the engine does what real ones do rarely."""
+"""How a job ends where the engine does what real ones do rarely."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
+from evaluation.harness.case_state import CaseState
 from evaluation.harness.context import RunContext, RunFolders, log_path
 from evaluation.harness.engine import Ended, Engine, GoneError, RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
 from evaluation.harness.roster import ResourceLimits
 from evaluation.harness.staging import stage
-from evaluation.harness.state import CaseState
 from evaluation.harness.volumes import ResultVolumes
 from feta.errors import FetaError
 from tests.support.made_up_roster import first_job
@@ -92,7 +92,7 @@ class MadeUpEngine:
         return 0
 
 
-def setting(tmp_path: Path, job: Any) -> RunContext:
+def context_of(tmp_path: Path, job: Any) -> RunContext:
     folders = RunFolders(tmp_path / "out")
     (folders.submissions / "a team").mkdir(parents=True)
     stage(job.cases, folders.staged)
@@ -101,9 +101,9 @@ def setting(tmp_path: Path, job: Any) -> RunContext:
 
 def run(tmp_path: Path, engine: MadeUpEngine, stop: Event | None = None, jobs: int = 1, **exceptions: Any) -> CaseState:
     job = first_job(tmp_path / "data", "folder", **exceptions)
-    of, own = setting(tmp_path, job), cast(Engine, engine)
-    with ResultVolumes(own, of, job.team, jobs) as holder:
-        worker = Worker(own, of, holder, None, stop or Event())
+    context, own = context_of(tmp_path, job), cast(Engine, engine)
+    with ResultVolumes(own, context, job.team, jobs) as volumes:
+        worker = Worker(own, context, volumes, None, stop or Event())
         for _ in range(jobs):
             (row,) = run_job(worker, job, 9.0)
     assert (engine.containers, engine.volumes) == ({}, {})

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.conventions import case_id, make_jobs
 from evaluation.harness.engine import Ended
-from evaluation.harness.job import case_state
+from evaluation.harness.outcome import case_state
 from evaluation.harness.record import TeamRun, read_record, write_record
 from evaluation.harness.roster import ResourceLimits, Roster
-from evaluation.harness.run import time_for
 from evaluation.harness.staging import cases_to_run, identity, pack, stage
-from evaluation.harness.state import CaseRow, CaseState, RunState
+from evaluation.harness.state import RunState
 from evaluation.harness.status import MARKS, clock, print_status, seconds_left
+from evaluation.harness.workers import time_for
 from feta.cases import find_cases
 from feta.errors import FetaError
 from tests.support.made_up_roster import cases, roster, team
@@ -221,7 +222,7 @@ def test_status_in_plain_lines_and_json(tmp_path: Path) -> None:
 
 def test_the_runner_is_imported_without_the_engines_library() -> None:
     """The evaluator's image is without it."""
-    code = "import sys; sys.modules['docker'] = None; import evaluation.runner, evaluation.runner_engine"
+    code = "import sys; sys.modules['docker'] = None; import evaluation.harness.run, evaluation.harness.engine"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from evaluation.metrics.measurements import Measured, measure
+from evaluation.metrics.measurements import PairMetrics, measure
 from tests.support.small_brains import brain, volume
 
 
@@ -66,8 +66,8 @@ def test_empty_maps(path: ModuleType) -> None:
 def test_json_and_back(absent: tuple[int, ...]) -> None:
     prediction = np.where(np.isin(noisy(4), absent), 0, noisy(4)).astype(np.uint8)
     measured = measure(volume(brain()), volume(prediction))
-    again = Measured.from_json(json.loads(json.dumps(measured.to_json(), allow_nan=False)))
-    for name in Measured.__dataclass_fields__:
+    again = PairMetrics.from_json(json.loads(json.dumps(measured.to_json(), allow_nan=False)))
+    for name in PairMetrics.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(again, name), getattr(measured, name))
 
 
@@ -76,4 +76,4 @@ def test_json_of_something_else(damaged: dict) -> None:
     whole = measure(volume(brain()), volume(brain())).to_json()
     broken = {} if not damaged else whole | damaged
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Measured.from_json(broken)
+        PairMetrics.from_json(broken)

@@ -1,4 +1,4 @@
-"""The compiled path gives what the plain one gives."""
+"""numba's backend gives what NumPy's gives."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics import backend
-from evaluation.metrics import numba_backend as kernels
-from evaluation.metrics import numpy_backend as plain
+from evaluation.metrics import backend, numba_backend, numba_distances, numpy_backend
 from tests.support.masks import NAMED, Mask, masks, spacings
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3), st.sampled_from([1, 2, 8]))
 def test_surfaces(seed: int, shape: tuple[int, int, int], labels: int) -> None:
     array = np.random.default_rng(seed).integers(0, labels, shape).astype(np.uint8)
-    for one, other in zip(plain.surfaces(array), kernels.surfaces(array), strict=True):
+    for one, other in zip(numpy_backend.surfaces(array), numba_backend.surfaces(array), strict=True):
         np.testing.assert_array_equal(one.positions, other.positions)
         np.testing.assert_array_equal(one.codes, other.codes)
 
@@ -24,14 +22,14 @@ def test_surfaces(seed: int, shape: tuple[int, int, int], labels: int) -> None:
 @settings(max_examples=300)
 @given(masks(), st.sampled_from([6, 26]))
 def test_components(mask: Mask, connectivity: int) -> None:
-    assert kernels.count_components(mask, connectivity) == plain.count_components(mask, connectivity)
+    assert numba_backend.count_components(mask, connectivity) == numpy_backend.count_components(mask, connectivity)
 
 
 @pytest.mark.parametrize("name", NAMED)
 @pytest.mark.parametrize("connectivity", [6, 26])
 def test_components_of_named_masks(name: str, connectivity: int) -> None:
-    expected = plain.count_components(NAMED[name], connectivity)
-    assert kernels.count_components(NAMED[name], connectivity) == expected
+    expected = numpy_backend.count_components(NAMED[name], connectivity)
+    assert numba_backend.count_components(NAMED[name], connectivity) == expected
 
 
 points = st.lists(st.tuples(*[st.integers(0, 40)] * 3), min_size=1, max_size=30, unique=True)
@@ -43,8 +41,8 @@ def test_distances(queries: list, targets: list, spacing: tuple[float, float, fl
     start = np.array(sorted(queries), dtype=np.int32).T
     end = np.array(sorted(targets), dtype=np.int32).T
     weights = np.ones(start.shape[1])
-    expected = plain.nearest_distances(start, end, spacing, weights, share)
-    found = kernels.nearest_distances(start, end, spacing, weights, share)
+    expected = numpy_backend.nearest_distances(start, end, spacing, weights, share)
+    found = numba_backend.nearest_distances(start, end, spacing, weights, share)
     known = np.isfinite(found)
     assert known.mean() >= share
     np.testing.assert_allclose(found[known], expected[known], rtol=1e-12)
@@ -58,22 +56,51 @@ def test_distances_where_a_transform_costs_less_than_a_search() -> None:
     end = np.unique(generator.integers(90, 99, (300, 3)), axis=0).T.astype(np.int32)
     spacing = (0.5, 1.3, 0.7)
     weights = np.ones(start.shape[1])
-    expected = plain.nearest_distances(start, end, spacing, weights, 1.0)
-    np.testing.assert_allclose(kernels.nearest_distances(start, end, spacing, weights, 1.0), expected, rtol=1e-12)
+    expected = numpy_backend.nearest_distances(start, end, spacing, weights, 1.0)
+    np.testing.assert_allclose(numba_backend.nearest_distances(start, end, spacing, weights, 1.0), expected, rtol=1e-12)
 
 
 def test_distances_in_a_volume_one_voxel_thick() -> None:
     start, end = np.array([[0], [0], [0]], dtype=np.int32), np.array([[0], [0], [500]], dtype=np.int32)
-    assert kernels.nearest_distances(start, end, (1.0, 1.0, 0.5), np.ones(1), 1.0).tolist() == [250]
+    assert numba_backend.nearest_distances(start, end, (1.0, 1.0, 0.5), np.ones(1), 1.0).tolist() == [250]
 
 
-def test_plain_path_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert backend.load() is kernels
+def test_numpy_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert backend.load() is numba_backend
     monkeypatch.setenv("FETA_BACKEND", "numpy")
-    assert backend.load() is plain
+    assert backend.load() is numpy_backend
 
 
-def test_compile_all_leaves_nothing_to_compile() -> None:
-    kernels.compile_all()
-    for name in ("_mark", "_row_distances", "_search", "_sweep", "_joined"):
-        assert getattr(kernels, name).signatures
+def test_the_old_variable_still_asks_for_numpy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FETA_BACKEND", "numba")
+    monkeypatch.setenv("FETA_PLAIN", "1")
+    assert [backend.load(), backend.load()] == [numpy_backend] * 2
+    (warning,) = caplog.messages
+    assert "FETA_BACKEND=numpy" in warning
+
+
+def run_all(length: int) -> None:
+    """Every branch of every function, on two voxels that lie so far apart along x."""
+    labels = np.zeros((3, 3, length), dtype=np.uint8)
+    labels[1, 1, 1], labels[1, 1, -2] = 1, 2
+    first, second, *_ = numba_backend.surfaces(labels)
+    for share in (0.5, 1.0):
+        numba_backend.nearest_distances(
+            first.positions, second.positions, (1.0, 1.0, 1.0), np.ones(first.codes.size), share
+        )
+    many = np.repeat(first.positions, 500, axis=1)  # so many that a transform costs less than a search
+    numba_backend.nearest_distances(many, second.positions, (1.0, 1.0, 1.0), np.ones(many.shape[1]), 1.0)
+    for connectivity in (6, 26):
+        numba_backend.count_components(labels > 0, connectivity)
+
+
+def test_a_run_leaves_nothing_to_compile() -> None:
+    kernels = [getattr(numba_backend, name) for name in ("_mark", "_joined")]
+    kernels += [getattr(numba_distances, name) for name in ("_row_distances", "_search", "_sweep")]
+    run_all(120)
+    compiled = [kernel.signatures for kernel in kernels]
+    assert all(compiled)
+    run_all(90)
+    assert [kernel.signatures for kernel in kernels] == compiled

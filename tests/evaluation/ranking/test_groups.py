@@ -13,17 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics.measurements import Measured
+from evaluation.choices import Euler
+from evaluation.metrics.measurements import PairMetrics
 from evaluation.ranking.groups import by_site
 from evaluation.ranking.results import label_means, metric_means
 from evaluation.ranking.schemes import SCHEMES, Ranking, biometry_units, rank_units, segmentation_units
 from evaluation.ranking.stability import bootstrap
 from evaluation.scoring.case_task import CaseResult, Outcome
-from evaluation.scoring.policy import Euler, default_policy
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score import score_table
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth
-from evaluation.submissions.reasons import MISSING_FILE, MISSING_LENGTH
+from evaluation.submissions.reasons import Reason
 from tests.support.made_up_scores import made_up_cases
 
 DIAGONAL = 221.7
@@ -36,7 +37,7 @@ def drawn_outcome(generator: np.random.Generator, in_truth: np.ndarray, betti: n
     in_prediction = generator.random(7) < 0.9
     both, any_ = in_truth & in_prediction, in_truth | in_prediction
     return Outcome(
-        measured=Measured(
+        measured=PairMetrics(
             dice=np.where(any_, np.where(both, generator.integers(0, 5, 7) / 4, 0), np.nan),
             vs=np.where(any_, np.where(both, generator.integers(0, 5, 7) / 4, 0), np.nan),
             hd95=np.where(both, generator.integers(0, 5, 7) * DIAGONAL / 4, np.inf),
@@ -54,10 +55,10 @@ def less_of(outcome: Outcome, generator: np.random.Generator, chance: float, no_
     """The same, less some labels that the truth has, or the whole file; and less some lengths."""
     gone = generator.random(5) < chance
     lengths = np.where(gone, np.nan, outcome.lengths)
-    reasons = tuple(MISSING_LENGTH if is_gone else "" for is_gone in gone)
+    reasons = tuple(Reason.MISSING_LENGTH if is_gone else "" for is_gone in gone)
     measured = outcome.measured
     if no_file or measured is None:
-        return Outcome(None, MISSING_FILE, lengths, reasons)
+        return Outcome(None, Reason.MISSING_FILE, lengths, reasons)
     absent = measured.in_truth & (generator.random(7) < chance)
     kept = replace(
         measured,

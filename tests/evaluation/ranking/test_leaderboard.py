@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 import evaluation.ranking
+from evaluation.choices import RankingScheme
 from evaluation.ranking.baselines import ga_baseline, inter_rater
 from evaluation.ranking.groups import AGE_EDGES, band, by_attribute
-from evaluation.ranking.leaderboard import SEGMENTATION_COLUMNS, as_csv, segmentation_boards
+from evaluation.ranking.leaderboard import SEGMENTATION_COLUMNS, as_csv, segmentation_leaderboards
 from evaluation.ranking.results import as_json, compute_results
-from evaluation.ranking.schemes import SCHEMES, Scheme
+from evaluation.ranking.schemes import SCHEMES
 from evaluation.report.terminal import print_leaderboard
 from evaluation.report.write import write_outputs
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import ScoreTable
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
@@ -59,14 +60,14 @@ def with_gaps() -> ScoreTable:
 
 
 def test_the_cohort_stands_first_then_each_site() -> None:
-    boards = segmentation_boards(made_up_table(3, 9), "paper", 0)
-    assert [board.group.name for board in boards] == ["all", "CHUV", "KISPI", "Vienna"]
-    assert [board.group.size for board in boards] == [9, 3, 3, 3]
+    leaderboards = segmentation_leaderboards(made_up_table(3, 9), "paper", 0)
+    assert [leaderboard.group.name for leaderboard in leaderboards] == ["all", "CHUV", "KISPI", "Vienna"]
+    assert [leaderboard.group.size for leaderboard in leaderboards] == [9, 3, 3, 3]
 
 
 def test_rows_are_in_the_order_of_ranks_and_hold_the_means() -> None:
     table = made_up_table(("b", "a"), 6)
-    first, second = segmentation_boards(table, "paper", 0)[0].rows
+    first, second = segmentation_leaderboards(table, "paper", 0)[0].rows
     assert (first["rank"], first["team"], second["team"]) == (1, "b", "a")
     assert first["dice"] == pytest.approx(table.values[0, ..., 0].mean())
     assert first["ed_floor"] == second["ed_floor"] == pytest.approx(table.ed_floor.mean())
@@ -90,18 +91,18 @@ def less_a_case(table: ScoreTable, case: int) -> ScoreTable:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_case_without_a_true_map_counts_in_no_board_of_maps_and_in_that_of_lengths(scheme: Scheme) -> None:
+def test_a_case_without_a_true_map_counts_in_no_board_of_maps_and_in_that_of_lengths(scheme: RankingScheme) -> None:
     table = made_up_table(4, 7)
-    whole, less = compute_results(without_map(table, 2), ScoringNotes(), scheme=scheme), less_a_case(table, 2)
-    expected = compute_results(less, ScoringNotes(), scheme=scheme)
+    whole, less = compute_results(without_map(table, 2), ScoringMessages(), scheme=scheme), less_a_case(table, 2)
+    expected = compute_results(less, ScoringMessages(), scheme=scheme)
     drawn = ("rank_low", "rank_high")  # other samples of the cases
     for own, other in zip(whole.segmentation, expected.segmentation, strict=True):
         for row, same in zip(own.rows, other.rows, strict=True):
             assert {k: v for k, v in row.items() if k not in drawn} == pytest.approx(
                 {k: v for k, v in same.items() if k not in drawn}
             )
-    lengths = compute_results(table, ScoringNotes(), scheme=scheme).biometry
-    assert [board.rows for board in whole.biometry] == [board.rows for board in lengths]
+    lengths = compute_results(table, ScoringMessages(), scheme=scheme).biometry
+    assert [leaderboard.rows for leaderboard in whole.biometry] == [leaderboard.rows for leaderboard in lengths]
     assert whole.penalties == {team: {} for team in table.teams}
     one, other = whole.significance[0], expected.significance[0]
     np.testing.assert_array_equal(one.p, other.p)
@@ -110,9 +111,9 @@ def test_a_case_without_a_true_map_counts_in_no_board_of_maps_and_in_that_of_len
 
 def test_a_site_without_a_true_map_has_no_board_of_maps(tmp_path: Path) -> None:
     table = without_map(made_up_table(2, 3), 1)
-    results = write_outputs(tmp_path, table, ScoringNotes())
-    assert [board.group.name for board in results.segmentation] == ["all", "CHUV", "KISPI"]
-    assert [board.group.name for board in results.biometry] == ["all", "CHUV", "KISPI", "Vienna"]
+    results = write_outputs(tmp_path, table, ScoringMessages())
+    assert [leaderboard.group.name for leaderboard in results.segmentation] == ["all", "CHUV", "KISPI"]
+    assert [leaderboard.group.name for leaderboard in results.biometry] == ["all", "CHUV", "KISPI", "Vienna"]
     empty = [row for row in rows(tmp_path / "scores.csv") if row["value"] == ""]
     assert {row["subject"] for row in empty} == {"sub-001"}
     assert {row["reason"] for row in empty} == {"no-truth"}
@@ -121,7 +122,7 @@ def test_a_site_without_a_true_map_has_no_board_of_maps(tmp_path: Path) -> None:
 
 def test_files_have_the_promised_columns_and_every_score(tmp_path: Path) -> None:
     table = with_gaps()
-    write_outputs(tmp_path / "out", table, ScoringNotes())
+    write_outputs(tmp_path / "out", table, ScoringMessages())
     scores = rows(tmp_path / "out" / "scores.csv")
     assert list(scores[0]) == ["team", "site", "subject", "case", "label", "metric", "value", "reason"]
     assert len(scores) == table.values.size
@@ -131,15 +132,15 @@ def test_files_have_the_promised_columns_and_every_score(tmp_path: Path) -> None
     lengths = rows(tmp_path / "out" / "biometry.csv")
     assert sum(row["truth_mm"] == "" for row in lengths) == 3
     assert [row["prediction_mm"] for row in lengths].count("") == 1
-    board = rows(tmp_path / "out" / "leaderboard_segmentation.csv")
-    assert list(board[0])[:3] == ["site", "rank", "team"]
-    assert [row["site"] for row in board][:4] == ["all", "all", "all", "CHUV"]
+    leaderboard = rows(tmp_path / "out" / "leaderboard_segmentation.csv")
+    assert list(leaderboard[0])[:3] == ["site", "rank", "team"]
+    assert [row["site"] for row in leaderboard][:4] == ["all", "all", "all", "CHUV"]
     biometry = rows(tmp_path / "out" / "leaderboard_biometry.csv")
     assert {"site", "rank", "team", "mape"} <= set(biometry[0])
 
 
 def test_penalties_are_counted_and_what_is_nobodys_fault_is_not() -> None:
-    results = compute_results(with_gaps(), ScoringNotes())
+    results = compute_results(with_gaps(), ScoringMessages())
     assert results.penalties == {"team-0": {}, "team-1": {"missing-file": 7}, "team-2": {"missing-length": 1}}
     counted = {row["team"]: row["penalties"] for row in results.segmentation[0].rows}
     assert counted == {"team-0": 0, "team-1": 7, "team-2": 0}
@@ -147,11 +148,13 @@ def test_penalties_are_counted_and_what_is_nobodys_fault_is_not() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_results_follow_their_schema(scheme: Scheme, tmp_path: Path) -> None:
+def test_results_follow_their_schema(scheme: RankingScheme, tmp_path: Path) -> None:
     baseline = tmp_path / "ga.json"
     baseline.write_text(json.dumps({str(m): [1.0, 1.5] for m in MEASUREMENTS}))
-    notes = ScoringNotes({"team-0": ["a remark"]}, ["a warning"], {"missing": {"dice": 0}}, {"feta": "0"}, "command")
-    write_outputs(tmp_path, with_gaps(), notes, scheme=scheme, references=[ga_baseline(baseline, with_gaps().cases)])
+    messages = ScoringMessages(
+        {"team-0": ["a remark"]}, ["a warning"], {"missing": {"dice": 0}}, {"feta": "0"}, "command"
+    )
+    write_outputs(tmp_path, with_gaps(), messages, scheme=scheme, references=[ga_baseline(baseline, with_gaps().cases)])
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(found, SCHEMA)
@@ -160,7 +163,7 @@ def test_results_follow_their_schema(scheme: Scheme, tmp_path: Path) -> None:
 
 
 def test_the_schema_refuses_what_is_not_a_result() -> None:
-    found = as_json(compute_results(with_gaps(), ScoringNotes()))
+    found = as_json(compute_results(with_gaps(), ScoringMessages()))
     found["segmentation"][0]["rows"][0]["rank"] = 0
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(found, SCHEMA)
@@ -170,20 +173,20 @@ def test_a_truth_without_lengths_leaves_an_empty_biometry_board(tmp_path: Path) 
     table = made_up_table(2, 4)
     nothing = np.full(table.length_errors.shape, np.nan)
     table = replaced(table, true_lengths=nothing[0], length_errors=nothing)
-    write_outputs(tmp_path, table, ScoringNotes())
+    write_outputs(tmp_path, table, ScoringMessages())
     assert rows(tmp_path / "leaderboard_biometry.csv") == []
     jsonschema.validate(json.loads((tmp_path / "results.json").read_text(encoding="utf-8")), SCHEMA)
 
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_outputs(tmp_path / name, with_gaps(), ScoringNotes(), seed=3)
+        write_outputs(tmp_path / name, with_gaps(), ScoringMessages(), seed=3)
     for file in sorted((tmp_path / "one").iterdir()):
         assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
 
 
 def test_team_names_are_neither_formulas_nor_paths(tmp_path: Path) -> None:
-    write_outputs(tmp_path / "out", made_up_table(HOSTILE, 3), ScoringNotes())
+    write_outputs(tmp_path / "out", made_up_table(HOSTILE, 3), ScoringMessages())
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     names = {row["team"] for row in rows(tmp_path / "out" / "scores.csv")}
     assert not any(name.startswith(("=", "+", "-", "@", "\t")) for name in names)
@@ -200,7 +203,7 @@ def test_the_terminal_gets_a_table_and_a_pipe_gets_tabs() -> None:
         def isatty(self) -> bool:
             return True
 
-    results = compute_results(made_up_table(("[red]x[/red]", "y\x1b[2J"), 4), ScoringNotes())
+    results = compute_results(made_up_table(("[red]x[/red]", "y\x1b[2J"), 4), ScoringMessages())
     pipe, terminal = io.StringIO(), Terminal()
     print_leaderboard(results, file=pipe)
     print_leaderboard(results, file=terminal)
@@ -210,7 +213,7 @@ def test_the_terminal_gets_a_table_and_a_pipe_gets_tabs() -> None:
 
 
 def test_json_on_the_terminal_is_results_json() -> None:
-    results = compute_results(made_up_table(2, 4), ScoringNotes())
+    results = compute_results(made_up_table(2, 4), ScoringMessages())
     stream = io.StringIO()
     print_leaderboard(results, format="json", file=stream)
     jsonschema.validate(json.loads(stream.getvalue()), SCHEMA)
@@ -267,10 +270,10 @@ def test_reference_rows_are_never_ranked_and_come_last(tmp_path: Path) -> None:
     path = tmp_path / "rater.json"
     path.write_text('{"mape": 0.0}')
     table = made_up_table(2, 3)
-    write_outputs(tmp_path, table, ScoringNotes(), references=[inter_rater(path, table.cases)])
-    board = [row for row in rows(tmp_path / "leaderboard_biometry.csv") if row["site"] == "all"]
-    assert [(row["rank"], row["team"]) for row in board][-1] == ("", "inter-rater")
-    assert sorted(row["rank"] for row in board[:-1]) == ["1", "2"]
+    write_outputs(tmp_path, table, ScoringMessages(), references=[inter_rater(path, table.cases)])
+    leaderboard = [row for row in rows(tmp_path / "leaderboard_biometry.csv") if row["site"] == "all"]
+    assert [(row["rank"], row["team"]) for row in leaderboard][-1] == ("", "inter-rater")
+    assert sorted(row["rank"] for row in leaderboard[:-1]) == ["1", "2"]
 
 
 @pytest.mark.parametrize(

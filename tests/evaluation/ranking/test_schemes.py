@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from evaluation.ranking.schemes import SCHEMES, Scheme, as_costs, min_ranks, rank
+from evaluation.choices import RankingScheme
+from evaluation.ranking.schemes import SCHEMES, as_costs, min_ranks, rank
 from tests.support.made_up_scores import made_up_table, replaced
 
 
@@ -51,7 +52,7 @@ def test_biometry_pools_all_pairs_whose_truth_exists() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_cohort_without_true_lengths_has_no_biometry_ranking(scheme: Scheme) -> None:
+def test_a_cohort_without_true_lengths_has_no_biometry_ranking(scheme: RankingScheme) -> None:
     table = made_up_table(3, 6)
     nothing = replaced(
         table, true_lengths=np.full((6, 5), np.nan), length_errors=np.full(table.length_errors.shape, np.nan)
@@ -62,7 +63,7 @@ def test_a_cohort_without_true_lengths_has_no_biometry_ranking(scheme: Scheme) -
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_length_that_no_case_has_changes_nothing(scheme: Scheme) -> None:
+def test_a_length_that_no_case_has_changes_nothing(scheme: RankingScheme) -> None:
     table = made_up_table(4, 6)
     truth, errors = table.true_lengths.copy(), table.length_errors.copy()
     truth[:, 2], errors[..., 2] = np.nan, np.nan
@@ -73,7 +74,7 @@ def test_a_length_that_no_case_has_changes_nothing(scheme: Scheme) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("cases", [3, 180])
-def test_equal_teams_tie_whatever_the_order_of_sums(scheme: Scheme, cases: int) -> None:
+def test_equal_teams_tie_whatever_the_order_of_sums(scheme: RankingScheme, cases: int) -> None:
     table = made_up_table(1, cases)
     copies = replaced(
         table,
@@ -94,7 +95,7 @@ def test_min_ranks_equal_scipys(values: list[float]) -> None:
 
 @given(st.integers(2, 6), st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from(SCHEMES))
 @settings(max_examples=60, deadline=None)
-def test_the_order_of_the_teams_changes_no_rank(teams: int, cases: int, seed: int, scheme: Scheme) -> None:
+def test_the_order_of_the_teams_changes_no_rank(teams: int, cases: int, seed: int, scheme: RankingScheme) -> None:
     table = made_up_table(teams, cases, seed)
     turned = replaced(
         table,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, wilcoxon
 
+from evaluation.choices import RankingScheme
 from evaluation.ranking.schemes import (
     SCHEMES,
-    Scheme,
     biometry_units,
     final_scores,
     min_ranks,
@@ -46,7 +46,7 @@ def resampled(table: ScoreTable, weights: np.ndarray) -> ScoreTable:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_sample_ranks_as_the_resampled_cohort_does(scheme: Scheme) -> None:
+def test_a_sample_ranks_as_the_resampled_cohort_does(scheme: RankingScheme) -> None:
     table = made_up_table(5, 13, seed=3)
     truth, errors = table.true_lengths.copy(), table.length_errors.copy()
     truth[::3, 1], errors[:, ::3, 1] = np.nan, np.nan

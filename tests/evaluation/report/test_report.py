@@ -16,10 +16,10 @@ import pytest
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.results import Results, compute_results
 from evaluation.report import figures
+from evaluation.report.cells import p_value
 from evaluation.report.page_content import render
-from evaluation.report.tables import p_value
 from evaluation.report.worst_cases import draw
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import ScoreTable
 from tests.support.html_page import Page
@@ -35,7 +35,7 @@ def hostile_results() -> Results:
     lengths, reasons = table.lengths.copy(), table.reasons.copy()
     lengths[0] = np.nan
     reasons[0, 0] = ATTACK[:40]
-    notes = ScoringNotes(
+    messages = ScoringMessages(
         teams={ATTACK: [ATTACK]},
         warnings=[ATTACK],
         policy={ATTACK: {"x": ATTACK}},
@@ -43,7 +43,7 @@ def hostile_results() -> Results:
         command=ATTACK,
     )
     rater = Reference("inter-rater", ATTACK, lengths=table.true_lengths * 1.02)
-    return compute_results(replaced(table, lengths=lengths, reasons=reasons), notes, references=[rater])
+    return compute_results(replaced(table, lengths=lengths, reasons=reasons), messages, references=[rater])
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_p_values_are_short(p: float, text: str) -> None:
 
 @pytest.mark.usefixtures("no_plots")
 def test_every_p_can_be_read_without_a_pointer() -> None:
-    results = compute_results(made_up_table(4, 30), ScoringNotes())
+    results = compute_results(made_up_table(4, 30), ScoringMessages())
     page = Page(render(results))
     shown = re.findall(r"p (<\.001|\.\d+|1)(?!\d)", " ".join(page.text.split()))
     expected = [p_value(float(p)) for test in results.significance for p in test.p[~np.eye(4, dtype=bool)]]
@@ -146,10 +146,10 @@ def test_what_counts_less_than_it_is_is_told() -> None:
     values = table.values.copy()
     values[1, 2, 3, 3] = 4321
     limited = replace(replaced(table, values=values), limits=default_policy().limits)
-    text = " ".join(Page(render(compute_results(limited, ScoringNotes()))).text.split())
+    text = " ".join(Page(render(compute_results(limited, ScoringMessages()))).text.split())
     assert "No ED counts more than 1000, which a missing label costs; 1 measured more." in text
     assert "No error counts more than 100 %, which a missing length costs." in text
-    assert "counts more" not in Page(render(compute_results(table, ScoringNotes()))).text
+    assert "counts more" not in Page(render(compute_results(table, ScoringMessages()))).text
 
 
 def without_lengths(table: ScoreTable) -> ScoreTable:
@@ -161,7 +161,7 @@ def without_lengths(table: ScoreTable) -> ScoreTable:
     "table", [made_up_table(1, 1), without_lengths(made_up_table(2, 2))], ids=["one", "no lengths"]
 )
 def test_small_cohorts_have_a_report_too(table: ScoreTable) -> None:
-    page = Page(render(compute_results(table, ScoringNotes())))
+    page = Page(render(compute_results(table, ScoringMessages())))
     assert "Every score of every team was measured." in page.text
     assert ("Bland–Altman" in page.text) == bool(np.isfinite(table.true_lengths).any())
 
@@ -170,20 +170,20 @@ def test_a_site_without_a_true_map_is_shown_by_its_lengths() -> None:
     table = made_up_table(2, 6)
     values, floor = table.values.copy(), table.ed_floor.copy()
     values[:, [1, 4]], floor[[1, 4]] = np.nan, np.nan
-    page = Page(render(compute_results(replaced(table, values=values, ed_floor=floor), ScoringNotes())))
+    page = Page(render(compute_results(replaced(table, values=values, ed_floor=floor), ScoringMessages())))
     assert "nan" not in page.text.casefold().split()
     assert "Vienna" in page.text
 
 
 def test_plots_are_made_twice_the_same() -> None:
-    results = compute_results(made_up_table(2, 3), ScoringNotes())
+    results = compute_results(made_up_table(2, 3), ScoringMessages())
     assert figures.blobs(results) == figures.blobs(results)
     assert figures.podiums(results) == figures.podiums(results)
 
 
 def test_pictures_are_shown_only_when_asked_for_worst_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.report.figures.data_uri", lambda figure: "data:,")
-    results = compute_results(made_up_table(2, 12), ScoringNotes())
+    results = compute_results(made_up_table(2, 12), ScoringMessages())
     labels = np.zeros((6, 7, 8), dtype=np.uint8)
     labels[1:4, 2:5, 3:6] = 2
     png = draw(labels, np.roll(labels, 1, axis=0), (1.0, 0.8, 0.5))

@@ -7,8 +7,8 @@ import dataclasses
 from evaluation.harness.record import TeamRun
 from evaluation.ranking.results import as_json, compute_results
 from evaluation.report.page_content import render
-from evaluation.report.tables import run_table
-from evaluation.scoring.messages import ScoringNotes
+from evaluation.report.run_table import run_table
+from evaluation.scoring.messages import ScoringMessages
 from tests.support.made_up_scores import made_up_table
 
 PLAIN = TeamRun("i:1", "sha256:1", "folder", "GPU 0", (), "", {"done": 9, "timed-out": 3}, 61.0)
@@ -30,12 +30,12 @@ def test_a_row_a_team_and_a_column_a_state_that_occurs() -> None:
 
 def test_no_runner_no_table() -> None:
     assert run_table({}) is None
-    page = render(compute_results(made_up_table(2, 4), ScoringNotes()))
+    page = render(compute_results(made_up_table(2, 4), ScoringMessages()))
     assert 'id="runs"' not in page
 
 
 def test_exceptions_stand_on_the_page_as_text() -> None:
-    results = compute_results(made_up_table(("a", "b"), 4), ScoringNotes(runs={"a": PLAIN, "b": EXCEPTED}))
+    results = compute_results(made_up_table(("a", "b"), 4), ScoringMessages(runs={"a": PLAIN, "b": EXCEPTED}))
     page = render(results)
     assert 'id="runs"' in page
     assert "root, shared memory 9 MB (&lt;b&gt;old&lt;/b&gt;)" in page

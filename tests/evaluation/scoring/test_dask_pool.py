@@ -65,9 +65,9 @@ def test_a_worker_is_killed_and_nothing_is_lost(cohort: tuple[Path, Path], worke
         if done == 1:
             os.kill(victims[0], signal.SIGKILL)
 
-    table, notes = score(*cohort, scheduler=workers.scheduler_address, progress=kill_one)
+    table, messages = score(*cohort, scheduler=workers.scheduler_address, progress=kill_one)
     same(table, expected)
-    assert notes.teams == said.teams
+    assert messages.teams == said.teams
     assert seen == list(range(CASES + 1))
     assert set(table.reasons[0, 2].ravel()) == {"unsafe-file"}
 
@@ -86,9 +86,9 @@ def test_a_map_that_kills_every_worker_costs_its_team_alone(
 
     monkeypatch.setattr(cluster, "run_case", deadly)
     monkeypatch.setattr(workers.scheduler, "allowed_failures", 0)
-    table, notes = score(*cohort, scheduler=workers.scheduler_address)
+    table, messages = score(*cohort, scheduler=workers.scheduler_address)
     assert set(table.reasons[0, 0].ravel()) == {"not-measured"}
-    assert "ended the process" in notes.teams["bad"][0]
+    assert "ended the process" in messages.teams["bad"][0]
     np.testing.assert_array_equal(table.length_errors, expected.length_errors)
     np.testing.assert_array_equal(table.values[1], expected.values[1])
 

@@ -1,4 +1,4 @@
-"""The penalties of spec/metrics.md, and that failing never pays."""
+"""The penalties of evaluation/scoring/policy.yaml, and that failing never pays."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.choices import Euler
 from evaluation.metrics.measurements import measure
-from evaluation.scoring.policy import (
-    Euler,
-    default_policy,
-    ed_floor,
-    fill_lengths,
-    fill_topology,
-    missing_case,
-    read_policy,
-    score_pair,
-)
+from evaluation.scoring.penalties import ed_floor, fill_lengths, fill_topology, missing_case, score_pair
+from evaluation.scoring.policy import default_policy, read_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreCaps
-from evaluation.submissions.reasons import ABSENT_IN_BOTH, EXTRA_LABEL, MISSING_LABEL
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from tests.support.small_brains import brain, volume
 
@@ -45,13 +38,13 @@ def test_label_missing_in_the_prediction() -> None:
     assert np.isnan(values[5, 3:]).all()
     fill_topology(values[None, None], default_policy())
     assert values[5, 3:].tolist() == [1000] * 4
-    assert set(reasons[5]) == {MISSING_LABEL}
+    assert set(reasons[5]) == {Reason.MISSING_LABEL}
 
 
 def test_label_in_the_prediction_only() -> None:
     values, reasons = scored(without(brain(), 6), brain())
     assert values[5, :4] == pytest.approx([0, 0, DIAGONAL, 0])
-    assert reasons[5, :4].tolist() == [EXTRA_LABEL] * 3 + [""]
+    assert reasons[5, :4].tolist() == [Reason.EXTRA_LABEL] * 3 + [""]
 
 
 @pytest.mark.parametrize(("euler", "ed_of_5", "ed_of_2"), [("table", 1, 2), ("reference", 0, 0)])
@@ -60,7 +53,7 @@ def test_label_in_neither(euler: Euler, ed_of_5: int, ed_of_2: int) -> None:
     values, reasons = scored(labels, labels, euler)
     assert values[4, :4].tolist() == [1, 1, 0, ed_of_5]
     assert values[1, :4].tolist() == [1, 1, 0, ed_of_2]
-    assert reasons[4, :4].tolist() == [ABSENT_IN_BOTH] * 3 + [""]
+    assert reasons[4, :4].tolist() == [Reason.ABSENT_IN_BOTH] * 3 + [""]
 
 
 def test_missing_case() -> None:

@@ -13,7 +13,7 @@ from evaluation.scoring import cache as cache_module
 from evaluation.scoring import case_task as tasks
 from evaluation.scoring.score import score
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from evaluation.submissions.reasons import NO_TRUTH
+from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.labels import EXPECTED_BETTI, TISSUES, euler
 from feta.volumes import write_label_map
@@ -42,7 +42,7 @@ def same(one: ScoreTable, other: ScoreTable) -> None:
 def test_good_and_perfect(cohort: tuple[Path, Path]) -> None:
     truth, submissions = cohort
     write_team(submissions / "perfect", 2)
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert table.teams == ("good", "perfect")
     assert value(table, "perfect", "dice").tolist() == [1] * 7
     assert value(table, "perfect", "ed").tolist() == table.ed_floor[0].tolist()
@@ -51,7 +51,7 @@ def test_good_and_perfect(cohort: tuple[Path, Path]) -> None:
     assert table.length_errors[1].max() == 0
     assert table.true_lengths[1] == pytest.approx(np.array(LENGTHS) + 2)
     assert not (table.reasons != "").any()
-    assert notes.teams == {"good": [], "perfect": []}
+    assert messages.teams == {"good": [], "perfect": []}
     assert [c.site for c in table.cases] == ["B", "A"]
 
 
@@ -64,13 +64,13 @@ def test_rejected_maps_cost_the_penalty_and_nobody_else(cohort: tuple[Path, Path
     path = team / f"sub-001/anat/{NAME}_T2w_dseg.nii.gz"
     path.unlink()
     make(path, truth / f"sub-001/anat/{NAME}_dseg.nii.gz")
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert set(table.reasons[table.teams.index("bad"), 0].ravel()) == {reason}
     assert value(table, "bad", "dice").tolist() == [0] * 7
     assert value(table, "bad", "ed").tolist() == [1000] * 7
     assert value(table, "bad", "dice", case=1).tolist() == [1] * 7
-    assert notes.teams["bad"]
-    assert all(len(line.splitlines()) == 1 for line in notes.teams["bad"])
+    assert messages.teams["bad"]
+    assert all(len(line.splitlines()) == 1 for line in messages.teams["bad"])
     np.testing.assert_array_equal(table.values[table.teams.index("good")], alone.values[0])
 
 
@@ -82,10 +82,10 @@ def test_accepted_maps_are_measured(cohort: tuple[Path, Path], name: str) -> Non
     path = team / f"sub-001/anat/{NAME}_T2w_dseg.nii.gz"
     path.unlink()
     make(path, truth / f"sub-001/anat/{NAME}_dseg.nii.gz")
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert not (table.reasons != "").any()
     assert value(table, "odd", "dice").tolist() == [1] * 7
-    assert len(notes.teams["odd"]) == bool(remark)
+    assert len(messages.teams["odd"]) == bool(remark)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -94,14 +94,14 @@ def test_tables_of_lengths(cohort: tuple[Path, Path], name: str) -> None:
     text, survive, remark = TABLES[name]
     team = write_team(submissions / "team", 2)
     (team / f"sub-001/anat/{NAME}_T2w_biom.csv").write_text(text, encoding="utf-8")
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     t = table.teams.index("team")
     assert (table.length_reasons[t, 0] == "").sum() == survive
     measured = table.length_reasons[t, 0] == ""
     assert table.length_errors[t, 0][measured] == pytest.approx(0)
     assert (table.length_errors[t, 0][~measured] == 100).all()
-    assert any(remark in line for line in notes.teams["team"]) or not (remark or survive < 5)
-    assert bool(notes.teams["team"]) == (survive < 5 or bool(remark))
+    assert any(remark in line for line in messages.teams["team"]) or not (remark or survive < 5)
+    assert bool(messages.teams["team"]) == (survive < 5 or bool(remark))
 
 
 @pytest.mark.parametrize("cell", ["SECRET", "-7654321", "7654321", "1e7654321", "=7654321"])
@@ -110,17 +110,17 @@ def test_what_a_submission_writes_is_not_quoted(cohort: tuple[Path, Path], cell:
     truth, submissions = cohort
     path = write_team(submissions / "bad", 2) / f"sub-001/anat/{NAME}_T2w_biom.csv"
     path.write_text(f"SECRET\tLCC\tSECRET\nSECRET\t{cell}\tSECRET\n")
-    _, notes = score(truth, submissions, jobs=1)
-    assert any("LCC" in line for line in notes.teams["bad"])
-    assert not any(word in line for line in notes.teams["bad"] for word in ("SECRET", "7654321"))
+    _, messages = score(truth, submissions, jobs=1)
+    assert any("LCC" in line for line in messages.teams["bad"])
+    assert not any(word in line for line in messages.teams["bad"] for word in ("SECRET", "7654321"))
 
 
 def test_a_link_in_place_of_a_team(cohort: tuple[Path, Path]) -> None:
     truth, submissions = cohort
     (submissions / "linked").symlink_to(truth)
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert set(table.reasons[1].ravel()) == {"unsafe-file"}
-    assert "link" in notes.teams["linked"][0]
+    assert "link" in messages.teams["linked"][0]
 
 
 def test_what_was_measured_is_not_measured_again(
@@ -206,14 +206,14 @@ def test_an_unreadable_true_map_takes_the_maps_away_and_no_length(cohort: tuple[
     truth, submissions = cohort
     expected, _ = score(truth, submissions, jobs=1)
     (truth / f"sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"no map")
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert table.mapped.tolist() == [False, True]
-    assert set(table.reasons[0, 0].ravel()) == {NO_TRUTH}
+    assert set(table.reasons[0, 0].ravel()) == {Reason.NO_TRUTH}
     assert np.isnan(table.values[:, 0]).all()
     np.testing.assert_array_equal(table.values[:, 1], expected.values[:, 1])
     np.testing.assert_array_equal(table.length_errors, expected.length_errors)
     assert set(table.length_reasons.ravel()) == {""}
-    assert any("left out for every team" in line for line in notes.warnings)
+    assert any("left out for every team" in line for line in messages.warnings)
     (truth / "sub-002/anat/sub-002_rec-mial_dseg.nii.gz").write_bytes(b"no map")
     with pytest.raises(FetaError, match="no label map of the truth"):
         score(truth, submissions, jobs=1)
@@ -225,20 +225,20 @@ def test_truth_of_links_is_fine(cohort: tuple[Path, Path]) -> None:
     path = truth / f"sub-001/anat/{NAME}_dseg.nii.gz"
     path.rename(truth / "object")
     path.symlink_to(truth / "object")
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert len(table.cases) == 2
-    assert notes.warnings == []
+    assert messages.warnings == []
 
 
 def test_without_tables(cohort: tuple[Path, Path]) -> None:
     truth, submissions = cohort
     (truth / "participants.tsv").unlink()
     (truth / "biometry.tsv").unlink()
-    table, notes = score(truth, submissions, jobs=1)
+    table, messages = score(truth, submissions, jobs=1)
     assert {case.site for case in table.cases} == {"unknown"}
     assert np.isnan(table.length_errors).all()
     assert set(table.length_reasons.ravel()) == {"no-truth"}
-    assert len(notes.warnings) == 2
+    assert len(messages.warnings) == 2
 
 
 def test_lengths_below_derivatives(cohort: tuple[Path, Path]) -> None:
@@ -275,11 +275,11 @@ def test_a_process_that_dies(cohort: tuple[Path, Path], monkeypatch: pytest.Monk
     team = write_team(submissions / "deadly", 2)
     (team / "sub-002/anat/sub-002_rec-mial_T2w_dseg.nii.gz").unlink()
     monkeypatch.setattr("evaluation.scoring.process_pool.run_case", _die)
-    table, notes = score(truth, submissions, jobs=2)
+    table, messages = score(truth, submissions, jobs=2)
     assert set(table.reasons[0, 0].ravel()) == {"not-measured"}
     assert set(table.reasons[0, 1].ravel()) == {"missing-file"}
     assert set(table.length_reasons[0].ravel()) == {""}
-    assert "ended the process" in notes.teams["deadly"][0]
+    assert "ended the process" in messages.teams["deadly"][0]
     np.testing.assert_array_equal(table.values[1], expected.values[0])
 
 
@@ -287,10 +287,10 @@ def test_a_truth_that_ends_its_process(cohort: tuple[Path, Path], monkeypatch: p
     truth, submissions = cohort
     expected, _ = score(truth, submissions, jobs=1)
     monkeypatch.setattr("evaluation.scoring.process_pool.run_case", _die_of_a_truth)
-    table, notes = score(truth, submissions, jobs=2)
+    table, messages = score(truth, submissions, jobs=2)
     assert table.mapped.tolist() == [True, False]
     np.testing.assert_array_equal(table.length_errors, expected.length_errors)
-    assert any("sub-002" in line and "left out for every team" in line for line in notes.warnings)
+    assert any("sub-002" in line and "left out for every team" in line for line in messages.warnings)
 
 
 def test_a_fault_of_the_evaluator_stops_nothing(

@@ -42,14 +42,14 @@ def test_layouts(tmp_path: Path, place: str) -> None:
     found = find_submission(team)
     assert [str(p) for p in found.label_maps["sub-001"]] == [f"{place}sub-001_T2w_dseg.nii.gz"]
     assert [str(p) for p in found.lengths["sub-001"]] == [f"{place}sub-001_T2w_biom.csv"]
-    assert found.notes == []
+    assert found.messages == []
 
 
 @pytest.mark.parametrize("place", ["sub-002/anat/", "sub-001/", "sub-001/func/", "results/", "sub-001/anat/old/"])
 def test_results_elsewhere_are_not_taken(tmp_path: Path, place: str) -> None:
     found = find_submission(touch(tmp_path / "us", f"{place}sub-001_T2w_dseg.nii.gz"))
     assert not found.label_maps
-    assert len(found.notes) == 1
+    assert len(found.messages) == 1
 
 
 def test_other_files_are_noted_and_links_not_followed(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_other_files_are_noted_and_links_not_followed(tmp_path: Path) -> None:
     (team / "sub-002").symlink_to(tmp_path / "them" / "sub-002")
     found = find_submission(team)
     assert not found.label_maps
-    assert sorted(found.notes) == ["notes.txt: is no result; ignored", "sub-002: is a link; not followed"]
+    assert sorted(found.messages) == ["notes.txt: is no result; ignored", "sub-002: is a link; not followed"]
 
 
 def test_derived_maps_are_ignored(tmp_path: Path) -> None:

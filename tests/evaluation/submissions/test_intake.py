@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from evaluation.submissions import intake
-from evaluation.submissions.intake import RejectedError, check_label_map, printable, take
+from evaluation.submissions.intake import RejectedError, printable, take
+from evaluation.submissions.label_maps import check_label_map
 from tests.support.hostile import ACCEPTED, REJECTED, SHAPE, Maker, make_device
 from tests.support.small_brains import grid_of, write_truth
 
@@ -51,10 +52,10 @@ def test_accepted(name: str, truth: Path, team: Path, tmp_path: Path) -> None:
     make, remark = ACCEPTED[name]
     make(team / "map.nii.gz", truth)
     copy = take(team, PurePosixPath("map.nii.gz"), tmp_path, identity(truth))
-    volume, remarks = check_label_map(copy, grid_of(SHAPE))
+    volume, messages = check_label_map(copy, grid_of(SHAPE))
     assert volume.array.any()
-    assert len(remarks) == bool(remark)
-    assert all(remark in line for line in remarks)
+    assert len(messages) == bool(remark)
+    assert all(remark in line for line in messages)
 
 
 def test_copy_is_private(truth: Path, team: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def team(tmp_path: Path) -> Path:
 
 def test_nothing_wrong(images: Path, team: Path) -> None:
     verdict = validate(team, images)
-    assert (verdict.problems, verdict.remarks, verdict.cases) == ((), (), 2)
+    assert (verdict.problems, verdict.messages, verdict.cases) == ((), (), 2)
 
 
 @pytest.mark.parametrize("name", [n for n in REJECTED if n != "hard link to the truth"])
@@ -51,7 +51,7 @@ def test_what_would_be_accepted(images: Path, team: Path, name: str) -> None:
     make(path, images / f"sub-001/anat/{NAME}_dseg.nii.gz")
     verdict = validate(team, images)
     assert verdict.problems == ()
-    assert len(verdict.remarks) == bool(remark)
+    assert len(verdict.messages) == bool(remark)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -60,8 +60,8 @@ def test_lengths(images: Path, team: Path, name: str) -> None:
     (team / f"sub-001/anat/{NAME}_T2w_biom.csv").write_text(text, encoding="utf-8")
     verdict = validate(team, images)
     assert bool(verdict.problems) == (survive < 5)
-    lines = verdict.problems if survive < 5 else verdict.remarks
-    assert any(remark in line for line in lines) if remark else not verdict.remarks
+    lines = verdict.problems if survive < 5 else verdict.messages
+    assert any(remark in line for line in lines) if remark else not verdict.messages
 
 
 def test_absent_structures_are_remarked_on(images: Path, team: Path) -> None:
@@ -69,7 +69,7 @@ def test_absent_structures_are_remarked_on(images: Path, team: Path) -> None:
     write_label_map(team / f"sub-001/anat/{NAME}_T2w_dseg.nii.gz", volume(labels))
     verdict = validate(team, images)
     assert verdict.problems == ()
-    assert verdict.remarks == (f"sub-001/anat/{NAME}_T2w_dseg.nii.gz: has no cerebellum",)
+    assert verdict.messages == (f"sub-001/anat/{NAME}_T2w_dseg.nii.gz: has no cerebellum",)
 
 
 def test_results_of_no_case(images: Path, team: Path) -> None:

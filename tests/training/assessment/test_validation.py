@@ -103,7 +103,7 @@ def measure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         raise LoadedError
 
     for name in ("validation.Segmenter", "topology_report.Segmenter", "topology_report.warm_up"):
-        monkeypatch.setattr(f"training.{name}", loaded)
+        monkeypatch.setattr(f"training.assessment.{name}", loaded)
     return MEASURES[request.param]
 
 

@@ -26,7 +26,7 @@ from training.engine.optimisers import LoopSettings
 ROOT = Path(__file__).parents[3]
 #: The command line in float32: in bfloat16 a sum of rounded gradients is not the rounded sum.
 FLOAT32 = (
-    "import torch, inference.device; inference.device.cpu_dtype = lambda: torch.float32\n"
+    "import torch, inference.networks.device as d; d.cpu_dtype = lambda: torch.float32\n"
     "from training.cli import main; main()"
 )
 pytestmark = pytest.mark.slow

@@ -1,0 +1,173 @@
+"""Commands that measure: all teams, one pair of label maps, one submission before the deadline."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evaluation.choices import RankingScheme
+from evaluation.commands.common import (
+    EPILOG,
+    FINE,
+    SOME_FAILED,
+    EulerOption,
+    FormatOption,
+    SeedOption,
+    check_output,
+    command_line,
+    report_page,
+    report_warnings,
+)
+
+# What only one command needs is imported in it: `--help` and `validate` must answer at once.
+
+if TYPE_CHECKING:
+    from evaluation.scoring.messages import ScoringMessages
+    from evaluation.scoring.score_table import ScoreTable
+
+_SHOWN_LINES = 20
+
+app = typer.Typer()
+
+
+TruthArgument = Annotated[
+    Path, typer.Argument(help="Ground truth, BIDS: sub-*/anat/*_dseg.nii.gz, participants.tsv, biometry.tsv.")
+]
+SchemeOption = Annotated[RankingScheme, typer.Option(help="How teams are ranked.")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A dask scheduler: tcp://host:8786."),
+]
+PolicyOption = Annotated[Path | None, typer.Option(help="YAML with other penalties.")]
+CacheOption = Annotated[
+    Path | None, typer.Option(help="Where measurements are kept.", show_default="OUTPUT/.measurements")
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Measure everything anew, keep nothing.")]
+BaselineOption = Annotated[
+    Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]}: lengths from the age, an unranked row.")
+]
+RaterOption = Annotated[Path | None, typer.Option(help="A second rater's lengths or mean errors, an unranked row.")]
+PicturesOption = Annotated[bool, typer.Option("--pictures", help="Show worst cases in the report (test data!).")]
+
+
+@app.command(epilog=EPILOG)
+def score(
+    truth: TruthArgument,
+    submissions: Annotated[Path, typer.Argument(help="One folder for each team.")],
+    output: Annotated[Path, typer.Argument(help="Folder for tables, leaderboards and the report.")],
+    euler: EulerOption = "table",
+    scheme: SchemeOption = "paper",
+    seed: SeedOption = 0,
+    jobs: JobsOption = None,
+    scheduler: SchedulerOption = None,
+    policy: PolicyOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    ga_baseline: BaselineOption = None,
+    inter_rater: RaterOption = None,
+    pictures: PicturesOption = False,
+    format_: FormatOption = "table",
+) -> None:
+    """Score and rank all teams."""
+    from evaluation.harness.record import read_record
+    from evaluation.ranking.baselines import read_references
+    from evaluation.scoring.policy import default_policy, read_policy
+    from evaluation.scoring.truth import read_truth
+
+    # Whatever can be wrong with the call is found in the first second, before hours of measuring.
+    check_output(output, truth, submissions)
+    penalties = read_policy(policy) if policy else default_policy()
+    references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
+    runs = read_record(submissions)
+    from evaluation.report.progress import progress_bar
+    from evaluation.report.terminal import print_leaderboard
+    from evaluation.report.worst_cases import picture_source
+    from evaluation.report.write import write_outputs
+    from evaluation.scoring.score import score as score_all
+
+    kept = None if no_cache else cache or output / ".measurements"
+    with progress_bar("cases") as progress:
+        table, messages = score_all(
+            truth,
+            submissions,
+            euler=euler,
+            jobs=jobs,
+            scheduler=scheduler,
+            policy=penalties,
+            cache=kept,
+            progress=progress,
+        )
+    messages = replace(messages, command=command_line(), runs=runs)
+    results = write_outputs(
+        output,
+        table,
+        messages,
+        scheme=scheme,
+        seed=seed,
+        references=references,
+        euler=euler,
+        pictures=picture_source(truth, submissions, table) if pictures else None,
+    )
+    print_leaderboard(results, format=format_)
+    _report_messages(messages, output)
+    raise typer.Exit(_status(table))
+
+
+@app.command("compare-maps", epilog=EPILOG)
+def compare_maps(
+    truth: Annotated[Path, typer.Argument(help="The ground truth.")],
+    prediction: Annotated[Path, typer.Argument(help="A label map on the same grid.")],
+    euler: EulerOption = "table",
+    format_: FormatOption = "table",
+) -> None:
+    """Print every metric of a pair of label maps."""
+    from evaluation.report.pair_table import compare_files, print_pair
+
+    print_pair(compare_files(truth, prediction, euler), format=format_)
+
+
+@app.command(epilog=EPILOG)
+def validate(
+    submission: Annotated[Path, typer.Argument(help="One team's folder.")],
+    input_: Annotated[Path, typer.Argument(metavar="INPUT", help="The volumes that it was made from.")],
+    format_: FormatOption = "table",
+) -> None:
+    """Say what would be rejected of a submission, and why."""
+    from evaluation.submissions.validation import validate as check
+
+    verdict = check(submission, input_)
+    if format_ == "json":
+        print(json.dumps({"cases": verdict.cases, "problems": verdict.problems, "remarks": verdict.messages}, indent=1))
+    else:
+        for line in verdict.problems:
+            print(f"problem: {line}")
+        for line in verdict.messages:
+            print(f"note: {line}")
+        print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.messages)} notes")
+    raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
+
+
+def _report_messages(messages: ScoringMessages, output: Path) -> None:
+    """Warnings and the first messages on each team; the rest is in the report."""
+    report_warnings(messages.warnings)
+    for team, lines in messages.teams.items():
+        for line in lines[:_SHOWN_LINES]:
+            print(f"{team}: {line}", file=sys.stderr)
+        if len(lines) > _SHOWN_LINES:
+            print(f"{team}: … and {len(lines) - _SHOWN_LINES} more, see the report", file=sys.stderr)
+    report_page(output / "report.html")
+
+
+def _status(table: ScoreTable) -> int:
+    """SOME_FAILED where a file or a length is missing or invalid, or a label map of the ground truth can't be read."""
+    from evaluation.submissions.reasons import FILE_REASONS, NOT_A_FAULT
+
+    reasons, lengths = set(table.reasons.ravel().tolist()), set(table.length_reasons.ravel().tolist())
+    all_mapped = bool(table.mapped.all())
+    return FINE if all_mapped and not reasons & FILE_REASONS and not lengths - NOT_A_FAULT else SOME_FAILED

@@ -1,0 +1,51 @@
+"""Where a team's case stands in a run, from pending to one of the ways in which it can end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CaseState(StrEnum):
+    """Where a team's case stands. All but the first two are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    NO_RESULT = "no-result"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    OUTPUT_FULL = "output-full"
+    OUT_OF_TIME = "out-of-time"
+    NOT_STARTED = "not-started"
+
+    @property
+    def final(self) -> bool:
+        """Whether it is never tried again."""
+        return self not in (CaseState.PENDING, CaseState.RUNNING)
+
+
+#: What each final state means, for the report.
+MEANING = {
+    CaseState.DONE: "a label map was written",
+    CaseState.NO_RESULT: "ended without an error, and without a label map",
+    CaseState.CRASHED: "ended with an error",
+    CaseState.TIMED_OUT: "ran longer than a case may, and was ended",
+    CaseState.OUT_OF_MEMORY: "needed more memory than the limit",
+    CaseState.OUTPUT_FULL: "filled the space for results",
+    CaseState.OUT_OF_TIME: "not begun: the team's time was used up",
+    CaseState.NOT_STARTED: "the container could not be started",
+}
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A row: a team's case. ``begun`` is a Unix time; seconds are wall clock, a call's shared out to its cases."""
+
+    team: str
+    case: str
+    state: CaseState
+    begun: float | None = None
+    seconds: float | None = None
+    exit_code: int | None = None

@@ -1,0 +1,139 @@
+"""The threads that run team after team, and end in order whatever ends them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+from evaluation.harness.case_state import CaseRow, CaseState
+from evaluation.harness.context import RUN_LABEL, RunContext
+from evaluation.harness.conventions import ContainerJob, case_id, make_jobs
+from evaluation.harness.engine import Engine, GoneError
+from evaluation.harness.job import StoppedError, Worker, run_job
+from evaluation.harness.roster import ResourceLimits, Roster, Team
+from evaluation.harness.state import RunState
+from evaluation.harness.volumes import ResultVolumes
+from feta.cases import Case
+
+_SECONDS_BETWEEN_TRIES = 0.5
+
+#: Called with the cases that have ended.
+OnCasesDone = Callable[[Sequence[CaseRow]], None]
+
+
+def run_teams(
+    roster: Roster,
+    context: RunContext,
+    state: RunState,
+    gpus: Sequence[str | None],
+    engine: Engine,
+    on_cases_done: OnCasesDone,
+) -> None:
+    """A thread for each GPU takes team after team; the first error that is ours, or a signal, ends them all.
+
+    A team whose image is gone is left, for the error at the end.
+    """
+    teams: SimpleQueue[Team] = SimpleQueue()
+    for team in roster.teams:
+        teams.put(team)
+    stop, errors, gone = threading.Event(), SimpleQueue[BaseException](), SimpleQueue[GoneError]()
+
+    def work(gpu: str | None) -> None:
+        try:
+            with closing(Engine()) as own:
+                while not stop.is_set():
+                    team = teams.get_nowait()
+                    jobs = _unfinished(state, team, context.cases)
+                    try:
+                        with ResultVolumes(own, context, team, len(jobs)) as volumes:
+                            _run_team(Worker(own, context, volumes, gpu, stop), state, team, jobs, on_cases_done)
+                    except GoneError:
+                        remedy = (
+                            "put the very same back (docker load, or pull); the same command continues where it stopped"
+                        )
+                        gone.put(GoneError(team.name, f"its image {team.image} is gone", remedy))
+        except (Empty, StoppedError):
+            return
+        except BaseException as error:
+            errors.put(error)
+            stop.set()
+
+    threads = [threading.Thread(target=work, args=(gpu,), daemon=True) for gpu in gpus[: len(roster.teams)]]
+    with _terminated_as_interrupted():
+        try:
+            for thread in threads:
+                thread.start()
+            while not stop.is_set() and any(thread.is_alive() for thread in threads):
+                for thread in threads:
+                    thread.join(_SECONDS_BETWEEN_TRIES)
+        finally:
+            stop.set()
+            _end_all(threads, engine, context.run_id)
+            engine.remove_labelled(f"{RUN_LABEL}={context.run_id}")
+    for found in (errors, gone):
+        if not found.empty():
+            raise found.get()
+
+
+def _end_all(threads: Sequence[threading.Thread], engine: Engine, run_id: str) -> None:
+    """End containers until the threads that watch them have ended: one can be started while others are removed."""
+    while any(thread.is_alive() for thread in threads):
+        engine.remove_labelled(f"{RUN_LABEL}={run_id}")
+        for thread in threads:
+            thread.join(_SECONDS_BETWEEN_TRIES)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM, SIGINT and a closed terminal end a run in order, wherever it was started."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # SIGINT, too: a shell has its background jobs ignore it. SIGHUP is ignored under `nohup`, and stays so.
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_team(
+    worker: Worker, state: RunState, team: Team, jobs: Sequence[ContainerJob], on_cases_done: OnCasesDone
+) -> None:
+    """A team's unfinished jobs, one after another, until its time is used up."""
+    for job in jobs:
+        ids = [case_id(case) for case in job.cases]
+        seconds = time_for(job, _rows_of(state, team), worker.context.limits)
+        if seconds <= 0:
+            ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]
+        else:
+            state.begin(team.name, ids, "CPU" if worker.gpu is None else f"GPU {worker.gpu}")
+            ended = run_job(worker, job, seconds)
+        state.finish(ended)
+        on_cases_done(ended)
+
+
+def _unfinished(state: RunState, team: Team, cases: Sequence[Case]) -> list[ContainerJob]:
+    final = {row.case for row in _rows_of(state, team) if row.state.final}
+    return [job for job in make_jobs(team, cases) if any(case_id(case) not in final for case in job.cases)]
+
+
+def _rows_of(state: RunState, team: Team) -> list[CaseRow]:
+    return [row for row in state.rows() if row.team == team.name]
+
+
+def time_for(job: ContainerJob, rows: Sequence[CaseRow], limits: ResourceLimits) -> float:
+    """Seconds that a job may take: its cases' own, and no more than its team has left."""
+    used = sum(row.seconds or 0.0 for row in rows if row.state.final)
+    return min(limits.case_seconds * len(job.cases), limits.team_seconds - used)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from feta.grid import Grid, StoredGeometry
 
 #: Declared limit on a volume's size, held against the header before anything is allocated.
@@ -34,7 +34,7 @@ HEADER_BYTES = 544
 #: Where the voxels start in a file without extensions, by version.
 FIRST_VOXEL = {1: 352, 2: 544}
 #: A header may carry extensions before the voxels, of this size at most.
-_MAX_OFFSET = 16 << 20
+MAX_OFFSET = 16 << 20
 _MAX_SIDE = 32767
 #: The highest code of a form that the standard knows.
 _MAX_CODE = 5
@@ -165,7 +165,7 @@ def _three_dimensions(dim: tuple[int, ...], path: Path) -> tuple[int, ...]:
 
 
 def _offset(value: float, version: int, path: Path) -> int:
-    if not math.isfinite(value) or value != int(value) or not FIRST_VOXEL[version] <= value <= _MAX_OFFSET:
+    if not math.isfinite(value) or value != int(value) or not FIRST_VOXEL[version] <= value <= MAX_OFFSET:
         raise FetaError(path, f"header is damaged (voxels start at byte {value:g})", "copy the file again")
     return int(value)
 
@@ -316,7 +316,7 @@ def _ask_simpleitk(header: bytes) -> Grid | None:
             sitk.ProcessObject.SetGlobalWarningDisplay(False)  # it would name the temporary file
             reader.ReadImageInformation()
     except OSError as error:
-        raise FetaError("TMPDIR", f"no temporary file can be written ({error.strerror})", "set TMPDIR") from error
+        raise HostError("TMPDIR", f"no temporary file can be written ({error.strerror})", "set TMPDIR") from error
     except RuntimeError:
         return None
     finally:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError, is_hosts_fault
 from feta.files import GZIP_MAGIC, blocks, gunzip, open_regular, write_atomically
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT
@@ -171,7 +171,8 @@ def _load(path: Path) -> tuple[Header, npt.NDArray]:
             header = parse_header(head, path)
             data = _gather(head, pieces, header.total_bytes, path)
     except OSError as error:
-        raise FetaError(path, f"cannot be read ({error.strerror})") from error
+        kind = HostError if is_hosts_fault(error) else FetaError
+        raise kind(path, f"cannot be read ({error.strerror})") from error
     return header, data[header.offset :].view(header.dtype).reshape(header.grid.shape)
 
 
@@ -234,7 +235,7 @@ def _formed_by_simpleitk(path: Path, array: npt.NDArray, grid: Grid) -> bytes:
             sitk.WriteImage(image, str(file), imageIO="NiftiImageIO")
             data = file.read_bytes()
     except (OSError, RuntimeError) as error:
-        raise FetaError(path, "no temporary file can be written", "set TMPDIR") from error
+        raise HostError("TMPDIR", "no temporary file can be written", "set TMPDIR") from error
     if len(data) != FIRST_VOXEL[1] + array.nbytes:
-        raise FetaError(path, "no temporary file can be written (disk full)", "set TMPDIR")
+        raise HostError("TMPDIR", "no temporary file can be written (disk full)", "set TMPDIR")
     return data

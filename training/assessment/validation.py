@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.metrics.measurements import measure
-from evaluation.scoring.policy import default_policy, fill_topology, score_pair
+from evaluation.scoring.penalties import fill_topology, score_pair
+from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.errors import FetaError
 from feta.files import create_csv

@@ -100,7 +100,7 @@ def take(
     folder: Path,
     truth: frozenset[Identity] = frozenset(),
     *,
-    largest: int = MAX_FILE_BYTES,
+    largest: int | None = None,
     check: Callable[[bytes], None] | None = None,
 ) -> PrivateCopy:
     """Copy a submitted file into a private folder.
@@ -110,7 +110,7 @@ def take(
         name: the file below it.
         folder: where the copy goes.
         truth: files of the ground truth, which no submission may be, under whatever name (hard links).
-        largest: bytes that such a file can need; of a larger one nothing is read.
+        largest: bytes that such a file can need, MAX_FILE_BYTES if not given; of a larger one nothing is read.
         check: looks at the file's first bytes, and raises RejectedError before the rest is read.
 
     Raises:
@@ -119,6 +119,7 @@ def take(
     """
     # The reader tells .nii from .nii.gz by content, so the copy needs no ending.
     copy = folder / "taken"
+    largest = MAX_FILE_BYTES if largest is None else largest
     try:
         descriptor = _open_inside(root, name)
         with os.fdopen(descriptor, "rb") as file:
@@ -161,16 +162,16 @@ def _check_kind(
     status: os.stat_result,
     name: PurePosixPath,
     truth: frozenset[Identity] = frozenset(),
-    largest: int = MAX_FILE_BYTES,
+    largest: int | None = None,
 ) -> None:
     if not stat.S_ISREG(status.st_mode):
         said = next((kind for test, kind in _KINDS if test(status.st_mode)), "is not a regular file")
         raise RejectedError(Reason.UNSAFE_FILE, f"{name}: {said}; put the file itself there")
     if not truth.isdisjoint(identities(status)):
         raise RejectedError(Reason.UNSAFE_FILE, f"{name}: is a hard link to the truth")
-    if status.st_size > largest:
+    if largest is not None and status.st_size > largest:
         raise RejectedError(
-            Reason.INVALID_FILE, f"{name}: is larger than {largest:,} bytes, which none needs; not read"
+            Reason.INVALID_FILE, f"{name}: is larger than the {largest} bytes that one can need; not read"
         )
 
 

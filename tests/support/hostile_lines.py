@@ -68,9 +68,10 @@ def told_of_a_change(folder: Path) -> Told:
     """A file that is written on between two looks at it."""
     copy = intake._copy
 
-    def slow(file: object, private: Path, name: object) -> str:
-        digest = copy(file, private, name)  # type: ignore[arg-type]
-        (folder / f"teams/hostile/sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"another")
+    def slow(file: object, private: Path, name: object, largest: int) -> str:
+        digest = copy(file, private, name, largest)  # type: ignore[arg-type]
+        if str(name).endswith("_dseg.nii.gz"):
+            (folder / f"teams/hostile/sub-001/anat/{NAME}_dseg.nii.gz").write_bytes(b"another")
         return digest
 
     with mock.patch.object(intake, "_copy", slow):

@@ -32,9 +32,9 @@ RUN python3 -m venv /opt/tools \
 
 FROM python AS locked
 WORKDIR /locked
-COPY .ci/locked.py .ci/locked.py
+COPY tools/locked.py tools/locked.py
 COPY requirements.lock pyproject.toml ./
-RUN for extra in torch inference evaluation training; do python3 .ci/locked.py $extra >$extra.txt || exit 1; done
+RUN for extra in torch inference evaluation training; do python3 tools/locked.py $extra >$extra.txt || exit 1; done
 
 # --- torch: what it needs by the lock, then itself, without its headers and its own tests (150 MB) ---
 FROM python AS torch

@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test lint benchmark clean distclean
+.PHONY: help .venv demo test coverage lint benchmark clean distclean
 
 help: ## this list
 	@grep -hE '^[.a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,19 +40,28 @@ demo: .venv/.complete ## simulate three sites, run three rivals, score, rank, re
 	@echo "== 4 of 4 · look at $(abspath $(DEMO))/report/report.html"
 	@echo "   label maps, lengths and pictures: $(abspath $(DEMO))/submissions"
 
-test: .venv/.complete ## the tests, except those of the containers (.ci/run)
-	$(BIN)/python -m pytest
+# As many processes as the machine has cores; each shares them out (tests/conftest.py). Files stay together as far as
+# possible, so that what a file's tests share is made once, and whoever is done takes over the rest of another's files.
+ON_ALL_CORES := --numprocesses logical --dist worksteal
+
+test: .venv/.complete ## the tests, except those of the containers (tools/check)
+	$(BIN)/python -m pytest $(ON_ALL_CORES)
+
+coverage: .venv/.complete ## the same with lines and branches counted: .coverage, coverage.html/
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --cov --cov-report=term:skip-covered --cov-report=html:coverage.html
 
 lint: .venv/.complete ## style and types
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/python -m pre_commit validate-config
 
 benchmark: .venv/.complete ## the evaluator's seconds and memory beside its peers
 	$(BIN)/python -m benchmarks.evaluator
 
 clean: ## remove the demo and all caches
-	rm -rf $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(DEMO) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage* coverage.html
 	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## remove .venv as well

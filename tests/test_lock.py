@@ -22,7 +22,7 @@ LEFT_OUT = {canonicalize_name(Requirement(line).name) for line in SETTINGS["tool
 
 
 def part(*wanted: str) -> str:
-    command = [sys.executable, str(ROOT / ".ci" / "locked.py"), *wanted]
+    command = [sys.executable, str(ROOT / "tools" / "locked.py"), *wanted]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
@@ -64,7 +64,7 @@ def test_the_evaluators_part_is_free_of_the_submissions_packages() -> None:
 
 
 def test_an_unknown_package_is_refused_in_one_line() -> None:
-    command = [sys.executable, str(ROOT / ".ci" / "locked.py"), "no-such-package"]
+    command = [sys.executable, str(ROOT / "tools" / "locked.py"), "no-such-package"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
-    assert done.stderr.strip().splitlines() == ["locked.py: not in requirements.lock: no-such-package; run .ci/lock"]
+    assert done.stderr.strip().splitlines() == ["locked.py: not in requirements.lock: no-such-package; run tools/lock"]

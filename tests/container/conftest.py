@@ -15,7 +15,7 @@ from tests.support import images
 from tests.support.textured_ball import write_image
 
 ENGINE = images.engine_answers()
-NO_ENGINE = "needs a container engine: ../shared/tools/docker-engine starts one"
+NO_ENGINE = "needs a container engine"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

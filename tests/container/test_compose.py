@@ -12,15 +12,26 @@ import pytest
 
 from tests.support.images import LIMIT, ROOT
 
-COMPOSE = shutil.which("docker-compose")
 FILE = ROOT / "docker-compose.yml"
 
-needs_compose = pytest.mark.skipif(COMPOSE is None, reason="needs docker-compose")
+
+def compose_command() -> list[str]:
+    """Compose 1 is a program of its own, Compose 2 usually a part of the engine's client; empty where there is none."""
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    part = ["docker", "compose"]
+    if shutil.which("docker") and subprocess.run([*part, "version"], capture_output=True, check=False).returncode == 0:
+        return part
+    return []
+
+
+COMPOSE = compose_command()
+needs_compose = pytest.mark.skipif(not COMPOSE, reason="needs docker-compose")
 
 
 def compose(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(COMPOSE), "--file", str(FILE), "--project-directory", str(folder), *arguments],
+        [*COMPOSE, "--file", str(FILE), "--project-directory", str(folder), *arguments],
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

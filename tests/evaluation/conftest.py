@@ -19,3 +19,13 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mod
     """NumPy's backend, then numba's."""
     monkeypatch.setattr(backend, "load", lambda: request.param)
     return request.param
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots take seconds; where only words are looked at, they are left out."""
+    from evaluation.report import figures
+
+    for name in ("blobs", "podiums", "tissues", "lengths"):
+        monkeypatch.setattr(figures, name, lambda results: [])
+    monkeypatch.setattr(figures, "groups", lambda *_: figures.Plot("", "data:,", "nothing", ""))

@@ -49,12 +49,14 @@ def test_score(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch,
         assert (cohort[2] / name).stat().st_size > 0
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_json(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--format", "json", "--no-cache") == FINE
     json.loads(capsys.readouterr().out)
     assert not (cohort[2] / ".measurements").exists()
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_pictures_only_on_demand(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, "score", *cohort, "--jobs", 1)
     plain = (cohort[2] / "report.html").read_text().count("data:image/png")
@@ -62,6 +64,7 @@ def test_pictures_only_on_demand(cohort: tuple[Path, Path, Path], monkeypatch: p
     assert (cohort[2] / "report.html").read_text().count("data:image/png") == plain + 6
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_something_missing(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     (cohort[1] / "a team" / "sub-002" / "anat" / "sub-002_rec-mial_T2w_biom.csv").unlink()
     assert run(monkeypatch, "score", *cohort, "--jobs", 1) == SOME_FAILED
@@ -78,6 +81,7 @@ def test_a_file_that_cannot_be_used_is_found_before_anything_is_measured(
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_unranked_rows(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "line.json").write_text(json.dumps({m: [1.0, 1.5] for m in ("LCC", "HV", "bBIP", "sBIP", "TCD")}))
     (tmp_path / "rater.json").write_text('{"mape": 5.38}')
@@ -89,6 +93,7 @@ def test_unranked_rows(cohort: tuple[Path, Path, Path], monkeypatch: pytest.Monk
     assert unranked[1]["mape"] == "5.38"
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_an_unreadable_true_map_is_told_by_the_status(
     cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

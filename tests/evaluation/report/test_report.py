@@ -113,14 +113,6 @@ def test_what_is_promised_is_there(page: Page) -> None:
         assert words in page.text
 
 
-@pytest.fixture
-def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots take seconds; where only words are looked at, they are left out."""
-    for name in ("blobs", "podiums", "tissues", "lengths"):
-        monkeypatch.setattr(figures, name, lambda results: [])
-    monkeypatch.setattr(figures, "groups", lambda *_: figures.Plot("", "data:,", "nothing", ""))
-
-
 @pytest.mark.parametrize(
     ("p", "text"),
     [(0.0, "<.001"), (0.00099, "<.001"), (0.0206, ".021"), (0.09951, ".100"), (0.34, ".34"), (0.997, "1"), (1.0, "1")],

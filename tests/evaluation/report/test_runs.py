@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from evaluation.harness.record import TeamRun
 from evaluation.ranking.results import as_json, compute_results
 from evaluation.report.page_content import render
@@ -28,12 +30,14 @@ def test_a_row_a_team_and_a_column_a_state_that_occurs() -> None:
     ]
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_no_runner_no_table() -> None:
     assert run_table({}) is None
     page = render(compute_results(made_up_table(2, 4), ScoringMessages()))
     assert 'id="runs"' not in page
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_exceptions_stand_on_the_page_as_text() -> None:
     results = compute_results(made_up_table(("a", "b"), 4), ScoringMessages(runs={"a": PLAIN, "b": EXCEPTED}))
     page = render(results)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from feta.labels import TISSUES
 from feta.measurements import LANDMARK_LABELS, MEASUREMENTS
 from feta.participants import read_participants
 from feta.volumes import read_label_map, read_volume
-from training.cli import app
+from training.cli import app, main
 from training.scanner.cohort_settings import read_cohort_settings
 from training.scanner.cohort_writer import landmark_map, plan_cases
 from training.scanner.sites import draw_grid, draw_sites
@@ -98,8 +97,7 @@ def test_participants_say_that_a_third_is_pathological() -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_any_number_of_processes(cohort: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", "simulate", str(tmp_path / "again"), *TINY[:-1], "2"]
-    subprocess.run(command, check=True, capture_output=True)
+    simulated(tmp_path / "again", *TINY[:-1], "2")
     assert digests(tmp_path / "again") == digests(cohort)
 
 
@@ -111,8 +109,7 @@ def test_another_seed_gives_another_cohort(cohort: Path, tmp_path: Path) -> None
 
 
 def test_a_second_call_keeps_what_is_there_and_draws_what_is_missing(cohort: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    simulated(out, *TINY)
+    out = shutil.copytree(cohort, tmp_path / "out")
     whole = digests(out)
     victim = next((out / "truth").glob("sub-002/anat/*_dseg.nii.gz"))
     victim.unlink()
@@ -137,12 +134,15 @@ def test_a_folder_of_real_data_is_never_written_into(tmp_path: Path) -> None:
         simulated(tmp_path / "out", *TINY)
 
 
-def test_an_unwritable_folder_is_one_line_and_status_2(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_one_line_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
-    command = [sys.executable, "-m", "training", "simulate", str(tmp_path / "file" / "out"), *TINY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["feta-train", "simulate", str(tmp_path / "file" / "out"), *TINY])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_settings_are_kept_beside_the_cohort(cohort: Path) -> None:

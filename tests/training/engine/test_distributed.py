@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 import socket
-import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,16 @@ import yaml
 from feta.errors import FetaError
 from feta.lock import locked
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from tests.support.forked import start
 from tests.support.mixed_batches import BATCHES
 from tests.support.tiny_subjects import write_balls
 from training.engine import distributed
 from training.engine.loop import train
 from training.engine.optimisers import LoopSettings
 
-ROOT = Path(__file__).parents[3]
 #: The command line in float32: in bfloat16 a sum of rounded gradients is not the rounded sum.
 FLOAT32 = (
-    "import torch, inference.networks.device as d; d.cpu_dtype = lambda: torch.float32\n"
+    "import torch, inference.networks.device as device; device.cpu_dtype = lambda: torch.float32\n"
     "from training.cli import main; main()"
 )
 pytestmark = pytest.mark.slow
@@ -44,19 +43,23 @@ def _call(root: Path, run: str, *options: str) -> list[str]:
     return [*call, "--config", str(root / "s.yaml"), "--threads", "1", "--device", "cpu", "--everything", *options]
 
 
+def _alone(call: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        status, errors = start(call, {}, Path(folder) / "errors").wait(300)
+    assert status == 0, errors
+
+
 def _together(call: list[str], status: int = 0) -> list[str]:
     """What torchrun does: the same call twice, with each process's number and a common address; what each says."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
     ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in (0, 1)]
-    environments = [os.environ | address | rank for rank in ranks]
-    processes = [
-        subprocess.Popen(call, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-        for environment in environments
-    ]
-    said = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [status, status], said
+    with tempfile.TemporaryDirectory() as folder:
+        processes = [start(call, address | rank, Path(folder) / rank["RANK"]) for rank in ranks]
+        ended = [process.wait(300) for process in processes]
+    said = [errors for _, errors in ended]
+    assert [found for found, _ in ended] == [status, status], said
     return said
 
 
@@ -70,7 +73,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("together")
     write_balls(root / "data", ("sub-a", "sub-b"), side=24, spacing=4.0)
     (root / "s.yaml").write_text(yaml.safe_dump(SETTINGS))
-    subprocess.run(_call(root, "one"), cwd=ROOT, check=True)
+    _alone(_call(root, "one"))
     _together(_call(root, "two"))
     return root
 
@@ -120,7 +123,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dic
     root = tmp_path_factory.mktemp("mixed")
     program = "import sys; from tests.support import mixed_batches as m; m.main(sys.argv[1])"
     call = [sys.executable, "-c", program]
-    subprocess.run([*call, str(root / "one")], cwd=ROOT, check=True)
+    _alone([*call, str(root / "one")])
     _together([*call, str(root / "two")])
     return torch.load(root / "one"), torch.load(root / "two")
 

@@ -1,6 +1,6 @@
 """Print the part of requirements.lock that some extras (or packages) need, for `pip install --require-hashes -r`.
 
-    python3 .ci/locked.py evaluation test > wanted.txt
+    python3 tools/locked.py evaluation test > wanted.txt
     pip install --require-hashes -r wanted.txt
 
 pip's own way, the lock as a file of constraints, fails on Debian 12: pip 23 refuses a hashed constraint for anything
@@ -72,10 +72,10 @@ def main(wanted: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     entries, needed_by = read_lock((ROOT / "requirements.lock").read_text())
     names = direct_requirements(wanted, project)
-    # torch stands in no lock (see .ci/lock), but what it needs does.
+    # torch stands in no lock (see tools/lock), but what it needs does.
     missing = sorted(names - entries.keys() - {"torch"})
     if missing:
-        sys.exit(f"locked.py: not in requirements.lock: {', '.join(missing)}; run .ci/lock")
+        sys.exit(f"locked.py: not in requirements.lock: {', '.join(missing)}; run tools/lock")
     print("\n".join(entries[name] for name in sorted(closure(names, needed_by) & entries.keys())))
 
 

@@ -1,4 +1,4 @@
-"""What one case of 256³ voxels at 0.5 mm costs a user, everything included, with mirrored copies and with ``--fast``.
+"""What one case of 256³ voxels at 0.5 mm costs a user, with everything, with test-time augmentation and ``--fast``.
 
     python -m benchmarks.case VOLUME [--weights weights] [--repeats 2]
 

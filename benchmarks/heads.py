@@ -21,20 +21,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from feta.bids import subject_in
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
 from inference.geometry.frames import LPS_TO_RAS, index_to_ras, rotation_degrees
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
-from inference.segmentation.segmenter import Segmenter
+from inference.networks.weights import load_network, read_model
+from inference.segmentation.pose_search import PoseFinder
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.assessment.robustness import random_rotation, rotate, unmasked
-from training.commands.anatomy import HELD_OUT
-from training.commands.common import VALIDATION
+from training.commands.common import HELD_OUT, VALIDATION
 from training.data.subject import pairs
 from training.phantom.case import PhantomHead
 from training.phantom.phantom import draw_phantom
-from training.scanner.case import DrawHead, Head, scan_case
+from training.scanner.case import DrawHead, HeadModel, scan_case
 from training.scanner.cohort_settings import CohortSettings, read_cohort_settings
 from training.scanner.cohort_writer import CasePlan, plan_cases
 from training.scanner.sites import draw_sites
@@ -54,14 +55,14 @@ class Case:
 
 
 def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: float, only: str) -> None:
-    """RandomSource the simulated heads that are not there yet: for each site (or only some) some individuals and phantoms."""
+    """Draw the simulated heads that are not there yet: for each site (or only some) some individuals and phantoms."""
     settings = read_cohort_settings()
     anatomy = Anatomy.load(HELD_OUT)
 
-    def individual(rng: np.random.Generator, plan: CasePlan) -> Head:
+    def individual(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
         return draw_individual(rng, plan.age, plan.pathological, anatomy, settings.individuals)
 
-    def phantom(rng: np.random.Generator, plan: CasePlan) -> Head:
+    def phantom(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
         return PhantomHead(draw_phantom(rng, plan.age, plan.pathological, plan.site.voxel))
 
     chosen = [site for site in settings.sites if only in site.name]
@@ -77,9 +78,9 @@ def draw_missing(folder: Path, cases: int, phantoms: int, seed: int, voxel: floa
 
 
 def _draw(folder: Path, stem: str, plan: CasePlan, draw: DrawHead, settings: CohortSettings) -> None:
-    heads: list[Head] = []
+    heads: list[HeadModel] = []
 
-    def kept(rng: np.random.Generator, plan: CasePlan) -> Head:
+    def kept(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
         heads.append(draw(rng, plan))
         return heads[0]
 
@@ -102,12 +103,12 @@ def simulated(folder: Path) -> Iterator[Case]:
     for path in sorted(folder.glob("*.npy")):
         image = read_volume(path.with_name(f"{path.stem}_T2w.nii.gz"))
         labels = read_label_map(path.with_name(f"{path.stem}_T2w_dseg.nii.gz"))
-        yield Case(path.stem.split("_")[1], path.stem.split("_")[0], image, labels, np.load(path))
+        yield Case(path.stem.split("_")[1], subject_in(path.stem), image, labels, np.load(path))
 
 
 def atlases(root: Path, seed: int) -> Iterator[Case]:
     """The validation atlases as they are, turned, unmasked, and both."""
-    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
+    found = {subject_in(name): files for name, files in pairs(root).items()}
     for i, name in enumerate(VALIDATION):
         pair = read_volume(found[name][0]), read_label_map(found[name][1])
         ras = LPS_TO_RAS[:3, :3]
@@ -122,11 +123,11 @@ def atlases(root: Path, seed: int) -> Iterator[Case]:
                 yield Case(name, group, *made, ras @ turn.T @ ras)
 
 
-def measure(segmenter: Segmenter, case: Case) -> tuple[float, float, float]:
+def measure(find_pose: PoseFinder, case: Case) -> tuple[float, float, float]:
     """Degrees that the pose is off by, Dice of the brain's mask (NaN where none is looked for), seconds."""
     began = time.monotonic()
     canonical = CanonicalVolume.of(case.image)
-    pose = segmenter.pose(canonical)
+    pose = find_pose(canonical)
     seconds = time.monotonic() - began
     off = rotation_degrees((canonical.to_ras @ pose.to_ras)[:3, :3].T @ case.rotation)
     if pose.brain is None:
@@ -148,7 +149,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="sites whose names hold this")
     parser.add_argument("--atlases", type=Path)
     parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--no-extraction", action="store_true")
+    parser.add_argument("--no-brain-extraction", action="store_true")
     parser.add_argument("--draw-only", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -156,11 +157,13 @@ def main() -> None:
     draw_missing(arguments.folder, arguments.cases, arguments.phantoms, arguments.seed, arguments.voxel, arguments.only)
     if arguments.draw_only:
         return
-    segmenter = Segmenter(arguments.weights, choose("cpu"), extraction=not arguments.no_extraction)
+    model, compute = read_model(arguments.weights), choose("cpu")
+    network = load_network(model.segmentation[0])
+    find_pose = PoseFinder.of(model, network, compute, brain_extraction=not arguments.no_brain_extraction)
     rows: dict[str, list[tuple[float, float, float]]] = {}
     cases = chain(simulated(arguments.folder), atlases(arguments.atlases, arguments.seed) if arguments.atlases else ())
     for case in cases:
-        found = measure(segmenter, case)
+        found = measure(find_pose, case)
         rows.setdefault(case.group, []).append(found)
         print(f"{case.group}, {case.name}: {found[0]:.0f} degrees, Dice {found[1]:.3f}, {found[2]:.1f} s", flush=True)
     print("\n| heads | cases | astray | median degrees | mean Dice | worst |\n|---|---|---|---|---|---|")

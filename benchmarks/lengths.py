@@ -22,11 +22,13 @@ from feta.measurements import MEASUREMENTS
 from feta.participants import read_participants, subject_key
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.biometry.calibration import Calibration, read_calibration
+from inference.biometry.landmark_network import LandmarkNetwork
 from inference.biometry.lengths import Method, complete
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.networks.device import choose
-from inference.segmentation.segmenter import Segmenter
+from inference.networks.weights import read_model
+from inference.segmentation.segmenter import Segmenter, load_segmenter
 from training.assessment.atlas_landmarks import read_landmarks
 from training.assessment.biometry_report import NO_AGE
 from training.assessment.robustness import random_rotation, rotated
@@ -38,13 +40,14 @@ WAYS = (NO_AGE, *(str(m) for m in Method))
 
 
 def measured(
-    segmenter: Segmenter, calibration: Calibration, volume: Volume, age: float | None
+    networks: tuple[Segmenter, LandmarkNetwork | None], calibration: Calibration, volume: Volume, age: float | None
 ) -> tuple[dict[str, Array], float]:
     """The five lengths (mm, NaN where unknown) by each way of measuring, and the seconds on top of the segmentation."""
+    segmenter, find_landmarks = networks
     segmented = segmenter(volume)
     began = time.monotonic()
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    evidence = collect_evidence(volume, segmented, aligned, segmenter)
+    evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
     found = {}
     for way in WAYS:
         known, method = (None, Method.FUSION) if way == NO_AGE else (age, Method(way))
@@ -68,7 +71,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--subjects")
     asked = parser.parse_args()
-    segmenter, calibration = Segmenter(asked.weights, choose()), read_calibration(asked.weights)
+    model, compute = read_model(asked.weights), choose()
+    networks = load_segmenter(model, compute), LandmarkNetwork.of(model, compute)
+    calibration = read_calibration(asked.weights)
     table = asked.atlases / "participants.tsv"
     people = read_participants(table) if table.exists() else {}
     errors: dict[str, list[Array]] = {way: [] for way in WAYS}
@@ -80,15 +85,15 @@ def main() -> None:
         lines = [landmarks.lines[m] for m in MEASUREMENTS]
         true = np.array([np.nan if line is None else line.length for line in lines])
         person = people.get(subject_key(subject))
-        found, spent = measured(segmenter, calibration, volume, person.age if person else None)
+        found, spent = measured(networks, calibration, volume, person.age if person else None)
         seconds.append(spent)
         for way, values in found.items():
             errors[way].append(100 * np.abs(values / true - 1))
         draw = np.random.default_rng(seed)
-        other = measured(segmenter, calibration, header_turned(volume, random_rotation(draw)), None)[0][NO_AGE]
+        other = measured(networks, calibration, header_turned(volume, random_rotation(draw)), None)[0][NO_AGE]
         header.append(100 * np.abs(other / found[NO_AGE] - 1))
         for _ in range(asked.turns):
-            other = measured(segmenter, calibration, rotated((volume, truth), draw)[0], None)[0][NO_AGE]
+            other = measured(networks, calibration, rotated((volume, truth), draw)[0], None)[0][NO_AGE]
             turned.append(100 * np.abs(other / found[NO_AGE] - 1))
         said = ", ".join(f"{m} {v:.1f} ({t:.1f})" for m, v, t in zip(MEASUREMENTS, found[NO_AGE], true, strict=True))
         print(f"{subject}: {said}; turned by up to {np.nanmax(turned[-asked.turns :]):.1f} %", flush=True)

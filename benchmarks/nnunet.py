@@ -2,9 +2,9 @@
 
     python -m benchmarks.nnunet COHORT [--steps 150] [--repeats 2] [--patch 64]
 
-COHORT is what ``feta-train simulate`` wrote. Small models, plain and residual, are overfitted on its first case with
-nnU-Net's own code until all eight labels occur (``benchmarks.nnunet_models``), then predict that case as it is, of
-thick slices, and with its axes permuted, mirrored copies averaged. Both compute in float32 on one core; seconds are
+COHORT is what ``feta-train data simulate`` wrote. Small models, plain and residual, are overfitted on its first case
+with nnU-Net's own code until all eight labels occur (``benchmarks.nnunet_models``), then predict that case as it is, of
+thick slices, and with its axes permuted, with test-time augmentation. Both compute in float32 on one core; seconds are
 of CPU, so that a busy machine changes little. Needs nnunetv2 (extra `test`).
 """
 
@@ -119,15 +119,15 @@ def _theirs(folder: Path, volume: Volume, repeats: int) -> tuple[np.ndarray, flo
 def _ours(folder: Path, volume: Volume, repeats: int) -> tuple[np.ndarray, float]:
     from inference.networks.device import Compute
     from inference.nnunet.folder import find_results
-    from inference.nnunet.predictor import Predictor
+    from inference.nnunet.predictor import NnunetPredictor
 
     results = find_results(folder)
     assert results is not None
-    predictor = Predictor(results, Compute(torch.device("cpu"), torch.float32, "CPU"))
+    predictor = NnunetPredictor(results, Compute(torch.device("cpu"), torch.float32, "CPU"))
     found, seconds = np.zeros(0), []
     for _ in range(repeats):
         began = time.process_time()
-        found = predictor(volume).labels
+        found = predictor.predict_native(volume).labels
         seconds.append(time.process_time() - began)
     return found, min(seconds)
 

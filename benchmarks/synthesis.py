@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from feta.bids import subject_in
 from feta.settings import read_settings
 from inference.networks.device import choose
 from training.commands.common import CONFIGS, VALIDATION
@@ -39,7 +40,7 @@ def main() -> None:
     compute = choose(arguments.device)
     settings = read_settings(SegmentationSettings, CONFIGS / "segmentation.yaml")
     synthesis = replace(settings.synthesis, size=arguments.size)
-    files = {name.split("_")[0]: both for name, both in pairs(arguments.atlases).items()}
+    files = {subject_in(name): both for name, both in pairs(arguments.atlases).items()}
     subjects = [read_subject(name, *files[name]).to(compute.device) for name in files if name not in VALIDATION][:4]
     network = make_network(settings.network).to(compute.device).train()
 

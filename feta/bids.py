@@ -34,6 +34,11 @@ def subject_of(path: Path) -> str:
     return prefix.group() if prefix else stem(path)
 
 
+def subject_in(name: str) -> str:
+    """The subject that a BIDS name begins with: ``sub-001`` of ``sub-001_rec-mial_T2w``, which may lack ``sub-``."""
+    return name.split("_")[0]
+
+
 def entries(folder: Path) -> list[Path]:
     """What lies in a folder, by name, without hidden files.
 

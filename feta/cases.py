@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from feta.age_columns import find_age_columns
 from feta.bids import (
     entries,
     folders,
-    is_t2w,
     is_volume_name,
     stem,
     subject_of,
@@ -20,9 +17,7 @@ from feta.bids import (
     without_twins,
 )
 from feta.errors import FetaError
-from feta.files import read_text
-from feta.participants import Participant, likely_meant, parse_age, read_participants, read_sessions, subject_key
-from feta.tables import plain_name
+from feta.participants import Participant, likely_meant, read_participants, read_sessions, subject_key
 
 _HERE = PurePosixPath(".")
 
@@ -84,29 +79,9 @@ def find_cases(path: Path, participants: Path | None = None) -> CaseList:
     by_session, unusable_sessions = _session_ages(images)
     if by_session:
         table = {**(table or {}), **by_session}
-    cases = tuple(_case(image, root, table) for image in images)
+    cases = tuple(case_of(image, root, table) for image in images)
     cases = _say_shared_ages(cases, table or {})
     return CaseList(cases, (*warnings, *about_table), (*problems, *twins, *unusable, *unusable_sessions))
-
-
-def find_cases_2021(images: Path, meta: Path) -> CaseList:
-    """Find the volumes of the 2021 layout: ``images/anat/*_T2w.nii.gz``, and one meta.json for them.
-
-    Raises:
-        FetaError: there is no volume at all.
-    """
-    found = [image for image in volumes(images / "anat") or volumes(images) if is_t2w(image)]
-    if not found:
-        raise FetaError(images, "holds no volume", "expected anat/*_T2w.nii.gz")
-    row: dict[str, object] | None = None
-    warnings: tuple[str, ...] = ()
-    try:
-        row = _read_meta(meta)
-    except FetaError as error:
-        warnings = (f"{error}; gestational ages are unknown",)
-    kept, problems = without_twins(found)
-    table = {subject_key(subject_of(p)): _from_meta(subject_of(p), row) for p in kept} if row is not None else None
-    return CaseList(tuple(_case(p, p.parent, table) for p in kept), warnings, tuple(problems))
 
 
 def _single(path: Path) -> Path:
@@ -203,7 +178,8 @@ def _say_shared_ages(cases: tuple[Case, ...], table: dict[str, Participant]) -> 
     )
 
 
-def _case(image: Path, root: Path, table: dict[str, Participant] | None) -> Case:
+def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Case:
+    """The case of a volume below a root, with what the table of participants says of its subject."""
     folder = PurePosixPath(image.parent.relative_to(root).as_posix())
     subject = subject_of(image) if folder == _HERE else folder.parts[0]
     person = _lookup(subject, _session(image), table)
@@ -234,40 +210,6 @@ def _lookup(subject: str, session: str | None, table: dict[str, Participant] | N
     if meant := likely_meant(subject.removesuffix("_T2w"), list(table)):
         said += f"; '{meant}' is probably meant: write it as the volume's name has it"
     return Participant(subject, warnings=(said,))
-
-
-def _read_meta(path: Path) -> dict[str, object]:
-    """The keys and values of a 2021 meta.json, or of the one in a folder.
-
-    Raises:
-        FetaError: it can't be read or holds no object.
-    """
-    file = path / "meta.json" if path.is_dir() else path
-    try:
-        values = json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise FetaError(file, "is not JSON") from error
-    if not isinstance(values, dict):
-        raise FetaError(file, "holds no object with keys 'Pathology' and 'Gestational age'")
-    return dict(values)
-
-
-def _from_meta(subject: str, row: dict[str, object]) -> Participant:
-    columns = find_age_columns(list(row))
-    told = {str(row[name]) for name in (list(row)[at] for at in columns.places) if row[name] is not None}
-    age, problem = parse_age(next(iter(told), ""))
-    if len(told) > 1:
-        age, problem = None, f"meta.json holds different ages ({', '.join(sorted(told))}), none is used"
-    missing = f" ({columns.missing})" if columns.missing else ""
-    said = problem or (None if age else f"no gestational age in meta.json{missing}")
-    pathology = next((value for name, value in row.items() if plain_name(name) == "pathology"), None)
-    return Participant(
-        subject,
-        age,
-        pathology=pathology if isinstance(pathology, str) else None,
-        warnings=(f"{subject}: {said}",) if said else (),
-        age_is_impossible=problem is not None,
-    )
 
 
 def label_map_path(root: Path, case: Case) -> Path:

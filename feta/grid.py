@@ -27,6 +27,12 @@ def transformed(matrix: npt.NDArray[np.floating], points: npt.NDArray) -> npt.ND
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
 
 
+def box_corners(low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray:
+    """The corners (8, 3), (x, y, z), of an axis-aligned box from its least and greatest x, y, z."""
+    sides = zip(np.asarray(low), np.asarray(high), strict=True)
+    return np.array(np.meshgrid(*sides, indexing="ij")).reshape(3, -1).T
+
+
 @dataclass(frozen=True)
 class StoredGeometry:
     """The fields of a NIfTI header that place its voxels, as the file has them.
@@ -76,12 +82,6 @@ class StoredGeometry:
             return 0.0
         ends = box_corners((0, 0, 0), np.subtract(size, 1))
         return float(np.linalg.norm(transformed(self.qform(), ends) - transformed(self.sform(), ends), axis=1).max())
-
-
-def box_corners(low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The eight corners (8, 3) of a box between two of them, (x, y, z)."""
-    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    return np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, -1).T
 
 
 @dataclass(frozen=True)
@@ -156,3 +156,12 @@ class Grid:
 
 def _short(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{v:g}" for v in values) + ")"
+
+
+def scipy_affine(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Matrix (3, 3) and offset (3,) for ``scipy.ndimage.affine_transform``, whose axes are (z, y, x).
+
+    Args:
+        matrix: 4×4 from index (x, y, z) of the result to index (x, y, z) of the input.
+    """
+    return matrix[:3, :3][::-1, ::-1], matrix[:3, 3][::-1]

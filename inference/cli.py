@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from feta.allocator import keep_freed_memory
-from feta.cases import CaseList, find_cases, find_cases_2021
+from feta.cases import CaseList, find_cases
+from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.participants import parse_age
-from inference.biometry.lengths import Method
-from inference.runs.outputs import Job, folder_jobs, jobs_2021
+from inference.options import Overwrite, Participants, by_new_names, length_options, network_options, takes
+from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import UNUSABLE, run
-from inference.runs.settings import Settings, default_weights
+from inference.runs.settings import Settings
 from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
 from inference.runs.summary import print_summary
 
@@ -31,51 +32,27 @@ EPILOG = (
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The challenge's own ways of calling.")
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Weights = Annotated[
-    Path | None, typer.Option(help="Folder of weights, or of a trained nnU-Net v2.", show_default="FETA_WEIGHTS")
-]
-NoFlips = Annotated[bool, typer.Option("--no-flips", help="Don't average over mirrored copies: faster, a bit worse.")]
-Topology = Annotated[bool, typer.Option(help="Construct label maps with the topology that tissues have.")]
-Mend = Annotated[
-    bool, typer.Option("--autoencoder/--no-autoencoder", help="Mend probability maps by what brains look like.")
-]
-Extraction = Annotated[bool, typer.Option(help="Take the brain out of its surroundings first.")]
-Fast = Annotated[bool, typer.Option("--fast", help="The quickest settings; now the same as --no-flips --no-qc.")]
-Participants = Annotated[Path | None, typer.Option(help="Table with gestational ages, TSV or CSV.")]
-Baseline = Annotated[Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]} for lengths from the age.")]
-Biometry = Annotated[Method, typer.Option(help="What lengths rest on; where it shows none, on the age.")]
-Landmarks = Annotated[bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")]
-NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
-
 
 @app.command(help=HELP, epilog=EPILOG)
+@takes(network_options, length_options)
 def infer(
     input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="BIDS tree, folder of volumes, or one volume.")],
     output: Annotated[
         Path | None, typer.Argument(metavar="[OUTPUT]", help="Folder for results; for one volume: beside it.")
     ] = None,
-    ga: Annotated[str | None, typer.Option(help="Gestational age of a single volume, weeks, such as 28.3.")] = None,
+    ga: Annotated[str | None, typer.Option(help="Gestational age of one volume, weeks.")] = None,
     participants: Participants = None,
-    ga_baseline: Baseline = None,
-    biometry: Biometry = Method.FUSION,
-    device: Device = "auto",
-    weights: Weights = None,
     overwrite: Overwrite = False,
-    no_flips: NoFlips = False,
-    topology: Topology = True,
-    autoencoder: Mend = False,
-    extraction: Extraction = True,
-    fast: Fast = False,
-    no_qc: NoQc = False,
-    landmarks: Landmarks = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
+    no_qc: Annotated[bool, typer.Option("--no-qc", help="Write no picture.")] = False,
+    landmarks: Annotated[
+        bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
+    ] = False,
+    *,
+    settings: Settings,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
-    flips = not (no_flips or fast)
-    settings = Settings(
-        weights or default_weights(), device, flips, overwrite, ga_baseline, topology, autoencoder, biometry, extraction
-    )
+    settings = replace(settings, overwrite=overwrite, mirror_tta=settings.mirror_tta and not fast)
     single = not input_path.is_dir()
     if output is None and not single:
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
@@ -95,115 +72,69 @@ def infer(
 
 
 @forms.command("case")
+@takes(network_options, length_options)
 def one_case(
     image: Annotated[Path, typer.Option(help="T2w volume.")],
     participants: Participants = None,
     seg: Annotated[Path | None, typer.Option(help="Label map to write.")] = None,
     biom: Annotated[Path | None, typer.Option(help="Table of lengths to write.")] = None,
     landm: Annotated[Path | None, typer.Option(help="Landmark image to write.")] = None,
-    device: Device = "auto",
-    weights: Weights = None,
-    no_flips: NoFlips = False,
-    topology: Topology = True,
-    autoencoder: Mend = False,
-    extraction: Extraction = True,
-    ga_baseline: Baseline = None,
-    biometry: Biometry = Method.FUSION,
+    *,
+    settings: Settings,
 ) -> None:
     """One volume to named files, as the 2024 challenge calls a submission. Always does the work anew."""
     if seg is None and biom is None and landm is None:
         raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
-    settings = Settings(
-        weights or default_weights(),
-        device,
-        not no_flips,
-        True,
-        ga_baseline,
-        topology,
-        autoencoder,
-        biometry,
-        extraction,
-    )
     found = find_cases(image, participants)
-    raise typer.Exit(_run(found, [Job(case, seg, biom, landm) for case in found.cases], settings, None)[0])
+    jobs = [CaseJob(case, seg, biom, landm) for case in found.cases]
+    raise typer.Exit(_run(found, jobs, replace(settings, overwrite=True), None)[0])
 
 
 @forms.command("challenge-2024")
+@takes(network_options, length_options)
 def challenge_2024(
     bids: Annotated[Path, typer.Argument(metavar="DIR", help="BIDS tree.")],
     team: Annotated[str, typer.Option(help="Names the folder of the results.")],
     participants: Participants = None,
-    device: Device = "auto",
-    weights: Weights = None,
     overwrite: Overwrite = False,
-    no_flips: NoFlips = False,
-    topology: Topology = True,
-    autoencoder: Mend = False,
-    extraction: Extraction = True,
-    ga_baseline: Baseline = None,
-    biometry: Biometry = Method.FUSION,
+    *,
+    settings: Settings,
 ) -> None:
     """A BIDS tree to DIR/derivatives/predictions/TEAM, the layout of the challenge of 2024."""
     if not team or team in (".", "..") or "/" in team:
         raise FetaError("--team", f"'{team}' can't name a folder")
-    settings = Settings(
-        weights or default_weights(),
-        device,
-        not no_flips,
-        overwrite,
-        ga_baseline,
-        topology,
-        autoencoder,
-        biometry,
-        extraction,
-    )
     found = find_cases(bids, participants)
     root = bids / "derivatives" / "predictions" / team
     jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
-    raise typer.Exit(_run(found, jobs, settings, root)[0])
+    raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), root)[0])
 
 
 @forms.command("challenge-2021")
+@takes(network_options)
 def challenge_2021(
     images: Annotated[Path, typer.Option(help="Folder with anat/*_T2w.nii.gz.")] = Path("/input_img"),
     meta: Annotated[Path, typer.Option(help="Folder with meta.json.")] = Path("/input_meta"),
     output: Annotated[Path, typer.Option(help="Folder for <sub>_seg_result.nii.gz.")] = Path("/output"),
-    device: Device = "auto",
-    weights: Weights = None,
     overwrite: Overwrite = False,
-    no_flips: NoFlips = False,
-    topology: Topology = True,
-    autoencoder: Mend = False,
-    extraction: Extraction = True,
+    *,
+    settings: Settings,
 ) -> None:
     """The layout of the challenge of 2021: label maps only."""
-    settings = Settings(
-        weights or default_weights(),
-        device,
-        not no_flips,
-        overwrite,
-        None,
-        topology,
-        autoencoder,
-        extraction=extraction,
-    )
     found = find_cases_2021(images, meta)
-    raise typer.Exit(_run(found, jobs_2021(found.cases, output), settings, output)[0])
+    jobs = jobs_2021(found.cases, output)
+    raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), output)[0])
 
 
 def with_age(found: CaseList, text: str) -> CaseList:
     """The same cases with an age given on the command line."""
     age, problem = parse_age(text)
     warnings = () if problem is None else (f"--ga: {problem}",)
-    cases = [
-        dataclasses.replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None)
-        for case in found.cases
-    ]
+    cases = [replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None) for case in found.cases]
     # What was said about a table no longer matters.
     return CaseList(tuple(cases), (), found.problems)
 
 
-def _run(found: CaseList, jobs: Sequence[Job], settings: Settings, root: Path | None) -> tuple[int, dict]:
+def _run(found: CaseList, jobs: Sequence[CaseJob], settings: Settings, root: Path | None) -> tuple[int, dict]:
     if not jobs and not found.problems:
         raise FetaError("feta-infer", "the input holds no volume", "*_T2w.nii.gz, .nii.gz or .nii are looked for")
     return run(jobs, settings, root=root, warnings=found.warnings, problems=found.problems)
@@ -212,6 +143,7 @@ def _run(found: CaseList, jobs: Sequence[Job], settings: Settings, root: Path | 
 def main() -> None:
     """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
     keep_freed_memory()
+    sys.argv[1:] = by_new_names(sys.argv[1:])
     named = {command.name for command in forms.registered_commands}
     chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app
     sys.exit(_guarded(chosen))

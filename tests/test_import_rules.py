@@ -53,7 +53,7 @@ LAYERS = {
     "evaluation/__main__.py": "evaluation/cli.py",
     # Simulation and training. They train what the submission runs, and score it as the organizers do.
     "training/__init__.py": "",
-    "training/imaging": "",
+    "training/imaging": "feta",
     "training/data": "feta inference/geometry inference/biometry training/imaging",
     "training/anatomy": (
         "feta inference/geometry inference/networks inference/biometry training/imaging training/data"
@@ -75,6 +75,7 @@ LAYERS = {
     ),
     "training/commands": "feta training/engine training/tasks",
     "training/commands/data": (
+        "training/imaging "
         "feta inference/geometry inference/biometry training/data training/anatomy training/scanner training/phantom "
         "training/synthesis training/engine training/commands"
     ),

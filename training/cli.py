@@ -3,60 +3,100 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
 from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
-from training.assessment.appearance_check import appearance_check
-from training.commands.age_line import age_line
-from training.commands.anatomy import anatomy, reproduce
-from training.commands.autoencoder import autoencoder, export_autoencoder, topology_report
-from training.commands.biometry import biometry_fit, biometry_report, ga_baseline, landmarks
-from training.commands.brain_extraction import export_extraction, extraction
-from training.commands.degrade import degrade
-from training.commands.individuals import individuals
-from training.commands.landmark_network import export_heatmaps, heatmaps
-from training.commands.painted_heads import heads
-from training.commands.picture import picture
-from training.commands.simulate import simulate
-from training.commands.train import COMMANDS
-from training.commands.variants import variants
+from training.commands import export
+from training.commands.assess.age import age_line, ga_baseline
+from training.commands.assess.anatomy import anatomy as assess_anatomy
+from training.commands.assess.appearance import appearance
+from training.commands.assess.biometry import biometry, calibrate
+from training.commands.assess.biometry import landmarks as assess_landmarks
+from training.commands.assess.networks import robustness, topology, validate
+from training.commands.data.degrade import degrade
+from training.commands.data.heads import heads
+from training.commands.data.individuals import individuals
+from training.commands.data.picture import picture
+from training.commands.data.simulate import simulate
+from training.commands.data.variants import variants
+from training.commands.fit.anatomy import anatomy
+from training.commands.fit.autoencoder import autoencoder
+from training.commands.fit.brain_extraction import brain_extraction
+from training.commands.fit.landmarks import landmarks
+from training.commands.fit.locator import locator
+from training.commands.fit.segmentation import segmentation
+from training.commands.renamed import EXPORT_RUNS, RenamingCommand, RenamingGroup
 
 UNUSABLE = 2
+Commands = dict[str, Callable[..., None]]
+
+DATA: Commands = {
+    "simulate": simulate,
+    "individuals": individuals,
+    "variants": variants,
+    "heads": heads,
+    "degrade": degrade,
+    "picture": picture,
+}
+FIT: Commands = {
+    "segmentation": segmentation,
+    "locator": locator,
+    "brain-extraction": brain_extraction,
+    "landmarks": landmarks,
+    "autoencoder": autoencoder,
+    "anatomy": anatomy,
+}
+ASSESS: Commands = {
+    "validate": validate,
+    "robustness": robustness,
+    "topology": topology,
+    "biometry": biometry,
+    "calibrate": calibrate,
+    "landmarks": assess_landmarks,
+    "anatomy": assess_anatomy,
+    "appearance": appearance,
+    "age-line": age_line,
+    "ga-baseline": ga_baseline,
+}
+#: Networks of which a folder of weights holds one: the command, the entry of model.yaml, what the help says.
+EXPORT = {
+    "locator": ("locator", "Export the locator."),
+    "brain-extraction": ("extraction", "Export the brain extraction network."),
+    "landmarks": ("landmarks", "Export the landmark network."),
+    "autoencoder": ("autoencoder", "Export the autoencoder."),
+}
+
+
+def _group(about: str, commands: Commands) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, help=about)
+    for name, command in commands.items():
+        group.command(name, cls=RenamingCommand)(command)
+    return group
+
+
+def _exports() -> typer.Typer:
+    group = _group("Write averaged weights of runs into a folder of weights.", {"segmentation": export.segmentation})
+    for name, (network, about) in EXPORT.items():
+        group.command(name, help=about)(export.single_network(network))
+    group.command(EXPORT_RUNS[1], hidden=True)(export.runs)
+    return group
+
 
 app = typer.Typer(
+    cls=RenamingGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     help="Simulate cohorts and train the submission's networks.",
     epilog="Exit status: 0 all fine, 2 unusable call or input.",
 )
-
-
-app.command("simulate")(simulate)
-app.command("degrade")(degrade)
-app.command("picture")(picture)
-app.command("appearance-check")(appearance_check)
-app.command("age-line")(age_line)
-app.command("individuals")(individuals)
-app.command("variants")(variants)
-app.command("anatomy")(anatomy)
-app.command("reproduce")(reproduce)
-app.command("autoencoder")(autoencoder)
-app.command("export-autoencoder")(export_autoencoder)
-app.command("topology-report")(topology_report)
-app.command("heatmaps")(heatmaps)
-app.command("export-heatmaps")(export_heatmaps)
-app.command("heads")(heads)
-app.command("extraction")(extraction)
-app.command("export-extraction")(export_extraction)
-app.command("landmarks")(landmarks)
-app.command("ga-baseline")(ga_baseline)
-app.command("biometry-fit")(biometry_fit)
-app.command("biometry-report")(biometry_report)
-for _command in COMMANDS:
-    app.command(_command.__name__)(_command)
+app.add_typer(_group("Make labelled volumes to train on, and cohorts to try a submission with.", DATA), name="data")
+app.add_typer(_group("Train a network in the folder of its run.", FIT), name="fit")
+app.add_typer(_exports(), name="export")
+app.add_typer(_group("Measure weights and data, and fit what depends on the weights.", ASSESS), name="assess")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How far each way of measuring is off, and how their errors go together: ``biometry.json`` beside the weights.
 
-``feta-train biometry-fit`` makes it on cohorts whose lengths are known.
+``feta-train assess calibrate`` makes it on cohorts whose lengths are known.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ USUAL_ERRORS, USUALLY_WRONG, WRONG_SPREAD = (0.05, 0.08, 0.04), 0.05, 5.0
 Array = npt.NDArray[np.float64]
 
 
-class Source(StrEnum):
+class LengthSource(StrEnum):
     """A way of measuring a length on an image."""
 
     GEOMETRY = "geometry"
@@ -36,7 +36,7 @@ class Source(StrEnum):
     HEATMAP = "heatmap"
 
 
-SOURCES: tuple[Source, ...] = tuple(Source)
+SOURCES: tuple[LengthSource, ...] = tuple(LengthSource)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def read_calibration(weights: Path) -> Calibration:
     try:
         return _from_json(json.loads(read_text(path)))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = "make it with feta-train biometry-fit, or restore it from the repository"
+        remedy = "make it with feta-train assess calibrate, or restore it from the repository"
         raise FetaError(path, f"is not a calibration of lengths ({error})", remedy) from error
 
 

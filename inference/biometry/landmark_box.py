@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from feta.grid import Matrix
 from feta.labels import LABEL_COUNT
+from feta.volumes import Volume
 from inference.geometry.frames import box_to_frame
+from inference.geometry.interpolation import affine_sample
 from inference.geometry.preprocessing import standardise
+from inference.geometry.view import Size
 
 #: Voxels along (x, y, z), and how many of them on each side lie outside the brain.
 SIZE = (56, 64, 56)
@@ -40,9 +42,24 @@ def brain_box(low: npt.ArrayLike, high: npt.ArrayLike) -> Matrix:
     Returns:
         4×4 from index (x, y, z) of the box's voxels to the upright frame's mm.
     """
+    return box_to_frame(SIZE, *brain_scale(low, high))
+
+
+def brain_scale(low: npt.ArrayLike, high: npt.ArrayLike) -> tuple[float, npt.NDArray[np.float64]]:
+    """Side of the box's voxels and its middle (x, y, z), mm, for the same arguments."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     spacing = float(np.max((high - low) / (np.array(SIZE) - 1 - 2 * MARGIN)))
-    return box_to_frame(SIZE, float(np.clip(spacing, *SPACINGS)), (low + high) / 2)
+    return float(np.clip(spacing, *SPACINGS)), (low + high) / 2
+
+
+def read_image(volume: Volume, matrix: Matrix, _size: Size, _spacing: float) -> Tensor:
+    """An image (1, Z, Y, X) in the box, for ``view``: the mean of a finer linear interpolation."""
+    return averaged(in_box(volume.array, matrix, 1))[None]
+
+
+def read_fractions(volume: Volume, matrix: Matrix, _size: Size, _spacing: float) -> Tensor:
+    """A label map's fractions (8, Z, Y, X) in the box, for ``view``."""
+    return fractions(in_box(volume.array, matrix, 0))
 
 
 def in_box(array: npt.NDArray, box_to_index: Matrix, order: int) -> npt.NDArray:
@@ -59,14 +76,11 @@ def in_box(array: npt.NDArray, box_to_index: Matrix, order: int) -> npt.NDArray:
     finer = np.diag([1 / FINER] * 3 + [1.0])
     finer[:3, 3] = (1 / FINER - 1) / 2
     matrix = box_to_index @ finer
-    # scipy's axes are (z, y, x): reverse rows and columns.
-    turn, offset = matrix[:3, :3][::-1, ::-1], matrix[:3, 3][::-1]
     shape = tuple(FINER * n for n in reversed(SIZE))
-    output = np.dtype(np.float32) if order else array.dtype
-    fine = affine_transform(
-        array, turn, offset, shape, output=output, order=1 if order else 0, mode="grid-constant", prefilter=False
+    dtype = np.dtype(np.float32) if order else array.dtype
+    return affine_sample(
+        array, matrix[:3, :3], matrix[:3, 3], shape, order=1 if order else 0, mode="grid-constant", dtype=dtype
     )
-    return np.asarray(fine)
 
 
 def averaged(fine: npt.NDArray) -> Tensor:
@@ -92,5 +106,5 @@ def network_input(image: Tensor, labels: Tensor) -> Tensor:
     """
     brain = 1 - labels[0]
     inside = brain > 0.5
-    seen = standardise(image, inside) * brain if inside.any() else torch.zeros_like(image)
-    return torch.cat((seen[None], labels[1:]))
+    shown = standardise(image, inside) * brain if inside.any() else torch.zeros_like(image)
+    return torch.cat((shown[None], labels[1:]))

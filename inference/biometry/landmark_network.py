@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +20,16 @@ from feta.grid import transformed
 from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
-from inference.biometry.landmark_box import SIZE, averaged, brain_box, fractions, in_box, network_input
+from inference.biometry.landmark_box import SIZE, brain_scale, network_input, read_fractions, read_image
 from inference.biometry.line import Line
 from inference.biometry.mask_operations import SMALLEST_VOLUME_MM3
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
+from inference.geometry.frames import LPS_TO_RAS
+from inference.geometry.segmentation_result import Segmentation
+from inference.geometry.view import view
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
-
-if TYPE_CHECKING:
-    from inference.geometry.segmentation_result import Segmentation
+from inference.networks.weights import Model, load_network
 
 #: Standard deviation (voxels) of the heatmaps that the network is taught.
 HEAT_SD = 1.5
@@ -89,13 +89,23 @@ class LandmarkNetwork:
     Args:
         network: as ``load_network(model.landmarks)`` gives it: 8 channels in, 10 out.
         compute: where, and in which precision.
-        flips: average over the box and its mirror image.
+        mirror_tta: test-time augmentation, the mean over the box and its mirror image.
     """
 
-    def __init__(self, network: ResidualUNet, compute: Compute, *, flips: bool = True) -> None:
+    def __init__(self, network: ResidualUNet, compute: Compute, *, mirror_tta: bool = True) -> None:
         self.network = network.to(compute.device)
         self.compute = compute
-        self.flips = flips
+        self.mirror_tta = mirror_tta
+
+    @classmethod
+    def of(cls, model: Model, compute: Compute, *, mirror_tta: bool = True) -> LandmarkNetwork | None:
+        """With the landmark network of a folder of weights; None where it has none.
+
+        Raises:
+            FetaError: the weights can't be used.
+        """
+        named = model.landmarks
+        return None if named is None else cls(load_network(named), compute, mirror_tta=mirror_tta)
 
     def __call__(
         self, image: Volume, segmentation: Segmentation, aligned: AlignedLabels | None = None
@@ -111,13 +121,12 @@ class LandmarkNetwork:
         if aligned is None:
             return {}
         filled = aligned.positions(aligned.labels > 0)
-        box = brain_box(filled.min(axis=0), filled.max(axis=0))
-        to_index = np.linalg.inv(image.grid.affine()) @ aligned.to_physical @ box
-        labels = fractions(in_box(segmentation.labels.array, to_index, 0))
-        logits = self._logits(network_input(averaged(in_box(image.array, to_index, 1)), labels))
-        to_physical = aligned.to_physical @ box
-        voxel = float(box[0, 0])
-        there = [m for m in MEASUREMENTS if _is_there(m, labels, voxel)]
+        frame, (voxel, middle) = LPS_TO_RAS @ aligned.to_physical, brain_scale(filled.min(axis=0), filled.max(axis=0))
+        labels = view(segmentation.labels, frame, voxel, SIZE, middle, read=read_fractions)
+        shown = view(image, frame, voxel, SIZE, middle, read=read_image)
+        logits = self._logits(network_input(shown.image[0], labels.image))
+        to_physical = aligned.to_physical @ labels.box
+        there = [m for m in MEASUREMENTS if _is_there(m, labels.image, voxel)]
         pairs = {m: _pair(logits[[2 * k, 2 * k + 1]], to_physical) for k, m in enumerate(MEASUREMENTS) if m in there}
         return {m: pair for m, pair in pairs.items() if pair.length >= SHORTEST * voxel}
 
@@ -127,7 +136,7 @@ class LandmarkNetwork:
         channels = channels.to(self.compute.device)
         with self.compute.precision():
             logits = self.network(channels[None])[0].float()
-            if self.flips:
+            if self.mirror_tta:
                 logits = (logits + mirrored(self.network(channels.flip(-1)[None])[0].float())) / 2
         return logits.cpu()
 

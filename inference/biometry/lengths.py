@@ -13,7 +13,7 @@ from feta.age_model import CURVE_WEEKS, AgeModel
 from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.age_check import contradiction
 from inference.biometry.age_prior import PATHOLOGICAL, PATHOLOGICAL_SPREAD, age_prior
-from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Calibration, Source
+from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Calibration, LengthSource
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence
 from inference.biometry.robust_fusion import Combined, combine
@@ -123,7 +123,7 @@ def is_no_brain(estimates: Array, expected: Array) -> bool:
     A length counts where every source that saw it is beyond the limits. One of them must be a biparietal one:
     a cerebellum and its vermis may both be tiny, and the rest of the brain is there.
     """
-    ratio = estimates[:, [i for i, s in enumerate(SOURCES) if s is not Source.REGRESSION]] / expected[:, None]
+    ratio = estimates[:, [i for i, s in enumerate(SOURCES) if s is not LengthSource.REGRESSION]] / expected[:, None]
     beyond = (ratio < PLAUSIBLE_RATIO[0]) | (ratio > PLAUSIBLE_RATIO[1]) | np.isnan(ratio)
     impossible = np.asarray(beyond.all(axis=1) & np.isfinite(ratio).any(axis=1))
     wide = [MEASUREMENTS.index(m) for m in (Measurement.BBIP, Measurement.SBIP)]
@@ -136,8 +136,8 @@ def _usable(found: Array, expected: float | None, method: Method) -> tuple[list[
     known = [SOURCES.index(s) for s in wanted if np.isfinite(found[SOURCES.index(s)])]
     low, high = (0.0, np.inf) if expected is None else (r * expected for r in PLAUSIBLE_RATIO)
     used = [s for s in known if low <= found[s] <= high]
-    seen = used if method is Method.REGRESSION else [s for s in used if SOURCES[s] is not Source.REGRESSION]
-    if seen or method is Method.AGE:
+    measured = used if method is Method.REGRESSION else [s for s in used if SOURCES[s] is not LengthSource.REGRESSION]
+    if measured or method is Method.AGE:
         return used, ""
     beyond = [s for s in known if s not in used]
     if beyond:
@@ -163,8 +163,8 @@ def _length(
     combined = weigh(np.log(found[used]), covariance, calibration.wrong[row, used], prior)
     low, value, high = (float(np.exp(combined.distribution.quantile(p))) for p in (TAILS[0], 0.5, TAILS[1]))
     share = 0.0 if prior is None else float(np.clip(combined.shares[-1], 0, 1))
-    seen = {evidence.line(measurement, SOURCES[s]): w for s, w in zip(used, combined.shares, strict=False)}
-    line = max((one for one in seen if one is not None), key=lambda one: seen[one], default=None)
+    weights = {evidence.line(measurement, SOURCES[s]): w for s, w in zip(used, combined.shares, strict=False)}
+    line = max((one for one in weights if one is not None), key=lambda one: weights[one], default=None)
     source = AGE if not used else IMAGE if prior is None else BOTH
     return Length(value, source, None if line is None else line.stretched(value), (low, high), share, said)
 

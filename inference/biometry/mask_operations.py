@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
+from inference.geometry.components import largest_component
+
 Mask = npt.NDArray[np.bool_]
 Points = npt.NDArray[np.float64]
 
@@ -16,12 +18,8 @@ SMALLEST_VOLUME_MM3 = 150.0
 
 
 def largest(mask: Mask) -> Mask | None:
-    """The largest part of a mask that hangs together by its voxels' faces (pixels' edges), None of an empty mask."""
-    if not mask.any():
-        return None
-    connectivity = 4 if mask.ndim == 2 else 6
-    largest = cc3d.largest_k(np.ascontiguousarray(mask), k=1, connectivity=connectivity)
-    return np.asarray(largest > 0)
+    """The largest component of a mask, connected by voxels' faces (pixels' edges); None of an empty mask."""
+    return largest_component(mask, 4 if mask.ndim == 2 else 6) if mask.any() else None
 
 
 def solid(mask: Mask, spacing: float, radius_mm: float, share: float) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,51 +13,50 @@ import numpy.typing as npt
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
-from inference.biometry.calibration import SOURCES, Calibration, Source
+from inference.biometry.calibration import SOURCES, Calibration, LengthSource
 from inference.biometry.landmark_definitions import landmark_lines
 from inference.biometry.line import Line
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.biometry.volume_regression import tissue_volumes
+from inference.geometry.segmentation_result import Segmentation
 
 if TYPE_CHECKING:
     # torch takes seconds to import.
     from inference.biometry.landmark_network import LandmarkPair
-
-if TYPE_CHECKING:
-    from inference.biometry.landmark_network import LandmarkPair
-    from inference.geometry.segmentation_result import Segmented
 
 #: What a length can be of the brain's width, in any patient; beyond that, the label map is at fault. The published
 #: means lie at 0.42–0.52, 0.19–0.25 and 0.43–0.58, those of the spina bifida atlas at 0.42–0.64, 0.24–0.34, 0.36–0.49.
 SHARE_OF_WIDTH = {Measurement.LCC: (0.28, 0.80), Measurement.HV: (0.10, 0.45), Measurement.TCD: (0.20, 0.85)}
 
 
-@runtime_checkable
-class FindsLandmarks(Protocol):
-    """A segmenter that comes with a landmark network."""
+class LandmarkFinder(Protocol):
+    """Finds the ends of lengths on an image; the class ``LandmarkNetwork`` needs torch, this does not."""
 
-    def landmarks(
-        self, volume: Volume, segmented: Any, aligned: AlignedLabels
-    ) -> Mapping[Measurement, LandmarkPair] | None:
-        """Both ends of each length; None where there is no network."""
+    def __call__(
+        self, image: Volume, segmentation: Segmentation, aligned: AlignedLabels
+    ) -> Mapping[Measurement, LandmarkPair]:
+        """Both ends of each length that was found."""
 
 
 def collect_evidence(
-    volume: Volume, segmented: Segmented, aligned: AlignedLabels | None, segmenter: object
+    volume: Volume,
+    segmentation: Segmentation,
+    aligned: AlignedLabels | None,
+    find_landmarks: LandmarkFinder | None,
 ) -> Evidence:
     """All that an image says about the lengths.
 
     Args:
         volume: the image, float32 (z, y, x).
-        segmented: its label map and frame.
+        segmentation: its label map and frame.
         aligned: what ``align_to_midline`` makes of them; None where the map is empty.
-        segmenter: may find landmarks too.
+        find_landmarks: the landmark network; None where the weights have none.
     """
-    volumes = tissue_volumes(segmented.labels)
+    volumes = tissue_volumes(segmentation.labels)
     if aligned is None:
         return Evidence({}, volumes)
-    found = segmenter.landmarks(volume, segmented, aligned) if isinstance(segmenter, FindsLandmarks) else None
-    return with_heatmaps(measure_upright(aligned), volumes, found or {})
+    found = find_landmarks(volume, segmentation, aligned) if find_landmarks is not None else {}
+    return with_heatmaps(measure_upright(aligned), volumes, found)
 
 
 def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | None]:
@@ -110,11 +109,11 @@ class Evidence:
     heatmap: Mapping[Measurement, Line] = field(default_factory=dict)
     blur: Mapping[Measurement, float] = field(default_factory=dict)
 
-    def line(self, measurement: Measurement, source: Source) -> Line | None:
+    def line(self, measurement: Measurement, source: LengthSource) -> Line | None:
         """Where a source saw a length; None where it didn't, or sees none."""
-        if source is Source.HEATMAP:
+        if source is LengthSource.HEATMAP:
             return self.heatmap.get(measurement)
-        return self.geometry.get(measurement) if source is Source.GEOMETRY else None
+        return self.geometry.get(measurement) if source is LengthSource.GEOMETRY else None
 
     def estimates(self, calibration: Calibration, age: float | None = None) -> Array:
         """Lengths (5, 3) in mm by measurement and source, the usual error taken off; NaN where there is none.
@@ -131,7 +130,7 @@ class Evidence:
                     row[column] = line.length
         found *= np.exp(-calibration.bias)
         if calibration.regression is not None:
-            found[:, SOURCES.index(Source.REGRESSION)] = calibration.regression.lengths(self.volumes, age)
+            found[:, SOURCES.index(LengthSource.REGRESSION)] = calibration.regression.lengths(self.volumes, age)
         return found
 
 

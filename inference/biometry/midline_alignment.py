@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import affine_transform
 from scipy.optimize import minimize
 
 from feta.grid import Matrix, transformed
 from feta.volumes import Volume
+from inference.geometry.interpolation import affine_sample
 from inference.geometry.orientation import Reorientation
 
 Labels = npt.NDArray[np.uint8]
@@ -63,10 +63,8 @@ class AlignedLabels:
         step = np.diag([self.spacing] * 3 + [1.0])
         step[:3, 3] = self.origin
         to_index = np.linalg.inv(volume.grid.affine()) @ self.to_physical @ step
-        # scipy's axes are (z, y, x): reverse rows and columns.
-        turn, offset = to_index[:3, :3][::-1, ::-1], to_index[:3, 3][::-1]
-        array = affine_transform(volume.array, turn, offset, output_shape=self.labels.shape, order=0, prefilter=False)
-        return np.asarray(array, np.uint8)
+        found = affine_sample(volume.array, to_index[:3, :3], to_index[:3, 3], self.labels.shape, order=0)
+        return np.asarray(found, np.uint8)
 
 
 def align_to_midline(labels: Volume, to_canonical: Matrix) -> AlignedLabels | None:
@@ -142,10 +140,8 @@ def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     size = np.ceil((high - low) / SPACING).astype(int) + 1
     to_index = np.linalg.inv(to_frame)
-    # scipy's axes are (z, y, x): reverse rows and columns.
-    step = to_index[:3, :3][::-1, ::-1] * SPACING
-    offset = (to_index[:3, :3] @ low + to_index[:3, 3])[::-1]
-    resampled = affine_transform(array, step, offset, output_shape=tuple(size[::-1]), order=0, prefilter=False)
+    step, offset = to_index[:3, :3] * SPACING, to_index[:3, :3] @ low + to_index[:3, 3]
+    resampled = affine_sample(array, step, offset, tuple(size[::-1]), order=0)
     return AlignedLabels(resampled, low, to_physical)
 
 

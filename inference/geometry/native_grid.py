@@ -1,4 +1,4 @@
-"""Probabilities brought back from the upright box onto the volume's own grid."""
+"""Native space: probabilities resampled from the upright box to the volume's own grid."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from feta.grid import Matrix, transformed
+from feta.grid import Matrix, box_corners, transformed
 from inference.geometry.frames import SLAB_VOXELS, coordinates, sample
+from inference.geometry.orientation import Reorientation
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,21 @@ class NativeSpaceLabels:
     labels: npt.NDArray[np.uint8]
     part: tuple[slice, slice, slice]
     scores: npt.NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What networks predict for a volume, in its native space.
+
+    Attributes:
+        native: labels and scores, with the grid's axes in the order that the networks saw.
+        to_canonical: 4×4 from index (x, y, z) of the labels to canonical brain mm.
+        order: how the volume's axes were put into that order; its ``undo`` gives the order in which it is stored.
+    """
+
+    native: NativeSpaceLabels
+    to_canonical: Matrix
+    order: Reorientation
 
 
 def resample_to_native(
@@ -65,7 +81,7 @@ def _reach(
     probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The part of the grid, (x, y, z) from low to below high, that the probabilities' box touches."""
-    ends = np.array(np.meshgrid(*[(-1, n) for n in probabilities.shape[:0:-1]])).reshape(3, -1).T
+    ends = box_corners((-1, -1, -1), probabilities.shape[:0:-1])
     corners = transformed(np.linalg.inv(matrix), ends)
     low = np.clip(np.floor(corners.min(0)), 0, size).astype(np.int64)
     high = np.clip(np.ceil(corners.max(0)) + 1, 0, size).astype(np.int64)

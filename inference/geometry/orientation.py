@@ -90,12 +90,14 @@ class CanonicalVolume:
     """A volume without its header's directions.
 
     Attributes:
+        original: the volume as it is stored.
         volume: the same voxels in the order that their content tells; axes run along its physical ones, and the
             middle of the grid is its origin.
         order: how the voxels were put in order.
         to_ras: 4×4 from this volume's RAS mm to the original's; a rigid motion.
     """
 
+    original: Volume
     volume: Volume
     order: Reorientation
     to_ras: npt.NDArray[np.float64]
@@ -110,7 +112,7 @@ class CanonicalVolume:
         canonical = replace(ordered.grid, origin=(x, y, z), direction=tuple(np.eye(3).ravel().tolist()))
         to_lps = ordered.grid.affine() @ np.linalg.inv(canonical.affine())
         to_ras = _LPS_RAS @ to_lps @ _LPS_RAS
-        return cls(Volume(ordered.array, canonical), order, to_ras)
+        return cls(volume, Volume(ordered.array, canonical), order, to_ras)
 
 
 def _spread(profile: npt.NDArray[np.float64], step: float) -> tuple[float, float]:

@@ -1,15 +1,9 @@
-"""Intensity normalisation and resampling of a volume before a network sees it."""
+"""Intensity normalisation of an image before a network sees it."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
-
-from feta.grid import Matrix
-from feta.volumes import Volume
-from inference.geometry.frames import index_to_ras, resample
 
 #: Normalised intensities are clipped to this many standard deviations.
 CLIP_SD = 5.0
@@ -45,25 +39,3 @@ def signal(image: Tensor) -> Tensor:
     if positive.numel() < 8:
         return image > 0
     return image > 0.2 * positive.kthvalue(max(1, int(0.995 * positive.numel()))).values
-
-
-def to_box(volume: Volume, frame_to_ras: Matrix, box_to_frame: Matrix, size: tuple[int, int, int]) -> Tensor:
-    """Resample a volume into an isotropic box of another frame, without aliasing.
-
-    Args:
-        volume: float32 image.
-        frame_to_ras: 4×4, from the frame's mm to the image's physical RAS mm.
-        box_to_frame: 4×4, from the box's index (x, y, z) to the frame's mm.
-        size: voxels of the box along (x, y, z).
-
-    Returns:
-        (1, size z, size y, size x) float32, 0 outside the image.
-    """
-    spacing = float(np.linalg.norm(box_to_frame[:3, 0]))
-    matrix = np.linalg.inv(index_to_ras(volume.grid)) @ frame_to_ras @ box_to_frame
-    # A Gaussian whose width makes up the difference between the two voxel sizes (full width at half maximum).
-    sigmas = [np.sqrt(max(spacing**2 - s**2, 0.0)) / (2.355 * s) for s in volume.grid.spacing[::-1]]
-    array = volume.array.astype(np.float32)
-    if max(sigmas) > 0.3:
-        array = ndimage.gaussian_filter(array, sigmas, mode="nearest", truncate=2.5)
-    return resample(torch.from_numpy(array)[None], matrix, size)

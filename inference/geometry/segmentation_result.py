@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from feta.grid import Matrix
 from feta.volumes import Volume
-
-
-class Segmented(Protocol):
-    """What a segmenter gives back: see ``inference.segmenter.Segmentation``."""
-
-    @property
-    def labels(self) -> Volume:
-        """uint8 (z, y, x) on the input's grid."""
-
-    @property
-    def to_canonical(self) -> Matrix:
-        """4×4, from physical LPS mm to the canonical brain frame."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """One line each."""
-
-
-class SegmenterLike(Protocol):
-    """Anything that segments a volume."""
-
-    def __call__(self, volume: Volume) -> Segmented:
-        """Segment one volume."""
 
 
 @dataclass(frozen=True)
@@ -45,4 +22,8 @@ class Segmentation:
 
     labels: Volume
     to_canonical: Matrix
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+#: Segments one volume of float32 intensities (z, y, x); the class ``Segmenter`` needs torch, this does not.
+SegmentVolume = Callable[[Volume], Segmentation]

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from inference.networks.device import Compute
 
 #: Standard deviation of the weights, as a share of the patch's side.
 SIGMA_SHARE = 1 / 8
@@ -33,6 +35,13 @@ def gaussian(shape: tuple[int, ...]) -> Tensor:
         at = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
         weights = weights[..., None] * torch.exp(-0.5 * (at / (side * SIGMA_SHARE)) ** 2)
     return weights.clamp_min(1e-4)
+
+
+@torch.inference_mode()
+def softmax(network: nn.Module, compute: Compute, patch: Tensor) -> Tensor:
+    """Probabilities (N, labels, Z, Y, X) float32 of a patch (N, C, Z, Y, X) that lies on the device of ``compute``."""
+    with compute.precision():
+        return network(patch).float().softmax(1)
 
 
 def predict(

@@ -26,12 +26,12 @@ from safetensors.torch import load, save
 from torch import nn
 
 from feta.errors import FetaError
-from feta.files import write_atomically, write_together
+from feta.files import write_together
 from inference.networks.int8 import quantised, restored
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 
 INDEX = "model.yaml"
-#: Networks that a folder may do without, in the order of ``Model``.
+#: Networks that a folder may do without, by their names in ``model.yaml``, in the order of ``Model``.
 OPTIONAL = ("extraction", "autoencoder", "landmarks")
 REMEDY = "restore the weights folder from the repository, or name another with --weights"
 
@@ -62,15 +62,15 @@ class Model:
     Attributes:
         locator: finds the brain and its pose.
         segmentation: an ensemble.
-        extraction: finds the brain's mask; None where none is shipped.
-        autoencoder: mends probability maps; likewise.
+        brain_extraction: finds the brain's mask; None where none is shipped.
+        autoencoder: corrects probability maps; likewise.
         landmarks: finds the ends of the five lengths; likewise.
         sha256: of ``model.yaml``.
     """
 
     locator: WeightFile
     segmentation: tuple[WeightFile, ...]
-    extraction: WeightFile | None
+    brain_extraction: WeightFile | None
     autoencoder: WeightFile | None
     landmarks: WeightFile | None
     sha256: str
@@ -90,7 +90,7 @@ def read_model(folder: Path) -> Model:
     try:
         locator = _entry(folder, content["locator"])
         segmentation = tuple(_entry(folder, entry) for entry in content["segmentation"])
-        extraction, autoencoder, landmarks = (
+        brain_extraction, autoencoder, landmarks = (
             _entry(folder, content[name]) if name in content else None for name in OPTIONAL
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -98,7 +98,7 @@ def read_model(folder: Path) -> Model:
     if not segmentation:
         raise FetaError(path, "names no segmentation weights", REMEDY)
     digest = hashlib.sha256(text).hexdigest()
-    return Model(locator, segmentation, extraction, autoencoder, landmarks, digest)
+    return Model(locator, segmentation, brain_extraction, autoencoder, landmarks, digest)
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -177,19 +177,10 @@ def load_network(weight_file: WeightFile) -> ResidualUNet:
     return network.eval()
 
 
-def save_network(
-    network: nn.Module, path: Path, spacing: float, settings: NetworkSettings, int8: bool = False
-) -> dict[str, Any]:
-    """Write float16 weights, or kernels in a byte a number; returns the file's entry for ``model.yaml``."""
-    data, entry = packed(network, path.name, spacing, settings, int8)
-    write_atomically(path, data)
-    return entry
-
-
 def packed(
     network: nn.Module, name: str, spacing: float, settings: NetworkSettings, int8: bool = False
 ) -> tuple[bytes, dict[str, Any]]:
-    """What ``save_network`` writes, and its entry for ``model.yaml`` under this file's name."""
+    """A file of float16 weights, or of kernels in a byte each, and its entry for ``model.yaml`` under this name."""
     state = network.state_dict()
     halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in state.items()}
     data = save(quantised(state) if int8 else halves)

@@ -21,7 +21,7 @@ REMEDY = "copy the whole results folder of one trainer and configuration, as nnU
 
 
 @dataclass(frozen=True)
-class Results:
+class NnunetFolder:
     """The files of one trained nnU-Net.
 
     Attributes:
@@ -46,7 +46,7 @@ class Results:
         return digest.hexdigest()
 
 
-def find_results(weights: Path) -> Results | None:
+def find_results(weights: Path) -> NnunetFolder | None:
     """The trained nnU-Net in a folder of weights: the folder itself, or ``Dataset…/trainer__plans__configuration``.
 
     Args:
@@ -70,7 +70,7 @@ def find_results(weights: Path) -> Results | None:
     return _complete(found[0]) if found else None
 
 
-def _complete(folder: Path) -> Results:
+def _complete(folder: Path) -> NnunetFolder:
     if not (folder / DATASET).is_file():
         raise FetaError(folder / DATASET, "is missing", REMEDY)
     named = sorted(path for path in folder.glob("fold_*") if path.is_dir())
@@ -82,5 +82,5 @@ def _complete(folder: Path) -> Results:
             if having := [path / name for path in candidates if (path / name).is_file()]:
                 without = [path.name for path in candidates if not (path / name).is_file()]
                 absent = tuple(f"{fold} holds no {name} and is left out" for fold in without)
-                return Results(folder, tuple(having), (*absent, *others))
+                return NnunetFolder(folder, tuple(having), (*absent, *others))
     raise FetaError(folder, f"holds no fold_0/{CHECKPOINTS[0]} (or another number, or {FOLD_ALL})", REMEDY)

@@ -59,7 +59,7 @@ class ConvStack(nn.Module):
         return self.convs(x)
 
 
-class ResidualBlock(nn.Module):
+class ResidualEncoderBlock(nn.Module):
     """Two convolutions, and a way round them that is pooled and projected where it has to be."""
 
     def __init__(self, plan: Architecture, channels: tuple[int, int], kernel: Triple, stride: Triple) -> None:
@@ -84,8 +84,8 @@ class ResidualStack(nn.Module):
         self, plan: Architecture, count: int, channels: tuple[int, int], kernel: Triple, stride: Triple
     ) -> None:
         super().__init__()
-        first = ResidualBlock(plan, channels, kernel, stride)
-        rest = [ResidualBlock(plan, (channels[1], channels[1]), kernel, ONE) for _ in range(count - 1)]
+        first = ResidualEncoderBlock(plan, channels, kernel, stride)
+        rest = [ResidualEncoderBlock(plan, (channels[1], channels[1]), kernel, ONE) for _ in range(count - 1)]
         self.blocks = nn.Sequential(first, *rest)
 
     def forward(self, x: Tensor) -> Tensor:

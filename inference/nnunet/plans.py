@@ -13,7 +13,7 @@ from feta.labels import LABEL_COUNT
 from inference.nnunet.architecture import Architecture, read_architecture
 from inference.nnunet.errors import Unsupported
 from inference.nnunet.normalisation import Normalisation, read_normalisation
-from inference.nnunet.resampling import Scheme, read_scheme
+from inference.nnunet.resampling import SplineResampling, read_scheme
 
 #: How nnU-Net read the training images: as they are stored, or turned to RAS by their header.
 READERS = {"SimpleITKIO": False, "NibabelIO": False, "SimpleITKIOWithReorient": True, "NibabelIOWithReorient": True}
@@ -43,8 +43,8 @@ class Plans:
     patch: Triple
     spacing: tuple[float, float, float]
     normalisation: Normalisation
-    image: Scheme
-    logits: Scheme
+    image: SplineResampling
+    logits: SplineResampling
     architecture: Architecture
 
 
@@ -104,13 +104,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def inherited(configurations: Mapping[str, Any], name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+def inherited(configurations: Mapping[str, Any], name: str, below: tuple[str, ...] = ()) -> dict[str, Any]:
     """A configuration with what it inherits from others."""
-    if name in seen:
+    if name in below:
         raise ValueError(f"{name} inherits from itself")
     own = dict(configurations[name])
     parent = own.get("inherits_from")
-    return own if parent is None else inherited(configurations, parent, (*seen, name)) | own
+    return own if parent is None else inherited(configurations, parent, (*below, name)) | own
 
 
 def _plans(plans: Mapping[str, Any], chosen: Mapping[str, Any]) -> Plans:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
@@ -17,59 +15,39 @@ from torch import Tensor
 from feta.errors import FetaError
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
-from inference.geometry.native_grid import NativeSpaceLabels
+from inference.geometry.frames import index_to_ras
+from inference.geometry.native_grid import NativeSpaceLabels, Prediction
+from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import Compute
 from inference.networks.sliding_window import predict
 from inference.nnunet.checkpoint import Checkpoint, read_checkpoint
-from inference.nnunet.folder import DATASET, PLANS, Results
+from inference.nnunet.folder import DATASET, PLANS, NnunetFolder
 from inference.nnunet.network import UNet
 from inference.nnunet.plans import Plans, check_dataset, read_plans
-from inference.nnunet.resampling import new_shape, resample, resampled_slabs
+from inference.nnunet.preparation import Prepared, prepare, training_order
+from inference.nnunet.resampling import resampled_slabs
+from inference.segmentation.pose import Pose
 
 #: Standard deviation of the weights of a patch, as a share of its side.
 SIGMA_SHARE = 1 / 8
-#: Mirrored copies of a patch of up to so many voxels are shown to the network in pairs: for one small image torch
+#: Mirror images of a patch of up to so many voxels are shown to the network in pairs: for one small image torch
 #: chooses a convolution that takes six times as long. Large ones gain nothing and would take twice the memory.
 PAIRED_VOXELS = 64**3
-Box = tuple[slice, slice, slice]
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What the network sees of a volume.
-
-    Attributes:
-        image: (1, a, b, c) float32, at the plans' spacing.
-        box: the part of the volume, in permuted axes, that is not 0.
-        spacing: of the volume, mm, permuted axes.
-        shape: of the volume, permuted axes.
-    """
-
-    image: Tensor
-    box: Box
-    spacing: tuple[float, float, float]
-    shape: tuple[int, int, int]
-
-    @property
-    def cropped(self) -> tuple[int, int, int]:
-        """Shape of the box."""
-        a, b, c = (side.stop - side.start for side in self.box)
-        return a, b, c
-
-
-class Predictor:
-    """A trained nnU-Net, its folds averaged.
+class NnunetPredictor:
+    """A trained nnU-Net, its folds averaged, in place of our own networks.
 
     Args:
         results: its files.
         compute: where to run. On a CPU it computes in float32, as nnU-Net does.
-        flips: average over the mirrored copies that its training allows.
+        mirror_tta: test-time augmentation, the mean over the mirror images that its training allows.
 
     Raises:
         FetaError: a file that can't be used, or doesn't fit the others.
     """
 
-    def __init__(self, results: Results, compute: Compute, *, flips: bool = True) -> None:
+    def __init__(self, results: NnunetFolder, compute: Compute, *, mirror_tta: bool = True) -> None:
         check_dataset(results.folder / DATASET)
         checkpoints = [read_checkpoint(path) for path in results.checkpoints]
         names = {checkpoint.configuration for checkpoint in checkpoints}
@@ -77,13 +55,21 @@ class Predictor:
             raise FetaError(results.folder, f"has folds of different configurations ({', '.join(sorted(names))})")
         self.plans = read_plans(results.folder / PLANS, checkpoints[0].configuration)
         self.compute = compute
-        self.mirroring = checkpoints[0].mirroring if flips else ()
+        self.mirroring = checkpoints[0].mirroring if mirror_tta else ()
         self.networks = [
             build(self.plans, checkpoint, path).to(compute.device)
             for checkpoint, path in zip(checkpoints, results.checkpoints, strict=True)
         ]
 
-    def __call__(self, volume: Volume, *, scores: bool = False) -> NativeSpaceLabels:
+    def __call__(self, canonical: CanonicalVolume, pose: Pose, *, scores: bool) -> Prediction:
+        """Predict the volume as it is stored or turned to RAS, as training had it; the pose tells hemispheres apart."""
+        stored = canonical.original
+        order = training_order(stored.grid, reorient=self.plans.reorient)
+        volume = order.apply(stored)
+        to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ index_to_ras(volume.grid)
+        return Prediction(self.predict_native(volume, scores=scores), to_canonical, order)
+
+    def predict_native(self, volume: Volume, *, scores: bool = False) -> NativeSpaceLabels:
         """Labels of a volume of float32 intensities (z, y, x), its axes in the order that training had.
 
         Args:
@@ -126,7 +112,7 @@ class Predictor:
         return NativeSpaceLabels(np.ascontiguousarray(labels.transpose(back)), (z, y, x), turned)
 
     def _mean(self, network: UNet, patch: Tensor) -> Tensor:
-        """Mean logits of a patch (1, 1, a, b, c) and its mirrored copies."""
+        """Mean logits of a patch (1, 1, a, b, c) over test-time augmentation by mirroring."""
         subsets = [combinations([axis + 2 for axis in self.mirroring], n) for n in range(len(self.mirroring) + 1)]
         views = list(chain.from_iterable(subsets))
         together = 2 if patch.numel() <= PAIRED_VOXELS else 1
@@ -139,24 +125,6 @@ class Predictor:
                 for dims, output in zip(some, found, strict=True):
                     total = total + output[None].flip(dims)
         return total.div_(len(views))
-
-
-def prepare(volume: Volume, plans: Plans) -> Prepared:
-    """Permute the axes, crop to what is not 0, normalise and resample."""
-    array = volume.array.astype(np.float32, copy=False).transpose(plans.forward)
-    a, b, c = (volume.grid.spacing[::-1][i] for i in plans.forward)
-    box = bounding_box(array)
-    image = torch.from_numpy(plans.normalisation(np.ascontiguousarray(array[box])))[None]
-    shape = new_shape(image.shape[1:], (a, b, c), plans.spacing)
-    resampled = resample(image, shape, (a, b, c), plans.spacing, plans.image)
-    return Prepared(resampled.contiguous(), box, (a, b, c), array.shape)
-
-
-def bounding_box(array: npt.NDArray[np.float32]) -> Box:
-    """The smallest box that holds all voxels that are not 0; the whole array where all are."""
-    found = ndimage.find_objects((array != 0).astype(np.uint8))
-    a, b, c = found[0] if found else (slice(0, size) for size in array.shape)
-    return a, b, c
 
 
 @cache

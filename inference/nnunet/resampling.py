@@ -30,7 +30,7 @@ CLASSIC, TORCH = "resample_data_or_seg_to_shape", "resample_torch_fornnunet"
 
 
 @dataclass(frozen=True)
-class Scheme:
+class SplineResampling:
     """How an array is resampled.
 
     Attributes:
@@ -57,7 +57,7 @@ class Scheme:
         return None
 
 
-def read_scheme(chosen: Mapping[str, Any], what: str) -> Scheme:
+def read_scheme(chosen: Mapping[str, Any], what: str) -> SplineResampling:
     """The scheme that a configuration names.
 
     Args:
@@ -85,7 +85,7 @@ def read_scheme(chosen: Mapping[str, Any], what: str) -> Scheme:
         raise Unsupported(f"{what} has arguments that are not known: {', '.join(sorted(unknown)) or 'is_seg'}")
     if not {order, thick} <= set(get_args(Order)):
         raise ValueError(f"{what} of order {order} and {thick}")
-    return Scheme(order, thick, forced, threshold)
+    return SplineResampling(order, thick, forced, threshold)
 
 
 def new_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float]) -> tuple[int, int, int]:
@@ -95,7 +95,11 @@ def new_shape(shape: Sequence[int], spacing: Sequence[float], new_spacing: Seque
 
 
 def resample(
-    array: Tensor, shape: Sequence[int], spacing: Sequence[float], new_spacing: Sequence[float], scheme: Scheme
+    array: Tensor,
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    new_spacing: Sequence[float],
+    scheme: SplineResampling,
 ) -> Tensor:
     """Resample each channel to a shape.
 
@@ -150,7 +154,7 @@ def resampled_slabs(
     shape: Sequence[int],
     spacing: Sequence[float],
     new_spacing: Sequence[float],
-    scheme: Scheme,
+    scheme: SplineResampling,
     voxels: int = 2**21,
 ) -> Iterator[tuple[slice, Tensor]]:
     """What ``resample`` gives, some slices of the first axis at a time.

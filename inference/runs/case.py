@@ -14,8 +14,8 @@ from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
-from inference.geometry.segmentation_result import SegmenterLike
-from inference.runs.outputs import Job
+from inference.runs.models import Models
+from inference.runs.outputs import CaseJob
 from inference.runs.sidecar import write_sidecar
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
@@ -30,12 +30,12 @@ class Result:
     warnings: tuple[str, ...]
 
 
-def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
+def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     """Segment a case, measure it, and write its files, the label map first.
 
     Args:
         job: the case and what to write.
-        segmenter: makes the label map.
+        models: the loaded networks.
         measuring: how lengths are found.
 
     Raises:
@@ -43,7 +43,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
     """
     volume = read_volume(job.case.image)
     check_usable(job, volume)
-    segmented = segmenter(volume)
+    segmented = models.segment(volume)
     warnings = (*volume.warnings, *segmented.warnings)
     if job.label_map:
         write_label_map(job.label_map, segmented.labels)
@@ -52,7 +52,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
     if not (job.biometry or job.sidecar or job.landmarks or job.picture):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    evidence = collect_evidence(volume, segmented, aligned, segmenter)
+    evidence = collect_evidence(volume, segmented, aligned, models.find_landmarks)
     lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
     _write_lengths(job, volume, lengths)
     if job.sidecar:
@@ -67,7 +67,7 @@ def process(job: Job, segmenter: SegmenterLike, measuring: Measuring) -> Result:
     return Result(lengths, (*warnings, *notes))
 
 
-def check_usable(job: Job, volume: Volume) -> None:
+def check_usable(job: CaseJob, volume: Volume) -> None:
     """Raise FetaError for a volume in which there can't be a brain."""
     extent = np.multiply(volume.grid.size, volume.grid.spacing)
     thinnest = int(np.argmin(extent))
@@ -80,7 +80,7 @@ def check_usable(job: Job, volume: Volume) -> None:
         raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
 
 
-def _write_lengths(job: Job, volume: Volume, lengths: dict[Measurement, Length]) -> None:
+def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:
     lines = {measurement: length.line for measurement, length in lengths.items() if length.line is not None}
     if job.biometry:
         values = {m: lengths[m].value for m in MEASUREMENTS}

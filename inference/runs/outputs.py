@@ -10,7 +10,7 @@ from feta.cases import Case, biometry_path, label_map_path
 
 
 @dataclass(frozen=True)
-class Job:
+class CaseJob:
     """One case and the files to write for it; None: don't write that one.
 
     Attributes:
@@ -46,7 +46,7 @@ class Job:
 
 def folder_jobs(
     cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, sidecar: bool = True
-) -> list[Job]:
+) -> list[CaseJob]:
     """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
 
     Args:
@@ -60,7 +60,7 @@ def folder_jobs(
     for case in cases:
         label_map = label_map_path(root, case)
         jobs.append(
-            Job(
+            CaseJob(
                 case,
                 label_map,
                 biometry_path(root, case),
@@ -73,9 +73,11 @@ def folder_jobs(
     return jobs
 
 
-def jobs_2021(cases: Iterable[Case], root: Path) -> list[Job]:
+def jobs_2021(cases: Iterable[Case], root: Path) -> list[CaseJob]:
     """``<sub>_seg_result.nii.gz`` straight into a folder, the layout of 2021, which has no biometry."""
     return [
-        Job(case, label_map=root / f"{case.subject}_seg_result.nii.gz", record=root / f"{case.subject}_seg_result.json")
+        CaseJob(
+            case, label_map=root / f"{case.subject}_seg_result.nii.gz", record=root / f"{case.subject}_seg_result.json"
+        )
         for case in cases
     ]

@@ -88,7 +88,7 @@ class PlainReporter:
         self.line(f"[{self._clock.ended}/{self._clock.total}] {title}: " + ", ".join(p for p in parts if p))
 
     def line(self, text: str) -> None:
-        """Print a line at once, so that a log shows it while the run goes on."""
+        """Print a line at once, so that a log shows it during the run."""
         print(text, file=sys.stderr, flush=True)
 
 

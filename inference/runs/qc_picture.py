@@ -20,7 +20,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from scipy.ndimage import affine_transform
 
 from feta.files import write_atomically
 from feta.grid import Matrix, transformed
@@ -29,6 +28,7 @@ from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.lengths import Length
 from inference.biometry.line import Line
+from inference.geometry.interpolation import affine_sample
 
 #: Pixels of this size (mm).
 PIXEL_MM = 0.5
@@ -50,7 +50,7 @@ Box = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class View:
+class DrawnPlane:
     """One plane of the brain frame.
 
     Attributes:
@@ -76,7 +76,7 @@ def write_picture(
     to_canonical: Matrix,
     lengths: Mapping[Measurement, Length],
 ) -> None:
-    """RandomSource three planes of a case and write them as a PNG.
+    """Draw three planes of a case and write them as a PNG.
 
     Args:
         path: ``.png``.
@@ -152,25 +152,25 @@ def _view(
     across: int,
     directions: tuple[int, int],
     position: float,
-) -> View:
+) -> DrawnPlane:
     corner = box[0].copy()
     corner[across] = position
     right, up = directions
     size = [int(np.ceil((box[1][a] - box[0][a]) / PIXEL_MM)) + 1 for a in (up, right)]
-    # Columns of the matrix: one pixel up, one to the right; rows in scipy's order (z, y, x).
+    # Columns: one pixel to the right, one up.
     steps = np.zeros((3, 3))
-    steps[:, 1], steps[:, 2] = to_index[:3, up][::-1] * PIXEL_MM, to_index[:3, right][::-1] * PIXEL_MM
-    offset = (to_index[:3, :3] @ corner + to_index[:3, 3])[::-1]
-    image = affine_transform(volume.array, steps, offset, output_shape=(1, *size), order=1)[0]
-    drawn = affine_transform(labels.array, steps, offset, output_shape=(1, *size), order=0)[0]
+    steps[:, 0], steps[:, 1] = to_index[:3, right] * PIXEL_MM, to_index[:3, up] * PIXEL_MM
+    offset = to_index[:3, :3] @ corner + to_index[:3, 3]
+    image = affine_sample(volume.array, steps, offset, (1, *size), order=1)[0]
+    drawn = affine_sample(labels.array, steps, offset, (1, *size), order=0)[0]
     half = PIXEL_MM / 2
     left, bottom = corner[right] - half, corner[up] - half
-    return View(
+    return DrawnPlane(
         directions, corner, (left, left + size[1] * PIXEL_MM, bottom, bottom + size[0] * PIXEL_MM), image, drawn
     )
 
 
-def _draw(axes: Axes, view: View, name: str) -> None:
+def _draw(axes: Axes, view: DrawnPlane, name: str) -> None:
     inside = view.image[view.labels > 0]
     shown = inside if inside.size else view.image
     low, high = np.percentile(shown, [0.5, 99.5])
@@ -189,7 +189,7 @@ def _draw(axes: Axes, view: View, name: str) -> None:
     axes.axis("off")
 
 
-def _draw_line(axes: Axes, view: View, line: Line, colour: str) -> None:
+def _draw_line(axes: Axes, view: DrawnPlane, line: Line, colour: str) -> None:
     (x0, y0), (x1, y1) = ((p[view.axes[0]], p[view.axes[1]]) for p in (line.start, line.end))
     axes.plot([x0, x1], [y0, y1], color=colour, linewidth=1.2, marker="+", markersize=8)
 

@@ -16,7 +16,7 @@ from feta.errors import FetaError
 from feta.files import write_atomically
 from feta.measurements import Measurement
 from feta.volumes import fingerprint
-from inference.runs.outputs import Job
+from inference.runs.outputs import CaseJob
 
 #: A record of another layout is not understood, and its case is done again.
 RECORD_VERSION = 1
@@ -62,7 +62,7 @@ def read_record(path: Path) -> Record | None:
         return None
 
 
-def finished(job: Job, key: dict[str, Any]) -> Record | None:
+def finished(job: CaseJob, key: dict[str, Any]) -> Record | None:
     """The record of a case that needs no more work; None where something is to be done.
 
     Args:
@@ -75,7 +75,7 @@ def finished(job: Job, key: dict[str, Any]) -> Record | None:
     return record if checksums(job) == record.files else None
 
 
-def checksums(job: Job) -> dict[str, str] | None:
+def checksums(job: CaseJob) -> dict[str, str] | None:
     """sha256 of every output by name; None where one is missing or no regular file."""
     try:
         return {path.name: fingerprint(path) for path in job.outputs}

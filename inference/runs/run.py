@@ -13,10 +13,9 @@ from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.biometry.lengths import Length, Measuring
-from inference.geometry.segmentation_result import SegmenterLike
 from inference.runs.case import Result, process
-from inference.runs.models import Loader, load_segmenter
-from inference.runs.outputs import Job
+from inference.runs.models import Loader, Models, load_models
+from inference.runs.outputs import CaseJob
 from inference.runs.progress import Reporter, reporter
 from inference.runs.record import Record, checksums, finished, write_record
 from inference.runs.run_log import NAME, RunLog
@@ -27,7 +26,7 @@ ALL_FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
 @dataclass
 class Run:
-    """A run in progress: its settings, its log, and the model once it is needed."""
+    """A run in progress: its settings, its log, and the networks once they are needed."""
 
     settings: Settings
     log: RunLog
@@ -37,14 +36,15 @@ class Run:
     key: dict[str, Any]
     lengths: dict[str, dict[Measurement, Length]] = field(default_factory=dict)
     status: int = ALL_FINE
-    _segmenter: SegmenterLike | None = None
+    _models: Models | None = None
 
-    def segmenter(self) -> SegmenterLike:
-        """The model, loaded at the first call."""
-        if self._segmenter is None:
-            self._segmenter, self.log.device, warnings = self.load(self.settings)
-            self.warn(warnings)
-        return self._segmenter
+    def models(self) -> Models:
+        """The networks, loaded at the first call."""
+        if self._models is None:
+            self._models = self.load(self.settings)
+            self.log.device = self._models.device
+            self.warn(self._models.warnings)
+        return self._models
 
     def warn(self, lines: Iterable[str]) -> None:
         """Warn about the run as a whole."""
@@ -64,7 +64,7 @@ class Run:
 
 
 def run(
-    jobs: Sequence[Job],
+    jobs: Sequence[CaseJob],
     settings: Settings,
     *,
     root: Path | None = None,
@@ -80,7 +80,7 @@ def run(
         root: folder for run.json; None writes none.
         warnings: about the input as a whole.
         problems: files of the input that can't be used; each counts as a failed case.
-        load: gives the segmenter, ``load_segmenter`` by default.
+        load: loads the networks, ``load_models`` by default.
 
     Returns:
         exit status, and the lengths of each case that did not fail, by title.
@@ -93,7 +93,7 @@ def run(
     log = RunLog(None if root is None else root / NAME, settings.described())
     log.write()
     with reporter(len(jobs)) as report:
-        state = Run(settings, log, report, load or load_segmenter, measuring, key)
+        state = Run(settings, log, report, load or load_models, measuring, key)
         state.warn(warnings)
         for problem in problems:
             state.fail(problem.subject, problem)
@@ -105,7 +105,7 @@ def run(
     return state.status, state.lengths
 
 
-def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
+def _one(state: Run, job: CaseJob, claimed: dict[Path, str]) -> None:
     """Do one case, whatever becomes of it."""
     state.report.start(job.title)
     began = time.monotonic()
@@ -137,7 +137,7 @@ def _one(state: Run, job: Job, claimed: dict[Path, str]) -> None:
         state.report.done(job.title, "done")
 
 
-def _withdraw(state: Run, job: Job) -> None:
+def _withdraw(state: Run, job: CaseJob) -> None:
     """Remove what an earlier run made of another input: by its name it would be taken for this one's result."""
     try:
         for path in (*job.outputs, *([job.record] if job.record else [])):
@@ -163,15 +163,15 @@ class ModelError(Exception):
         self.cause = cause
 
 
-def _work(state: Run, job: Job, key: dict[str, Any], began: float) -> Record:
+def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record:
     """Do a case and leave its record."""
     if job.record is not None:
         _remove(job.record)
     try:
-        segmenter = state.segmenter()
+        models = state.models()
     except Exception as error:
         raise ModelError(error) from error
-    result = process(job, segmenter, state.measuring)
+    result = process(job, models, state.measuring)
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:
@@ -181,7 +181,7 @@ def _work(state: Run, job: Job, key: dict[str, Any], began: float) -> Record:
     return record
 
 
-def _record(job: Job, key: dict[str, Any], result: Result, seconds: float) -> Record:
+def _record(job: CaseJob, key: dict[str, Any], result: Result, seconds: float) -> Record:
     known = {m: length for m, length in result.lengths.items() if length.value is not None}
     return Record(
         key=key,
@@ -193,7 +193,7 @@ def _record(job: Job, key: dict[str, Any], result: Result, seconds: float) -> Re
     )
 
 
-def _note(state: Run, job: Job, record: Record, status: str) -> None:
+def _note(state: Run, job: CaseJob, record: Record, status: str) -> None:
     lengths = {m: Length(record.lengths.get(m), record.sources.get(m, "")) for m in MEASUREMENTS}
     state.lengths.setdefault(job.title, lengths)
     state.log.add(
@@ -207,7 +207,7 @@ def _note(state: Run, job: Job, record: Record, status: str) -> None:
     )
 
 
-def _claim(job: Job, claimed: dict[Path, str]) -> None:
+def _claim(job: CaseJob, claimed: dict[Path, str]) -> None:
     """Refuse a case whose files another case of this run has already written."""
     for path in job.outputs:
         if path in claimed:

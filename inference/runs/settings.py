@@ -18,6 +18,9 @@ from inference.nnunet.folder import find_results
 
 #: Names the folder of weights where --weights doesn't; the image sets it.
 WEIGHTS_VARIABLE = "FETA_WEIGHTS"
+#: Names of settings in records and run.json where they differ: those of the first release, so that the cases that it
+#: finished still count as finished.
+STORED_AS = {"mirror_tta": "flips", "brain_extraction": "extraction"}
 
 
 def default_weights() -> Path:
@@ -33,24 +36,24 @@ class Settings:
     Attributes:
         weights: folder with ``model.yaml``, or a results folder of nnU-Net v2.
         device: 'auto', 'cpu' or 'cuda'.
-        flips: average over mirrored copies, slower and a little better.
+        mirror_tta: test-time augmentation, the mean over mirror images: slower and a little better.
         overwrite: do finished cases again.
         ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
         topology: construct label maps with the topology that tissues have.
-        autoencoder: mend probability maps by the network that the folder of weights has for it.
+        autoencoder: correct probability maps by the denoising autoencoder of the folder of weights.
         biometry: what lengths rest on.
-        extraction: take the brain out of its surroundings first, where the folder of weights has a network for it.
+        brain_extraction: find the brain's mask first, where the folder of weights has a network for it.
     """
 
     weights: Path
     device: str = "auto"
-    flips: bool = True
+    mirror_tta: bool = True
     overwrite: bool = False
     ga_baseline: Path | None = None
     topology: bool = True
     autoencoder: bool = False
     biometry: Method = Method.FUSION
-    extraction: bool = True
+    brain_extraction: bool = True
 
     def check(self) -> None:
         """Refuse what would have no effect.
@@ -59,7 +62,7 @@ class Settings:
             FetaError: the autoencoder is asked for with an nnU-Net.
         """
         if self.autoencoder and find_results(self.weights) is not None:
-            problem = f"cannot mend what the nnU-Net in {self.weights} predicts: it knows our own network's errors"
+            problem = f"cannot correct what the nnU-Net in {self.weights} predicts: it knows our own network's errors"
             raise FetaError("--autoencoder", problem, "leave it out")
 
     def measuring(self) -> Measuring:
@@ -88,10 +91,10 @@ class Settings:
         return {
             "version": feta.__version__,
             "model": _model_identity(self.weights),
-            "flips": self.flips,
+            "flips": self.mirror_tta,
             "topology": self.topology,
             "autoencoder": self.autoencoder,
-            "extraction": self.extraction,
+            "extraction": self.brain_extraction,
             "biometry": str(self.biometry),
             "calibration": fingerprint(calibration) if calibration.exists() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
@@ -99,7 +102,7 @@ class Settings:
 
     def described(self) -> dict[str, Any]:
         """For run.json."""
-        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        return {STORED_AS.get(k, k): str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
 
 def frame_weights(weights: Path) -> Path:

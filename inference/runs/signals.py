@@ -19,9 +19,7 @@ from types import FrameType
 
 #: Seconds that the main thread gets to end by itself.
 GRACE_SECONDS = 2.5
-
-
-MESSAGE = "feta-infer: stopped; finished cases are kept, and the same call goes on from there"
+MESSAGE = "feta-infer: stopped; finished cases are kept, and the same call continues there"
 
 
 class Stopped(BaseException):

@@ -10,10 +10,10 @@ from rich.table import Table
 from feta.age_model import AgeModel
 from feta.measurements import MEASUREMENT_NAMES, MEASUREMENTS, Measurement
 from inference.biometry.lengths import Length
-from inference.runs.outputs import Job
+from inference.runs.outputs import CaseJob
 
 
-def print_summary(job: Job, lengths: Mapping[Measurement, Length], model: AgeModel) -> None:
+def print_summary(job: CaseJob, lengths: Mapping[Measurement, Length], model: AgeModel) -> None:
     """Print where the results are, and a table of the lengths, to standard output.
 
     Args:

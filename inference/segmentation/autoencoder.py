@@ -1,7 +1,7 @@
-"""Mends a probability map by what brains look like: a denoising autoencoder, which never sees the image.
+"""Denoising autoencoder post-processing: corrects a probability map by what brains look like, without the image.
 
-After Larrazabal et al. (Post-DAE, IEEE TMI 2020): trained on maps that were corrupted, it gives back clean ones.
-Here it says by how much to change the log-probabilities, so that it can also leave a map as it is.
+After Larrazabal et al. (Post-DAE, IEEE TMI 2020): trained on corrupted maps, it predicts clean ones. Here it predicts
+by how much to change the log-probabilities, so that it can also leave a map as it is.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def fits(network: NetworkSettings) -> bool:
     return network.inputs == LABEL_COUNT and network.outputs == LABEL_COUNT * network.stem**3
 
 
-def mended_logits(network: nn.Module, probabilities: Tensor) -> Tensor:
-    """Logits of the mended map.
+def corrected_logits(network: nn.Module, probabilities: Tensor) -> Tensor:
+    """Logits of the corrected map.
 
     Args:
         network: gives ``LABEL_COUNT · s³`` channels at a resolution ``s`` times coarser: s³ voxels at each place.
@@ -46,7 +46,7 @@ def mended_logits(network: nn.Module, probabilities: Tensor) -> Tensor:
 
 
 class Autoencoder:
-    """Mends the map of a whole upright box.
+    """Corrects the probability map of a whole upright box.
 
     Args:
         weights: of the network, trained at the spacing of the box.
@@ -59,9 +59,9 @@ class Autoencoder:
 
     def __init__(self, weights: WeightFile, spacing: float, compute: Compute) -> None:
         if not fits(weights.network):
-            raise FetaError(weights.path, "is described as a network that does not mend maps", REMEDY)
+            raise FetaError(weights.path, "is described as a network that does not correct maps", REMEDY)
         if abs(weights.spacing - spacing) > 1e-6:
-            problem = f"mends maps of {weights.spacing:g} mm, and the segmentation networks' are of {spacing:g} mm"
+            problem = f"corrects maps of {weights.spacing:g} mm, and the segmentation networks' are of {spacing:g} mm"
             raise FetaError(weights.path, problem, "train it for these networks, or use --no-autoencoder")
         self.network = load_network(weights).to(compute.device)
         self.compute = compute
@@ -78,11 +78,10 @@ class Autoencoder:
         return cls(model.autoencoder, model.segmentation[0].spacing, compute)
 
     def __call__(self, probabilities: Tensor) -> Tensor:
-        """Mend a map (8, Z, Y, X) float32, each side at least ``PATCH``; the same shape, on the CPU."""
-        seen = probabilities.to(self.compute.device)
-        return predict(seen, self._mended, LABEL_COUNT, (PATCH,) * 3, OVERLAP).cpu()
+        """Correct a map (8, Z, Y, X) float32, each side at least ``PATCH``; the same shape, on the CPU."""
+        return predict(probabilities.to(self.compute.device), self._corrected, LABEL_COUNT, (PATCH,) * 3, OVERLAP).cpu()
 
     @torch.inference_mode()
-    def _mended(self, patch: Tensor) -> Tensor:
+    def _corrected(self, patch: Tensor) -> Tensor:
         with self.compute.precision():
-            return mended_logits(self.network, patch).softmax(1)
+            return corrected_logits(self.network, patch).softmax(1)

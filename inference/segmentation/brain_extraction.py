@@ -1,32 +1,31 @@
-"""Which voxels are brain: a coarse network that tells it from skull, fluid and mother.
+"""Brain extraction: a coarse network that tells the brain from skull, amniotic fluid and mother.
 
-It looks twice. First at the whole volume, however the fetus lies: what it finds is all that the locator gets to see.
-Then at the upright box around the brain, once the pose is known: that mask, widened a little, is all that the
-segmentation gets to see, and the brain alone says what is bright and what is dark. Where the pose fits badly, it looks
-again from each pose that follows (`inference.segmenter`).
+It runs twice. First on the whole volume, however the fetus lies: the locator is shown what is within that mask. Then on
+the upright box around the brain, once the pose is known: the segmentation networks are shown what is within that mask,
+widened a little, and intensities are standardised by the brain alone. Where the pose fits badly, mask and pose are
+found again in turn (`inference.segmentation.pose_search`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from feta.grid import Matrix
 from feta.volumes import Volume
-from inference.geometry.frames import box_to_frame
-from inference.geometry.preprocessing import signal, standardise, to_box
+from inference.geometry.preprocessing import signal, standardise
+from inference.geometry.view import view
 from inference.networks.device import Compute
 from inference.networks.residual_unet import ResidualUNet
-from inference.networks.sliding_window import predict
+from inference.networks.sliding_window import predict, softmax
 from inference.networks.weights import Model, load_network
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose
 
-#: A volume whose signal fills less than so many times the brain's mask has been masked before: nothing is taken away.
+#: A volume whose signal fills less than so many times the brain's mask was masked before: it stays as it is.
 SURROUNDED = 2.0
-#: Room (mm) around the brain's extent at the second look.
+#: Room (mm) around the brain's extent in the second run.
 ROOM_MM = 24.0
 
 
@@ -49,7 +48,7 @@ class BrainExtractor:
     @staticmethod
     def of(model: Model, compute: Compute) -> BrainExtractor | None:
         """With the network that a folder of weights names; None where it names none."""
-        named = model.extraction
+        named = model.brain_extraction
         return None if named is None else BrainExtractor(load_network(named), named.spacing, named.patch, compute)
 
     def first(self, volume: Volume) -> BrainMask | None:
@@ -64,18 +63,23 @@ class BrainExtractor:
     def _mask(
         self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray, surrounded: float = 0.0
     ) -> BrainMask | None:
-        """Look at a box (least, greatest x, y, z in mm) of a frame; signal must fill its brain ``surrounded`` times."""
+        """The brain's mask in a box of a frame; None unless signal fills it ``surrounded`` times.
+
+        Args:
+            volume: (z, y, x) float32.
+            frame: 4×4 from the frame's mm to RAS mm.
+            low, high: least and greatest x, y, z of the box in the frame, mm.
+            surrounded: see ``SURROUNDED``.
+        """
         size = np.maximum(np.ceil((high - low) / self.spacing).astype(int), self.patch)
         x, y, z = (int(n) for n in size)
-        box = box_to_frame((x, y, z), self.spacing, (low + high) / 2)
-        image = to_box(volume, frame, box, (x, y, z))
-        bright = signal(image)
-        probability = predict(image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
-        brain = BrainMask.of(probability, np.linalg.inv(frame @ box))
+        box = view(volume, frame, self.spacing, (x, y, z), (low + high) / 2)
+        bright = signal(box.image)
+        # Each patch is normalised by itself, as in training.
+        probability = predict(box.image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
+        brain = BrainMask.of(probability, box.to_index)
         return None if brain is None or bright.sum() < surrounded * (brain.probability > 0.5).sum() else brain
 
-    @torch.inference_mode()
     def _softmax(self, patch: Tensor) -> Tensor:
         """Probabilities (1, 2, Z, Y, X) of a patch, standardised by its own signal."""
-        with self.compute.precision():
-            return self.network(standardise(patch, signal(patch))).float().softmax(1)
+        return softmax(self.network, self.compute, standardise(patch, signal(patch)))

@@ -11,6 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from feta.grid import Matrix, transformed
+from inference.geometry.components import largest_component
 from inference.geometry.frames import resample
 
 #: What lies this far (mm) beyond the mask is kept: masks of the volumes that networks are trained on are as wide.
@@ -24,7 +25,7 @@ class BrainMask:
     """Where the brain is, at any place.
 
     Attributes:
-        probability: (1, Z, Y, X) float32 of brain; 0 but in the largest piece.
+        probability: (1, Z, Y, X) float32 of brain; 0 but in the largest component.
         to_index: 4×4 from physical RAS mm to index (x, y, z) of ``probability``.
     """
 
@@ -33,21 +34,17 @@ class BrainMask:
 
     @classmethod
     def of(cls, probability: Tensor, to_index: Matrix) -> BrainMask | None:
-        """The likeliest piece of probability (1, Z, Y, X) on an isotropic grid; None where it is too small for a brain.
+        """The likeliest component of a probability map on an isotropic grid; None where it is too small for a brain.
 
         Args:
-            probability: of brain, for each voxel.
+            probability: (1, Z, Y, X) float32 of brain.
             to_index: 4×4 from physical RAS mm to its index (x, y, z).
         """
-        pieces, count = ndimage.label(probability[0].numpy() > 0.5)
-        if count == 0:
-            return None
-        totals = np.bincount(pieces.ravel(), probability[0].numpy().ravel())
-        brain = pieces == 1 + int(totals[1:].argmax())
+        brain = largest_component(probability[0].numpy() > 0.5, 6, probability[0].numpy())
         voxel_ml = 1e-3 / float(np.linalg.norm(to_index[:3, 0])) ** 3
         if brain.sum() * voxel_ml < SMALLEST_BRAIN_ML:
             return None
-        # Other pieces must not come back where the probability is interpolated.
+        # Other components must not come back where the probability is interpolated.
         kept = ndimage.binary_dilation(brain, iterations=2)
         return cls(probability * torch.from_numpy(kept)[None], to_index)
 

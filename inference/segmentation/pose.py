@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feta.grid import Matrix, transformed
+from feta.grid import Matrix, box_corners, transformed
 from feta.volumes import Volume
 from inference.geometry.frames import index_to_ras, rotation_degrees
 from inference.segmentation.brain_mask import BrainMask
 
 Points = npt.NDArray[np.floating]
-
-
 #: Longest extent of a fetal brain at term, mm.
 LARGEST_BRAIN_MM = 140.0
 
@@ -53,7 +51,7 @@ def by_directions(volume: Volume, directions: Points) -> Pose:
         directions: 3×3, right, anterior and superior as columns in the volume's RAS space.
     """
     where = np.argwhere(volume.array != 0)[:, ::-1]
-    corners = np.array(np.meshgrid(*zip(where.min(0), where.max(0), strict=True))).reshape(3, -1).T
+    corners = box_corners(where.min(0), where.max(0))
     ends = transformed(index_to_ras(volume.grid), corners) @ directions
     low, high = ends.min(0), ends.max(0)
     to_ras = np.eye(4)

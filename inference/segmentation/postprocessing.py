@@ -1,38 +1,55 @@
-"""From a network's probabilities to the label map that is written."""
+"""Post-processing: from a network's prediction to the label map that is written."""
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
 from feta.grid import Matrix
-from inference.geometry.native_grid import NativeSpaceLabels
+from inference.geometry.components import largest_component
+from inference.geometry.native_grid import NativeSpaceLabels, Prediction
 from inference.segmentation.pose import Pose
 
 #: A pose that fits worse than this (in brain sizes) is reported.
 DOUBTFUL_RESIDUAL = 0.1
 
 
-def constructed(found: NativeSpaceLabels, labels: npt.NDArray[np.uint8], to_canonical: Matrix) -> npt.NDArray[np.uint8]:
-    """The part of the label map (Z, Y, X) that has scores, its topology right; from voxel index to canonical mm."""
+def postprocess(prediction: Prediction, *, topology: bool) -> npt.NDArray[np.uint8]:
+    """The label map (Z, Y, X) in the order of axes in which the volume is stored.
+
+    Args:
+        prediction: with scores where the topology is to be constructed.
+        topology: keep the largest component only, or also construct the topology that tissues have.
+    """
+    native = prediction.native
+    labels = keep_largest_component(native.labels)
+    if topology:
+        labels[native.part] = constructed(native, labels, prediction.to_canonical)
+    return prediction.order.undo(labels)
+
+
+def constructed(
+    native: NativeSpaceLabels, labels: npt.NDArray[np.uint8], to_canonical: Matrix
+) -> npt.NDArray[np.uint8]:
+    """The part of the label map (Z, Y, X) that has scores, with the topology that tissues have.
+
+    Args:
+        native: the prediction, with scores.
+        labels: its label map after the largest component was taken.
+        to_canonical: 4×4 from its index (x, y, z) to canonical mm, which tells the hemispheres apart.
+    """
     # numba takes a while to import, which runs without it needn't pay.
     from inference.topology.correction import construct
 
-    assert found.scores is not None
-    z, y, x = np.ogrid[found.part]
+    assert native.scores is not None
+    z, y, x = np.ogrid[native.part]
     a, b, c, d = to_canonical[0]
-    return construct(labels[found.part], found.scores, a * x + b * y + c * z + d < 0)
+    return construct(labels[native.part], native.scores, a * x + b * y + c * z + d < 0)
 
 
-def largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Keep the largest 26-connected piece of tissue: the brain is one, stray islands are not of it."""
-    found, sizes = cc3d.connected_components(labels > 0, connectivity=26, return_N=True)
-    if sizes < 2:
-        return labels
-    counts = np.bincount(found.ravel())
-    counts[0] = 0
-    return np.where(found == counts.argmax(), labels, 0).astype(np.uint8)
+def keep_largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Keep the largest 26-connected component of tissue: the brain is one, stray islands are not of it."""
+    return np.where(largest_component(labels > 0, 26), labels, np.uint8(0))
 
 
 def quality_warnings(pose: Pose, labels: npt.NDArray[np.uint8]) -> tuple[str, ...]:

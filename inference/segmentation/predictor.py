@@ -1,49 +1,148 @@
-"""TODO-DOC"""
+"""Tissue probabilities by our own networks: in the upright box around the brain, then in native space."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from feta.grid import Matrix
-from inference.geometry.frames import box_to_frame, coordinates
+from feta.labels import LABEL_COUNT
+from feta.volumes import Volume
+from inference.geometry.frames import coordinates, index_to_ras
+from inference.geometry.native_grid import Prediction, resample_to_native
+from inference.geometry.orientation import CanonicalVolume
 from inference.geometry.preprocessing import standardise
+from inference.geometry.view import View, view
+from inference.networks.device import Compute
+from inference.networks.residual_unet import ResidualUNet
+from inference.networks.sliding_window import predict, softmax
+from inference.networks.weights import Model, WeightFile, load_network
+from inference.segmentation.autoencoder import Autoencoder
 from inference.segmentation.pose import Pose
 
 #: Room around the brain, mm.
 MARGIN_MM = 14.0
-
-
 #: Largest side of the upright box, mm: a term brain and its margins fit.
 LARGEST_BOX_MM = 192.0
-
-
 #: Least side of the upright box, voxels.
 SMALLEST_BOX = 96
 
 
-def _upright_box(pose: Pose, spacing: float) -> tuple[Matrix, tuple[int, int, int]]:
-    """The box that holds the brain in the canonical frame: index → mm, and its size (x, y, z) in voxels."""
-    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
-    x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
-    return box_to_frame((x, y, z), spacing, (pose.low + pose.high) / 2), (x, y, z)
+class UprightPredictor:
+    """Predicts tissues in the upright box around a brain with an ensemble of networks.
+
+    Args:
+        networks: on the device of ``compute``; 1 channel in, ``LABEL_COUNT`` out.
+        files: the entry of each network in ``model.yaml``; all have the same spacing.
+        compute: where to run, and in which precision.
+        mirror_tta: test-time augmentation, the mean over the image and its left-right mirror image.
+        autoencoder: corrects the probabilities; None for none.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[ResidualUNet],
+        files: Sequence[WeightFile],
+        compute: Compute,
+        *,
+        mirror_tta: bool = True,
+        autoencoder: Autoencoder | None = None,
+    ) -> None:
+        self.networks = networks
+        self.files = files
+        self.compute = compute
+        self.mirror_tta = mirror_tta
+        self.autoencoder = autoencoder
+
+    @classmethod
+    def of(
+        cls, model: Model, compute: Compute, *, mirror_tta: bool = True, autoencoder: Autoencoder | None = None
+    ) -> UprightPredictor:
+        """With the segmentation networks of a folder of weights.
+
+        Raises:
+            FetaError: the weights can't be used.
+        """
+        networks = [load_network(file).to(compute.device) for file in model.segmentation]
+        return cls(networks, model.segmentation, compute, mirror_tta=mirror_tta, autoencoder=autoencoder)
+
+    def __call__(self, canonical: CanonicalVolume, pose: Pose, *, scores: bool) -> Prediction:
+        """Predict in the upright box, correct by the autoencoder if there is one, and resample to native space."""
+        probabilities, to_box_index = self.predict_upright(canonical.volume, pose)
+        if self.autoencoder is not None:
+            probabilities = self.autoencoder(probabilities)
+        return in_native_space(probabilities, to_box_index, canonical, pose, scores=scores)
+
+    def predict_upright(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
+        """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
+        spacing, middle = self.files[0].spacing, (pose.low + pose.high) / 2
+        normalise = partial(standardise_by_brain, pose)
+        upright = view(volume, pose.to_ras, spacing, _upright_size(pose, spacing), middle, normalise=normalise)
+        return self._probabilities(upright.image), upright.to_index @ index_to_ras(volume.grid)
+
+    def _probabilities(self, image: Tensor) -> Tensor:
+        """Mean over the ensemble and over test-time augmentation of an image (1, Z, Y, X).
+
+        Returns:
+            (8, Z, Y, X) float32 on the CPU.
+        """
+        total = torch.zeros((LABEL_COUNT, *image.shape[1:]))
+        image = image.to(self.compute.device)
+        views = [False, True] if self.mirror_tta else [False]
+        for network, file in zip(self.networks, self.files, strict=True):
+            for mirrored in views:
+                view = image.flip(3) if mirrored else image
+                output = predict(view, partial(softmax, network, self.compute), LABEL_COUNT, (file.patch,) * 3).cpu()
+                total += output.flip(3) if mirrored else output
+        return total / (len(self.networks) * len(views))
 
 
-def _normalised(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
-    """The image (1, Z, Y, X) of the upright box, standardised by the brain; alone with it where its mask is known."""
+def in_native_space(
+    probabilities: Tensor, to_box_index: Matrix, canonical: CanonicalVolume, pose: Pose, *, scores: bool
+) -> Prediction:
+    """Probabilities (8, Z, Y, X) of the upright box, on the canonical volume's grid.
+
+    Args:
+        probabilities: float32.
+        to_box_index: 4×4 from index (x, y, z) of the canonical volume to that of the box.
+        canonical: the volume.
+        pose: of its brain.
+        scores: whether to keep the probabilities.
+    """
+    grid = canonical.volume.grid
+    native = resample_to_native(probabilities, to_box_index, grid.size, scores=scores)
+    return Prediction(native, np.linalg.inv(pose.to_ras) @ index_to_ras(grid), canonical.order)
+
+
+def standardise_by_brain(pose: Pose, upright: View) -> Tensor:
+    """Standardise an image (1, Z, Y, X) by its brain's intensities; with brain extraction, only the brain is left.
+
+    Args:
+        pose: of the brain.
+        upright: a view of the image in the pose's frame.
+    """
     if pose.brain is None:
-        return standardise(image, _inside(pose, box, image))
-    brain, near = pose.brain.around(pose.to_ras @ box, (image.shape[3], image.shape[2], image.shape[1]))
-    image = image * near
+        return standardise(upright.image, _inside(pose, upright))
+    brain, near = pose.brain.around(upright.to_ras, upright.size)
+    image = upright.image * near
     return standardise(image, brain & (image > 0))
 
 
-def _inside(pose: Pose, box: Matrix, image: Tensor) -> Tensor:
+def _upright_size(pose: Pose, spacing: float) -> tuple[int, int, int]:
+    """Voxels (x, y, z) of the box that holds the brain in the canonical frame; multiples of 8."""
+    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
+    x, y, z = (int(n) for n in np.ceil(extent / spacing / 8).astype(int) * 8)
+    return x, y, z
+
+
+def _inside(pose: Pose, upright: View) -> Tensor:
     """Voxels (1, Z, Y, X) bool of the ellipsoid that fills the brain's extent, where there is signal."""
     middle, half = (pose.low + pose.high) / 2, (pose.high - pose.low) / 2
-    size = (image.shape[3], image.shape[2], image.shape[1])
-    position = coordinates(box, size, slice(None))
+    position = coordinates(upright.box, upright.size, slice(None))
     scaled = (position - torch.as_tensor(middle, dtype=torch.float32)) / torch.as_tensor(half, dtype=torch.float32)
     inside = ((scaled**2).sum(-1) < 1)[None]
-    return inside & (image > 0)
+    return inside & (upright.image > 0)

@@ -2,7 +2,7 @@
 
 Every tissue grows from one voxel (grey matter from one in each hemisphere), and then only by simple points, so
 that it keeps the Betti numbers that the challenge's table expects: one component, no loop, no cavity. What this
-leaves over, a loop's cut or an island, is mended where that is cheaper: the tissue swells over the hole or
+leaves over, a loop's cut or an island, is corrected where that is cheaper: the tissue swells over the hole or
 the gap and shrinks back to the thinnest skin or thread that closes it. At last every voxel goes to the
 likeliest neighbouring label for which it is simple, as it must be for the label that it leaves.
 
@@ -120,7 +120,7 @@ def _seeds(work: _Map, tissue: Tissue, parts: Array, left: Array) -> list[int]:
 
 
 def _place(work: _Map, tissue: Tissue, seeds: list[int]) -> None:
-    """Let a tissue grow from its seeds over the voxels that are its own, then mend what is left over."""
+    """Let a tissue grow from its seeds over the voxels that are its own, then correct what is left over."""
     own = (work.target == tissue) & (work.labels == FREE)
     levels = np.where(own, work.support + np.uint16(OWN - 1) + np.uint16(1), np.uint16(0))
     row, plane = work.steps
@@ -133,10 +133,10 @@ def _place(work: _Map, tissue: Tissue, seeds: list[int]) -> None:
         left = np.flatnonzero(own & (work.labels == FREE)).astype(np.int32)
         if len(left) == 0:
             return
-        _mend(work, tissue, levels, left, reach)
+        _swell_and_shrink(work, tissue, levels, left, reach)
 
 
-def _mend(work: _Map, tissue: Tissue, levels: Array, left: Array, reach: int) -> None:
+def _swell_and_shrink(work: _Map, tissue: Tissue, levels: Array, left: Array, reach: int) -> None:
     """Swell over holes and gaps near what was left over, shrink back, and keep what gained score.
 
     Groups of cubes do not touch, so that no simple point of one depends on another: each is kept or undone alone.

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from feta.compiled import compiled
 
-CENTRE = 13
 _CELLS = np.array([(z, y, x) for z in range(3) for y in range(3) for x in range(3)])
 
 

@@ -9,9 +9,9 @@ import torch
 import yaml
 
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import save_network
 from inference.segmentation.locator import OUTPUTS
 from tests.support import images
+from tests.support.networks import write_network
 from tests.support.textured_ball import write_image
 
 ENGINE = images.engine_answers()
@@ -47,7 +47,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def entry(name: str, outputs: int, spacing: float) -> dict:
         settings = NetworkSettings(outputs=outputs, widths=(2, 2, 2), blocks=(1, 1, 1), heads=1)
-        return save_network(ResidualUNet(settings), folder / name, spacing, settings)
+        return write_network(ResidualUNet(settings), folder / name, spacing, settings)
 
     model = {"locator": entry("l.safetensors", OUTPUTS, 4.0), "segmentation": [entry("s.safetensors", 8, 2.0)]}
     (folder / "model.yaml").write_text(yaml.safe_dump(model))

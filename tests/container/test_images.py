@@ -66,7 +66,7 @@ def test_wheels_and_pip_are_in_no_image(inference_image: str) -> None:
 
 
 def test_help_of_each_image(inference_image: str, evaluation_image: str, training_image: str) -> None:
-    for image, word in ((inference_image, "INPUT"), (evaluation_image, "score"), (training_image, "simulate")):
+    for image, word in ((inference_image, "INPUT"), (evaluation_image, "score"), (training_image, "assess")):
         begun = time.monotonic()
         ended = Call(image, options=HARDENED).run("--help")
         assert ended.status == 0, ended.output

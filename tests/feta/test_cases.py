@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from feta.cases import find_cases, find_cases_2021
+from feta.cases import find_cases
+from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 
 

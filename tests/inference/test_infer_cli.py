@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS
 from feta.volumes import read_label_map, write_volume
 from inference.cli import main
+from inference.options import RENAMED
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
 
 Call = Callable[..., int]
@@ -28,7 +30,7 @@ def model() -> Counting:
 def call(tmp_path: Path, model: Counting, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Calls feta-infer in this process and gives its exit status."""
     monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
-    monkeypatch.setattr("inference.runs.run.load_segmenter", model.load)
+    monkeypatch.setattr("inference.runs.run.load_models", model.load)
     monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
 
     def start(*arguments: str | Path) -> int:
@@ -198,3 +200,27 @@ def test_an_unwritable_output_is_status_2(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 1)
     # Nobody may write there, not even root.
     assert call(tmp_path / "in", "/proc/out") == 2
+
+
+@pytest.mark.parametrize("form", [[], ["challenge-2024"], ["challenge-2021"], ["case"]])
+def test_the_help_of_each_form_is_a_screen(
+    form: list[str], call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert call(*form, "--help") == 0
+    assert len(capsys.readouterr().out.splitlines()) <= 40
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_of_an_option_is_a_line_of_warning(
+    old: str, new: str, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = []
+    for option in (old, new):
+        out = tmp_path / option
+        assert call(scan(tmp_path / "in"), out, "--fast", option) == 0
+        assert (f"warning: {old} is now {new}" in capsys.readouterr().err) == (option == old)
+        settings.append(json.loads((out / "run.json").read_text())["settings"])
+    assert settings[0] == settings[1]
+    assert call("--help") == 0
+    assert old not in capsys.readouterr().out.split()

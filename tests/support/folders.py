@@ -6,9 +6,10 @@ import gzip
 from pathlib import Path
 
 from feta.volumes import Volume, write_volume
-from inference.geometry.segmentation_result import SegmenterLike
+from inference.geometry.segmentation_result import Segmentation
+from inference.runs.models import Models
 from inference.runs.settings import Settings
-from tests.support.heads import Segmented, make_head, stand_in
+from tests.support.heads import make_head, stand_in
 
 SMALL = make_head((2.0, 2.0, 2.0)).image
 
@@ -47,10 +48,10 @@ class Counting:
         self.loads = 0
         self.calls = 0
 
-    def load(self, _settings: Settings) -> tuple[SegmenterLike, str, tuple[str, ...]]:
+    def load(self, _settings: Settings) -> Models:
         self.loads += 1
-        return self, "a stand-in", ()
+        return Models(self, None, "a stand-in")
 
-    def __call__(self, volume: Volume) -> Segmented:
+    def __call__(self, volume: Volume) -> Segmentation:
         self.calls += 1
         return stand_in(volume)

@@ -11,6 +11,7 @@ from feta.grid import Grid
 from feta.labels import Tissue
 from feta.measurements import Measurement
 from feta.volumes import Volume
+from inference.geometry.segmentation_result import Segmentation
 
 #: Extent, mm: half axes (x, y, z) of each ellipsoid, and its centre in the brain frame.
 SKULL = (38.0, 46.0, 38.0)
@@ -120,15 +121,6 @@ def make_head(
 TO_CANONICAL = np.array([[-1.0, 0, 0, 3.0], [0, -1.0, 0, -5.0], [0, 0, 1.0, -7.0], [0, 0, 0, 1.0]])
 
 
-@dataclass(frozen=True)
-class Segmented:
-    """What the stand-in segmenter gives back."""
-
-    labels: Volume
-    to_canonical: npt.NDArray[np.float64]
-    warnings: tuple[str, ...] = ()
-
-
-def stand_in(volume: Volume) -> Segmented:
+def stand_in(volume: Volume) -> Segmentation:
     """Read the labels off the image's intensities."""
-    return Segmented(Volume(np.rint(volume.array / 100).astype(np.uint8), volume.grid), TO_CANONICAL)
+    return Segmentation(Volume(np.rint(volume.array / 100).astype(np.uint8), volume.grid), TO_CANONICAL)

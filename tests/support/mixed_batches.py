@@ -17,8 +17,8 @@ from training.data.split import Subjects, read_subjects
 from training.engine import distributed
 from training.engine.architectures import ArchitectureSettings
 from training.engine.losses import LossSettings
-from training.imaging.random_source import RandomSource
 from training.synthesis.settings import SynthesisSettings
+from training.tasks.random_streams import Stream, stream
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask
 
 #: Samples with complete (c) and merged (m) labels. Of two processes one gets the even ones, the other the odd ones.
@@ -43,7 +43,7 @@ def _seeds(subjects: Subjects, kinds: str) -> list[int]:
     found: list[int] = []
     for kind in kinds:
         seed = found[-1] + 1 if found else 0
-        while (subjects.draw(RandomSource(seed ^ 0x5EED), SETTINGS.more).groups == COMPLETE) != (kind == "c"):
+        while (subjects.draw(stream(seed, Stream.SUBJECT), SETTINGS.more).groups == COMPLETE) != (kind == "c"):
             seed += 1
         found.append(seed)
     return found

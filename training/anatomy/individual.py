@@ -1,7 +1,7 @@
-"""One simulated fetus: a template bent into a brain of its own, with its true lengths.
+"""One simulated fetus: a template deformed into a brain of its own, with its true lengths.
 
-Its size is drawn first, from published curves; the deformation is then adjusted until the landmarks, carried
-through it, lie as far apart as they should. What is left of the difference stays: the truth is where they lie.
+Its size is drawn first, from published curves; the deformation is then adjusted until the landmarks, warped
+by it, lie as far apart as they should. What is left of the difference stays: the truth is where they lie.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from training.anatomy.kernels import interpolate
 from training.anatomy.length_fitting import Fit, Fitter
 from training.anatomy.plan import IndividualSettings, Plan, draw_plan
 from training.anatomy.template import Template, aligned_to_midline
-from training.anatomy.template_landmarks import Survey, survey
-from training.anatomy.velocity_field import Deformation, Lattice, Points, determinants, random_velocity
+from training.anatomy.template_landmarks import TemplateLandmarks, locate_landmarks
+from training.anatomy.velocity_field import Deformation, Points, determinants, random_velocity
+from training.imaging.lattice import Lattice
 
 #: Age, how far towards spina bifida, latent code → a template.
 AnatomyModel = Callable[[float, float, npt.NDArray[np.floating] | None], Template]
@@ -42,9 +43,9 @@ class Individual:
     Attributes:
         template: what it is cut from.
         plan: what it was meant to be.
-        deformation: template mm, bent.
-        scale: (3,) factors on bent mm about ``centre``; the first is negative in a mirrored brain.
-        centre: (3,) bent mm, what becomes the origin.
+        deformation: of template mm.
+        scale: (3,) factors on the deformed mm about ``centre``; the first is negative in a mirrored brain.
+        centre: (3,) deformed mm, what becomes the origin.
         landmarks: both ends (2, 3) of each length, head-frame mm.
         lengths: their distances, mm.
         box: (2, 3) least and greatest x, y, z of the head, head-frame mm.
@@ -60,18 +61,13 @@ class Individual:
     box: Points
     _table: tuple[Lattice, npt.NDArray[np.float32]]
 
-    @property
-    def brain_mm(self) -> Points:
-        """(3,) half sizes of a box about the origin that holds the whole head, mm."""
-        return np.abs(self.box).max(axis=0)
-
     def to_head(self, points: Points) -> Points:
         """Template positions (N, 3) in head-frame mm."""
-        return np.asarray((self.deformation.carried(points) - self.centre) * self.scale)
+        return np.asarray((self.deformation.warp(points) - self.centre) * self.scale)
 
     def to_template(self, points: Points) -> Points:
         """Head-frame positions (N, 3) in template mm."""
-        return self.deformation.carried(points / self.scale + self.centre, -1.0)
+        return self.deformation.warp(points / self.scale + self.centre, -1.0)
 
     def at(self, points: torch.Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Labels and signal at head-frame positions.
@@ -90,7 +86,7 @@ class Individual:
         for z, plane in enumerate(points.numpy()):
             index = (plane.reshape(-1, 3) - origin) / np.float32(lattice.spacing)
             labels[z], signal[z] = self.template.sampled_index(interpolate(table, index), plane.shape[:2])
-            # The table's border would go on for ever: where it meets the brain, as a second one beside the head.
+            # Beyond the table its border's values would hold: a second brain, where the first meets the border.
             labels[z][~((index >= 0) & (index <= last)).all(axis=1).reshape(plane.shape[:2])] = 0
         return labels, signal
 
@@ -98,7 +94,7 @@ class Individual:
 def draw_individual(
     rng: np.random.Generator, age: float, pathological: bool, anatomy: AnatomyModel, settings: IndividualSettings
 ) -> Individual:
-    """RandomSource one fetus.
+    """Draw one fetus.
 
     Args:
         rng: it depends on nothing else that is random.
@@ -110,39 +106,41 @@ def draw_individual(
     plan = draw_plan(rng, age, pathological, settings)
     latent = settings.latent_sd * rng.standard_normal(settings.latent_size) if settings.latent_size else None
     template = aligned_to_midline(anatomy(plan.maturity, plan.pathology.anatomy, latent))
-    seen = survey(template, settings.lattice_mm)
+    found = locate_landmarks(template, settings.lattice_mm)
     regularity = float(np.exp(rng.normal(0.0, settings.amplitude_spread)))
     size = plan.lengths[Measurement.BBIP] / _USUAL_WIDTH
     widths, amplitudes = (tuple(size * v for v in values) for values in (settings.widths_mm, settings.amplitudes_mm))
-    chance = regularity * random_velocity(rng, seen.lattice, widths, amplitudes)
+    chance = regularity * random_velocity(rng, found.lattice, widths, amplitudes)
     height = float(np.exp(rng.normal(0.0, settings.height_sd)))
     mirrored = bool(rng.random() < 0.5)
-    fitter = Fitter(seen, plan, height)
+    fitter = Fitter(found, plan, height)
     strength = 1.0
     while True:
-        individual, smallest = _individual(template, seen, plan, fitter.fit(chance, strength), mirrored)
+        individual, smallest = _individual(template, found, plan, fitter.fit(chance, strength), mirrored)
         if smallest > _FOLDED:
             return individual
         strength *= _WEAKER
 
 
-def _individual(template: Template, seen: Survey, plan: Plan, fit: Fit, mirrored: bool) -> tuple[Individual, float]:
+def _individual(
+    template: Template, found: TemplateLandmarks, plan: Plan, fit: Fit, mirrored: bool
+) -> tuple[Individual, float]:
     """The individual of a fitted deformation, and the least volume of a cell of its way back."""
     scale = fit.scale * np.array([-1.0 if mirrored else 1.0, 1.0, 1.0])
-    middle = fit.deformation.carried(seen.length).mean(axis=0)
+    middle = fit.deformation.warp(found.length).mean(axis=0)
     centre = np.array([0.0, middle[1], middle[2]])
 
     def to_head(points: Points) -> Points:
-        return np.asarray((fit.deformation.carried(points) - centre) * scale)
+        return np.asarray((fit.deformation.warp(points) - centre) * scale)
 
-    landmarks = {measurement: to_head(ends) for measurement, ends in seen.landmarks.items()}
-    head = to_head(seen.head)
+    landmarks = {measurement: to_head(ends) for measurement, ends in found.landmarks.items()}
+    head = to_head(found.head)
     box = np.array([head.min(axis=0), head.max(axis=0)])
     low, high = box[0] - _TABLE_MARGIN, box[1] + _TABLE_MARGIN
     x, y, z = np.ceil((high - low) / _TABLE_MM).astype(int) + 1
     lattice = Lattice(low, _TABLE_MM, (int(z), int(y), int(x)))
     places = lattice.positions()
-    origins = fit.deformation.carried(places.reshape(-1, 3) / scale + centre, -1.0)
+    origins = fit.deformation.warp(places.reshape(-1, 3) / scale + centre, -1.0)
     smallest = float((determinants(origins.reshape(places.shape), _TABLE_MM) * np.prod(scale)).min())
     table = transformed(template.to_index, origins).reshape(places.shape).astype(np.float32)
     lengths = {measurement: float(np.linalg.norm(ends[1] - ends[0])) for measurement, ends in landmarks.items()}

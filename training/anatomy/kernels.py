@@ -55,7 +55,7 @@ def interpolate(field: Array, points: Array) -> Array:
 
 @compiled
 def flow(velocity: Array, points: Array, time: float, steps: int) -> Array:
-    """Where points are carried by a stationary velocity field: Runge–Kutta of fourth order.
+    """Points advected by a stationary velocity field: Runge–Kutta of fourth order.
 
     Args:
         velocity: (Z, Y, X, 3) float64, voxels a unit of time, (x, y, z).

@@ -1,4 +1,4 @@
-"""Adjusts a deformation until the landmarks that it carries lie as far apart as an individual's plan says."""
+"""Adjusts a deformation until the landmarks warped by it lie as far apart as an individual's plan says."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from feta.measurements import MEASUREMENTS, Measurement
 from training.anatomy.plan import Plan
-from training.anatomy.structure_fields import Fields
-from training.anatomy.template_landmarks import Survey
+from training.anatomy.structure_fields import StructureFields
+from training.anatomy.template_landmarks import TemplateLandmarks
 from training.anatomy.velocity_field import Deformation, Field, Points
 
 #: Rounds in which sizes are adjusted, and how far one structure may be changed (logarithm) in all and in a round.
@@ -42,32 +42,32 @@ class Fitter:
     """Fits one template to one plan.
 
     Args:
-        seen: the template.
+        template: what is deformed.
         plan: what should come out.
         height: factor on the head's height beside what width and length give.
     """
 
-    def __init__(self, seen: Survey, plan: Plan, height: float) -> None:
-        self._seen, self._plan, self._height = seen, plan, height
-        fields = Fields(seen)
+    def __init__(self, template: TemplateLandmarks, plan: Plan, height: float) -> None:
+        self._template, self._plan, self._height = template, plan, height
+        fields = StructureFields(template)
         swelling = fields.swelling(plan.pathology.behind, plan.pathology.sideways)
         self._fields = np.stack([fields.tcd, fields.hv, fields.lcc, fields.fluid, swelling])
         cells = fields.ventricles > _VENTRICLE
         step = max(1, int(cells.sum()) // _VENTRICLE_POINTS)
-        self._ventricles = seen.lattice.positions()[cells][::step]
+        self._ventricles = template.lattice.positions()[cells][::step]
         self._shares = fields.ventricles[cells][::step]
         # Fluid that spina bifida has taken away is not to be brought back, however wide a skull was drawn.
         most = np.full(len(self._fields), _LARGEST_CHANGE)
         most[_FLUID] = _LARGEST_CHANGE * (1 - plan.pathology.anatomy)
         most[_SWELLING] = _LARGEST_SWELLING
         self._limits = (np.full(len(most), -_LARGEST_CHANGE), most)
-        self._ends = np.concatenate([*(seen.landmarks[m] for m in MEASUREMENTS), seen.length])
+        self._ends = np.concatenate([*(template.landmarks[m] for m in MEASUREMENTS), template.length])
 
     def fit(self, chance: Field, strength: float = 1.0) -> Fit:
         """Adjust what the random part of the velocity leaves to be adjusted.
 
         Args:
-            chance: (Z, Y, X, 3) mm a unit of time, on the survey's lattice.
+            chance: (Z, Y, X, 3) mm a unit of time, on the template's lattice.
             strength: factor on it, and on how far structures may be changed.
         """
         chance = strength * chance
@@ -88,12 +88,12 @@ class Fitter:
     def _tried(self, chance: Field, amounts: npt.NDArray[np.float64]) -> tuple[Fit, npt.NDArray[np.float64]]:
         """The deformation of some amounts of each field, and the logarithms by which sizes fall short."""
         velocity = chance + np.tensordot(amounts, self._fields, axes=1)
-        deformation = Deformation(self._seen.lattice, velocity)
-        carried = deformation.carried(self._ends).reshape(-1, 2, 3)
-        spans = dict(zip(MEASUREMENTS, carried[:, 1] - carried[:, 0], strict=False))
+        deformation = Deformation(self._template.lattice, velocity)
+        warped = deformation.warp(self._ends).reshape(-1, 2, 3)
+        spans = dict(zip(MEASUREMENTS, warped[:, 1] - warped[:, 0], strict=False))
         wanted = self._plan.lengths
         width = wanted[Measurement.BBIP] / np.linalg.norm(spans[Measurement.BBIP])
-        length = self._plan.brain_length / abs(carried[-1, 1, 1] - carried[-1, 0, 1])
+        length = self._plan.brain_length / abs(warped[-1, 1, 1] - warped[-1, 0, 1])
         scale = np.array([width, length, np.sqrt(width * length) * self._height])
         found = {m: float(np.linalg.norm(scale * span)) for m, span in spans.items()}
         missing = [np.log(wanted[m] / found[m]) for m in (Measurement.TCD, Measurement.HV, Measurement.LCC)]

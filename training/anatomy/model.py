@@ -132,7 +132,7 @@ class Anatomy:
         network: the decoder.
         sizes: of the cerebrum, by age.
         latents: codes of the brains that it learned from, by their names.
-        known: names of these, and of whom they were made; nobody who holds one of them out may learn from its brains.
+        known: names of these, and of their source subjects; nobody who holds one of them out may learn from its brains.
     """
 
     network: AnatomyNetwork
@@ -142,7 +142,7 @@ class Anatomy:
 
     @classmethod
     def load(cls, path: Path) -> Anatomy:
-        """Read weights written by ``feta-train anatomy``.
+        """Read weights written by ``feta-train fit anatomy``.
 
         Args:
             path: of the file; where ``model.yaml`` beside it names the file, its sha256 must be the one there.
@@ -187,7 +187,7 @@ class Anatomy:
         latent: npt.NDArray[np.floating] | None = None,
         atlas_size: bool = False,
     ) -> Template:
-        """RandomSource one brain.
+        """Draw one brain.
 
         Args:
             age: weeks; beyond 21–38 the shape is extrapolated.

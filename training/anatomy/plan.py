@@ -69,7 +69,7 @@ class Plan:
 
 
 def draw_plan(rng: np.random.Generator, age: float, pathological: bool, settings: IndividualSettings) -> Plan:
-    """RandomSource how large the parts of a fetus are.
+    """Draw how large the parts of a fetus are.
 
     Args:
         rng: it depends on nothing else that is random.

@@ -16,12 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from feta.grid import box_corners, transformed
 from feta.labels import TISSUES
 from inference.geometry.frames import coordinates
 from inference.geometry.frames import sample as interpolated
-from training.anatomy.velocity_field import Deformation, Lattice
+from training.anatomy.velocity_field import Deformation
 from training.data.subject import Subject
+from training.imaging.affine import apply_affine
 from training.imaging.filters import blur
+from training.imaging.lattice import Lattice
 
 #: The brains are compared on a grid this fine, the field is sampled this finely, and this much lies around, mm.
 IMAGE_MM, FIELD_MM, MARGIN_MM = 2.0, 4.0, 8.0
@@ -49,15 +52,15 @@ class RegistrationSettings:
 
 
 def register(moving: Subject, fixed: Subject, settings: RegistrationSettings | None = None) -> Deformation:
-    """Find the flow that carries places of one brain to those of another, both in their canonical frames.
+    """Find the flow that maps places of one brain to those of another, both in their canonical frames.
 
     Args:
-        moving: sampled where the flow goes, ``moving(carried(x))``, it looks like ``fixed(x)``.
+        moving: sampled where the flow goes, ``moving(warp(x))``, it looks like ``fixed(x)``.
         fixed: of about the same size.
         settings: of the search.
 
     Returns:
-        a deformation; its time −1 carries places the other way.
+        a deformation; its time −1 maps places the other way.
     """
     s = settings or RegistrationSettings()
     half = np.maximum(_half_size(moving), _half_size(fixed)) + MARGIN_MM
@@ -82,8 +85,9 @@ def overlap(moving: Subject, fixed: Subject, deformation: Deformation, time: flo
     lattice = deformation.lattice
     fixed_maps = _maps(fixed, lattice)
     places = _places(lattice)
-    carried = deformation.carried(places.reshape(-1, 3).double().numpy(), time).reshape(places.shape)
-    moved = interpolated(moving.tissues[: len(TISSUES)].float(), _index(moving, torch.from_numpy(carried).float()))
+    warped = deformation.warp(places.reshape(-1, 3).double().numpy(), time).reshape(places.shape)
+    index = apply_affine(moving.to_index, torch.from_numpy(warped).float())
+    moved = interpolated(moving.tissues[: len(TISSUES)].float(), index)
     both, total = (moved * fixed_maps).flatten(1).sum(1), (moved**2 + fixed_maps**2).flatten(1).sum(1)
     return float((2 * both / total.clamp_min(1e-6))[total > 0].mean())
 
@@ -91,9 +95,8 @@ def overlap(moving: Subject, fixed: Subject, deformation: Deformation, time: flo
 def _half_size(subject: Subject) -> np.ndarray:
     """Largest distance (x, y, z) of the subject's box from the brain's centre, mm."""
     shape = np.array(subject.tissues.shape[:0:-1]) - 1
-    corners = np.stack(np.meshgrid(*[[0, n] for n in shape], indexing="ij"), -1).reshape(-1, 3)
-    to_frame = np.linalg.inv(subject.to_index)
-    return np.abs(corners @ to_frame[:3, :3].T + to_frame[:3, 3]).max(axis=0)
+    corners = transformed(np.linalg.inv(subject.to_index), box_corners((0, 0, 0), shape))
+    return np.asarray(np.abs(corners).max(axis=0))
 
 
 def _places(lattice: Lattice) -> Tensor:
@@ -105,14 +108,9 @@ def _places(lattice: Lattice) -> Tensor:
     return coordinates(matrix, (x, y, z), slice(None))
 
 
-def _index(subject: Subject, places: Tensor) -> Tensor:
-    matrix = torch.as_tensor(subject.to_index[:3], dtype=torch.float32)
-    return places @ matrix[:, :3].T + matrix[:, 3]
-
-
 def _maps(subject: Subject, lattice: Lattice) -> Tensor:
     """Tissue maps (7, Z, Y, X) on the finer grid."""
-    return interpolated(subject.tissues[: len(TISSUES)].float(), _index(subject, _places(lattice)))
+    return interpolated(subject.tissues[: len(TISSUES)].float(), apply_affine(subject.to_index, _places(lattice)))
 
 
 def _smooth(field: Tensor, width: float) -> Tensor:

@@ -9,7 +9,7 @@ from scipy import ndimage
 from feta.labels import Tissue
 from feta.measurements import Measurement
 from training.anatomy.template import CALLOSUM, CHANNELS
-from training.anatomy.template_landmarks import Survey, Weights
+from training.anatomy.template_landmarks import TemplateLandmarks, Weights
 from training.anatomy.velocity_field import Field, Points, gradient, swelling_velocity
 
 #: A change fades out over this distance (mm) around its structure.
@@ -33,7 +33,7 @@ def _smooth_step(values: npt.NDArray[np.floating]) -> Weights:
     return np.asarray(t * t * (3 - 2 * t))
 
 
-class Fields:
+class StructureFields:
     """Velocity fields (Z, Y, X, 3), mm a unit of time, each of which changes one structure of a template.
 
     One unit of a field changes the logarithm of a size by about one.
@@ -46,20 +46,20 @@ class Fields:
         ventricles: (Z, Y, X) share of the ventricles in each cell, but for the fourth; not a field.
     """
 
-    def __init__(self, survey: Survey) -> None:
-        self.survey = survey
-        self._places = survey.lattice.positions()
-        depth = self._distance(survey.occupancy[0] > 0.5)
+    def __init__(self, template: TemplateLandmarks) -> None:
+        self.template = template
+        self._places = template.lattice.positions()
+        depth = self._distance(template.occupancy[0] > 0.5)
         self._inner = _SKIN + (1 - _SKIN) * _smooth_step(depth / _SKIN_MM)
-        cerebellum = self._near(survey.occupancy[Tissue.CBM] > 0.3)
+        cerebellum = self._near(template.occupancy[Tissue.CBM] > 0.3)
         self.tcd = self._stretch(cerebellum, np.zeros(3), (1, 0, 0))
         self.hv = self._stretch(cerebellum, self._hilum(), (0, 1, 1))
-        ends = survey.landmarks[Measurement.LCC]
-        self.lcc = self._stretch(self._near(survey.occupancy[CALLOSUM] > 0.15), ends.mean(axis=0), (0, 1, 0))
+        ends = template.landmarks[Measurement.LCC]
+        self.lcc = self._stretch(self._near(template.occupancy[CALLOSUM] > 0.15), ends.mean(axis=0), (0, 1, 0))
         self.fluid = self._fluid()
         # The fourth ventricle lies beside the cerebellum.
-        above = self._places[..., 2] > survey.landmarks[Measurement.TCD][:, 2].mean()
-        self.ventricles = np.where(above, survey.occupancy[Tissue.VM], 0.0)
+        above = self._places[..., 2] > template.landmarks[Measurement.TCD][:, 2].mean()
+        self.ventricles = np.where(above, template.occupancy[Tissue.VM], 0.0)
 
     def swelling(self, behind: float, sideways: float) -> Field:
         """A field that swells the lateral ventricles.
@@ -76,22 +76,22 @@ class Fields:
         weights *= 1 - behind * _smooth_step((y - middle) / spread + 0.5)
         weights *= 1 + sideways * np.clip(x / 10.0, -1, 1)
         # What the ventricles gain, the tissue and the fluid around lose.
-        occupancy = self.survey.occupancy
+        occupancy = self.template.occupancy
         yielding = occupancy[Tissue.WM] + occupancy[Tissue.ECSF] + 0.5 * occupancy[Tissue.GM]
         source = ndimage.gaussian_filter(weights, 0.5)
         for _ in range(2):
             usual = float((source * self.ventricles).sum()) / max(float(self.ventricles.sum()), 1e-9)
             source = np.minimum(source / max(usual, 1e-9), _PEAK)
         source -= yielding * source.sum() / yielding.sum()
-        return swelling_velocity(self.survey.lattice, source)
+        return swelling_velocity(self.template.lattice, source)
 
     def _distance(self, mask: npt.NDArray[np.bool_]) -> Weights:
         """Distance (mm) of every cell from the cells of a mask."""
-        return np.asarray(ndimage.distance_transform_edt(~mask) * self.survey.lattice.spacing)
+        return np.asarray(ndimage.distance_transform_edt(~mask) * self.template.lattice.spacing)
 
     def _near(self, mask: npt.NDArray[np.bool_]) -> Weights:
         """1 in and at a structure, 0 far from it, smoothly in between."""
-        spacing = self.survey.lattice.spacing
+        spacing = self.template.lattice.spacing
         window = _smooth_step(1 - (self._distance(mask) - spacing / 2) / _REACH)
         return np.asarray(ndimage.gaussian_filter(window, 0.6) * self._inner)
 
@@ -100,9 +100,9 @@ class Fields:
 
     def _hilum(self) -> Points:
         """Between the middle of the vermis and the brainstem, where the cerebellum is held."""
-        stem = self.survey.occupancy[Tissue.BSM]
+        stem = self.template.occupancy[Tissue.BSM]
         centre = (self._places * stem[..., None]).sum(axis=(0, 1, 2)) / max(float(stem.sum()), 1e-9)
-        return np.asarray((centre + self.survey.landmarks[Measurement.HV].mean(axis=0)) / 2)
+        return np.asarray((centre + self.template.landmarks[Measurement.HV].mean(axis=0)) / 2)
 
     def _fluid(self) -> Field:
         """Away from the brain, as fast as the brain is far, and most of all sideways.
@@ -110,13 +110,13 @@ class Fields:
         Skulls are as wide as they are without as much fluid all around: published volumes of the external CSF and
         published widths of brain and skull fit together only so.
         """
-        brain = self.survey.mask(*range(Tissue.GM, CHANNELS))
+        brain = self.template.mask(*range(Tissue.GM, CHANNELS))
         closed = self._distance(brain) <= _CLOSED_MM / 2
         hull = brain | ~(self._distance(~closed) <= _CLOSED_MM / 2)
         # Between voxels: half a voxel less on either side of the surface.
         signed = self._distance(hull) - self._distance(~hull)
-        signed = ndimage.gaussian_filter(signed - np.sign(signed) * self.survey.lattice.spacing / 2, 1.0)
-        outwards = gradient(signed, self.survey.lattice.spacing)
+        signed = ndimage.gaussian_filter(signed - np.sign(signed) * self.template.lattice.spacing / 2, 1.0)
+        outwards = gradient(signed, self.template.lattice.spacing)
         outwards /= np.maximum(np.linalg.norm(outwards, axis=-1, keepdims=True), 0.3)
         share = _UPWARDS + (1 - _UPWARDS) * outwards[..., :1] ** 2
         return np.asarray(outwards * share * np.clip(signed, 0.0, _FLUID_MM)[..., None])

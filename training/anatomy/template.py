@@ -1,4 +1,4 @@
-"""A brain before it is bent into an individual: soft labels and T2w signal in the canonical frame.
+"""A brain before it is deformed into an individual: soft labels and T2w signal in the canonical frame.
 
 The canonical frame is RAS mm (x right, y anterior, z superior) with the midline at x = 0. Soft labels
 are log-odds, smooth in space, so that a map can be cut out of them at any resolution.
@@ -22,6 +22,7 @@ from feta.volumes import read_label_map, read_volume
 from inference.biometry.midline_alignment import onto_symmetry
 from inference.geometry.frames import index_to_ras
 from training.anatomy.kernels import label_points
+from training.imaging.affine import apply_affine
 
 #: The corpus callosum has a channel of its own, after the labels 0–7; in a label map it is white matter.
 CALLOSUM = LABEL_COUNT
@@ -57,8 +58,7 @@ class Template:
         Returns:
             labels (Z', Y', X') uint8 with values 0–8, 8 the corpus callosum, and signal, float32.
         """
-        m = torch.as_tensor(self.to_index[:3], dtype=torch.float32)
-        index = (points @ m[:, :3].T + m[:, 3]).numpy()
+        index = apply_affine(self.to_index, points).numpy()
         return self.sampled_index(index.reshape(-1, 3), index.shape[:3])
 
     def sampled_index(
@@ -115,7 +115,7 @@ def log_odds(labels: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 
 def standard_signal(image: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """T2w (Z, Y, X) with mean 0 and standard deviation 1 over the brain, carried outwards from its surface."""
+    """T2w (Z, Y, X) with mean 0 and standard deviation 1 over the brain, extended outwards from its surface."""
     brain = (labels > 0) & (image > 0)
     values = image[brain]
     standard = (image - values.mean()) / max(float(values.std()), 1e-6)

@@ -1,4 +1,4 @@
-"""A template looked at once: where its structures and the landmarks lie."""
+"""Where the structures of a template and the landmarks of its five lengths lie."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import numpy.typing as npt
 import torch
 
 from feta.errors import FetaError
+from feta.grid import box_corners, transformed
 from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from inference.biometry.landmark_definitions import landmark_lines
 from training.anatomy.template import CALLOSUM, CHANNELS, Template, tissue_of
-from training.anatomy.velocity_field import Lattice, Points
+from training.anatomy.velocity_field import Points
+from training.imaging.lattice import Lattice
 
 #: Labels are sampled this finely (mm), which is how finely landmarks are placed.
 SPACING = 0.5
-#: A coarse look at the template finds the head; around it stays this much (mm) of background.
+#: The head is found on samples this coarse (mm); around it stays this much (mm) of background.
 _COARSE, _MARGIN = 3.0, 9.0
 CEREBRUM = (Tissue.GM, Tissue.WM, Tissue.VM, Tissue.SGM, CALLOSUM)
 
@@ -27,8 +29,8 @@ Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Survey:
-    """A template looked at once, at full resolution.
+class TemplateLandmarks:
+    """Structures and landmarks of a template, found at full resolution.
 
     Attributes:
         lattice: where velocities are sampled.
@@ -49,8 +51,8 @@ class Survey:
         return self.occupancy[list(labels)].sum(axis=0) > 0.5
 
 
-def survey(template: Template, lattice_mm: float) -> Survey:
-    """Look at a template.
+def locate_landmarks(template: Template, lattice_mm: float) -> TemplateLandmarks:
+    """Find the structures and landmarks of a template.
 
     Args:
         template: in its canonical frame, RAS mm, the midline at x = 0.
@@ -73,15 +75,14 @@ def survey(template: Template, lattice_mm: float) -> Survey:
     lattice = Lattice(origin + SPACING * (block - 1) / 2, lattice_mm, (shape[0], shape[1], shape[2]))
     occupancy = _occupancy(labels, block)
     head = lattice.positions()[occupancy[0] < 1.0]
-    return Survey(lattice, occupancy, landmarks, _farthest(labels, origin), head)
+    return TemplateLandmarks(lattice, occupancy, landmarks, _farthest(labels, origin), head)
 
 
 def _fine_labels(template: Template, block: int) -> tuple[Labels, Points]:
     """Labels (z, y, x) around the head, whole blocks of them, and the position of the first."""
     to_mm = np.linalg.inv(template.to_index)
     extent = np.array(template.signal.shape[:0:-1], np.float64) - 1
-    corners = np.array(np.meshgrid(*[(0.0, e) for e in extent], indexing="ij")).reshape(3, -1).T
-    ends = corners @ to_mm[:3, :3].T + to_mm[:3, 3]
+    ends = transformed(to_mm, box_corners((0, 0, 0), extent))
     coarse, origin = _sampled(template, ends.min(0), ends.max(0), _COARSE)
     used = np.argwhere(coarse > 0)[:, ::-1] * _COARSE + origin
     if not len(used):

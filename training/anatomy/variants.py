@@ -1,6 +1,6 @@
-"""New brains from labelled ones: on the way from healthy to ill and beyond, with wider ventricles, bent at random.
+"""New brains from labelled ones: on the way from healthy to ill and beyond, with wider ventricles, deformed at random.
 
-Each is one labelled volume seen through three flows, one after another: part of the way (or back, or beyond the end)
+Each is one labelled volume warped by three flows, one after another: part of the way (or back, or beyond the end)
 to a brain of near age of the other kind, a swelling of the ventricles, and a random one. Flows are
 diffeomorphisms, so that no tissue tears or merges (`training/anatomy/velocity_field.py`).
 """
@@ -21,13 +21,13 @@ from training.anatomy.registration import RegistrationSettings
 from training.anatomy.velocity_field import (
     Deformation,
     Field,
-    Lattice,
     Points,
     determinants,
     random_velocity,
     swelling_velocity,
 )
 from training.data.subject import centred
+from training.imaging.lattice import Lattice
 
 Range = tuple[float, float]
 #: Random and swelling fields are sampled this finely; places are tabled this finely, and are linear in between, mm.
@@ -68,7 +68,7 @@ class VariantSettings:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceBrain:
     """A brain that variants come from.
 
     Attributes:
@@ -87,20 +87,20 @@ class VariantPlan:
     """What becomes of which brain.
 
     Attributes:
-        base: whose volume is bent.
+        base: whose volume is warped.
         partner: towards whose anatomy; None where there is none of near age.
         way: how far.
         dilation: of the ventricles.
     """
 
-    base: Source
-    partner: Source | None
+    base: SourceBrain
+    partner: SourceBrain | None
     way: float
     dilation: float
 
 
-def draw_plan(rng: np.random.Generator, sources: Sequence[Source], settings: VariantSettings) -> VariantPlan:
-    """RandomSource a brain, another of the other kind, and how far to go."""
+def draw_plan(rng: np.random.Generator, sources: Sequence[SourceBrain], settings: VariantSettings) -> VariantPlan:
+    """Draw a brain, another of the other kind, and how far to go."""
     base = sources[int(rng.integers(len(sources)))]
     near = [s for s in sources if s.pathology != base.pathology and abs(s.age - base.age) <= settings.weeks]
     partner = near[int(rng.integers(len(near)))] if near else None
@@ -110,7 +110,7 @@ def draw_plan(rng: np.random.Generator, sources: Sequence[Source], settings: Var
     return VariantPlan(base, partner, way, dilation)
 
 
-def bent(
+def warp_variant(
     image: Volume,
     labels: Volume,
     towards: Deformation | None,
@@ -123,7 +123,7 @@ def bent(
     Args:
         image: T2w of the base.
         labels: its label map on the same grid.
-        towards: flow that carries places of the base's frame to where the partner's anatomy is seen.
+        towards: flow that maps places of the base's frame to where the partner's anatomy lies.
         plan: how far.
         rng: of the random flow.
         settings: of the random flow.
@@ -141,7 +141,7 @@ def bent(
     random = random_velocity(rng, lattice, settings.widths, settings.amplitudes)
     steps.append((Deformation(lattice, random), 1.0))
     table, share = _table(_lattice(ras, labels.array.shape, _TABLE_MM), steps[::-1])
-    array, found = _seen(image, labels, ras, table)
+    array, found = _warped(image, labels, ras, table)
     return Volume(array, image.grid), Volume(found, labels.grid), share
 
 
@@ -169,32 +169,32 @@ def _swelling(labels: Volume, ras: npt.NDArray, lattice: Lattice, dilation: floa
 
 
 def _table(lattice: Lattice, steps: Sequence[tuple[Deformation, float]]) -> tuple[tuple[Lattice, Field], float]:
-    """Where each place of a lattice is seen after following flows in turn, none of its cells folded."""
+    """Where each place of a lattice comes from after following flows in turn, none of its cells folded."""
     places, share = lattice.positions(), 1.0
     while True:
         points: Points = places.reshape(-1, 3)
         for deformation, time in steps:
-            points = deformation.carried(points, share * time)
+            points = deformation.warp(points, share * time)
         table = points.reshape(places.shape)
         if determinants(table, lattice.spacing).min() > LEAST_VOLUME:
             return (lattice, table), share
         share *= _WEAKER
 
 
-def _seen(
+def _warped(
     image: Volume, labels: Volume, ras: npt.NDArray, table: tuple[Lattice, Field]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     """Image and labels at the places that a table gives for each voxel."""
     lattice, places = table
     signal = image.array.astype(np.float32)
     scores = (labels.array[..., None] == np.arange(LABEL_COUNT)).astype(np.float32)
-    seen, found = np.zeros_like(signal), np.zeros(signal.shape, np.uint8)
+    values, found = np.zeros_like(signal), np.zeros(signal.shape, np.uint8)
     back = np.linalg.inv(ras)
     y, x = np.meshgrid(np.arange(signal.shape[1]), np.arange(signal.shape[2]), indexing="ij")
     for z in range(len(signal)):
         voxels = np.stack([x, y, np.full_like(x, z)], axis=-1).reshape(-1, 3)
         index = lattice.index(voxels @ ras[:3, :3].T + ras[:3, 3])
-        carried = interpolate(places, index) @ back[:3, :3].T + back[:3, 3]
-        labelled, values = label_points(scores, labels.array, signal, carried)
-        found[z], seen[z] = labelled.reshape(x.shape), values.reshape(x.shape)
-    return seen, found
+        origins = interpolate(places, index) @ back[:3, :3].T + back[:3, 3]
+        label, value = label_points(scores, labels.array, signal, origins)
+        found[z], values[z] = label.reshape(x.shape), value.reshape(x.shape)
+    return values, found

@@ -1,7 +1,7 @@
 """Smooth deformations that keep topology: flows along stationary velocity fields.
 
 A flow is a diffeomorphism whatever the field, and its inverse is the flow backwards in time (Arsigny et al.,
-MICCAI 2006). Fields live on a coarse lattice; points are carried by integrating, never by inverting a grid.
+MICCAI 2006). Fields live on a coarse lattice; points are advected by integrating, never by inverting a grid.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
 from training.anatomy.kernels import flow
+from training.imaging.lattice import Lattice
 
 Points = npt.NDArray[np.float64]
 Field = npt.NDArray[np.float64]
@@ -22,30 +23,6 @@ Field = npt.NDArray[np.float64]
 STEPS = 8
 #: Half the distance (voxels of the lattice) over which derivatives of a flow are taken.
 _STENCIL = 0.25
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Places of a field's samples.
-
-    Attributes:
-        origin: position (x, y, z) of the first one, mm.
-        spacing: mm, along each axis.
-        shape: samples along (z, y, x), two at least.
-    """
-
-    origin: Points
-    spacing: float
-    shape: tuple[int, int, int]
-
-    def positions(self) -> Points:
-        """(Z, Y, X, 3) mm, (x, y, z)."""
-        axes = [self.origin[i] + self.spacing * np.arange(self.shape[2 - i]) for i in range(3)]
-        return np.stack(np.meshgrid(*axes[::-1], indexing="ij")[::-1], axis=-1)
-
-    def index(self, points: Points) -> Points:
-        """Positions (…, 3) in mm as positions in voxels."""
-        return np.asarray((points - self.origin) / self.spacing)
 
 
 @dataclass(frozen=True)
@@ -60,8 +37,8 @@ class Deformation:
     lattice: Lattice
     velocity: Field
 
-    def carried(self, points: Points, time: float = 1.0) -> Points:
-        """Where points (N, 3), mm, are carried; ``time`` −1 carries them back."""
+    def warp(self, points: Points, time: float = 1.0) -> Points:
+        """Points (N, 3), mm, after the flow; ``time`` −1 is its inverse."""
         moved = flow(self.velocity / self.lattice.spacing, self.lattice.index(points), time, STEPS)
         return moved * self.lattice.spacing + self.lattice.origin
 
@@ -69,8 +46,8 @@ class Deformation:
         """Determinant (N,) of the flow's derivative at points (N, 3), mm: how much the tissue there grows."""
         h = _STENCIL * self.lattice.spacing
         offsets = np.concatenate([np.eye(3), -np.eye(3)]) * h
-        carried = self.carried((points[:, None] + offsets).reshape(-1, 3)).reshape(-1, 6, 3)
-        return np.linalg.det((carried[:, :3] - carried[:, 3:]) / (2 * h))
+        warped = self.warp((points[:, None] + offsets).reshape(-1, 3)).reshape(-1, 6, 3)
+        return np.linalg.det((warped[:, :3] - warped[:, 3:]) / (2 * h))
 
 
 def determinants(positions: Field, spacing: float) -> npt.NDArray[np.float64]:

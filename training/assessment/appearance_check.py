@@ -1,16 +1,14 @@
-"""``feta-train appearance-check``: whether simulated volumes look like real ones, in numbers."""
+"""Whether simulated volumes look like real ones: contrast, noise and sharpness by tissue against real statistics."""
 
 from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import typer
 
 from feta.errors import FetaError
 
@@ -24,18 +22,23 @@ _LOW, _HIGH = 5.0, 95.0
 Rows = Sequence[Mapping[str, str]]
 
 
-def appearance_check(
-    cohort: Annotated[Path, typer.Argument(help="Cohort made by feta-train simulate.")],
-    table: Annotated[Path, typer.Argument(help="Statistics of real volumes (FetMRQC_SR's QC_IQMs.csv).")],
-    details: Annotated[bool, typer.Option("--details", help="Every statistic, not only those out of range.")] = False,
-) -> None:
-    """Compare contrast, noise and sharpness by tissue with real volumes of the same method and field strength."""
+def compare_appearance(cohort: Path, table: Path, details: bool = False) -> Iterator[str]:
+    """Compare a simulated cohort with real volumes of the same method and field strength; yields lines for people.
+
+    Args:
+        cohort: as ``feta-train data simulate`` makes it.
+        table: statistics of real volumes (FetMRQC_SR's QC_IQMs.csv).
+        details: every statistic, not only those out of range.
+
+    Raises:
+        FetaError: the table or the cohort can't be used.
+    """
     real, simulated = read_real(table), measure_cohort(cohort)
     inside = total = 0
     for (site, method, field), found in simulated.items():
         chosen = comparable(real, method, field)
-        typer.echo(f"{site}: {len(found)} simulated, {len(chosen)} real ({_METHODS.get(method, 'all methods')})")
-        typer.echo(f"  {'':26}{'simulated':>22}    {'real: 5 %  median   95 %':>26}")
+        yield f"{site}: {len(found)} simulated, {len(chosen)} real ({_METHODS.get(method, 'all methods')})"
+        yield f"  {'':26}{'simulated':>22}    {'real: 5 %  median   95 %':>26}"
         for name in found[0]:
             mine, theirs = _column(found, name), _column(chosen, name)
             if not len(theirs):
@@ -45,8 +48,8 @@ def appearance_check(
             inside, total = inside + fits, total + 1
             if details or not fits:
                 spread = f"{np.median(mine):8.3f} ({mine.min():.3f}–{mine.max():.3f})"
-                typer.echo(f"{' ' if fits else '!'} {name:26}{spread:>24}    {low:8.3f} {middle:8.3f} {high:8.3f}")
-    typer.echo(f"{inside} of {total} medians lie within the real volumes' {_LOW:g}th to {_HIGH:g}th percentile")
+                yield f"{' ' if fits else '!'} {name:26}{spread:>24}    {low:8.3f} {middle:8.3f} {high:8.3f}"
+    yield f"{inside} of {total} medians lie within the real volumes' {_LOW:g}th to {_HIGH:g}th percentile"
 
 
 def read_real(table: Path) -> Rows:

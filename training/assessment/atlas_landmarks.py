@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from feta.age_model import AgeModel, published_model
+from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.files import write_atomically
 from feta.grid import Matrix
@@ -106,7 +107,7 @@ def landmark_table(root: Path, out: Path) -> Iterator[str]:
         if found is None:
             yield f"{name}: the label map is empty"
             continue
-        subject = name.split("_")[0]
+        subject = subject_in(name)
         rows += _rows(name, found, ages.get(subject), published_model())
         lengths.append((subject, *(_text(_length(found, m)) for m in MEASUREMENTS)))
         drawn = {m: Length(line.length, "image", line) for m, line in found.lines.items() if line is not None}

@@ -15,7 +15,6 @@ from feta.files import write_atomically
 from feta.measurements import MEASUREMENTS
 from inference.biometry.calibration import Calibration
 from inference.biometry.lengths import Length, Method, complete
-from training.anatomy.plan import IndividualSettings, draw_plan
 from training.assessment.evidence import CaseEvidence
 
 Array = npt.NDArray[np.float64]
@@ -25,24 +24,16 @@ NO_AGE = "fusion without age"
 WAYS = (LINE, *(m for m in Method if m is not Method.FUSION), NO_AGE, str(Method.FUSION))
 #: The worst images: this part of all.
 WORST = 0.25
-#: Simulated fetuses whose lengths the line is fitted on, none of them in a cohort, and the seed they are drawn with.
-LINE_FETUSES, LINE_SEED = 200, 1
 _COLUMNS = ("case", "age", "pathological", "quality", "measurement", "true", "way", "value", "low", "high", "source")
 
 
-def age_lines(settings: IndividualSettings) -> Array:
-    """(5, 2) slope and intercept of the straight line in age through independent simulated fetuses' lengths."""
-    ages, lengths = draw_table(LINE_SEED, LINE_FETUSES, settings)
-    return np.array([np.polyfit(ages, column, 1) for column in lengths.T])
-
-
-def report(cases: Sequence[CaseEvidence], calibration: Calibration, lines: Array, out: Path) -> Iterator[str]:
+def write_report(cases: Sequence[CaseEvidence], calibration: Calibration, lines: Array, out: Path) -> Iterator[str]:
     """Measure all cases in every way; write one CSV row a length and yield Markdown tables for people.
 
     Args:
         cases: with their truth.
         calibration: of the sources.
-        lines: as from ``age_lines``.
+        lines: as from ``training.assessment.age_lines``.
         out: CSV.
     """
     model = published_model()
@@ -104,26 +95,3 @@ def _table(cases: Sequence[CaseEvidence], found: dict[str, list[dict]]) -> str:
                 start = [case.name, case.age, int(case.pathological), f"{case.quality:g}", measurement, f"{true:.3f}"]
                 writer.writerow([*start, way, *cells, length.source])
     return text.getvalue()
-
-
-#: Ages in weeks between which fetuses are drawn, and every how many is pathological: as in a cohort.
-_AGES, _PATHOLOGICAL = (20.5, 36.0), 3
-
-
-def draw_table(seed: int, count: int, settings: IndividualSettings) -> tuple[Array, Array]:
-    """Ages (N,) in weeks and lengths (N, 5) in mm of random fetuses, a third of them pathological."""
-    rng = np.random.default_rng(seed)
-    ages = rng.uniform(*_AGES, count)
-    rows = []
-    for i, age in enumerate(ages):
-        plan = draw_plan(rng, float(age), i % _PATHOLOGICAL == _PATHOLOGICAL - 1, settings)
-        rows.append([plan.lengths[m] for m in MEASUREMENTS])
-    return ages, np.array(rows)
-
-
-def score_line(fitted: tuple[Array, Array], scored: tuple[Array, Array]) -> Array:
-    """Absolute percentage errors (N, 5) on one table of the lines that fit another best."""
-    ages, lengths = scored
-    lines: Sequence[Array] = [np.polyfit(fitted[0], column, 1) for column in fitted[1].T]
-    predicted = np.stack([np.polyval(line, ages) for line in lines], axis=1)
-    return np.asarray(100 * np.abs(predicted - lengths) / lengths)

@@ -1,4 +1,4 @@
-"""How far measurements are off, learned on cohorts whose lengths are known: ``inference.calibration.Calibration``."""
+"""How far measurements are off, learned on cohorts whose lengths are known (``inference.biometry.calibration``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from feta.age_model import AgeModel, published_model
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
-from inference.biometry.calibration import SOURCES, USUALLY_WRONG, WRONG_SPREAD, Calibration, Source, usual
+from inference.biometry.calibration import SOURCES, USUALLY_WRONG, WRONG_SPREAD, Calibration, LengthSource, usual
 from inference.biometry.lengths import complete, is_no_brain
 from inference.biometry.volume_regression import Regression, regressors
 from training.assessment.evidence import CaseEvidence
@@ -47,7 +47,7 @@ def fit_calibration(cases: Sequence[CaseEvidence], model: AgeModel | None = None
     # What the submission itself takes for no brain tells nothing of errors on one.
     cases = [c for c in cases if not is_no_brain(c.evidence.estimates(usual()), c.truth)]
     if len(cases) < FEWEST:
-        raise FetaError("biometry-fit", f"{len(cases)} usable cases are too few for a calibration", f"give {FEWEST}")
+        raise FetaError("calibration", f"{len(cases)} usable cases are too few for one", f"give {FEWEST}")
     fitted, expected = _unscaled(cases), model or published_model()
     # Each case is judged by what the others teach: a calibration is surer of the cases that it was fitted on.
     others = [_unscaled([*cases[:i], *cases[i + 1 :]]) for i in range(len(cases))]
@@ -60,7 +60,7 @@ def _unscaled(cases: Sequence[CaseEvidence]) -> Calibration:
     regression, left_out = fit_regression(cases, truth)
     plain = dataclasses.replace(usual(), regression=regression, cases=len(cases))
     errors = np.log([c.evidence.estimates(plain) for c in cases]) - truth[..., None]
-    errors[..., SOURCES.index(Source.REGRESSION)] = left_out - truth
+    errors[..., SOURCES.index(LengthSource.REGRESSION)] = left_out - truth
     blur = np.array([[c.evidence.blur.get(m, np.nan) for m in MEASUREMENTS] for c in cases])
     return _errors(plain, errors, blur)
 
@@ -111,7 +111,7 @@ def _errors(plain: Calibration, errors: Array, blur: Array) -> Calibration:
     ratio = np.where(np.isfinite(blur), blur, usual_blur) / usual_blur
     found = np.isfinite(errors).sum(axis=0) >= FEWEST
     bias = np.where(found, [[_middle(e, 0.0) for e in m.T] for m in by_measurement(errors)], 0.0)
-    bias[:, SOURCES.index(Source.REGRESSION)] = 0.0
+    bias[:, SOURCES.index(LengthSource.REGRESSION)] = 0.0
     left = errors - bias
     exponent = np.array([_growth(left[..., s], ratio) for s in range(len(SOURCES))])
     left = left / np.clip(ratio[..., None] ** exponent, 0.7, 5.0)

@@ -1,4 +1,4 @@
-"""What the submission sees on cohorts whose lengths are known, kept so that nothing is looked at twice.
+"""What the submission sees on cohorts whose lengths are known, kept so that nothing is measured twice.
 
 In each cohort's folder: the label maps by ``segmented-<weights>``, and by ``evidence-<weights>.jsonl`` a line a case.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -25,14 +25,17 @@ from feta.files import write_atomically
 from feta.measurements import Measurement
 from feta.tables import parse_number, plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map
+from inference.biometry.landmark_network import LandmarkNetwork
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence, collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
-from inference.geometry.segmentation_result import Segmentation, Segmented
+from inference.geometry.segmentation_result import Segmentation, SegmentVolume
 from inference.networks.weights import Model, read_model
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.segmenter import Segmenter, load_segmenter
 
 Array = npt.NDArray[np.float64]
+#: A case's name and its evidence as JSON knows it.
+_Measured = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
     """The cases of a cohort whose lengths are known, those lengths (5,) and the image's quality.
 
     Args:
-        cohort: holds ``input`` and ``truth`` as ``feta-train simulate`` makes them, or is itself a data set in the
+        cohort: holds ``input`` and ``truth`` as ``feta-train data simulate`` makes them, or is itself a data set in the
             challenge's layout.
 
     Raises:
@@ -77,10 +80,10 @@ def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
     return cases
 
 
-def see(
+def cohort_evidence(
     cohorts: Iterable[Path], weights: Path, *, jobs: int = 1, fresh: bool = False
 ) -> Iterator[tuple[CaseEvidence, bool]]:
-    """Look at every case of some cohorts, yielding each, with whether it had to be looked at.
+    """Collect the evidence of every case of some cohorts, yielding each, with whether it was measured now.
 
     Args:
         cohorts: folders.
@@ -101,51 +104,52 @@ def see(
         table = {case.name: (case, truth, quality) for case, truth, quality in cases}
         for name in kept:
             if name in table:
-                yield _seen(cohort, *table[name], made[name]), False
-        for name, content in _look_all(partial(_look, cohort, weights), missing, jobs):
+                yield _unpacked(cohort, *table[name], made[name]), False
+        for name, content in _measure_all(partial(_measure, cohort, weights), missing, jobs):
             made[name] = content
             lines = (json.dumps({"case": n, **v}) for n, v in made.items())
             write_atomically(path, "\n".join(lines) + "\n")
-            yield _seen(cohort, *table[name], content), True
+            yield _unpacked(cohort, *table[name], content), True
 
 
-def _look_all(look_at: Any, cases: list[Case], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _measure_all(measure: Callable[[Case], _Measured], cases: list[Case], jobs: int) -> Iterator[_Measured]:
     if jobs == 1 or len(cases) < 2:
-        yield from map(look_at, cases)
+        yield from map(measure, cases)
         return
     # Spawned, not forked: SimpleITK and torch have threads of their own by now.
     with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
         try:
-            yield from pool.map(look_at, cases)
+            yield from pool.map(measure, cases)
         finally:  # after an error there is no use in doing the rest
             pool.shutdown(cancel_futures=True)
 
 
 @lru_cache(maxsize=1)
-def _segmenter(weights: Path) -> Segmenter:
+def _networks(weights: Path) -> tuple[Segmenter, LandmarkNetwork | None]:
     import torch
 
     from inference.networks.device import choose
 
     torch.set_num_threads(1)
-    return Segmenter(weights, choose())
+    model, compute = read_model(weights), choose()
+    return load_segmenter(model, compute), LandmarkNetwork.of(model, compute)
 
 
-def _look(cohort: Path, weights: Path, case: Case) -> tuple[str, dict[str, Any]]:
-    segmenter = _segmenter(weights)
+def _measure(cohort: Path, weights: Path, case: Case) -> _Measured:
+    segment, find_landmarks = _networks(weights)
     volume = read_volume(case.image)
-    segmented = _segmented(cohort, segmenter, case, volume)
+    segmented = _segmented(cohort, read_model(weights), segment, case, volume)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    return case.name, _packed(collect_evidence(volume, segmented, aligned, segmenter))
+    return case.name, _packed(collect_evidence(volume, segmented, aligned, find_landmarks))
 
 
-def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -> Segmented:
+def _segmented(cohort: Path, model: Model, segment: SegmentVolume, case: Case, volume: Volume) -> Segmentation:
     """The label map and its frame, kept in the cohort's folder."""
-    labels = cohort / f"segmented-{_digest(segmenter.model)}" / f"{case.name}_dseg.nii.gz"
+    labels = cohort / f"segmented-{_digest(model)}" / f"{case.name}_dseg.nii.gz"
     frame = labels.with_name(f"{case.name}_frame.json")
     if frame.exists():
         return Segmentation(read_label_map(labels, volume.grid), np.array(json.loads(frame.read_text())), ())
-    segmented = segmenter(volume)
+    segmented = segment(volume)
     write_label_map(labels, segmented.labels)
     # Last: with it, the case is finished.
     write_atomically(frame, json.dumps(np.asarray(segmented.to_canonical).tolist()))
@@ -154,7 +158,7 @@ def _segmented(cohort: Path, segmenter: Segmenter, case: Case, volume: Volume) -
 
 def _digest(model: Model) -> str:
     """What label maps depend on."""
-    files = (model.locator, *model.segmentation, *((model.extraction,) if model.extraction else ()))
+    files = (model.locator, *model.segmentation, *((model.brain_extraction,) if model.brain_extraction else ()))
     return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()[:12]
 
 
@@ -170,7 +174,7 @@ def _packed(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _seen(cohort: Path, case: Case, truth: Array, quality: float, content: Mapping[str, Any]) -> CaseEvidence:
+def _unpacked(cohort: Path, case: Case, truth: Array, quality: float, content: Mapping[str, Any]) -> CaseEvidence:
     def lines(name: str) -> dict[Measurement, Line]:
         return {Measurement(m): Line(tuple(a), tuple(b)) for m, (a, b) in content[name].items()}
 

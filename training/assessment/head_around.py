@@ -1,4 +1,4 @@
-"""A head, fluid and a mother around a brain-masked volume, for the stress suite.
+"""A head, fluid and a mother around a brain-masked volume, for the robustness suite.
 
 Drawn by distance from the brain and by fields of slow random change; nothing in it is learned from
 or shared with the synthesis that networks are trained on.

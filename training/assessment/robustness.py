@@ -1,4 +1,4 @@
-"""The stress suite: what real scans do to a volume, one thing at a time, in known amounts and with fixed seeds.
+"""The robustness suite: what real scans do to a volume, one thing at a time, in known amounts and with fixed seeds.
 
 Own code, shared with no synthesis that networks are trained on. Every condition takes an image and its label
 map on one axis-aligned grid and a generator of random numbers, and gives both on a grid of its own.
@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft, ndimage
-from scipy.spatial.transform import Rotation
 
-from feta.grid import Grid
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume
 from training.assessment.head_around import with_head
+from training.assessment.resampling import Pair, move_rigidly, on_grid, random_rotation, respaced_grid, rotate
 
-Pair = tuple[Volume, Volume]
 Condition = Callable[[Pair, np.random.Generator], Pair]
 
-#: Room around a volume (mm) that lets it turn without being cut.
-ROOM_MM = 30.0
 #: Standard deviation of the noise in each of the two channels, as a share of the brain's mean.
 NOISE = 1 / 8
 #: Logarithm of the bias field's gain at its two ends.
@@ -33,11 +27,9 @@ BIAS = 0.5
 SEGMENTS, SHIFT_MM, TURN_DEGREES = 4, 3.0, 5.0
 #: A tight mask cuts this deep into the brain.
 TIGHT_MM = 2.0
-#: A point spread's full width at half maximum in standard deviations.
-FWHM = 2.3548
 
 
-def as_is(pair: Pair, draw: np.random.Generator) -> Pair:
+def unchanged(pair: Pair, draw: np.random.Generator) -> Pair:
     """The volume as it is."""
     del draw
     return pair
@@ -71,8 +63,8 @@ def respaced(pair: Pair, draw: np.random.Generator, spacing: float) -> Pair:
     """Another spacing (mm) on the same place: blurred to the new voxel's width, then interpolated; labels likewise."""
     del draw
     image, labels = pair
-    target = _respaced_grid(image.grid, spacing)
-    where = partial(_on_grid, source=image.grid, target=target)
+    target = respaced_grid(image.grid, spacing)
+    where = partial(on_grid, source=image.grid, target=target)
     best, found = where((labels.array == 0).astype(np.float32)), np.zeros(target.shape, np.uint8)
     for label in range(1, LABEL_COUNT):
         share = where((labels.array == label).astype(np.float32))
@@ -97,7 +89,7 @@ def moved(pair: Pair, draw: np.random.Generator) -> Pair:
     segment_of = segment_of // count % SEGMENTS
     for segment in range(SEGMENTS):
         shift, turn = draw.uniform(-SHIFT_MM, SHIFT_MM, 3), draw.uniform(-TURN_DEGREES, TURN_DEGREES, 3)
-        seen = image.array if segment == segment_of[count // 2] else _rigidly(image, shift, turn)
+        seen = image.array if segment == segment_of[count // 2] else move_rigidly(image, shift, turn)
         lines: list[slice | np.ndarray] = [slice(None)] * 3
         lines[axis] = np.flatnonzero(segment_of == segment)
         spectrum[tuple(lines)] = fft.fftshift(fft.fftn(seen.astype(np.float32)), axes=axis)[tuple(lines)]
@@ -119,7 +111,7 @@ def tightly_masked(pair: Pair, draw: np.random.Generator) -> Pair:
     return Volume(np.where(depth > TIGHT_MM, image.array, np.float32(0)), image.grid), labels
 
 
-def turned(pair: Pair, draw: np.random.Generator) -> Pair:
+def rotated_noisy_biased(pair: Pair, draw: np.random.Generator) -> Pair:
     """Rotation, bias and noise together."""
     return noisy(biased(rotated(pair, draw), draw), draw)
 
@@ -140,66 +132,3 @@ CONDITIONS: dict[str, Condition] = {
 def brain_mean(pair: Pair) -> float:
     """Mean intensity where there is a label."""
     return float(pair[0].array[pair[1].array > 0].mean())
-
-
-def random_rotation(draw: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A uniform random rotation (3, 3)."""
-    q, r = np.linalg.qr(draw.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return q if np.linalg.det(q) > 0 else q[:, ::-1]
-
-
-def rotate(pair: Pair, rotation: npt.NDArray[np.float64]) -> Pair:
-    """Turn the voxels of image (trilinear) and label map (nearest) about the middle, on a larger cubic grid.
-
-    Args:
-        pair: image and label map on one grid with an axis-aligned direction.
-        rotation: (3, 3), acts on (x, y, z) in mm.
-    """
-    image, labels = pair
-    spacing = min(image.grid.spacing)
-    side = int(np.ceil((max(np.multiply(image.grid.size, image.grid.spacing)) + ROOM_MM) / spacing))
-    direction = np.reshape(image.grid.direction, (3, 3))
-    grid = Grid((side,) * 3, (spacing,) * 3, (0.0,) * 3, image.grid.direction)
-    # voxel of the output → mm about the middle → turned → voxel of the input
-    matrix = np.linalg.inv(direction * np.asarray(image.grid.spacing)) @ rotation @ (direction * spacing)
-    offset = _middle(image.grid) - matrix @ _middle(grid)
-    turned_image = _sampled(image.array, matrix, offset, grid.shape, 1)
-    return Volume(turned_image, grid), Volume(_sampled(labels.array, matrix, offset, grid.shape, 0), grid)
-
-
-def _rigidly(image: Volume, shift: npt.NDArray[np.float64], degrees: npt.NDArray[np.float64]) -> npt.NDArray:
-    """The image (z, y, x) with its content moved (mm) and turned about the middle, on the same grid."""
-    spacing = np.asarray(image.grid.spacing)
-    matrix = np.diag(1 / spacing) @ Rotation.from_euler("xyz", degrees, degrees=True).as_matrix() @ np.diag(spacing)
-    offset = _middle(image.grid) - matrix @ _middle(image.grid) + shift / spacing
-    return _sampled(image.array, matrix, offset, image.array.shape, 1)
-
-
-def _respaced_grid(grid: Grid, spacing: float) -> Grid:
-    """The grid that covers the same box with voxels of another size."""
-    x, y, z = (max(1, round(n * s / spacing)) for n, s in zip(grid.size, grid.spacing, strict=True))
-    step = np.reshape(grid.direction, (3, 3))
-    middle = np.asarray(grid.origin) + step @ (_middle(grid) * grid.spacing)
-    corner = middle - step @ ((np.array([x, y, z]) - 1) / 2 * spacing)
-    return Grid((x, y, z), (spacing,) * 3, (float(corner[0]), float(corner[1]), float(corner[2])), grid.direction)
-
-
-def _on_grid(array: npt.NDArray[np.float32], source: Grid, target: Grid) -> npt.NDArray[np.float32]:
-    """An array on another grid with the same middle and directions, blurred first where voxels get wider."""
-    old, new = np.asarray(source.spacing), np.asarray(target.spacing)
-    blur = np.sqrt(np.clip(new**2 - old**2, 0, None)) / FWHM / old
-    smooth = ndimage.gaussian_filter(array, blur[::-1])
-    matrix = np.diag(new / old)
-    return _sampled(smooth, matrix, _middle(source) - matrix @ _middle(target), target.shape, 1)
-
-
-def _middle(grid: Grid) -> npt.NDArray[np.float64]:
-    return (np.asarray(grid.size) - 1) / 2
-
-
-def _sampled(
-    array: npt.NDArray, matrix: npt.NDArray, offset: npt.NDArray, shape: tuple[int, ...], order: Literal[0, 1]
-) -> npt.NDArray:
-    """An array (z, y, x) at positions matrix · index + offset, both (x, y, z); zero outside."""
-    return ndimage.affine_transform(array, matrix[::-1, ::-1], offset[::-1], output_shape=shape, order=order)

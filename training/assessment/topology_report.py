@@ -14,18 +14,16 @@ from torch import Tensor
 
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.files import create_csv
-from feta.grid import Matrix
 from feta.labels import TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
-from inference.geometry.frames import index_to_ras
-from inference.geometry.native_grid import resample_to_native
+from inference.geometry.native_grid import Prediction
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.weights import read_model
 from inference.segmentation.autoencoder import Autoencoder
-from inference.segmentation.pose import Pose
-from inference.segmentation.postprocessing import constructed, largest_component
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.pose_search import PoseFinder
+from inference.segmentation.postprocessing import constructed, keep_largest_component
+from inference.segmentation.predictor import UprightPredictor, in_native_space
 from inference.topology.correction import warm_up
 from training.assessment.validation import labelled, scores, sites
 
@@ -61,18 +59,20 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
         FetaError: a subject is missing, or weights or CSV can't be used.
     """
     files = labelled(root, subjects)
-    read_model(weights)  # a mistyped folder empties no earlier table
+    model = read_model(weights)  # a mistyped folder empties no earlier table
     found: dict[str, list[npt.NDArray[np.float64]]] = {}
     seconds: dict[str, list[float]] = {}
     with create_csv(path) as stream:
         warm_up()  # the first case's seconds are not the compiler's
-        segmenter = Segmenter(weights, choose())
-        mender = None if segmenter.model.autoencoder is None else Autoencoder.of(segmenter.model, segmenter.compute)
+        compute = choose()
+        predictor = UprightPredictor.of(model, compute)
+        find_pose = PoseFinder.of(model, predictor.networks[0], compute)
+        autoencoder = None if model.autoencoder is None else Autoencoder.of(model, compute)
         writer = csv.writer(stream)
         writer.writerow(["step", "subject", "label", "metric", "value"])
         for subject, (image, labels) in files.items():
             truth = read_label_map(labels)
-            for step in steps(segmenter, mender, read_volume(image)):
+            for step in steps(find_pose, predictor, autoencoder, read_volume(image)):
                 values = scores(truth, step.labels)
                 found.setdefault(step.name, []).append(values)
                 seconds.setdefault(step.name, []).append(step.seconds)
@@ -84,33 +84,44 @@ def measure_topology(root: Path, weights: Path, subjects: Sequence[str] | str, p
         yield from (f"{name}: {line}" for line in sites(root, list(files), each))
 
 
-def steps(segmenter: Segmenter, mender: Autoencoder | None, volume: Volume) -> list[Step]:
+def steps(
+    find_pose: PoseFinder, predictor: UprightPredictor, autoencoder: Autoencoder | None, volume: Volume
+) -> list[Step]:
     """A volume's label map after each step, first without the autoencoder, then with it."""
     began = time.monotonic()
     canonical = CanonicalVolume.of(volume)
-    ordered, pose = canonical.volume, segmenter.pose(canonical)
-    probabilities, to_box = segmenter.predict_upright(ordered, pose)
+    pose = find_pose(canonical)
+    probabilities, to_box = predictor.predict_upright(canonical.volume, pose)
     spent = time.monotonic() - began
-    done = _finished("network", spent, ordered, pose, probabilities, to_box)
-    if mender is not None:
+
+    def finished(name: str, probabilities: Tensor) -> list[Step]:
+        began = time.monotonic() - spent
+        prediction = in_native_space(probabilities, to_box, canonical, pose, scores=True)
+        return _postprocessed(name, began, prediction, volume)
+
+    done = finished("network", probabilities)
+    if autoencoder is not None:
         began = time.monotonic()
-        mended = mender(probabilities)
+        corrected = autoencoder(probabilities)
         spent += time.monotonic() - began
-        done += _finished("network + autoencoder", spent, ordered, pose, mended, to_box)
-    return [Step(s.name, Volume(canonical.order.undo(s.labels.array), volume.grid), s.seconds) for s in done]
+        done += finished("network + autoencoder", corrected)
+    return done
 
 
-def _finished(name: str, spent: float, volume: Volume, pose: Pose, probabilities: Tensor, to_box: Matrix) -> list[Step]:
-    """Back on the grid; its largest component; what is constructed of it. ``spent``: seconds before."""
-    began = time.monotonic() - spent
-    found = resample_to_native(probabilities, to_box, volume.grid.size, scores=True)
-    done = [Step(name, Volume(found.labels, volume.grid), time.monotonic() - began)]
-    labels = largest_component(found.labels)
-    done.append(Step(f"{name} + largest component", Volume(labels, volume.grid), time.monotonic() - began))
+def _postprocessed(name: str, began: float, prediction: Prediction, volume: Volume) -> list[Step]:
+    """The label map in native space; its largest component; the topology constructed on that."""
+
+    def step(name: str, labels: npt.NDArray[np.uint8]) -> Step:
+        seconds = time.monotonic() - began
+        return Step(name, Volume(prediction.order.undo(labels), volume.grid), seconds)
+
+    native = prediction.native
+    done = [step(name, native.labels)]
+    labels = keep_largest_component(native.labels)
+    done.append(step(f"{name} + largest component", labels))
     whole = labels.copy()
-    whole[found.part] = constructed(found, labels, np.linalg.inv(pose.to_ras) @ index_to_ras(volume.grid))
-    name += " + largest component + construction"
-    return [*done, Step(name, Volume(whole, volume.grid), time.monotonic() - began)]
+    whole[native.part] = constructed(native, labels, prediction.to_canonical)
+    return [*done, step(f"{name} + largest component + construction", whole)]
 
 
 def _rows(step: Step, subject: str, values: npt.NDArray[np.float64]) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The validation table: the whole submission on labelled volumes, as they are and under stress.
+"""The validation table: the whole submission on labelled volumes, as they are and under the conditions of `robustness`.
 
 Scores are the evaluator's own, on the grid of each condition.
 """
@@ -17,6 +17,7 @@ from evaluation.metrics.measurements import measure
 from evaluation.scoring.penalties import fill_topology, score_pair
 from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
+from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.files import create_csv
 from feta.labels import TISSUES
@@ -24,13 +25,16 @@ from feta.participants import read_participants
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.networks.device import choose
 from inference.networks.weights import read_model
-from inference.segmentation.segmenter import Segmenter
-from training.assessment.robustness import CONDITIONS as STRESS
-from training.assessment.robustness import Condition, as_is, turned
+from inference.segmentation.segmenter import load_segmenter
+from training.assessment.robustness import CONDITIONS as ROBUSTNESS
+from training.assessment.robustness import Condition, rotated_noisy_biased, unchanged
 from training.data.subject import pairs
 
-#: What ``feta-train validate`` measures.
-CONDITIONS: dict[str, Condition] = {"as is": as_is, "turned, noise, bias": turned}
+#: What ``feta-train assess validate`` measures; the names stand in its tables.
+CONDITIONS: dict[str, Condition] = {
+    "as is": unchanged,
+    "turned, noise, bias": rotated_noisy_biased,
+}
 
 
 def measure_validation(
@@ -59,14 +63,14 @@ def measure_validation(
             rows = []
 
 
-def measure_stress(
+def measure_robustness(
     root: Path, weights: Path, subjects: tuple[str, ...] | str, path: Path, only: Sequence[str] = ()
 ) -> Iterator[str]:
-    """The same under every condition of the stress suite (or only some), with one table of all at the end."""
-    unknown = sorted(set(only) - set(STRESS))
+    """The same under every condition of the robustness suite (or only some), with one table of all at the end."""
+    unknown = sorted(set(only) - set(ROBUSTNESS))
     if unknown:
-        raise FetaError("--only", f"'{unknown[0]}' is no condition", f"known are {', '.join(STRESS)}")
-    chosen = {name: change for name, change in STRESS.items() if not only or name in only}
+        raise FetaError("--only", f"'{unknown[0]}' is no condition", f"known are {', '.join(ROBUSTNESS)}")
+    chosen = {name: change for name, change in ROBUSTNESS.items() if not only or name in only}
     files = labelled(root, subjects)
     rows: dict[str, list[npt.NDArray[np.float64]]] = {}
     for condition, subject, values in _measured(files, weights, chosen, path):
@@ -84,9 +88,9 @@ def _measured(
     files: dict[str, tuple[Path, Path]], weights: Path, conditions: dict[str, Condition], path: Path
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
     """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
-    read_model(weights)  # a mistyped folder empties no earlier table
+    model = read_model(weights)  # a mistyped folder empties no earlier table
     with create_csv(path) as stream:
-        segmenter = Segmenter(weights, choose())
+        segmenter = load_segmenter(model, choose())
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():
@@ -111,7 +115,7 @@ def labelled(root: Path, subjects: Sequence[str] | str) -> dict[str, tuple[Path,
     Raises:
         FetaError: one is missing, or none fits.
     """
-    found = {name.split("_")[0]: files for name, files in pairs(root).items()}
+    found = {subject_in(name): files for name, files in pairs(root).items()}
     if isinstance(subjects, str):
         chosen = {name: files for name, files in found.items() if fnmatchcase(name, subjects)}
         if not chosen:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
+from feta.bids import subject_in
 from feta.biometry_table import read_true_lengths
 from feta.errors import FetaError
 from feta.files import read_text
@@ -41,7 +42,7 @@ _STRETCH = 0.02
 
 
 @dataclass(frozen=True)
-class Measured:
+class ExpertLandmarks:
     """One image with what experts measured on it.
 
     Attributes:
@@ -63,7 +64,7 @@ class Measured:
     warnings: tuple[str, ...]
 
 
-def read_feta_biometry(root: Path) -> list[Measured]:
+def read_feta_biometry(root: Path) -> list[ExpertLandmarks]:
     """Read every measured image of a data set in the challenge's layout.
 
     Args:
@@ -131,7 +132,7 @@ def _read(
     points: Mapping[Measurement, Line],
     from_table: Mapping[Measurement, float],
     people: Mapping[str, Participant],
-) -> Measured:
+) -> ExpertLandmarks:
     name = _name(path)
     anat = root / path.parent.relative_to(root / "derivatives" / "biometry")
     image, labels = anat / f"{name}{_IMAGE}", anat / f"{name}{_LABELS}"
@@ -147,9 +148,9 @@ def _read(
     if transform.exists():
         back = read_transform(transform)
         lines = {m: _line(_carried(back, np.array([line.start, line.end]))) for m, line in points.items()}
-    person = people.get(name.split("_")[0])
+    person = people.get(subject_in(name))
     lengths = {m: line.length for m, line in points.items()} | dict(from_table)
-    return Measured(
+    return ExpertLandmarks(
         name, image, labels if labels.exists() else None, person.age if person else None, lines, lengths, warnings
     )
 
@@ -159,7 +160,7 @@ def _name(path: Path) -> str:
 
 
 def _from_table(table: Mapping[str, list[float]], name: str) -> dict[Measurement, float]:
-    known = table.get(name) or table.get(f"{name}_T2w") or table.get(name.split("_")[0]) or []
+    known = table.get(name) or table.get(f"{name}_T2w") or table.get(subject_in(name)) or []
     return {m: v for m, v in zip(MEASUREMENTS, known, strict=False) if np.isfinite(v)}
 
 

@@ -1,41 +1,44 @@
-"""The guard against leakage: whoever holds a subject out learns from nothing made of it."""
+"""The guard against leakage: what holds a subject out learns neither from it nor from anything derived from it.
+
+Every run writes down its lineage, which it and the runs that are fine-tuned from it are checked against.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from feta.errors import FetaError
+from training.data.renamed_settings import run_settings
 
-#: Settings and names of subjects, in values that YAML knows.
-MadeOf = dict[str, Any]
-
-
-#: What may change when a run goes on: how long it lasts and how often it looks up.
+#: Settings of a run and names of subjects by their use, in values that YAML knows; ``made_of`` in a checkpoint.
+Lineage = dict[str, Any]
+#: Settings that may change when a run is resumed: how long it lasts, how often it validates and saves.
 FREE = ("loop.steps", "loop.minutes", "loop.validate_every", "loop.checkpoint_minutes")
-
-
-#: What a run is made of, but for whom it learns from.
+#: Entries of a lineage that are not names of subjects learned from.
 _NOT_LEARNED = ("settings", "validation", "held_out", "answers")
+#: What a difference means in entries that are not subjects.
+_MEANING = {"answers": "another --network"}
 
 
-#: What differs where it isn't subjects.
-_MEANS = {"answers": "another --network"}
-
-
-def made_of(settings: Any, **subjects: Iterable[str]) -> MadeOf:
-    """Write down what a run is made of.
+def lineage_of(settings: Any, **subjects: Iterable[str]) -> Lineage:
+    """Write down what a run depends on.
 
     Args:
         settings: a dataclass of plain values, enumerations, tuples and such dataclasses.
-        subjects: names, by what they are for: learned from (``training``, ``more``, and ``origins``, of whom those
-            were made), or not (``validation`` and ``held_out``).
+        subjects: names, by their use: learned from (``training``, ``more``, and ``origins``, their source subjects),
+            or not (``validation`` and ``held_out``).
     """
-    return {"settings": _plain(dataclasses.asdict(settings))} | {name: sorted(of) for name, of in subjects.items()}
+    return {"settings": _plain(dataclasses.asdict(settings))} | {use: sorted(names) for use, names in subjects.items()}
+
+
+def leaks(name: str, source_subjects: Iterable[str], excluded: Collection[str]) -> bool:
+    """Whether learning from a subject would leak excluded ones: it is one of them, or is derived from one."""
+    return not {name, *source_subjects}.isdisjoint(excluded)
 
 
 def _plain(value: Any) -> Any:
@@ -46,27 +49,27 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def learned_from(made_of: MadeOf) -> list[str]:
+def learned_from(lineage: Lineage) -> list[str]:
     """Names of all subjects that a run learns from."""
-    return sorted({name for use, names in made_of.items() if use not in _NOT_LEARNED for name in names})
+    return sorted({name for use, names in lineage.items() if use not in _NOT_LEARNED for name in names})
 
 
-def tells_origins(made_of: MadeOf) -> bool:
-    """Whether a run has written down of whom the subjects that it learned from were made; older ones have not."""
-    return "origins" in made_of
+def tells_source_subjects(lineage: Lineage) -> bool:
+    """Whether a run has written down the source subjects of those that it learned from; older ones have not."""
+    return "origins" in lineage
 
 
-def known_to(state: dict[str, Any]) -> list[str]:
-    """Names that the run of a checkpoint, and those that it began with, learned from."""
+def subjects_seen(state: dict[str, Any]) -> list[str]:
+    """Names that the run of a checkpoint learned from, and the runs whose weights it was fine-tuned from."""
     return sorted({*learned_from(state["made_of"]), *state["before"]})
 
 
-def check_apart(run: Path, now: MadeOf) -> None:
-    """A run may not learn from whom it holds out.
+def check_apart(run: Path, now: Lineage) -> None:
+    """Refuse a run that would learn from subjects that it holds out.
 
     Args:
         run: its folder.
-        now: what it is made of.
+        now: its lineage.
 
     Raises:
         FetaError: it would.
@@ -76,37 +79,37 @@ def check_apart(run: Path, now: MadeOf) -> None:
         raise FetaError(run, f"would learn from {both[0]}, which it holds out", remedy)
 
 
-def check_held_out(run: Path, known: Iterable[str], now: MadeOf) -> None:
-    """A run may not use another one that learned from whom it holds out itself.
+def check_held_out(run: Path, seen: Iterable[str], now: Lineage) -> None:
+    """Refuse the weights of another run that has seen subjects which this one holds out.
 
     Args:
         run: the other.
-        known: names that it learned from.
-        now: what this one is made of.
+        seen: names that it learned from.
+        now: lineage of this one.
 
     Raises:
         FetaError: it learned from one of them.
     """
-    if both := sorted(_held_out(now).intersection(known)):
+    if both := sorted(_held_out(now).intersection(seen)):
         remedy = "name a run that did not, or, if it means another subject, give that one another name"
         raise FetaError(run, f"learned from {both[0]}, which this run holds out", remedy)
 
 
-def _held_out(made_of: MadeOf) -> set[str]:
-    return {*made_of.get("validation", ()), *made_of.get("held_out", ())}
+def _held_out(lineage: Lineage) -> set[str]:
+    return {*lineage.get("validation", ()), *lineage.get("held_out", ())}
 
 
-def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
-    """A run goes on only with what it began with: held-out subjects must never be learned from.
+def check_same(path: Path, state: dict[str, Any], now: Lineage) -> None:
+    """Refuse to resume a run with other settings or subjects: held-out subjects must never be learned from.
 
     Raises:
         FetaError: settings or subjects differ.
     """
-    if "origins" in now and not tells_origins(state["made_of"]):
-        problem = "was begun by a version that did not write down of whom subjects were made"
-        raise FetaError(path, problem, "begin another run; --from takes the weights of this one")
+    if "origins" in now and not tells_source_subjects(state["made_of"]):
+        problem = "was begun by a version that did not write down source subjects"
+        raise FetaError(path, problem, "begin another run; --pretrained takes the weights of this one")
     remedy = "call it as it was begun, or name another run folder"
-    begun, wanted = _flat(state["made_of"]["settings"]), _flat(now["settings"])
+    begun, wanted = _flat(run_settings(state["made_of"]["settings"], path)), _flat(now["settings"])
     for name in sorted(begun.keys() | wanted.keys()):
         if name not in FREE and begun.get(name) != wanted.get(name):
             raise FetaError(path, f"was begun with {name} {begun.get(name)} instead of {wanted.get(name)}", remedy)
@@ -115,7 +118,7 @@ def check_same(path: Path, state: dict[str, Any], now: MadeOf) -> None:
         given: Counter[str] = Counter(now.get(use, ()))
         if other := sorted((then - given) + (given - then)):
             raise FetaError(
-                path, f"was begun with {_MEANS.get(use, f'other {use} subjects')} (such as {other[0]})", remedy
+                path, f"was begun with {_MEANING.get(use, f'other {use} subjects')} (such as {other[0]})", remedy
             )
 
 

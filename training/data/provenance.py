@@ -1,8 +1,8 @@
-"""Of whom labelled volumes were made: variants of atlases, brains of an anatomy that learned from atlases.
+"""The source subjects of labelled volumes: of variants the atlases, of simulated brains those the anatomy learned from.
 
-A file ``*_T2w.json`` beside a volume tells it, as ``feta-train variants``, ``individuals``, ``heads`` and ``simulate``
-write it, or participants.tsv: ``base``, ``partner`` or ``origins``, each a name or several. Whoever holds a subject out
-must not learn from what was made of it either.
+A file ``*_T2w.json`` beside a volume names them, as ``feta-train data variants``, ``individuals``, ``heads`` and
+``simulate`` write it, or participants.tsv: ``base``, ``partner`` or ``origins``, each a name or several. To learn from
+what is derived from a held-out subject would be leakage (``training.data.leakage``).
 """
 
 from __future__ import annotations
@@ -14,77 +14,79 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
 from feta.participants import SUBJECT_COLUMNS, subject_key
 from feta.tables import is_absent, plain_name, read_table
 
-#: The names of those that each subject of a folder was made of; who was made of nobody may be missing.
-Origins = dict[str, frozenset[str]]
+#: The names of the source subjects of each subject of a folder; one that has none may be missing.
+SourceSubjects = dict[str, frozenset[str]]
 #: Keys of a volume's JSON file, and columns of participants.tsv.
 _KEYS = ("base", "partner", "origins")
 _BETWEEN = re.compile(r"[,;\s]+")
 
 
-class Made(Protocol):
-    """What may have been made of subjects: a brain, a head, an atlas."""
+class Derived(Protocol):
+    """What may be derived from subjects: a brain, a head, an atlas."""
 
     @property
-    def origins(self) -> frozenset[str]:
-        """Names of those that it was made of."""
+    def source_subjects(self) -> frozenset[str]:
+        """Names of the subjects that it is derived from."""
 
 
-def origins_of(made: Iterable[Made]) -> list[str]:
-    """Names of all that any of them was made of."""
-    return sorted({name for each in made for name in each.origins})
+def all_source_subjects(derived: Iterable[Derived]) -> list[str]:
+    """Names of the source subjects of all of them."""
+    return sorted({name for each in derived for name in each.source_subjects})
 
 
-def read_origins(folders: Sequence[Path]) -> list[Origins]:
-    """Whom the subjects of each folder were made of, and whom those were made of in turn, as far as any folder tells.
+def read_source_subjects(folders: Sequence[Path]) -> list[SourceSubjects]:
+    """The source subjects of each folder's subjects, and theirs in turn, as far as any folder tells.
 
     Raises:
         FetaError: a file that would tell it can't be read.
     """
-    told = [_told(folder) for folder in folders]
+    read = [_read_folder(folder) for folder in folders]
     everywhere: dict[str, set[str]] = {}
-    for each in told:
-        for name, origins in each.names.items():
-            everywhere.setdefault(name, set()).update(origins)
-    return [each.closed(everywhere) for each in told]
+    for each in read:
+        for name, sources in each.names.items():
+            everywhere.setdefault(name, set()).update(sources)
+    return [each.closed(everywhere) for each in read]
 
 
 @dataclass(frozen=True)
-class _Told:
+class _FolderSources:
     """What a folder tells.
 
     Attributes:
-        names: of whom each subject was made.
-        complete: subjects of whom a volume tells of the origins of its origins, too. Those are not followed by name,
+        names: the source subjects of each subject.
+        complete: subjects of which a volume names the sources of its sources, too. Those are not followed by name,
             since variants of variants have the same names as these.
-        open: subjects of whom a volume does not.
+        open: subjects of which a volume does not.
     """
 
     names: dict[str, set[str]]
     complete: set[str]
     open: set[str]
 
-    def closed(self, everywhere: dict[str, set[str]]) -> Origins:
+    def closed(self, everywhere: dict[str, set[str]]) -> SourceSubjects:
+        """With the sources of the sources, as far as any folder names them."""
         return {
-            name: frozenset(origins) if name in self.complete - self.open else _closed(origins, everywhere)
-            for name, origins in self.names.items()
+            name: frozenset(sources) if name in self.complete - self.open else _closed(sources, everywhere)
+            for name, sources in self.names.items()
         }
 
 
-def _closed(names: Iterable[str], origins: dict[str, set[str]]) -> frozenset[str]:
+def _closed(names: Iterable[str], sources: dict[str, set[str]]) -> frozenset[str]:
     found, waiting = set(), set(names)
     while waiting:
         found |= waiting
-        waiting = {origin for name in waiting for origin in origins.get(name, ())} - found
+        waiting = {source for name in waiting for source in sources.get(name, ())} - found
     return frozenset(found)
 
 
-def _told(folder: Path) -> _Told:
-    told = _Told({}, set(), set())
+def _read_folder(folder: Path) -> _FolderSources:
+    told = _FolderSources({}, set(), set())
     for table in (folder / "participants.tsv", folder / "input" / "participants.tsv"):
         if table.exists():
             _add_table(table, told.names)
@@ -105,14 +107,14 @@ def _add_table(path: Path, found: dict[str, set[str]]) -> None:
             found.setdefault(_subject(row[subject]), set()).update(_names(cells))
 
 
-def _add_volume(path: Path, told: _Told) -> None:
+def _add_volume(path: Path, told: _FolderSources) -> None:
     try:
         content = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise FetaError(path, f"is no JSON ({error})", "mend it, or remove it") from error
+        raise FetaError(path, f"is no JSON ({error})", "correct or remove it") from error
     if not isinstance(content, dict):
         return
-    subject = path.name.split("_")[0]
+    subject = subject_in(path.name)
     values = {key.lower(): value for key, value in content.items() if key.lower() in _KEYS}
     (told.complete if "origins" in values else told.open).add(subject)
     told.names.setdefault(subject, set()).update(_names(values.values()))
@@ -127,14 +129,14 @@ def _names(values: Iterable[object]) -> set[str]:
 
 def _subject(name: str) -> str:
     """``sub-a`` of ``a``, ``sub-a``, or a volume's name or path."""
-    return subject_key(PurePosixPath(name.strip()).name.removesuffix(".gz").removesuffix(".nii")).split("_")[0]
+    return subject_in(subject_key(PurePosixPath(name.strip()).name.removesuffix(".gz").removesuffix(".nii")))
 
 
-def write_origins(image: Path, origins: Iterable[str], **more: object) -> None:
-    """Write the JSON file of a volume: whom it was made of, and those in turn, and more to tell.
+def write_source_subjects(image: Path, source_subjects: Iterable[str], **more: object) -> None:
+    """Write the JSON file of a volume: its source subjects, theirs in turn, and more to tell.
 
     Raises:
         FetaError: it can't be written.
     """
     path = image.with_name(image.name.removesuffix(".nii.gz") + ".json")
-    write_atomically(path, json.dumps({**more, "origins": sorted(origins)}, indent=1) + "\n")
+    write_atomically(path, json.dumps({**more, "origins": sorted(source_subjects)}, indent=1) + "\n")

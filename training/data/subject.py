@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from feta.errors import FetaError
-from feta.grid import Matrix
+from feta.grid import Matrix, scipy_affine
 from feta.labels import LABEL_COUNT, TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.geometry.frames import index_to_ras
@@ -38,7 +38,7 @@ class Subject:
         size_mm: cube root of the brain's volume.
         groups: labels that the label map doesn't tell apart; what stands above of tissues and labels is then of
             groups, in this order.
-        origins: names of those that it was made of (``training.data.provenance``).
+        source_subjects: names of those that it was made of (``training.data.provenance``).
     """
 
     name: str
@@ -48,7 +48,7 @@ class Subject:
     distance: Tensor
     size_mm: float
     groups: Groups = COMPLETE
-    origins: frozenset[str] = frozenset()
+    source_subjects: frozenset[str] = frozenset()
 
     def to(self, device: torch.device) -> Subject:
         """The same with its tensors on a device; itself where they lie there."""
@@ -141,10 +141,6 @@ def distance_matrix() -> Matrix:
 
 def _outside(brain: npt.NDArray[np.bool_], ras: Matrix) -> Tensor:
     to_source = np.linalg.inv(ras) @ np.linalg.inv(distance_matrix())
-    # affine_transform works on (z, y, x): reverse the matrix's axes.
-    flip = to_source[:3, :3][::-1, ::-1]
-    coarse = ndimage.affine_transform(
-        brain.astype(np.float32), flip, to_source[:3, 3][::-1], (DISTANCE_SIZE,) * 3, order=1
-    )
+    coarse = ndimage.affine_transform(brain.astype(np.float32), *scipy_affine(to_source), (DISTANCE_SIZE,) * 3, order=1)
     distance = ndimage.distance_transform_edt(coarse < 0.5) * DISTANCE_SPACING
     return torch.from_numpy(distance.astype(np.float32))[None]

@@ -45,15 +45,17 @@ class ArchitectureSettings(NetworkSettings):
             raise ValueError("swin_unetr has one head")
 
 
-def make_network(settings: ArchitectureSettings) -> nn.Module:
-    """A fresh network; as the shipped one, it has ``levels(x, heads)``, and called it gives the finest logits.
+def make_network(settings: NetworkSettings) -> nn.Module:
+    """A fresh network, a U-Net where the settings name no kind.
+
+    As the shipped one, it has ``levels(x, heads)``, and called it gives the finest logits.
 
     Raises:
         FetaError: it needs a library that is not installed.
     """
-    if settings.kind is Kind.UNET2D:
-        return SliceUNet(settings)
-    return SwinUNETR(settings) if settings.kind is Kind.SWIN_UNETR else ResidualUNet(settings)
+    if not isinstance(settings, ArchitectureSettings) or settings.kind is Kind.UNET:
+        return ResidualUNet(settings)
+    return SliceUNet(settings) if settings.kind is Kind.UNET2D else SwinUNETR(settings)
 
 
 def shipped(settings: NetworkSettings) -> NetworkSettings:

@@ -1,4 +1,4 @@
-"""What a run leaves behind (``checkpoint.pt``): weights, how far it came, and what it is made of."""
+"""What a run leaves behind (``checkpoint.pt``): weights, how far it came, and its lineage."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from torch import nn
 
 from feta.errors import FetaError
 
+#: Its name in the folder of a run.
+CHECKPOINT = "checkpoint.pt"
+#: ``made_of`` is the lineage (`training.data.leakage`), ``before`` the subjects seen by pretrained weights.
 _KEYS = {"network", "average", "optimiser", "step", "seconds", "made_of", "before"}
 
 

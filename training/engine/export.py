@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from feta.errors import FetaError
-from training.engine.log import say
+from training.engine.log import report
+
+if TYPE_CHECKING:
+    from torch import nn
 
 T = TypeVar("T")
 
@@ -41,21 +44,57 @@ def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None
     Raises:
         FetaError: the folder holds no run, or one of another kind.
     """
-    from feta.settings import settings_from
-    from inference.networks.residual_unet import ResidualUNet
     from inference.networks.weights import packed
     from training.engine.architectures import shipped
-    from training.engine.checkpoint import load_into, read_checkpoint
 
-    checkpoint = run / "checkpoint.pt"
+    found = read_averaged(kind, run)
+    settings: Any = found.settings
+    shape = shipped(settings.network)
+    data, entry = packed(found.network, name, spacing or settings.synthesis.spacing, shape, int8)
+    return Export(entry | {"steps": found.steps, "minutes": round(found.seconds / 60)}, data, found.settings)
+
+
+@dataclass(frozen=True)
+class AveragedRun(Generic[T]):
+    """The network with averaged weights that a run left behind.
+
+    Attributes:
+        network: it.
+        settings: of the run.
+        steps: that it was trained for.
+        seconds: of computing.
+        subjects_seen: names of all that it, or the pretrained weights that it began with, learned from.
+    """
+
+    network: nn.Module
+    settings: T
+    steps: int
+    seconds: float
+    subjects_seen: list[str]
+
+
+def read_averaged(kind: type[T], run: Path) -> AveragedRun[T]:
+    """Read the averaged weights of a run.
+
+    Args:
+        kind: of settings.
+        run: its folder.
+
+    Raises:
+        FetaError: the folder holds no run, or one of another kind.
+    """
+    from feta.settings import settings_from
+    from training.data.leakage import subjects_seen
+    from training.engine.architectures import make_network
+    from training.engine.checkpoint import CHECKPOINT, load_into, read_checkpoint
+
+    checkpoint = run / CHECKPOINT
     state = read_checkpoint(checkpoint)
     settings: Any = settings_from(kind, state["made_of"]["settings"], checkpoint)
     check_kind(kind, settings, checkpoint)
-    shape = shipped(settings.network)
-    network = ResidualUNet(shape)
+    network = make_network(settings.network)
     load_into(network, state, "average", checkpoint)
-    data, entry = packed(network, name, spacing or settings.synthesis.spacing, shape, int8)
-    return Export(entry | {"steps": state["step"], "minutes": round(state["seconds"] / 60)}, data, settings)
+    return AveragedRun(network, settings, state["step"], state["seconds"], subjects_seen(state))
 
 
 def check_kind(kind: type, settings: Any, checkpoint: Path) -> None:
@@ -85,4 +124,5 @@ def ship(weights: Path, index: dict[str, Any], exports: Sequence[Export[Any]]) -
     now = inference.networks.weights.ship(weights, {export.entry["file"]: export.data for export in exports}, index)
     for name in ("locator", "segmentation"):
         if name not in now:
-            say(f"{weights}: holds no {name} yet, without which feta-infer cannot use it; `feta-train export` adds one")
+            remedy = f"add one: `feta-train export {name}`"
+            report(f"{weights}: holds no {name} yet, without which feta-infer cannot use it; {remedy}")

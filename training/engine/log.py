@@ -11,9 +11,11 @@ from pathlib import Path
 from feta.errors import FetaError
 from feta.files import write_atomically
 
+#: Its name in the folder of a run.
+LOG = "log.csv"
 #: Columns that are not drawn against the steps.
 _TIME = ("step", "minutes")
-_REMEDY = "put it aside: the run goes on with a new one"
+_REMEDY = "put it aside: the run continues with a new one"
 
 
 def append_row(path: Path, row: dict[str, str]) -> None:
@@ -59,7 +61,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """RandomSource a log's columns against the steps: the loss, all that lie within 0–1 together, each other one alone."""
+    """Draw a log's columns against the steps: the loss, all that lie within 0–1 together, each other one alone."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -97,6 +99,6 @@ def _panels(curves: dict[str, tuple[list[int], list[float]]]) -> list[list[str]]
     return [panel for panel in (["loss"] if "loss" in curves else [], shares, *alone) if panel] or [[]]
 
 
-def say(line: str) -> None:
-    """Tell a person at the terminal, or a log."""
+def report(line: str) -> None:
+    """Tell a person at the terminal a line of progress, on stderr."""
     print(line, file=sys.stderr, flush=True)

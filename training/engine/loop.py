@@ -1,7 +1,7 @@
 """The training loop that every network shares: optimiser, decay, EMA of the weights, checkpoints, a log, its curves.
 
-A run lives in a folder. Killed at any step, it goes on from its last checkpoint, if it is called as it was: the
-checkpoint holds what the run is made of. Under torchrun several processes go through the same loop, each with its
+A run lives in a folder. Killed at any step, it is resumed from its last checkpoint, if it is called as it was: the
+checkpoint holds its lineage. Under torchrun several processes go through the same loop, each with its
 share of every batch; the first validates and writes.
 """
 
@@ -18,11 +18,14 @@ from torch import Tensor, nn
 
 from feta.errors import FetaError
 from feta.files import make_writable
-from training.data.leakage import MadeOf, check_apart
+from training.data.leakage import Lineage, check_apart
 from training.engine import distributed
-from training.engine.log import append_row, draw_curves
+from training.engine.log import LOG, append_row, draw_curves
 from training.engine.optimisers import LoopSettings, Optimiser, learning_rate, sam_perturbed
-from training.engine.run_state import _begin, _done, _Progress, _save, run_lock
+from training.engine.run_state import TrainingRun, begin_or_resume, run_lock
+
+#: Takes a line of progress for a person.
+Report = Callable[[str], None]
 
 
 class Task(Protocol):
@@ -40,57 +43,55 @@ def train(
     task: Task,
     settings: LoopSettings,
     folder: Path,
-    say: Callable[[str], None],
-    made_of: MadeOf,
-    start: Path | None = None,
+    report: Report,
+    lineage: Lineage,
+    pretrained: Path | None = None,
 ) -> nn.Module:
-    """Train, or go on training, and return the network with averaged weights.
+    """Train, or resume training, and return the network with averaged weights.
 
     Args:
         network: freshly made, on its device; overwritten by the checkpoint where there is one.
         task: gives losses and validation figures.
         settings: how long and how fast.
         folder: of the run: ``checkpoint.pt``, ``log.csv``, ``curves.png``.
-        say: takes a line of progress.
-        made_of: settings and subjects, as `training.data.leakage.made_of` writes them down; a run that goes on must
-            have the same.
-        start: folder of another run, from whose averaged weights a new run starts.
+        report: takes a line of progress.
+        lineage: settings and subjects, as `training.data.leakage.lineage_of` writes them down; a run that is resumed
+            must have the same.
+        pretrained: folder of another run, whose averaged weights a new run fine-tunes.
 
     Raises:
-        FetaError: training diverged; the run would learn from whom it holds out; there is no run to start from, or its
-            network is of another shape, or knows whom this one holds out; the folder cannot be written, another process
-            trains in it, or its run cannot be read, or is made of something else; or the processes that torchrun
-            started have not been joined, or cannot share a batch evenly.
+        FetaError: training diverged; the run would learn from whom it holds out; there are no pretrained weights, or
+            their network is of another shape, or has seen whom this run holds out; the folder cannot be written,
+            another process trains in it, or its run cannot be read, or has another lineage; or the processes that
+            torchrun started have not been joined, or cannot share a batch evenly.
     """
     _check_processes(settings)
-    check_apart(folder, made_of)
+    check_apart(folder, lineage)
     make_writable(folder)
     with run_lock(folder):
-        run = _begin(network, settings, folder, say, made_of, start)
+        run = begin_or_resume(network, settings, folder, report, lineage, pretrained)
         device = next(network.parameters()).device
-        progress, saved, losses = run.progress, run.progress.seconds, []
-        done = _done(progress, settings)
+        saved, losses = run.seconds, []
+        done = run.done(settings)
         while done < 1:
             began = time.monotonic()
-            for group in run.optimiser.param_groups:
-                group["lr"] = learning_rate(settings, progress.step, done)
-            loss = _step(network, task, run.optimiser, settings, progress.step, done)
-            _average(run.average, network, settings.ema, progress.step)
+            loss = _step(run, task, settings, done)
+            update_average(run.average, network, settings.ema, run.step)
             # The same for all processes, which therefore end together and agree on the learning rate.
             loss, seconds = distributed.means([loss, time.monotonic() - began], device)
-            _check_finite(folder, loss, progress.step)
+            _check_finite(folder, loss, run.step)
             losses.append(loss)
-            progress.step += 1
-            progress.seconds += seconds
-            done = _done(progress, settings)
-            if progress.step % 20 == 0:
-                _report(progress, losses, done, say)
-            if progress.step % settings.validate_every == 0 or done >= 1:
-                _validate(task, run.average, folder, progress, losses, say)
+            run.step += 1
+            run.seconds += seconds
+            done = run.done(settings)
+            if run.step % 20 == 0:
+                _report(run, losses, done, report)
+            if run.step % settings.validate_every == 0 or done >= 1:
+                _validate(task, run, folder, losses, report)
                 losses = []
-            if progress.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
-                _save(folder, network, run, made_of)
-                saved = progress.seconds
+            if run.seconds - saved > 60 * settings.checkpoint_minutes or done >= 1:
+                run.save(folder)
+                saved = run.seconds
         distributed.wait()
     return run.average
 
@@ -111,16 +112,18 @@ def _check_finite(folder: Path, loss: float, step: int) -> None:
         raise FetaError(
             folder,
             f"its loss is no number any more at step {step}",
-            "lower loop.learning_rate and begin another run; --from takes the weights of this one's last checkpoint",
+            "lower loop.learning_rate in another run; --pretrained takes the weights of this one's last checkpoint",
         )
 
 
-def _step(
-    network: nn.Module, task: Task, optimiser: torch.optim.Optimizer, settings: LoopSettings, step: int, done: float
-) -> float:
+def _step(run: TrainingRun, task: Task, settings: LoopSettings, done: float) -> float:
+    """One step of the optimiser; the loss, or NaN where the gradient is not finite."""
+    network = run.network
     network.train()
+    for group in run.optimiser.param_groups:
+        group["lr"] = learning_rate(settings, run.step, done)
     # Seeds depend on the step alone: a resumed run sees the samples that it would have seen.
-    seeds = [settings.seed * 1_000_003 + step * settings.batch + i for i in range(settings.batch)]
+    seeds = [settings.seed * 1_000_003 + run.step * settings.batch + i for i in range(settings.batch)]
     loss = _gradients(network, task, seeds, done)
     if settings.optimiser is Optimiser.SAM:
         with sam_perturbed(network, settings.radius):
@@ -128,7 +131,7 @@ def _step(
     norm = float(nn.utils.clip_grad_norm_(network.parameters(), settings.clip))
     if not math.isfinite(norm):
         return math.nan  # the weights stay what they were
-    optimiser.step()
+    run.optimiser.step()
     return loss
 
 
@@ -142,32 +145,31 @@ def _gradients(network: nn.Module, task: Task, seeds: list[int], done: float) ->
 
 
 @torch.no_grad()
-def _average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+def update_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Move the averaged weights towards the network's (exponential moving average)."""
     decay = min(decay, (1 + step) / (10 + step))  # young averages follow faster
     for mean, now in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(now, 1 - decay)
 
 
-def _report(progress: _Progress, losses: list[float], done: float, say: Callable[[str], None]) -> None:
+def _report(run: TrainingRun, losses: list[float], done: float, report: Report) -> None:
     if not distributed.leads():
         return
     recent = losses[-20:] or [math.nan]
-    left = progress.seconds / max(done, 1e-9) * (1 - done)
-    say(
-        f"step {progress.step}, loss {sum(recent) / len(recent):.4f}, "
-        f"{progress.seconds / progress.step:.2f} s a step, {left / 60:.0f} min left"
+    left = run.seconds / max(done, 1e-9) * (1 - done)
+    report(
+        f"step {run.step}, loss {sum(recent) / len(recent):.4f}, "
+        f"{run.seconds / run.step:.2f} s a step, {left / 60:.0f} min left"
     )
 
 
-def _validate(
-    task: Task, average: nn.Module, folder: Path, progress: _Progress, losses: list[float], say: Callable[[str], None]
-) -> None:
+def _validate(task: Task, run: TrainingRun, folder: Path, losses: list[float], report: Report) -> None:
     """Figures into the log and its picture, by the first process."""
     if not distributed.leads():
         return
-    figures = task.validate(average)
+    figures = task.validate(run.average)
     values = {"loss": sum(losses) / len(losses), **figures}
-    row = {"step": str(progress.step), "minutes": f"{progress.seconds / 60:.1f}"}
-    append_row(folder / "log.csv", row | {name: f"{value:.5f}" for name, value in values.items()})
-    draw_curves(folder / "log.csv", folder / "curves.png")
-    say(f"step {progress.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))
+    row = {"step": str(run.step), "minutes": f"{run.seconds / 60:.1f}"}
+    append_row(folder / LOG, row | {name: f"{value:.5f}" for name, value in values.items()})
+    draw_curves(folder / LOG, folder / "curves.png")
+    report(f"step {run.step}: " + ", ".join(f"{k} {v:.4f}" for k, v in figures.items()))

@@ -1,4 +1,4 @@
-"""How weights follow their gradients: AdamW, SGD as in nnU-Net, or sharpness-aware minimization."""
+"""Settings of the training loop, and its optimisers: AdamW, SGD as in nnU-Net, or sharpness-aware minimization."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-
-if TYPE_CHECKING:
-    pass
 
 #: Power of the polynomial decay of nnU-Net's learning rate.
 POWER = 0.9
@@ -29,45 +25,6 @@ class Optimiser(StrEnum):
     ADAMW = "adamw"
     SGD = "sgd"
     SAM = "sam"
-
-
-def make_optimiser(network: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    """The optimiser of a network's parameters."""
-    rate, decay = settings.learning_rate, settings.weight_decay
-    if settings.optimiser is Optimiser.SGD:
-        momentum = settings.momentum
-        return torch.optim.SGD(network.parameters(), rate, momentum=momentum, weight_decay=decay, nesterov=True)
-    return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
-
-
-def learning_rate(settings: LoopSettings, step: int, done: float) -> float:
-    """The learning rate of a step; ``done`` is the share of the training that lies behind."""
-    done = min(done, 1.0)
-    share = (1 - done) ** POWER if settings.optimiser is Optimiser.SGD else 0.5 * (1 + math.cos(math.pi * done))
-    return settings.learning_rate * share * min(1.0, (step + 1) / max(settings.warmup, 1))
-
-
-@contextmanager
-def sam_perturbed(network: nn.Module, radius: float) -> Iterator[None]:
-    """Within, the weights lie ``radius`` further up their gradient, where the loss is about largest nearby.
-
-    Args:
-        network: with gradients; new ones may be gathered within.
-        radius: Euclidean distance over all weights.
-    """
-    moved = [p for p in network.parameters() if p.grad is not None]
-    before = [p.detach().clone() for p in moved]
-    norm = nn.utils.get_total_norm([p.grad for p in moved if p.grad is not None])
-    with torch.no_grad():
-        for p in moved:
-            if p.grad is not None:
-                p.add_(p.grad * (radius / norm.clamp_min(1e-12)))
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for p, was in zip(moved, before, strict=True):
-                p.copy_(was)  # exactly: adding and subtracting would leave a rounding error
 
 
 @dataclass(frozen=True)
@@ -112,3 +69,42 @@ class LoopSettings:
                 raise ValueError(f"{name} must be 1 or more")
         if not self.minutes > 0:
             raise ValueError("minutes must be more than 0")
+
+
+def make_optimiser(network: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
+    """The optimiser of a network's parameters."""
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser is Optimiser.SGD:
+        momentum = settings.momentum
+        return torch.optim.SGD(network.parameters(), rate, momentum=momentum, weight_decay=decay, nesterov=True)
+    return torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+
+
+def learning_rate(settings: LoopSettings, step: int, done: float) -> float:
+    """The learning rate of a step; ``done`` is the share of the training that lies behind."""
+    done = min(done, 1.0)
+    share = (1 - done) ** POWER if settings.optimiser is Optimiser.SGD else 0.5 * (1 + math.cos(math.pi * done))
+    return settings.learning_rate * share * min(1.0, (step + 1) / max(settings.warmup, 1))
+
+
+@contextmanager
+def sam_perturbed(network: nn.Module, radius: float) -> Iterator[None]:
+    """Within, the weights lie ``radius`` further up their gradient, where the loss is about largest nearby.
+
+    Args:
+        network: with gradients; new ones may be gathered within.
+        radius: Euclidean distance over all weights.
+    """
+    moved = [p for p in network.parameters() if p.grad is not None]
+    before = [p.detach().clone() for p in moved]
+    norm = nn.utils.get_total_norm([p.grad for p in moved if p.grad is not None])
+    with torch.no_grad():
+        for p in moved:
+            if p.grad is not None:
+                p.add_(p.grad * (radius / norm.clamp_min(1e-12)))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for p, was in zip(moved, before, strict=True):
+                p.copy_(was)  # exactly: adding and subtracting would leave a rounding error

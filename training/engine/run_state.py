@@ -1,4 +1,4 @@
-"""A training run on disk and in memory: begun, resumed, saved."""
+"""A training run on disk and in memory: begun, resumed, fine-tuned from another, saved."""
 
 from __future__ import annotations
 
@@ -15,34 +15,18 @@ from torch import nn
 
 from feta.files import remove_unfinished, write_atomically
 from feta.lock import locked
-from training.data.leakage import MadeOf, check_held_out, check_same, known_to, learned_from, tells_origins
+from training.data.leakage import (
+    Lineage,
+    check_held_out,
+    check_same,
+    learned_from,
+    subjects_seen,
+    tells_source_subjects,
+)
 from training.engine import distributed
-from training.engine.checkpoint import load_into, read_checkpoint
-from training.engine.log import drop_after
+from training.engine.checkpoint import CHECKPOINT, load_into, read_checkpoint
+from training.engine.log import LOG, drop_after
 from training.engine.optimisers import LoopSettings, make_optimiser
-
-
-@dataclass
-class _Progress:
-    step: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run beside its network.
-
-    Attributes:
-        average: the network with averaged weights.
-        optimiser: of the network.
-        progress: how far it came.
-        before: names that the weights it began with had learned from.
-    """
-
-    average: nn.Module
-    optimiser: torch.optim.Optimizer
-    progress: _Progress
-    before: list[str]
 
 
 @contextmanager
@@ -58,94 +42,133 @@ def run_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _begin(
+@dataclass
+class TrainingRun:
+    """A run: its networks, and how far it came.
+
+    Attributes:
+        network: that is trained.
+        average: the network with averaged weights.
+        optimiser: of the network.
+        lineage: settings and subjects.
+        pretrained_subjects: names that the pretrained weights it began with had learned from.
+        step: of optimisation, that comes next.
+        seconds: of computing so far.
+    """
+
+    network: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    lineage: Lineage
+    pretrained_subjects: list[str]
+    step: int = 0
+    seconds: float = 0.0
+
+    def done(self, settings: LoopSettings) -> float:
+        """Share of the training that lies behind; 1 or more at its end."""
+        return max(self.step / settings.steps, self.seconds / (60 * settings.minutes))
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, by the first process. Its keys keep their first names, so that old runs resume."""
+        if not distributed.leads():
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "made_of": self.lineage,
+            "before": self.pretrained_subjects,
+        }
+        written = io.BytesIO()
+        torch.save(state, written)
+        write_atomically(folder / CHECKPOINT, written.getvalue())
+
+
+def begin_or_resume(
     network: nn.Module,
     settings: LoopSettings,
     folder: Path,
-    say: Callable[[str], None],
-    made_of: MadeOf,
-    start: Path | None,
-) -> _Run:
-    """Go on with the run of a folder, or begin one, with another's weights where it has a start."""
-    path = folder / "checkpoint.pt"
+    report: Callable[[str], None],
+    lineage: Lineage,
+    pretrained: Path | None,
+) -> TrainingRun:
+    """Resume the run of a folder, or begin one, with the weights of another where one is named.
+
+    Args:
+        network: freshly made; overwritten by the checkpoint or the pretrained weights where there are any.
+        settings: of the loop.
+        folder: of the run.
+        report: takes a line of progress.
+        lineage: settings and subjects of this run.
+        pretrained: run folder whose averaged weights are fine-tuned.
+
+    Raises:
+        FetaError: a checkpoint can't be read or used, or its lineage would leak held-out subjects.
+    """
+    path = folder / CHECKPOINT
     # Read and refused by the first process alone, so that all have the same weights and a refusal is said once.
-    if (left := distributed.by_first(lambda: _read_resumable(path, made_of))) is not None:
-        run = _resumed(path, left, network, settings)
+    if (state := distributed.by_first(lambda: _read_resumable(path, lineage))) is not None:
+        run = _resumed(path, state, network, settings, lineage)
         # What a killed run logged after its last checkpoint will be logged again.
-        distributed.by_first(lambda: drop_after(folder / "log.csv", run.progress.step))
-        _tell_resumed(folder, run.progress, settings, say)
+        distributed.by_first(lambda: drop_after(folder / LOG, run.step))
+        _report_resumed(folder, run, settings, report)
         return run
-    before: list[str] = []
-    if start is not None:
-        begun = distributed.by_first(lambda: _begun(start, made_of))
-        before = known_to(begun)
-        load_into(network, begun, "average", start)
-        _tell_start(start, begun, made_of, say)
-    distributed.by_first(lambda: drop_after(folder / "log.csv", 0))
-    return _Run(copy.deepcopy(network).eval(), make_optimiser(network, settings), _Progress(), before)
+    seen: list[str] = []
+    if pretrained is not None:
+        state = distributed.by_first(lambda: _read_pretrained(pretrained, lineage))
+        seen = subjects_seen(state)
+        load_into(network, state, "average", pretrained)
+        _report_pretrained(pretrained, state, lineage, report)
+    distributed.by_first(lambda: drop_after(folder / LOG, 0))
+    return TrainingRun(network, copy.deepcopy(network).eval(), make_optimiser(network, settings), lineage, seen)
 
 
-def _read_resumable(path: Path, made_of: MadeOf) -> dict[str, Any] | None:
+def _read_resumable(path: Path, lineage: Lineage) -> dict[str, Any] | None:
     """The checkpoint that a killed run left, if there is one and it is of this run."""
     if not path.exists():
         return None
-    left = read_checkpoint(path)
-    check_same(path, left, made_of)
-    return left
+    state = read_checkpoint(path)
+    check_same(path, state, lineage)
+    return state
 
 
-def _begun(start: Path, made_of: MadeOf) -> dict[str, Any]:
-    """The checkpoint of a run whose weights this one may begin with."""
-    begun = read_checkpoint(start / "checkpoint.pt")
-    check_held_out(start, known_to(begun), made_of)
-    return begun
+def _read_pretrained(pretrained: Path, lineage: Lineage) -> dict[str, Any]:
+    """The checkpoint of a run whose weights this one may fine-tune without leakage."""
+    state = read_checkpoint(pretrained / CHECKPOINT)
+    check_held_out(pretrained, subjects_seen(state), lineage)
+    return state
 
 
-def _done(progress: _Progress, settings: LoopSettings) -> float:
-    return max(progress.step / settings.steps, progress.seconds / (60 * settings.minutes))
-
-
-def _save(folder: Path, network: nn.Module, run: _Run, made_of: MadeOf) -> None:
-    if not distributed.leads():
-        return
-    state = {
-        "network": network.state_dict(),
-        "average": run.average.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "step": run.progress.step,
-        "seconds": run.progress.seconds,
-        "made_of": made_of,
-        "before": run.before,
-    }
-    written = io.BytesIO()
-    torch.save(state, written)
-    write_atomically(folder / "checkpoint.pt", written.getvalue())
-
-
-def _resumed(path: Path, left: dict[str, Any], network: nn.Module, settings: LoopSettings) -> _Run:
-    load_into(network, left, "network", path)
+def _resumed(
+    path: Path, state: dict[str, Any], network: nn.Module, settings: LoopSettings, lineage: Lineage
+) -> TrainingRun:
+    load_into(network, state, "network", path)
     average = copy.deepcopy(network).eval()
-    load_into(average, left, "average", path)
+    load_into(average, state, "average", path)
     optimiser = make_optimiser(network, settings)
-    optimiser.load_state_dict(left["optimiser"])
-    return _Run(average, optimiser, _Progress(left["step"], left["seconds"]), left["before"])
+    optimiser.load_state_dict(state["optimiser"])
+    return TrainingRun(network, average, optimiser, lineage, state["before"], state["step"], state["seconds"])
 
 
-def _tell_start(start: Path, begun: dict[str, Any], made_of: MadeOf, say: Callable[[str], None]) -> None:
+def _report_pretrained(
+    pretrained: Path, state: dict[str, Any], lineage: Lineage, report: Callable[[str], None]
+) -> None:
     """Say whom the weights know, and this run does not learn from."""
     if not distributed.leads():
         return
-    if others := sorted(set(known_to(begun)) - set(learned_from(made_of))):
-        say(f"{start} learned from {len(others)} subjects that this run does not train on, such as {others[0]}")
-    if not tells_origins(begun["made_of"]):
-        say(f"{start} doesn't say of whom these were made: an older version has not written it down")
+    if others := sorted(set(subjects_seen(state)) - set(learned_from(lineage))):
+        report(f"{pretrained} learned from {len(others)} subjects that this run does not train on, such as {others[0]}")
+    if not tells_source_subjects(state["made_of"]):
+        report(f"{pretrained} doesn't name the source subjects of these: an older version has not written them down")
 
 
-def _tell_resumed(folder: Path, progress: _Progress, settings: LoopSettings, say: Callable[[str], None]) -> None:
-    """Say where the run goes on."""
+def _report_resumed(folder: Path, run: TrainingRun, settings: LoopSettings, report: Callable[[str], None]) -> None:
+    """Say where the run is resumed."""
     if not distributed.leads():
         return
-    if _done(progress, settings) < 1:
-        say(f"goes on at step {progress.step}, after {progress.seconds / 60:.0f} min of computing")
+    if run.done(settings) < 1:
+        report(f"resumed at step {run.step}, after {run.seconds / 60:.0f} min of computing")
     else:
-        say(f"{folder} is finished at step {progress.step}: raise --steps or --minutes, or name another run folder")
+        report(f"{folder} is finished at step {run.step}: raise --steps or --minutes, or name another run folder")

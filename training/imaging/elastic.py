@@ -14,8 +14,8 @@ LEAST_VOLUME = 0.15
 _INTERPOLATED_SD = (2 / 3) ** 1.5
 
 
-def lattice(draw: RandomSource, knots: int, spacing: float, size: float) -> Tensor:
-    """Displacements at the knots of a cubic lattice.
+def random_displacement(draw: RandomSource, knots: int, spacing: float, size: float) -> Tensor:
+    """Elastic deformation: random displacements at the knots of a cubic lattice, so small that nothing folds.
 
     Args:
         draw: of the displacements, normal but never beyond 2.5 standard deviations.

@@ -1,4 +1,4 @@
-"""Draws from one seeded generator, so that a sample is a pure function of its seed, wherever it is made."""
+"""Random numbers from one seeded generator: a sample is a pure function of its seed, on every device."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class PhantomMaker:
     config: Path = COHORT
 
     def __call__(self, plan: CasePlan) -> SimulatedCase:
-        """RandomSource a case."""
+        """Draw a case."""
         return scan_case(plan, _draw_head, read_cohort_settings(self.config))
 
 

@@ -3,7 +3,7 @@
 Frame: mm, x to the right, y anterior, z superior, origin at the centre of the cerebrum
 (RAS-like). The widest points of brain and skull lie at the same height, on gyri that never
 fold; the corpus callosum is an elliptic arch, whose axis is its length; cerebellum and
-vermis are ellipsoids. Tissues are drawn in `training.phantom_tissues`.
+vermis are ellipsoids. Tissues are drawn in `training.phantom.tissues`.
 """
 
 from __future__ import annotations

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from training.imaging.filters import SD_PER_FWHM
 from training.imaging.random_fields import Image, rician, shading, smooth_noise
 from training.scanner.slice_kernels import cut
 
 Maps = npt.NDArray[np.float64]
-#: Standard deviation of a Gaussian against its full width at half maximum.
-FWHM = 1 / 2.3548
 #: Samples of a slice profile, over this many standard deviations to either side.
 _SAMPLES, _REACH = 9, 2.2
 #: Slices of a stack, by head axis (x, y, z): columns, rows, normal. Axial, coronal, sagittal.
@@ -114,8 +113,8 @@ class Stack:
 
 def profile(fwhm: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Offsets (mm) and weights (sum 1) that sample a Gaussian slice profile."""
-    offsets = np.linspace(-_REACH, _REACH, _SAMPLES) * fwhm * FWHM
-    weights = np.exp(-0.5 * (offsets / (fwhm * FWHM)) ** 2)
+    offsets = np.linspace(-_REACH, _REACH, _SAMPLES) * fwhm * SD_PER_FWHM
+    weights = np.exp(-0.5 * (offsets / (fwhm * SD_PER_FWHM)) ** 2)
     return offsets, weights / weights.sum()
 
 

@@ -20,14 +20,16 @@ from inference.geometry.frames import LPS_TO_RAS, coordinates
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
-from training.scanner.acquisition import FWHM, Object, acquire, degradation_at
+from training.imaging.filters import SD_PER_FWHM
+from training.imaging.lattice import Lattice
+from training.scanner.acquisition import Object, acquire, degradation_at
 from training.scanner.appearance import brain_image
 from training.scanner.cohort_settings import COHORT, CohortSettings, read_cohort_settings
 from training.scanner.cohort_writer import CasePlan, SimulatedCase
 from training.scanner.exact_topology import grow_tissues
 from training.scanner.sites import Site, draw_grid, draw_rotation
 from training.scanner.stored_volume import grid_box, store
-from training.scanner.surroundings import Lattice, head_distances, paint_surroundings
+from training.scanner.surroundings import head_distances, paint_surroundings
 
 Points = npt.NDArray[np.float64]
 #: The scanned object is finer than the pixels of a slice by this factor, but not than this many mm.
@@ -40,7 +42,7 @@ _REACH = 6.0
 _IN_PLANE_SPREAD = 1.1
 
 
-class Head(Protocol):
+class HeadModel(Protocol):
     """What a brain tells about itself. Frame: RAS mm, upright, midline about x = 0."""
 
     @property
@@ -60,7 +62,7 @@ class Head(Protocol):
 
 
 #: Draws the brain of a case.
-DrawHead = Callable[[np.random.Generator, CasePlan], Head]
+DrawHead = Callable[[np.random.Generator, CasePlan], HeadModel]
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,14 @@ class IndividualMaker:
     config: Path = COHORT
 
     def __call__(self, plan: CasePlan) -> SimulatedCase:
-        """RandomSource a case."""
+        """Draw a case."""
         settings = read_cohort_settings(self.config)
         anatomy = _loaded(self.anatomy)
 
-        def draw(rng: np.random.Generator, plan: CasePlan) -> Head:
+        def draw(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
             return draw_individual(rng, plan.age, plan.pathological, anatomy, settings.individuals)
 
-        return replace(scan_case(plan, draw, settings), origins=anatomy.known)
+        return replace(scan_case(plan, draw, settings), source_subjects=anatomy.known)
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +94,7 @@ def _loaded(path: Path) -> Anatomy:
 
 
 def scan_case(plan: CasePlan, draw_head: DrawHead, settings: CohortSettings) -> SimulatedCase:
-    """RandomSource a case: a brain, its surroundings, stacks of slices, their fusion, the stored volume, the truth.
+    """Draw a case: a brain, its surroundings, stacks of slices, their fusion, the stored volume, the truth.
 
     Args:
         plan: what is drawn.
@@ -115,7 +117,7 @@ def scan_case(plan: CasePlan, draw_head: DrawHead, settings: CohortSettings) -> 
     return SimulatedCase(Volume(image, grid), Volume(labels, grid), head.lengths, landmarks)
 
 
-def true_labels(head: Head, grid: Grid, pose: Points) -> npt.NDArray[np.uint8]:
+def true_labels(head: HeadModel, grid: Grid, pose: Points) -> npt.NDArray[np.uint8]:
     """Label map (z, y, x) with exactly the expected Betti numbers.
 
     Args:
@@ -130,7 +132,7 @@ def true_labels(head: Head, grid: Grid, pose: Points) -> npt.NDArray[np.uint8]:
 
 
 def drawn_labels(
-    head: Head, grid: Grid, pose: Points
+    head: HeadModel, grid: Grid, pose: Points
 ) -> tuple[tuple[slice, ...], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     """Labels before their topology is made exact.
 
@@ -149,7 +151,7 @@ def drawn_labels(
     return box, labels, left
 
 
-def paint(head: Head, box: Points, site: Site, settings: CohortSettings, rng: np.random.Generator) -> Object:
+def paint(head: HeadModel, box: Points, site: Site, settings: CohortSettings, rng: np.random.Generator) -> Object:
     """The head as it would be seen without slices, motion and noise.
 
     Args:
@@ -162,14 +164,14 @@ def paint(head: Head, box: Points, site: Site, settings: CohortSettings, rng: np
     spacing = max(_OVERSAMPLED * site.in_plane, _FINEST_MM)
     x, y, z = (int(n) for n in np.ceil((box[1] - box[0]) / spacing) + 1)
     lattice = Lattice(box[0], spacing, (z, y, x))
-    labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_head()), (x, y, z), slice(0, z)))
+    labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_frame()), (x, y, z), slice(0, z)))
     labels = largest_piece(labels)
     image = brain_image(labels, signal, spacing, site.contrast, settings.appearance, rng)
     from_brain, from_vault, coarse = head_distances(labels > 0, lattice, settings.surroundings)
     paint_surroundings(image, labels, from_brain, from_vault, lattice, head.box, settings.surroundings, rng)
-    blur = _IN_PLANE_SPREAD * site.in_plane * FWHM / spacing
+    blur = _IN_PLANE_SPREAD * site.in_plane * SD_PER_FWHM / spacing
     image = ndimage.gaussian_filter(image, blur, truncate=3.0)
-    return Object(image, from_brain, lattice.from_head(), coarse.from_head())
+    return Object(image, from_brain, lattice.from_frame(), coarse.from_frame())
 
 
 def largest_piece(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

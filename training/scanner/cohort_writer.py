@@ -22,7 +22,7 @@ from feta.files import write_atomically
 from feta.grid import Grid
 from feta.measurements import LANDMARK_LABELS, MEASUREMENTS, Measurement
 from feta.volumes import Volume, write_label_map, write_volume
-from training.data.provenance import write_origins
+from training.data.provenance import write_source_subjects
 from training.scanner.sites import Site
 
 #: Ages in weeks between which cases are drawn.
@@ -64,14 +64,14 @@ class SimulatedCase:
         labels: its label map.
         lengths: mm.
         landmarks: both ends (2, 3) of each length, mm in the image's physical space (LPS).
-        origins: names of those that its anatomy learned from (``training.origins``).
+        source_subjects: names of those that its anatomy learned from (``training.data.provenance``).
     """
 
     image: Volume
     labels: Volume
     lengths: Mapping[Measurement, float]
     landmarks: Mapping[Measurement, npt.NDArray[np.float64]]
-    origins: frozenset[str] = frozenset()
+    source_subjects: frozenset[str] = frozenset()
 
 
 #: Draws a case from its plan and from nothing else. It must be picklable.
@@ -201,12 +201,12 @@ def _read_lengths(out: Path, plan: CasePlan) -> dict[Measurement, float]:
 
 
 def _draw(out: Path, make: Maker, plan: CasePlan) -> dict[Measurement, float]:
-    """RandomSource one case and write it; its lengths come last, so that they say that it is complete."""
+    """Draw one case and write it; its lengths come last, so that they say that it is complete."""
     case = make(plan)
     image, labels, landmarks, lengths = _files(out, plan)
     write_volume(image, case.image)
-    if case.origins:  # with the truth: no participant needs to know
-        write_origins(labels.with_name(image.name), case.origins)
+    if case.source_subjects:  # with the truth: no participant needs to know
+        write_source_subjects(labels.with_name(image.name), case.source_subjects)
     write_label_map(labels, case.labels)
     write_label_map(landmarks, landmark_map(case.landmarks, case.labels.grid))
     found = {measurement: float(case.lengths[measurement]) for measurement in MEASUREMENTS}

@@ -129,7 +129,7 @@ def diffuse(volume: Array, strength: float, edge: float) -> Array:
 
 
 @compiled
-def carried(volume: Array, matrix: Array, nz: int, ny: int, nx: int) -> Array:
+def resampled(volume: Array, matrix: Array, nz: int, ny: int, nx: int) -> Array:
     """Trilinear resampling (nz, ny, nx) float32; the border's value beyond the border.
 
     Args:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feta.grid import Grid, transformed
+from feta.grid import Grid, box_corners, transformed
 from training.imaging.random_fields import Image, shading, smooth_noise, stretched
 from training.scanner.acquisition import Object, Stack
 from training.scanner.reconstruction import fuse
 from training.scanner.sites import Site
-from training.scanner.slice_kernels import carried
+from training.scanner.slice_kernels import resampled
 
 Points = npt.NDArray[np.float64]
 #: What lies this near the brain, mm, belongs to every mask.
@@ -83,7 +83,7 @@ def store(
     whole = np.zeros(grid.shape, np.float32)
     if site.masked:
         to_distance = scanned.distance_from_head @ np.linalg.inv(_shifted(-low) @ to_index)
-        away = carried(scanned.distance, to_distance[:3], *volume.shape)
+        away = resampled(scanned.distance, to_distance[:3], *volume.shape)
         edge = rng.uniform(*settings.mask_mm) + settings.mask_noise_mm * smooth_noise(volume.shape, 3 / site.voxel, rng)
         # A ragged mask may run along the brain's surface; it has no holes.
         volume = np.where((away < _INSIDE_MM) | (away < edge), volume, np.float32(0))
@@ -107,8 +107,7 @@ def grid_box(head_box: Points, to_index: Points, grid: Grid) -> tuple[slice, sli
         to_index: 4×4 from head-frame mm to index (x, y, z).
         grid: parts beyond it are left out.
     """
-    corners = np.array(np.meshgrid(*head_box.T, indexing="ij")).reshape(3, -1).T
-    index = transformed(to_index, corners)
+    index = transformed(to_index, box_corners(*head_box))
     low = np.clip(np.floor(index.min(axis=0)), 0, None).astype(int)
     high = np.minimum(np.ceil(index.max(axis=0)).astype(int) + 1, grid.size)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))

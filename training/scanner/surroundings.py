@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from feta.labels import Tissue
+from training.imaging.lattice import Lattice
 from training.imaging.random_fields import Image, smooth_noise, stretched
 
 Point = npt.NDArray[np.float64]
@@ -47,29 +48,10 @@ class SurroundingsSettings:
     texture: float = 0.25
 
 
-@dataclass(frozen=True)
-class Lattice:
-    """Where the voxels (z, y, x) of an array lie in the head frame: axes along the frame's, one spacing."""
-
-    origin: Point
-    spacing: float
-    shape: tuple[int, int, int]
-
-    def axes(self) -> tuple[Image, Image, Image]:
-        """x, y and z of the voxels, mm, each shaped to broadcast over (z, y, x)."""
-        x, y, z = ((self.origin[a] + self.spacing * np.arange(self.shape[2 - a])).astype(np.float32) for a in range(3))
-        return x[None, None, :], y[None, :, None], z[:, None, None]
-
-    def from_head(self) -> Point:
-        """4×4 from head-frame mm to voxels (x, y, z)."""
-        matrix = np.diag([1 / self.spacing] * 3 + [1.0])
-        matrix[:3, 3] = -self.origin / self.spacing
-        return matrix
-
-    def coarser(self) -> tuple[Lattice, int]:
-        """A lattice over the same place for smooth quantities, and every how many voxels it takes one."""
-        step = int(np.ceil(_COARSE_MM / self.spacing))
-        return Lattice(self.origin, self.spacing * step, tuple(-(-n // step) for n in self.shape)), step  # type: ignore[arg-type]
+def coarse_lattice(lattice: Lattice) -> tuple[Lattice, int]:
+    """A lattice over the same place for smooth quantities, and every how many samples it takes one."""
+    step = int(np.ceil(_COARSE_MM / lattice.spacing))
+    return lattice.every(step), step
 
 
 def head_distances(
@@ -85,7 +67,7 @@ def head_distances(
     Returns:
         Both in mm (z, y, x) float32 on a coarser lattice, 0 inside, and that lattice.
     """
-    coarse, step = lattice.coarser()
+    coarse, step = coarse_lattice(lattice)
     margin = int(settings.closing_mm / coarse.spacing) + 2
     brain = np.pad(inside[::step, ::step, ::step], margin)
     away = ndimage.distance_transform_edt(~brain) * coarse.spacing
@@ -120,7 +102,7 @@ def paint_surroundings(
         settings: intensities and thicknesses.
         rng: for what is random.
     """
-    _, step = lattice.coarser()
+    _, step = coarse_lattice(lattice)
     places = tuple(np.arange(n) / step for n in image.shape)
     away = stretched(from_vault, places, cubic=False)
     away += 0.35 * smooth_noise(image.shape, 5 / lattice.spacing, rng)

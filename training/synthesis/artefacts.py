@@ -6,8 +6,6 @@ the image itself. Shared with no test of robustness: `training/assessment/robust
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,36 +15,7 @@ from torch import Tensor
 from inference.geometry.frames import resample
 from inference.geometry.frames import sample as interpolated
 from training.imaging.random_source import RandomSource
-
-
-@dataclass(frozen=True)
-class ArtefactSettings:
-    """How often each artefact comes, as a share of the samples, and how strong it is at most.
-
-    Attributes:
-        motion: poses that change while k-space is acquired, by up to ``shift`` mm and ``turn`` degrees.
-        ghosts: periodic disturbance of k-space lines, up to ``ghost`` of the signal.
-        stacks: slices moved within stacks of one to three orientations, by up to ``slice_shift`` and ``slice_turn``.
-        bands: slices that are dark, or alternately bright.
-        ringing: k-space cut off at ``kept`` of it at the least.
-        smoothing: fine detail flattened between edges, as strong regularisation leaves it.
-        rician: noise of a magnitude image, of up to ``noise`` of its mean.
-    """
-
-    motion: float = 0.15
-    shift: float = 3.5
-    turn: float = 6.0
-    ghosts: float = 0.08
-    ghost: float = 0.25
-    stacks: float = 0.15
-    slice_shift: float = 1.2
-    slice_turn: float = 3.0
-    bands: float = 0.1
-    ringing: float = 0.12
-    kept: float = 0.45
-    smoothing: float = 0.12
-    rician: float = 0.2
-    noise: float = 0.16
+from training.synthesis.settings import ArtefactSettings
 
 
 def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spacing: float) -> Tensor:
@@ -59,9 +28,9 @@ def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spac
         spacing: mm.
     """
     if draw.bernoulli(s.stacks):
-        image = slice_motion(draw, image, spacing, draw.uniform(0, s.slice_shift), draw.uniform(0, s.slice_turn))
+        image = slice_motion(draw, image, spacing, draw.uniform(0, s.slice_shift), draw.uniform(0, s.slice_rotation))
     if draw.bernoulli(s.motion):
-        image = motion(draw, image, spacing, draw.uniform(0, s.shift), draw.uniform(0, s.turn))
+        image = motion(draw, image, spacing, draw.uniform(0, s.shift), draw.uniform(0, s.rotation))
     if draw.bernoulli(s.ghosts):
         image = ghosts(draw, image, draw.uniform(0, s.ghost))
     if draw.bernoulli(s.bands):
@@ -75,11 +44,11 @@ def apply_artefacts(draw: RandomSource, s: ArtefactSettings, image: Tensor, spac
     return image
 
 
-def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, rotation: float) -> Tensor:
     """The head jumps one to four times while lines of k-space are acquired, one after another or in two passes.
 
     Lines are acquired along a random axis, at times drawn for the jumps; the pose at the centre of k-space is
-    the reference. Poses are normal with a standard deviation of ``shift``/√3 mm and ``turn``/√3 degrees an axis.
+    the reference. Poses are normal with a standard deviation of ``shift``/√3 mm and ``rotation``/√3 degrees an axis.
     Now and then one of the jumps comes just there, where most of the signal is: nothing blurs an image as much.
     """
     axis = draw.integer(3)
@@ -95,12 +64,12 @@ def motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn
     pose = torch.fft.ifftshift(pose)
     spectrum = torch.fft.fft(image, dim=axis)
     for number in range(len(jumps) + 1):
-        moves, turns = (draw.normals(3).clamp(-1.7, 1.7) / 3**0.5 for _ in range(2))
+        shifts, rotations = (draw.normals(3).clamp(-1.7, 1.7) / 3**0.5 for _ in range(2))
         lines = (pose == number).nonzero()[:, 0]
         if number == int(pose[0]) or not len(lines):
             continue
-        seen = torch.fft.fft(_moved(image, moves * (shift / spacing), turns * turn), dim=axis)
-        spectrum.index_copy_(axis, lines, seen.index_select(axis, lines))
+        displaced = torch.fft.fft(_moved(image, shifts * (shift / spacing), rotations * rotation), dim=axis)
+        spectrum.index_copy_(axis, lines, displaced.index_select(axis, lines))
     return torch.fft.ifft(spectrum, dim=axis).abs()
 
 
@@ -124,7 +93,7 @@ def ghosts(draw: RandomSource, image: Tensor, strength: float) -> Tensor:
     return torch.hypot(real, imaginary)
 
 
-def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, turn: float) -> Tensor:
+def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float, rotation: float) -> Tensor:
     """Stacks of one to three orientations whose slices, 2–4 mm thick, lie astray, averaged.
 
     The slices of a stack come in two to four passes; each pass has a pose, from which each slice departs by half
@@ -134,18 +103,18 @@ def slice_motion(draw: RandomSource, image: Tensor, spacing: float, shift: float
     count = 1 + draw.integer(3)
     axes = draw.order(3)[:count]
     thick = max(1.0, draw.uniform(2.0, 4.0) / spacing)
-    stacks = (_stack(draw, image, axis, shift / spacing, turn, thick) for axis in axes)
+    stacks = (_stack(draw, image, axis, shift / spacing, rotation, thick) for axis in axes)
     return sum(stacks, torch.zeros_like(image)) / count
 
 
-def _stack(draw: RandomSource, image: Tensor, axis: int, shift: float, turn: float, thick: float) -> Tensor:
+def _stack(draw: RandomSource, image: Tensor, axis: int, shift: float, rotation: float, thick: float) -> Tensor:
     volume = image.movedim(axis, 0)
     count, height, width = volume.shape
     passes, slices = 2 + draw.integer(3), int(count / thick) + 2
     poses = draw.normals(passes, 6)[torch.arange(slices) % passes] + 0.5 * draw.normals(slices, 6)
     pose = F.interpolate(poses.T[None], size=count, mode="linear", align_corners=True)[0].T
     pose = pose - pose.mean(0)  # the label map still fits
-    moves, angles = pose[:, :3] * shift, torch.deg2rad(pose[:, 3:] * turn)
+    moves, angles = pose[:, :3] * shift, torch.deg2rad(pose[:, 3:] * rotation)
     angles[:, 1:] /= 2  # a slice that tilts soon leaves its neighbours behind
     y = (torch.arange(height) - (height - 1) / 2)[None, :, None]
     x = (torch.arange(width) - (width - 1) / 2)[None, None, :]

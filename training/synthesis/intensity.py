@@ -1,4 +1,4 @@
-"""Contrast of the brain and of what lies around it."""
+"""Intensity augmentation: contrast of the brain and of what lies around it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,35 @@ from feta.labels import LABEL_COUNT
 from training.data.subject import Subject
 from training.imaging.random_source import RandomSource
 from training.synthesis.random_convolution import gin
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings
 from training.synthesis.sublabels import regional_offsets
 
 #: Mean T2w intensity (brain mean 0, sd 1) of background, eCSF, GM, WM, VM, CBM, SGM, BSM in fetal T2w.
 T2_PRIOR = torch.tensor([0.0, 1.4, -1.0, 0.1, 1.5, -0.9, -0.6, -0.6])
-
-
+#: Standard deviation of these means from volume to volume.
 T2_PRIOR_SD = torch.tensor([0.0, 0.5, 0.4, 0.4, 0.5, 0.4, 0.4, 0.4])
 
 
 def brain(
-    draw: RandomSource, s: SynthesisSettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
+    draw: RandomSource, s: IntensitySettings, subject: Subject, fractions: Tensor, labels: Tensor, residual: Tensor
 ) -> Tensor:
-    """Intensities (Z, Y, X) of the brain; background 0. Partial volume comes with the fractions."""
+    """The brain in a random contrast. Partial volume comes with the fractions.
+
+    Args:
+        draw: of everything random.
+        s: shares and ranges.
+        subject: for the mean of each label.
+        fractions: (8, Z, Y, X) float32, of each label in each voxel, with the sum 1.
+        labels: (Z, Y, X) int64, 0–7.
+        residual: (Z, Y, X) float32, departure of the subject's T2w from its tissue's mean, in the brain's standard
+            deviations.
+
+    Returns:
+        (Z, Y, X) float32; background 0.
+    """
     if s.real and draw.bernoulli(s.real):
         return torch.einsum("c,czyx->zyx", subject.means, fractions) + residual
-    means = _contrast(draw, s, subject)
+    means = tissue_means(draw, subject.means, *s.contrasts)
     image = torch.einsum("c,czyx->zyx", means, fractions)
     detail = draw.uniform(0.0, 1.3) if draw.bernoulli(0.7) else draw.uniform(-1.0, 1.0)
     texture = draw.smooth_field((image.shape[0], image.shape[1], image.shape[2]), knots=8 + draw.integer(16))[0]
@@ -38,19 +50,33 @@ def brain(
     return -image if draw.bernoulli(s.inverted) else image
 
 
-def _contrast(draw: RandomSource, s: SynthesisSettings, subject: Subject) -> Tensor:
-    """Mean intensity (8,) of each label: the atlas's own, the T2w prior, or (seldom) anything at all."""
+def tissue_means(draw: RandomSource, own: Tensor, own_contrast: float, prior: float) -> Tensor:
+    """Mean intensity (8,) of each label, brain mean 0 and standard deviation 1.
+
+    Args:
+        draw: of everything random.
+        own: (8,) float32, the subject's own means.
+        own_contrast: probability of a contrast near these.
+        prior: probability of one from the T2w prior; else it is any at all.
+    """
     kind = draw.uniform(0, 1)
-    if kind < s.contrasts[0]:
-        return subject.means * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
-    if kind < sum(s.contrasts):
-        mean, sd = (prior.to(draw.device) for prior in (T2_PRIOR, T2_PRIOR_SD))
+    if kind < own_contrast:
+        return own * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
+    if kind < own_contrast + prior:
+        mean, sd = (values.to(draw.device) for values in (T2_PRIOR, T2_PRIOR_SD))
         return mean + sd * draw.normals(LABEL_COUNT)
     return 1.2 * draw.normals(LABEL_COUNT)
 
 
-def _surroundings(draw: RandomSource, s: SynthesisSettings, image: Tensor, distance: Tensor) -> Tensor:
-    """Put skull, scalp, amniotic fluid and mother around the brain; image and distance (Z, Y, X)."""
+def add_surroundings(draw: RandomSource, image: Tensor, distance: Tensor, spacing: float) -> Tensor:
+    """Put skull, scalp, amniotic fluid and mother around the brain.
+
+    Args:
+        draw: of everything random.
+        image: (Z, Y, X) float32, of the brain.
+        distance: (Z, Y, X) float32, mm outside the brain, 0 inside.
+        spacing: mm.
+    """
     shape = (image.shape[0], image.shape[1], image.shape[2])
     uneven = draw.smooth_field(shape, knots=5)[0]
     skull = draw.uniform(1.0, 4.0) + 0.5 * uneven
@@ -63,4 +89,4 @@ def _surroundings(draw: RandomSource, s: SynthesisSettings, image: Tensor, dista
     around = torch.where(distance < beyond, torch.full_like(image, fluid), mother)
     around = torch.where(distance < scalp, torch.full_like(image, draw.uniform(-1.2, 1.2)), around)
     around = torch.where(distance < skull, torch.full_like(image, draw.uniform(-2.0, -0.5)), around)
-    return torch.where(distance > 0.5 * s.spacing, around, image)
+    return torch.where(distance > 0.5 * spacing, around, image)

@@ -14,25 +14,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from feta.bids import subject_in
 from feta.grid import Grid
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.geometry.frames import box_to_frame, coordinates, sample
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
-from training.data.provenance import read_origins
+from training.data.provenance import read_source_subjects
 from training.data.subject import Subject, centred, distance_matrix, pairs, read_subject
+from training.imaging.affine import apply_affine
+from training.imaging.lattice import Lattice
 from training.imaging.random_source import RandomSource
 from training.scanner.appearance import brain_image
 from training.scanner.case import largest_piece
 from training.scanner.cohort_settings import CohortSettings
-from training.scanner.surroundings import Lattice, SurroundingsSettings, head_distances, paint_surroundings
+from training.scanner.surroundings import SurroundingsSettings, head_distances, paint_surroundings
 from training.synthesis.intensity import brain
 from training.synthesis.random_convolution import gin
 from training.synthesis.sample import Sample, to_labels
 from training.synthesis.scan import simulate_scan
 from training.synthesis.settings import SynthesisSettings
-from training.synthesis.spatial import at, deformed_frame
+from training.synthesis.spatial import deformed_frame
 
 #: mm around the head that are painted.
 AROUND_MM = 45.0
@@ -49,7 +52,7 @@ VIEW_MM, VIEW_ENDS = (42.0, 85.0), 0.6
 
 
 @dataclass(frozen=True)
-class Head:
+class PaintedHead:
     """A brain and what lies around it.
 
     Attributes:
@@ -66,7 +69,7 @@ class Head:
 def paint_head(
     rng: np.random.Generator, age: float, pathological: bool, anatomy: Anatomy, settings: CohortSettings, spacing: float
 ) -> tuple[Volume, Volume]:
-    """RandomSource an individual and everything around it, upright: T2w volume and label map on one RAS grid.
+    """Draw an individual and everything around it, upright: T2w volume and label map on one RAS grid.
 
     Args:
         rng: of everything random.
@@ -81,7 +84,7 @@ def paint_head(
     low, high = head.box[0] - AROUND_MM, head.box[1] + AROUND_MM
     x, y, z = (int(n) for n in np.ceil((high - low) / spacing) + 1)
     lattice = Lattice(low, spacing, (z, y, x))
-    labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_head()), (x, y, z), slice(0, z)))
+    labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_frame()), (x, y, z), slice(0, z)))
     labels = largest_piece(labels)
     image = brain_image(labels, signal, spacing, site.contrast, settings.appearance, rng)
     around = varied(settings.surroundings, rng)
@@ -109,39 +112,39 @@ def varied(settings: SurroundingsSettings, rng: np.random.Generator) -> Surround
     )
 
 
-def read_heads(root: Path) -> list[Head]:
-    """Read the folder that ``feta-train heads`` wrote."""
-    (origins,) = read_origins([root])
-    found = ((name.split("_")[0], files) for name, files in pairs(root).items())
-    return [_read(subject, *files, origins.get(subject, frozenset())) for subject, files in found]
+def read_heads(root: Path) -> list[PaintedHead]:
+    """Read the folder that ``feta-train data heads`` wrote."""
+    (source_subjects,) = read_source_subjects([root])
+    found = ((subject_in(name), files) for name, files in pairs(root).items())
+    return [_read(subject, *files, source_subjects.get(subject, frozenset())) for subject, files in found]
 
 
-def _read(name: str, image_path: Path, label_path: Path, origins: frozenset[str]) -> Head:
+def _read(name: str, image_path: Path, label_path: Path, source_subjects: frozenset[str]) -> PaintedHead:
     image, labels = read_volume(image_path), read_label_map(label_path)
     inside = image.array[labels.array > 0]
     standard = (image.array - inside.mean()) / max(float(inside.std()), 1e-6)
-    subject = replace(read_subject(name, image_path, label_path), origins=origins)
-    return Head(subject, torch.from_numpy(standard.astype(np.float16))[None], np.linalg.inv(centred(labels)))
+    subject = replace(read_subject(name, image_path, label_path), source_subjects=source_subjects)
+    return PaintedHead(subject, torch.from_numpy(standard.astype(np.float16))[None], np.linalg.inv(centred(labels)))
 
 
-def synthesise_head(head: Head, settings: SynthesisSettings, seed: int) -> Sample:
+def generate_head_sample(head: PaintedHead, settings: SynthesisSettings, seed: int) -> Sample:
     """Make one volume, as `training.synthesis.generate_sample` does; a pure function of its arguments."""
     draw = RandomSource(seed)
-    atlas, turn = deformed_frame(draw, settings)
-    tissues = sample(head.subject.tissues.float(), at(head.subject.to_index, atlas))
+    atlas, rotation = deformed_frame(draw, settings)
+    tissues = sample(head.subject.tissues.float(), apply_affine(head.subject.to_index, atlas))
     labels, fractions = to_labels(tissues[:-1])
     border = "border" if draw.bernoulli(0.5) else "zeros"
-    image = sample(head.image.float() + SHIFT, at(head.to_index, atlas), padding=border)[0] - SHIFT
+    image = sample(head.image.float() + SHIFT, apply_affine(head.to_index, atlas), padding=border)[0] - SHIFT
     if draw.bernoulli(REPAINTED):
-        image = image * fractions[0] + brain(draw, settings, head.subject, fractions, labels, tissues[-1])
+        image = image * fractions[0] + brain(draw, settings.intensity, head.subject, fractions, labels, tissues[-1])
     if draw.bernoulli(BENT):
         image = gin(draw, image, labels > 0)
-    distance = sample(head.subject.distance, at(distance_matrix(), atlas), padding="border")[0]
+    distance = sample(head.subject.distance, apply_affine(distance_matrix(), atlas), padding="border")[0]
     image = simulate_scan(draw, settings, image, distance, labels)
-    return Sample(image[None], labels, atlas, turn)
+    return Sample(image[None], labels, atlas, rotation)
 
 
-def viewed(draw: RandomSource, image: Tensor, spacing: float) -> Tensor:
+def crop_field_of_view(draw: RandomSource, image: Tensor, spacing: float) -> Tensor:
     """An image (1, Z, Y, X) that ends, as stored volumes do: beyond a turned box around the middle it is 0.
 
     Args:

@@ -1,8 +1,13 @@
-"""T2w volumes made from label maps: deformed anatomy, drawn contrast, a head around it, an imperfect scan.
+"""Domain randomisation: T2w volumes made from label maps.
 
-After SynthSeg (Billot et al., MedIA 2023) and FetalSynthSeg (Zalevskyi et al., 2024): intensities are
-drawn for each tissue, within and beyond what T2w imaging gives, so that a network learns shapes. The
-atlas's own fine structure within a tissue is added with a random weight, positive or negative.
+After SynthSeg (Billot et al., MedIA 2023) and FetalSynthSeg (Zalevskyi et al., 2024): intensities are drawn for each
+tissue, within and beyond what T2w imaging gives, so that a network learns shapes. The steps, in their order:
+
+1. Spatial augmentation: pose, scale and elastic deformation (``spatial``); now and then thin external CSF.
+2. Contrast of the tissues, with partial volume at their borders (``intensity``). The atlas's own fine structure within
+   a tissue is added with a random weight, positive or negative.
+3. A head, amniotic fluid and a mother around the brain (``intensity.add_surroundings``).
+4. Scan, mask and artefacts (``scan``, ``masking``, ``artefacts``).
 """
 
 from __future__ import annotations
@@ -15,12 +20,13 @@ from torch import Tensor
 from feta.labels import LABEL_COUNT, Tissue
 from inference.geometry.frames import sample
 from training.data.subject import Subject, distance_matrix
+from training.imaging.affine import apply_affine
 from training.imaging.filters import blur
 from training.imaging.random_source import RandomSource
-from training.synthesis.intensity import _surroundings, brain
+from training.synthesis.intensity import add_surroundings, brain
 from training.synthesis.scan import simulate_scan
-from training.synthesis.settings import SynthesisSettings
-from training.synthesis.spatial import at, deformed_frame
+from training.synthesis.settings import SpatialSettings, SynthesisSettings
+from training.synthesis.spatial import deformed_frame
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,13 @@ class Sample:
         image: (1, Z, Y, X) float32, not normalised.
         labels: (Z, Y, X) int64, 0–7.
         atlas: (Z, Y, X, 3) float32, where each voxel lies in the subject's canonical frame, mm (x, y, z).
-        turn: angle in degrees by which the brain is turned from upright.
+        rotation: angle in degrees by which the brain is rotated from upright.
     """
 
     image: Tensor
     labels: Tensor
     atlas: Tensor
-    turn: float
+    rotation: float
 
 
 def generate_sample(subject: Subject, settings: SynthesisSettings, seed: int) -> Sample:
@@ -48,19 +54,28 @@ def generate_sample(subject: Subject, settings: SynthesisSettings, seed: int) ->
 
 
 def _generated(draw: RandomSource, subject: Subject, settings: SynthesisSettings) -> Sample:
-    atlas, turn = deformed_frame(draw, settings)
-    tissues = sample(subject.tissues.float(), at(subject.to_index, atlas))
+    spacing = settings.spacing
+    atlas, rotation = deformed_frame(draw, settings)
+    tissues = sample(subject.tissues.float(), apply_affine(subject.to_index, atlas))
     labels, fractions = to_labels(tissues[: LABEL_COUNT - 1])
-    distance = sample(subject.distance, at(distance_matrix(), atlas), padding="border")[0]
-    if draw.bernoulli(settings.crowded):
-        labels, fractions, distance = _crowded(draw, settings, labels, fractions, distance)
-    image = brain(draw, settings, subject, fractions, labels, tissues[LABEL_COUNT - 1])
-    image = simulate_scan(draw, settings, _surroundings(draw, settings, image, distance), distance, labels)
-    return Sample(image[None], labels, atlas, turn)
+    distance = sample(subject.distance, apply_affine(distance_matrix(), atlas), padding="border")[0]
+    if draw.bernoulli(settings.spatial.thin_csf):
+        labels, fractions, distance = _thin_csf(draw, settings.spatial, labels, fractions, distance, spacing)
+    image = brain(draw, settings.intensity, subject, fractions, labels, tissues[LABEL_COUNT - 1])
+    image = add_surroundings(draw, image, distance, spacing)
+    image = simulate_scan(draw, settings, image, distance, labels)
+    return Sample(image[None], labels, atlas, rotation)
 
 
 def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Interpolated indicator maps (7, Z, Y, X) → labels (Z, Y, X) int64 and fractions (8, Z, Y, X) summing to 1."""
+    """Labels and partial volume from interpolated indicator maps.
+
+    Args:
+        maps: (7, Z, Y, X) float32, of the tissues.
+
+    Returns:
+        labels (Z, Y, X) int64, and fractions (8, Z, Y, X) of each voxel, background first, with the sum 1.
+    """
     rest = (1 - maps.sum(0, keepdim=True)).clamp_min(0)
     fractions = torch.cat((rest, maps))
     # Tensor.argmax over the first axis takes five times as long as this running maximum.
@@ -71,19 +86,19 @@ def to_labels(maps: Tensor) -> tuple[Tensor, Tensor]:
     return labels.long(), fractions
 
 
-def _crowded(
-    draw: RandomSource, s: SynthesisSettings, labels: Tensor, fractions: Tensor, distance: Tensor
+def _thin_csf(
+    draw: RandomSource, s: SpatialSettings, labels: Tensor, fractions: Tensor, distance: Tensor, spacing: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Labels, fractions and distance of a head whose skull lies close to the brain: external CSF ends early.
 
     The brain proper is blurred; how far a voxel lies from its surface is read from the blurred value.
     """
     width = draw.uniform(2.0, 3.0)
-    proper = blur((labels > Tissue.ECSF).float(), [width / s.spacing] * 3).clamp(1e-6, 1 - 1e-6)
+    proper = blur((labels > Tissue.ECSF).float(), [width / spacing] * 3).clamp(1e-6, 1 - 1e-6)
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
-    room = draw.uniform(*s.crowded_mm) + draw.uniform(0, 1) * draw.smooth_field(shape, knots=4)[0]
+    room = draw.uniform(*s.thin_csf_mm) + draw.uniform(0, 1) * draw.smooth_field(shape, knots=4)[0]
     beyond = -width * torch.special.ndtri(proper) - room
-    lost = (beyond > 0) & (labels == Tissue.ECSF)
-    fractions = fractions.masked_fill(lost, 0)
-    fractions[0].masked_fill_(lost, 1)
-    return labels.masked_fill(lost, 0), fractions, torch.where(labels > Tissue.ECSF, distance, distance.maximum(beyond))
+    gone = (beyond > 0) & (labels == Tissue.ECSF)
+    fractions = fractions.masked_fill(gone, 0)
+    fractions[0].masked_fill_(gone, 1)
+    return labels.masked_fill(gone, 0), fractions, torch.where(labels > Tissue.ECSF, distance, distance.maximum(beyond))

@@ -1,11 +1,8 @@
-"""Training of the learned anatomy on a folder of atlases, and how well it reproduces those left out."""
+"""Training of the learned anatomy on a folder of atlases."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +11,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from feta.errors import FetaError
-from feta.files import create_csv, make_writable
-from feta.labels import LABEL_COUNT, Tissue
-from feta.participants import read_participants
-from feta.volumes import read_label_map
-from inference.geometry.frames import index_to_ras, resample
+from feta.labels import LABEL_COUNT
 from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
-from training.anatomy.normalised_frame import GRID, Point, cerebral_box, fit_sizes, to_canonical
-from training.anatomy.template import CALLOSUM, CHANNELS, read_template
-from training.data.leakage import known_to, made_of
-from training.data.provenance import origins_of, read_origins
-from training.data.subject import pairs
-from training.engine.checkpoint import read_checkpoint
-from training.engine.loop import train
+from training.anatomy.normalised_frame import fit_sizes
+from training.anatomy.template import CHANNELS
+from training.data.leakage import leaks, lineage_of, subjects_seen
+from training.data.provenance import all_source_subjects
+from training.engine.checkpoint import CHECKPOINT, read_checkpoint
+from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
+from training.tasks.atlases import LABEL_NAMES, Atlas, dice_by_label, read_atlases
+from training.tasks.random_streams import Stream, stream
 
 
 @dataclass(frozen=True)
 class AnatomyRunSettings:
-    """Everything that a run of ``feta-train anatomy`` depends on.
+    """Everything that a run of ``feta-train fit anatomy`` depends on.
 
     Attributes:
         age_jitter: standard deviation in weeks added to an atlas's age, which makes the model smooth in age.
@@ -49,68 +41,6 @@ class AnatomyRunSettings:
     average_share: float = 0.5
     latent_weight: float = 0.01
     signal_weight: float = 0.3
-
-
-@dataclass(frozen=True)
-class Atlas:
-    """One atlas in the normalised frame.
-
-    Attributes:
-        number: its place among all atlases of the folder, which its latent code has as well.
-        name: ``sub-crl21``.
-        age: weeks.
-        pathological: spina bifida.
-        half: half size of its cerebrum, mm.
-        fractions: (9, Z, Y, X) float16, sums to 1: labels 0–7, then the corpus callosum.
-        signal: (Z, Y, X) float16.
-        origins: names of those that it was made of (``training.data.provenance``).
-    """
-
-    number: int
-    name: str
-    age: float
-    pathological: bool
-    half: Point
-    fractions: Tensor
-    signal: Tensor
-    origins: frozenset[str] = frozenset()
-
-
-def read_atlases(root: Path) -> list[Atlas]:
-    """Read every labelled subject of a BIDS folder whose age the table names.
-
-    Raises:
-        FetaError: no table, no pair, or a subject without an age.
-    """
-    people = read_participants(root / "participants.tsv")
-    (origins,) = read_origins([root])
-
-    def read(item: tuple[int, tuple[str, tuple[Path, Path]]]) -> Atlas:
-        number, (name, files) = item
-        subject = name.split("_")[0]
-        person = people.get(subject)
-        if person is None or person.age is None:
-            raise FetaError(root / "participants.tsv", f"gives no age for {subject}", "add its row")
-        atlas = _read_atlas(number, subject, *files, person.age, person.pathology == "Pathological")
-        return replace(atlas, origins=origins.get(subject, frozenset()))
-
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(read, enumerate(pairs(root).items())))
-
-
-def _read_atlas(number: int, name: str, image: Path, labels: Path, age: float, pathological: bool) -> Atlas:
-    callosum = labels.with_name(labels.name.replace("_T2w_dseg", "_label-corpuscallosum_mask"))
-    template = read_template(image, labels, callosum if callosum.exists() else None)
-    grid = read_label_map(labels).grid
-    centre, half = cerebral_box(template.scores.argmax(0).numpy().astype(np.uint8), index_to_ras(grid))
-    place = to_canonical(half)
-    place[:3, 3] += centre
-    matrix, size = template.to_index @ place, (GRID[2], GRID[1], GRID[0])
-    # Outside the atlas's own grid there is background.
-    fractions = resample(template.scores.softmax(0), matrix, size)
-    fractions[0] += 1 - fractions.sum(0)
-    signal = resample(template.signal, matrix, size)[0]
-    return Atlas(number, name, age, pathological, half, fractions.half(), signal.half())
 
 
 class AnatomyModel(nn.Module):
@@ -134,7 +64,7 @@ class AnatomyTask:
         assert isinstance(network, AnatomyModel)
         total = torch.zeros(())
         for seed in seeds:
-            draw = RandomSource(seed ^ 0xA7A7)
+            draw = stream(seed, Stream.ANATOMY)
             # A new order each time round, so that every atlas is seen equally often.
             turn, place = divmod(seed, len(self.training))
             order = np.random.default_rng(turn).permutation(len(self.training))
@@ -177,20 +107,10 @@ def _mean(scores: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     return np.asarray(table.mean(axis=0).filled(np.nan), np.float64)
 
 
-LABEL_NAMES = {int(t): t.name.lower() for t in Tissue if t} | {CALLOSUM: "cc"}
-
-
 def _decode(network: AnatomyNetwork, atlas: Atlas, age: float, latent: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         out = network(torch.tensor([age]), torch.tensor([float(atlas.pathological)]), latent)[0]
     return out.float()
-
-
-def dice_by_label(a: Tensor, b: Tensor) -> npt.NDArray[np.float64]:
-    """Dice of every channel's label; NaN where both lack it."""
-    first, second = (torch.stack([x == c for c in range(CHANNELS)]).flatten(1) for x in (a, b))
-    overlap, total = (first & second).sum(1).double(), (first.sum(1) + second.sum(1)).double()
-    return (2 * overlap / total).numpy()
 
 
 def train_anatomy(
@@ -198,34 +118,34 @@ def train_anatomy(
     left_out: tuple[str, ...],
     settings: AnatomyRunSettings,
     folder: Path,
-    say: Callable[[str], None],
-    start: Path | None = None,
+    report: Report,
+    pretrained: Path | None = None,
 ) -> Anatomy:
     """Train in a run folder and return the averaged model.
 
     Args:
         root: BIDS folder of atlases with ``participants.tsv``.
-        left_out: subjects that are never trained on, nor who was made of them; they are only reproduced.
+        left_out: subjects that are never trained on, nor what is derived from them; they are only reproduced.
         settings: of the run.
-        folder: of the run; a killed run goes on.
-        say: takes a line of progress.
-        start: folder of another run on the same atlases, from whose averaged weights this one starts.
+        folder: of the run; a killed run is resumed.
+        report: takes a line of progress.
+        pretrained: folder of another run on the same atlases, whose averaged weights this one fine-tunes.
     """
     atlases = read_atlases(root)
-    training = [a for a in atlases if not {a.name, *a.origins}.intersection(left_out)]
+    training = [a for a in atlases if not leaks(a.name, a.source_subjects, left_out)]
     validation = [a for a in atlases if a.name in left_out]
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)
     names = {
         "training": [a.name for a in training],
-        "origins": origins_of(training),
+        "origins": all_source_subjects(training),
         "validation": [a.name for a in validation],
-        "held_out": sorted({name for a in atlases for name in (a.name, *a.origins)}.intersection(left_out)),
+        "held_out": sorted({name for a in atlases for name in (a.name, *a.source_subjects)}.intersection(left_out)),
     }
-    average = train(model, task, settings.loop, folder, say, made_of(settings, **names), start)
+    average = train(model, task, settings.loop, folder, report, lineage_of(settings, **names), pretrained)
     assert isinstance(average, AnatomyModel)
-    known = frozenset(known_to(read_checkpoint(folder / "checkpoint.pt")))
+    known = frozenset(subjects_seen(read_checkpoint(folder / CHECKPOINT)))
     sizes = fit_sizes(
         np.array([a.age for a in training]),
         np.array([a.pathological for a in training]),
@@ -233,32 +153,3 @@ def train_anatomy(
     )
     latents = {a.name: average.latents[a.number].detach().numpy() for a in training}
     return Anatomy(average.decoder, sizes, latents, known)
-
-
-def write_reproduction(anatomy: Anatomy, root: Path, subjects: tuple[str, ...], path: Path) -> list[str]:
-    """Measure how well the average brain of an age reproduces atlases, in mm and at the model's own size.
-
-    Args:
-        anatomy: the model.
-        root: BIDS folder of atlases.
-        subjects: which of them.
-        path: CSV to write: subject, label, dice.
-
-    Returns:
-        one line for each subject.
-    """
-    make_writable(path.parent)
-    rows, lines = [], []
-    for atlas in read_atlases(root):
-        if atlas.name not in subjects:
-            continue
-        template = anatomy(atlas.age, float(atlas.pathological), atlas_size=True)
-        # The atlas's normalised frame, in mm: what differs in size counts as error.
-        scores = resample(template.scores, template.to_index @ to_canonical(atlas.half), (GRID[2], GRID[1], GRID[0]))
-        dice = dice_by_label(scores.argmax(0), atlas.fractions.argmax(0))
-        rows += [[atlas.name, name, f"{dice[i]:.4f}"] for i, name in LABEL_NAMES.items()]
-        each = ", ".join(f"{name} {dice[i]:.3f}" for i, name in LABEL_NAMES.items())
-        lines.append(f"{atlas.name}: mean Dice {np.nanmean(dice[1:LABEL_COUNT]):.3f} ({each})")
-    with create_csv(path) as stream:
-        csv.writer(stream).writerows([["subject", "label", "dice"], *rows])
-    return lines

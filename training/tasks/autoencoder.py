@@ -1,8 +1,7 @@
-"""Training of the denoising autoencoder: corrupted probability maps in, the truth as the target."""
+"""Training of the denoising autoencoder: corrupted probability maps in, the ground truth as the target."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,18 +15,16 @@ from evaluation.metrics.measurements import LabelMap, analyse, compare
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.autoencoder import fits, mended_logits
-from training.data.leakage import check_held_out, made_of
+from inference.segmentation.autoencoder import corrected_logits, fits
+from training.data.leakage import check_held_out, lineage_of
 from training.data.split import Subjects
-from training.data.subject import Subject
-from training.engine.loop import train
+from training.engine.loop import Report, train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
-from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities
-from training.tasks.segmentation import normalised
+from training.tasks.network_errors import Answer, NetworkErrors, answer
+from training.tasks.random_streams import Stream, stream
 
 
 def _shape() -> NetworkSettings:
@@ -36,7 +33,7 @@ def _shape() -> NetworkSettings:
 
 @dataclass(frozen=True)
 class AutoencoderSettings:
-    """Everything that a run of ``feta-train autoencoder`` depends on, beside the segmentation network.
+    """Everything that a run of ``feta-train fit autoencoder`` depends on, beside the segmentation network.
 
     Attributes:
         network: its shape; ``outputs`` is 8 · ``stem``³.
@@ -59,64 +56,12 @@ class AutoencoderSettings:
             raise ValueError(f"pool must be at least 1, not {self.pool}")
 
 
-@dataclass(frozen=True)
-class NetworkErrors:
-    """Segmentation networks whose answers are to be mended.
-
-    Attributes:
-        folder: that they were read from.
-        networks: their mean counts.
-        spacing: mm that they work at.
-        learned_from: names of subjects; None where the folder doesn't tell.
-    """
-
-    folder: Path
-    networks: Sequence[nn.Module]
-    spacing: float
-    learned_from: Sequence[str] | None = None
-
-    def sha256(self) -> str:
-        """Of all weights."""
-        digest = hashlib.sha256()
-        for network in self.networks:
-            for name, tensor in network.state_dict().items():
-                digest.update(name.encode() + tensor.float().numpy().tobytes())
-        return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the segmentation networks say about one synthetic volume; small, since many are kept.
-
-    Attributes:
-        scores: (8, Z, Y, X) uint8, probabilities in units of 1/255.
-        labels: (Z, Y, X) uint8, the truth.
-    """
-
-    scores: Tensor
-    labels: Tensor
-
-    @property
-    def probabilities(self) -> Tensor:
-        """(8, Z, Y, X) float32."""
-        return self.scores.float() / 255
-
-
-def answer(networks: Sequence[nn.Module], subject: Subject, settings: SynthesisSettings, seed: int) -> Answer:
-    """Make a volume and ask the networks (their mean counts); a pure function of its arguments."""
-    sample = generate_sample(subject, settings, seed)
-    image = normalised(sample, seed)[None]
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        said = torch.stack([network(image)[0].float().softmax(0) for network in networks]).mean(0)
-    return Answer((said * 255).round().to(torch.uint8), sample.labels.to(torch.uint8))
-
-
 class AutoencoderTask:
-    """Spoilt maps of training subjects; the target is the truth.
+    """Corrupted maps of training subjects; the target is the ground truth.
 
     Args:
         subjects: to make volumes of.
-        networks: whose errors are to be mended.
+        networks: whose errors are to be corrected.
         settings: of the run.
     """
 
@@ -128,17 +73,17 @@ class AutoencoderTask:
         self._validation: list[tuple[Tensor, LabelMap]] = []
 
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
-        """Loss of the maps that these seeds spoil."""
+        """Loss of the maps that these seeds corrupt."""
         del done  # no curriculum here
         pairs = [self.sample(seed) for seed in seeds]
         maps = torch.stack([corrupted for corrupted, _ in pairs])
         with torch.autocast("cpu", torch.bfloat16):
-            logits = mended_logits(network, maps)
+            logits = corrected_logits(network, maps)
         return dice_and_cross_entropy(logits, torch.stack([truth for _, truth in pairs]))
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
         """A corrupted map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
-        draw = RandomSource(seed ^ 0xAE)
+        draw = stream(seed, Stream.LABEL_CORRUPTION)
         said = self._answer(draw.integer(self.settings.pool))
         labels = said.labels.long()
         maps = corrupted_probabilities(said.probabilities, labels, draw, self.settings.corruption)
@@ -157,9 +102,9 @@ class AutoencoderTask:
         before, after = [], []
         for probabilities, truth in self._held_out():
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                mended = mended_logits(network, probabilities[None])[0]
+                corrected = corrected_logits(network, probabilities[None])[0]
             before.append(_figures(truth, probabilities))
-            after.append(_figures(truth, mended))
+            after.append(_figures(truth, corrected))
         if not before:
             return {}
         both = {"before": np.nanmean(before, axis=(0, 1)), "after": np.nanmean(after, axis=(0, 1))}
@@ -204,7 +149,7 @@ def fresh(settings: NetworkSettings) -> ResidualUNet:
 
 
 def train_autoencoder(
-    subjects: Subjects, answers: NetworkErrors, settings: AutoencoderSettings, folder: Path, say: object = print
+    subjects: Subjects, errors: NetworkErrors, settings: AutoencoderSettings, folder: Path, report: Report = print
 ) -> nn.Module:
     """Train the autoencoder in a run folder; returns the averaged network.
 
@@ -212,8 +157,8 @@ def train_autoencoder(
         FetaError: the networks learned from a subject that this run holds out, or what `training.loop.train` raises.
     """
     torch.manual_seed(settings.loop.seed)
-    task = AutoencoderTask(subjects, answers.networks, settings)
-    learned_from = answers.learned_from or ()
-    what = made_of(settings, network=learned_from, answers=[answers.sha256()], **subjects.names())
-    check_held_out(answers.folder, learned_from, what)
-    return train(fresh(settings.network), task, settings.loop, folder, say, what)  # type: ignore[arg-type]
+    task = AutoencoderTask(subjects, errors.networks, settings)
+    seen = errors.subjects_seen or ()
+    lineage = lineage_of(settings, network=seen, answers=[errors.sha256()], **subjects.names())
+    check_held_out(errors.folder, seen, lineage)
+    return train(fresh(settings.network), task, settings.loop, folder, report, lineage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,16 +11,22 @@ from torch import Tensor, nn
 
 from inference.geometry.preprocessing import signal, standardise
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from training.data.leakage import made_of
-from training.data.provenance import origins_of
+from training.data.leakage import lineage_of
+from training.data.provenance import all_source_subjects
 from training.data.split import Subjects
-from training.engine.loop import train
+from training.engine.loop import Report, train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
-from training.synthesis.painted_heads import Head, synthesise_head, viewed
+from training.synthesis.painted_heads import PaintedHead, crop_field_of_view, generate_head_sample
 from training.synthesis.sample import Sample, generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import (
+    IntensitySettings,
+    MaskSettings,
+    ScanSettings,
+    SpatialSettings,
+    SynthesisSettings,
+)
+from training.tasks.random_streams import Stream, stream
 
 #: So many synthetic volumes of each validation subject are looked at.
 VALIDATION_VIEWS = 4
@@ -35,20 +40,16 @@ def _volumes() -> SynthesisSettings:
     return SynthesisSettings(
         size=64,
         spacing=2.0,
-        any_turn=0.6,
-        turn=30.0,
-        shift=20.0,
-        masked=0.3,
-        blur=1.0,
-        coarse=2.8,
-        noise=0.15,
-        contrasts=(0.5, 0.45),
+        spatial=SpatialSettings(any_rotation=0.6, rotation=30.0, shift=20.0),
+        mask=MaskSettings(masked=0.3),
+        intensity=IntensitySettings(contrasts=(0.5, 0.45)),
+        scan=ScanSettings(blur=1.0, coarse=2.8, noise=0.15),
     )
 
 
 @dataclass(frozen=True)
-class ExtractionSettings:
-    """Everything that a run of ``feta-train extraction`` depends on.
+class BrainExtractionSettings:
+    """Everything that a run of ``feta-train fit brain-extraction`` depends on.
 
     Attributes:
         network: its shape; two outputs, background and brain.
@@ -74,14 +75,14 @@ def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, T
 
     The volume may end, and is standardised by its signal. What is cut off from the brain can't be found.
     """
-    image = viewed(RandomSource(seed ^ 0xF0F), sample.image, spacing)
+    image = crop_field_of_view(stream(seed, Stream.FIELD_OF_VIEW), sample.image, spacing)
     return standardise(image, signal(image)), ((sample.labels > 0) & (image[0] > 0)).long()
 
 
-class ExtractionTask:
+class BrainExtractionTask:
     """Synthetic volumes, masked and unmasked, and where their brains are."""
 
-    def __init__(self, subjects: Subjects, heads: list[Head], settings: ExtractionSettings) -> None:
+    def __init__(self, subjects: Subjects, heads: list[PaintedHead], settings: BrainExtractionSettings) -> None:
         self.subjects = subjects
         self.heads = heads
         self.settings = settings
@@ -96,9 +97,9 @@ class ExtractionTask:
 
     def _example(self, seed: int) -> tuple[Tensor, Tensor]:
         """Image (1, Z, Y, X) and brain (Z, Y, X) int64, 0 or 1."""
-        draw, synthesis = RandomSource(seed ^ 0x5EED), self.settings.synthesis
+        draw, synthesis = stream(seed, Stream.SUBJECT), self.settings.synthesis
         if self.heads and draw.bernoulli(self.settings.painted):
-            made = synthesise_head(self.heads[draw.integer(len(self.heads))], synthesis, seed)
+            made = generate_head_sample(self.heads[draw.integer(len(self.heads))], synthesis, seed)
         else:
             made = generate_sample(self.subjects.draw(draw, self.settings.more), synthesis, seed)
         return seen_and_brain(made, seed, synthesis.spacing)
@@ -115,18 +116,19 @@ class ExtractionTask:
         return {"brain_dice": float(np.mean(dices)), "worst": float(np.min(dices))} if dices else {}
 
 
-def train_extraction(
+def train_brain_extraction(
     subjects: Subjects,
-    heads: list[Head],
-    settings: ExtractionSettings,
+    heads: list[PaintedHead],
+    settings: BrainExtractionSettings,
     folder: Path,
-    say: Callable[[str], None] = print,
-    start: Path | None = None,
+    report: Report = print,
+    pretrained: Path | None = None,
 ) -> nn.Module:
     """Train the network in a run folder; returns it with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
     painted = [head.subject for head in heads]
-    names = {"heads": [subject.name for subject in painted], "head_origins": origins_of(painted)}
-    what = made_of(settings, **names, **subjects.names())
-    return train(network, ExtractionTask(subjects, heads, settings), settings.loop, folder, say, what, start)
+    names = {"heads": [subject.name for subject in painted], "head_origins": all_source_subjects(painted)}
+    task = BrainExtractionTask(subjects, heads, settings)
+    lineage = lineage_of(settings, **names, **subjects.names())
+    return train(network, task, settings.loop, folder, report, lineage, pretrained)

@@ -1,4 +1,4 @@
-"""Spoils label maps as networks, reconstructions and bad luck do, for the denoising autoencoder to mend.
+"""Corrupts label maps as networks, reconstructions and bad luck do, for the denoising autoencoder to correct.
 
 Pieces of tissue go missing, holes open, thin bridges close loops, specks appear, borders wander, labels are
 swapped in blobs; at last everything is blurred. A corrupted map is a pure function of its draws.
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from feta.labels import LABEL_COUNT
 from inference.segmentation.autoencoder import LEAST
+from training.imaging.filters import blur_maps
 from training.imaging.random_source import RandomSource
 
 
@@ -183,19 +184,7 @@ def _somewhere(labels: Tensor, draw: RandomSource) -> Tensor:
 def _softened(labels: Tensor, draw: RandomSource, s: CorruptionSettings) -> Tensor:
     """Labels (Z, Y, X) as blurred, unsure probabilities (8, Z, Y, X)."""
     maps = F.one_hot(labels, LABEL_COUNT).movedim(-1, 0).float()
-    maps = _blurred(maps, draw.uniform(0.3, max(s.blur, 0.3)))
+    maps = blur_maps(maps, draw.uniform(0.3, max(s.blur, 0.3)), padding="replicate")
     shape = (labels.shape[0], labels.shape[1], labels.shape[2])
     doubt = draw.uniform(0, s.noise) * draw.smooth_field(shape, knots=6 + draw.integer(12), channels=LABEL_COUNT)
     return (maps.clamp_min(LEAST).log() + doubt).softmax(0)
-
-
-def _blurred(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of maps (8, Z, Y, X); beyond the border is what is on it."""
-    radius = max(1, round(2.5 * sigma))
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).repeat(len(maps), 1, 1)
-    for axis in (1, 2, 3):
-        rows = maps.movedim(axis, -1)
-        padded = F.pad(rows.flatten(1, 2).movedim(1, 0), (radius, radius), mode="replicate")
-        maps = F.conv1d(padded, kernel, groups=len(maps)).movedim(0, 1).view(rows.shape).movedim(-1, axis)
-    return maps

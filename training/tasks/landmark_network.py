@@ -12,13 +12,13 @@ from feta.measurements import MEASUREMENTS
 from inference.biometry.landmark_box import INPUTS, SIZE
 from inference.biometry.landmark_network import HEAT_SD, peak
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from training.data.leakage import made_of
-from training.data.provenance import origins_of
-from training.engine.loop import train
+from training.data.leakage import lineage_of
+from training.data.provenance import all_source_subjects
+from training.engine.loop import Report, train
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
 from training.tasks.landmark_samples import LandmarkSample, SampleSettings, draw_sample
 from training.tasks.landmark_subjects import LandmarkHead
+from training.tasks.random_streams import Stream, stream
 
 #: Voxels of the box in a brain of 28 weeks, mm: they grow with the brain.
 NOMINAL_MM = 1.5
@@ -31,7 +31,7 @@ def _network() -> NetworkSettings:
 
 @dataclass(frozen=True)
 class LandmarkSettings:
-    """Everything that a run of ``feta-train heatmaps`` depends on.
+    """Everything that a run of ``feta-train fit landmarks`` depends on.
 
     Attributes:
         network: 8 channels in, 10 out.
@@ -59,7 +59,7 @@ class Heads:
     Attributes:
         defined: labelled volumes, with landmarks found by definition.
         measured: volumes with landmarks of their own.
-        validation: trained on by nobody, of both kinds.
+        validation: held out, of both kinds.
     """
 
     defined: list[LandmarkHead]
@@ -100,7 +100,7 @@ class LandmarkTask:
         return {"error": sum(errors) / len(errors), "mm": float(torch.stack(places).nanmean())} | figures
 
     def _head(self, seed: int) -> LandmarkHead:
-        draw = RandomSource(seed ^ 0x5EED)
+        draw = stream(seed, Stream.SUBJECT)
         heads = self.heads
         chosen = heads.measured if heads.measured and draw.bernoulli(self.settings.measured) else heads.defined
         chosen = chosen or heads.measured
@@ -142,10 +142,10 @@ def gaussians(ends: Tensor) -> Tensor:
     return heat / heat.sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
 
 
-def train_heatmaps(heads: Heads, settings: LandmarkSettings, folder: Path, say: object = print) -> nn.Module:
+def train_landmark_network(heads: Heads, settings: LandmarkSettings, folder: Path, report: Report = print) -> nn.Module:
     """Train the landmark network in a run folder; returns the network with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     names = {use: [head.subject for head in getattr(heads, use)] for use in ("defined", "measured", "validation")}
-    names["origins"] = origins_of([*heads.defined, *heads.measured])
+    names["origins"] = all_source_subjects([*heads.defined, *heads.measured])
     network, task = ResidualUNet(settings.network), LandmarkTask(heads, settings)
-    return train(network, task, settings.loop, folder, say, made_of(settings, **names))  # type: ignore[arg-type]
+    return train(network, task, settings.loop, folder, report, lineage_of(settings, **names))

@@ -5,7 +5,9 @@ The landmarks are carried along exactly: turns and stretches are linear.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,11 +19,15 @@ from feta.labels import LABEL_COUNT, TISSUES, Tissue
 from feta.measurements import MEASUREMENTS
 from inference.biometry.landmark_box import SIZE, averaged, brain_box, fractions, in_box, network_input
 from inference.biometry.landmark_network import LATERAL
+from training.data import renamed_settings
+from training.imaging.filters import blur_maps
 from training.imaging.random_source import RandomSource
-from training.synthesis.intensity import T2_PRIOR, T2_PRIOR_SD
+from training.synthesis.intensity import tissue_means
+from training.synthesis.scan import magnitude_image
 from training.tasks.landmark_subjects import STEP, LandmarkHead
 
 _SHAPE = (SIZE[2], SIZE[1], SIZE[0])
+#: Fractions below this become 0: a label map is either or, and what is unlikely all around leaves no trace in it.
 _UNLIKELY = 0.12
 
 
@@ -30,11 +36,11 @@ class SampleSettings:
     """What is drawn. Angles in degrees, lengths in voxels of the box where not said otherwise.
 
     Attributes:
-        turn: largest angle by which a head is turned.
+        rotation: largest angle by which a head is rotated.
         stretch: largest relative change of an axis's length.
         loose_mm: standard deviation of the box's borders, which follow a predicted label map.
-        own: share of samples in the image's own contrast, and
-        prior: in one from the T2w prior; the rest have any contrast.
+        own_contrast: share of the samples in the image's own contrast.
+        prior: share of the samples in one from the T2w prior; the rest have any contrast.
         blur: largest standard deviation of the image's blur.
         noise: largest standard deviation, in units of the brain's.
         bias: largest log gain.
@@ -43,14 +49,18 @@ class SampleSettings:
         warp: largest standard deviation of a displacement of the labels alone.
         smooth: largest standard deviation of a blur of the labels.
         doubt: largest standard deviation of noise on the labels' log-odds.
-        lost: share of samples in which a part of one structure is taken for what is around it, and
-        taken: in which it is taken for one other tissue. Half of the time it is the external CSF.
+        label_dropout: share of the samples in which one tissue is missed in a part of the volume: it gets the label of
+            what is likeliest there otherwise.
+        label_swap: share of the samples in which a part of one tissue is labelled as another one; half of the time it
+            is a part of the external CSF.
     """
 
-    turn: float = 15.0
+    RENAMED: ClassVar[Mapping[str, str]] = renamed_settings.LANDMARK_SAMPLES
+
+    rotation: float = 15.0
     stretch: float = 0.08
     loose_mm: float = 1.0
-    own: float = 0.4
+    own_contrast: float = 0.4
     prior: float = 0.5
     blur: float = 1.3
     noise: float = 0.4
@@ -60,8 +70,8 @@ class SampleSettings:
     warp: float = 0.7
     smooth: float = 1.0
     doubt: float = 1.5
-    lost: float = 0.25
-    taken: float = 0.4
+    label_dropout: float = 0.25
+    label_swap: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def draw_sample(head: LandmarkHead, settings: SampleSettings, seed: int) -> Land
     draw = RandomSource(seed)
     turned = np.eye(4)
     stretch = 1 + settings.stretch * (2 * draw.uniforms(3) - 1)
-    turned[:3, :3] = (draw.rotation(settings.turn) * stretch).numpy()
+    turned[:3, :3] = (draw.rotation(settings.rotation) * stretch).numpy()
     points = transformed(turned, head.points)
     loose = settings.loose_mm * draw.normals(2, 3).numpy()
     box = brain_box(points.min(axis=0) + loose[0], points.max(axis=0) + loose[1])
@@ -109,23 +119,15 @@ def _mirrored(sample: LandmarkSample) -> LandmarkSample:
 
 def _image(draw: RandomSource, s: SampleSettings, head: LandmarkHead, labels: Tensor, signal: Tensor) -> Tensor:
     """Intensities (Z, Y, X) of the true labels' fractions (8, Z, Y, X) and the head's own fine structure."""
-    kind = draw.uniform(0, 1)
-    if kind < s.own:
-        means = torch.from_numpy(head.means) * draw.uniform(0.7, 1.2) + 0.15 * draw.normals(LABEL_COUNT)
-    elif kind < s.own + s.prior:
-        means = T2_PRIOR + T2_PRIOR_SD * draw.normals(LABEL_COUNT)
-    else:
-        means = 1.2 * draw.normals(LABEL_COUNT)
+    means = tissue_means(draw, torch.from_numpy(head.means), s.own_contrast, s.prior)
     means[0] = draw.normal()
     image = torch.einsum("c,czyx->zyx", means, labels)
     image = image + (draw.uniform(0.3, 1.3) if draw.bernoulli(0.8) else draw.uniform(-1, 1)) * signal
     image = image + draw.uniform(0, 0.25) * draw.smooth_field(_SHAPE, 8 + draw.integer(12))[0]
-    image = blurred(image[None], draw.uniform(0, s.blur) if draw.bernoulli(0.6) else 0.0)[0]
-    grain = blurred(draw.normals(1, *_SHAPE), draw.uniform(0, 0.8))[0]
+    image = blur_maps(image[None], draw.uniform(0, s.blur) if draw.bernoulli(0.6) else 0.0)[0]
+    grain = blur_maps(draw.normals(1, *_SHAPE), draw.uniform(0, 0.8))[0]
     image = image + draw.uniform(0, s.noise) * grain / grain.std()
-    gain = torch.exp(draw.uniform(0, s.bias) * draw.smooth_field(_SHAPE, 2 + draw.integer(3))[0].clamp(-2, 2))
-    image = (image + draw.uniform(2.5, 4.0)).clamp_min(0) * gain  # magnitude images are positive
-    return (image / 3) ** draw.uniform(0.7, 1.4)
+    return magnitude_image(draw, image, s.bias)
 
 
 def _labels(draw: RandomSource, s: SampleSettings, head: LandmarkHead, to_index: Matrix, truth: Tensor) -> Tensor:
@@ -134,20 +136,19 @@ def _labels(draw: RandomSource, s: SampleSettings, head: LandmarkHead, to_index:
         return truth
     if head.predicted is not None and draw.bernoulli(s.predicted):
         return fractions(in_box(head.predicted, to_index, 0))
-    labels = blurred(truth, draw.uniform(0, s.smooth) if draw.bernoulli(0.5) else 0.0)
+    labels = blur_maps(truth, draw.uniform(0, s.smooth) if draw.bernoulli(0.5) else 0.0)
     if draw.bernoulli(0.6):
         labels = _warped(draw, s, labels)
     odds = draw.uniform(1.0, 2.5) * torch.log(labels + 0.02)
     odds = odds + draw.uniform(0, s.doubt) * draw.smooth_field(_SHAPE, 6 + draw.integer(14), LABEL_COUNT)
-    if draw.bernoulli(s.lost):
+    if draw.bernoulli(s.label_dropout):
         part = draw.smooth_field(_SHAPE, 3 + draw.integer(6))[0] > draw.uniform(0.0, 1.0)
         odds[TISSUES[draw.integer(len(TISSUES))]] -= 8.0 * part
-    if draw.bernoulli(s.taken):
+    if draw.bernoulli(s.label_swap):
         part = draw.smooth_field(_SHAPE, 4 + draw.integer(8))[0] > draw.uniform(0.3, 1.5)
-        taken = Tissue.ECSF if draw.bernoulli(0.5) else TISSUES[draw.integer(len(TISSUES))]
-        odds[TISSUES[draw.integer(len(TISSUES))]] += 12.0 * part * truth[taken]
+        swapped = Tissue.ECSF if draw.bernoulli(0.5) else TISSUES[draw.integer(len(TISSUES))]
+        odds[TISSUES[draw.integer(len(TISSUES))]] += 12.0 * part * truth[swapped]
     found = odds.softmax(0)
-    # A label map is either or: what is unlikely everywhere around leaves no trace in it.
     found = torch.where(found < _UNLIKELY, 0.0, found)
     return found / found.sum(0, keepdim=True)
 
@@ -158,18 +159,3 @@ def _warped(draw: RandomSource, s: SampleSettings, labels: Tensor) -> Tensor:
     shift = shift * (2 / (torch.tensor(SIZE) - 1)).view(3, 1, 1, 1)
     place = F.affine_grid(torch.eye(3, 4)[None], [1, 1, *_SHAPE], align_corners=True) + shift.permute(1, 2, 3, 0)
     return F.grid_sample(labels[None], place, padding_mode="border", align_corners=True)[0]
-
-
-def blurred(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (C, Z, Y, X) with a standard deviation in voxels."""
-    if sigma < 0.2:
-        return image
-    reach = max(1, round(2.5 * sigma))
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
-    out = image[:, None]
-    for axis in range(3):
-        shape, padding = [1] * 5, [0] * 3
-        shape[2 + axis], padding[axis] = len(at), reach
-        out = F.conv3d(out, (kernel / kernel.sum()).view(shape), padding=padding)
-    return out[:, 0]

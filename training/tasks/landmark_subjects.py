@@ -1,7 +1,7 @@
 """Labelled heads whose landmarks are known, ready to be sampled: what the landmark network learns from.
 
 From two sources: label maps on which the landmarks are found by definition, and data sets in the challenge's layout
-(`training.feta_biometry`), whose landmarks experts set on the image, or the simulation knows.
+(`training.data.expert_landmarks`), whose landmarks experts set on the image, or the simulation knows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.grid import Matrix, transformed
 from feta.labels import LABEL_COUNT
@@ -24,7 +25,7 @@ from inference.biometry.line import Line
 from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.frames import LPS_TO_RAS
 from training.assessment.atlas_landmarks import read_landmarks
-from training.data.expert_landmarks import Measured, read_feta_biometry
+from training.data.expert_landmarks import ExpertLandmarks, read_feta_biometry
 from training.data.subject import pairs
 
 Points = npt.NDArray[np.float64]
@@ -50,7 +51,7 @@ class LandmarkHead:
         to_index: 4×4 from upright mm to index (x, y, z) of the arrays.
         ends: (10, 3) float64 landmarks in upright mm, two for each measurement in order; NaN where unknown.
         points: (N, 3) some labelled voxels, upright mm.
-        origins: names of those that its subject was made of (``training.data.provenance``).
+        source_subjects: names of those that its subject was made of (``training.data.provenance``).
     """
 
     name: str
@@ -61,12 +62,12 @@ class LandmarkHead:
     to_index: Matrix
     ends: Points
     points: Points
-    origins: frozenset[str] = frozenset()
+    source_subjects: frozenset[str] = frozenset()
 
     @property
     def subject(self) -> str:
         """``sub-crl21``."""
-        return self.name.split("_")[0]
+        return subject_in(self.name)
 
 
 def labelled_heads(root: Path) -> Iterator[LandmarkHead]:
@@ -101,7 +102,7 @@ def measured_heads(root: Path, segment: Segment | None) -> Iterator[LandmarkHead
             yield head
 
 
-def _measured(case: Measured, segment: Segment | None) -> LandmarkHead | None:
+def _measured(case: ExpertLandmarks, segment: Segment | None) -> LandmarkHead | None:
     """The head of a measured image; None where there is nothing in it."""
     if case.labels is None and segment is None:
         raise FetaError(case.image, "has no label map", "name weights that segment it with --weights")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,18 +17,18 @@ from feta.volumes import Volume
 from inference.geometry.preprocessing import standardise
 from inference.networks.device import Compute, choose
 from training.assessment.validation import scores
-from training.data.leakage import made_of
+from training.data.leakage import lineage_of
 from training.data.partial_labels import COMPLETE, Groups
 from training.data.split import Subjects
 from training.data.subject import Subject
 from training.engine import distributed
 from training.engine.architectures import ArchitectureSettings, make_network
-from training.engine.loop import train
+from training.engine.loop import Report, train
 from training.engine.losses import LossSettings, segmentation_loss
 from training.engine.optimisers import LoopSettings
-from training.imaging.random_source import RandomSource
 from training.synthesis.sample import Sample, generate_sample
 from training.synthesis.settings import SynthesisSettings
+from training.tasks.random_streams import Stream, stream
 
 #: Metrics of the evaluator that a run logs.
 _LOGGED = ("dice", "hd95", "ed")
@@ -37,7 +36,7 @@ _LOGGED = ("dice", "hd95", "ed")
 
 @dataclass(frozen=True)
 class SegmentationSettings:
-    """Everything that a run of ``feta-train segmentation`` depends on.
+    """Everything that a run of ``feta-train fit segmentation`` depends on.
 
     Attributes:
         network: its shape and kind.
@@ -104,7 +103,7 @@ class SegmentationTask:
     def _batch(self, seeds: list[int]) -> _Batch:
         """The samples of these seeds, made once though a step may ask twice."""
         if self._last is None or self._last[0] != seeds:
-            chosen = [self.subjects.draw(RandomSource(seed ^ 0x5EED), self.settings.more) for seed in seeds]
+            chosen = [self.subjects.draw(stream(seed, Stream.SUBJECT), self.settings.more) for seed in seeds]
             samples = [self._sample(subject, seed) for subject, seed in zip(chosen, seeds, strict=True)]
             images = torch.stack([normalised(sample, seed) for sample, seed in zip(samples, seeds, strict=True)])
             labels = torch.stack([sample.labels for sample in samples])
@@ -116,7 +115,11 @@ class SegmentationTask:
         synthesis = self.settings.synthesis
         if subject.groups != COMPLETE:
             # Merged tissues are seen in their own contrast, and none of them is the external CSF that may be lacking.
-            synthesis = replace(synthesis, real=1.0, crowded=0.0)
+            synthesis = replace(
+                synthesis,
+                intensity=replace(synthesis.intensity, real=1.0),
+                spatial=replace(synthesis.spatial, thin_csf=0.0),
+            )
         # One subject at a time: all of them may not fit on a GPU.
         return generate_sample(subject.to(self.compute.device), synthesis, seed)
 
@@ -148,7 +151,7 @@ class SegmentationTask:
 
 def normalised(sample: Sample, seed: int) -> Tensor:
     """The image (1, Z, Y, X) as the network will see it: standardised within a brain mask that is not quite right."""
-    draw = RandomSource(seed ^ 0xB5A1)
+    draw = stream(seed, Stream.STANDARDISATION)
     brain = (sample.labels > 0)[None]
     reach = draw.integer(4)
     if reach:
@@ -161,8 +164,8 @@ def train_segmentation(
     subjects: Subjects,
     settings: SegmentationSettings,
     folder: Path,
-    say: Callable[[str], None] = print,
-    start: Path | None = None,
+    report: Report = print,
+    pretrained: Path | None = None,
     compute: Compute | None = None,
 ) -> nn.Module:
     """Train the segmentation network in a run folder; returns the average.
@@ -171,8 +174,8 @@ def train_segmentation(
         subjects: to learn from and to validate on.
         settings: of the run.
         folder: of the run.
-        say: takes a line of progress.
-        start: folder of another run of the same network, from whose weights to start.
+        report: takes a line of progress.
+        pretrained: folder of another run of the same network, whose weights this one fine-tunes.
         compute: where and in which precision; None: the CPU.
     """
     compute = compute or choose("cpu")
@@ -183,4 +186,4 @@ def train_segmentation(
     with distributed.joined(compute.device):
         network = network.to(compute.device)
         task = SegmentationTask(subjects, settings, compute)
-        return train(network, task, settings.loop, folder, say, made_of(settings, **subjects.names()), start)
+        return train(network, task, settings.loop, folder, report, lineage_of(settings, **subjects.names()), pretrained)

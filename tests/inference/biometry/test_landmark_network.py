@@ -50,9 +50,9 @@ class Sides(nn.Module):
         return torch.stack([bump(place, self.sd) for place in places])[None]
 
 
-def found_by(network: nn.Module, head: tuple[Volume, Volume], flips: bool = True) -> dict:
+def found_by(network: nn.Module, head: tuple[Volume, Volume], mirror_tta: bool = True) -> dict:
     image, labels = head
-    landmarks = LandmarkNetwork(network, choose("cpu"), flips=flips)  # type: ignore[arg-type]
+    landmarks = LandmarkNetwork(network, choose("cpu"), mirror_tta=mirror_tta)  # type: ignore[arg-type]
     return dict(landmarks(image, Segmentation(labels, TO_CANONICAL, ())))
 
 
@@ -81,14 +81,14 @@ def test_a_peak_ignores_what_lies_far_from_it() -> None:
 def test_ends_lie_in_the_physical_space_of_the_image(angles: tuple[float, float, float]) -> None:
     head = a_head((1.3, 1.6, 1.9), Rotation.from_euler("xyz", angles, degrees=True).as_matrix())
     expected = np.stack([middle_of(head[1], tissue) for tissue in (Tissue.CBM, Tissue.BSM)])
-    found = found_by(Centroids(), head, flips=False)
+    found = found_by(Centroids(), head, mirror_tta=False)
     assert set(found) == set(MEASUREMENTS)
     for pair in found.values():
         assert pair.ends == pytest.approx(expected, abs=0.7)
 
 
 def test_with_the_mirror_image_the_left_end_stays_left() -> None:
-    alone, both = (found_by(Sides(), a_head(), flips) for flips in (False, True))
+    alone, both = (found_by(Sides(), a_head(), mirror_tta) for mirror_tta in (False, True))
     for measurement in (Measurement.BBIP, Measurement.SBIP, Measurement.TCD):
         left, right = both[measurement].ends
         assert left[0] > right[0], "in LPS the left has the greater x"
@@ -106,14 +106,14 @@ def test_a_second_peak_makes_an_end_uncertain() -> None:
             heat = torch.stack([torch.maximum(bump((15, 30, 20)), bump((25, 30, 20)) - 0.1), bump((40, 30, 20))])
             return heat.repeat(5, 1, 1, 1)[None]
 
-    pair = found_by(Two(), a_head(), flips=False)[Measurement.TCD]
+    pair = found_by(Two(), a_head(), mirror_tta=False)[Measurement.TCD]
     assert pair.sd_mm[0] > 5 > 0.5 > pair.sd_mm[1]
 
 
 def test_without_a_cerebellum_its_lengths_are_missing() -> None:
     image, labels = a_head()
     array = np.where(labels.array == Tissue.CBM, Tissue.ECSF, labels.array).astype(np.uint8)
-    found = found_by(Sides(), (image, Volume(array, labels.grid)), flips=False)
+    found = found_by(Sides(), (image, Volume(array, labels.grid)), mirror_tta=False)
     assert set(MEASUREMENTS) - set(found) == {Measurement.HV, Measurement.TCD}
 
 
@@ -122,7 +122,7 @@ def test_ends_in_one_place_are_no_length() -> None:
         def forward(self, channels: Tensor) -> Tensor:
             return bump((20, 30, 20)).expand(1, 10, *SHAPE)
 
-    assert found_by(One(), a_head(), flips=False) == {}
+    assert found_by(One(), a_head(), mirror_tta=False) == {}
 
 
 def test_an_empty_map_has_no_landmark() -> None:

@@ -5,7 +5,8 @@ import torch
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.geometry.frames import LPS_TO_RAS, box_to_frame, index_to_ras, resample, sample
-from inference.geometry.preprocessing import standardise, to_box
+from inference.geometry.preprocessing import standardise
+from inference.geometry.view import view
 
 OBLIQUE = Grid((12, 10, 8), (0.7, 1.1, 1.6), (3.0, -4.0, 5.0), (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0))
 
@@ -63,7 +64,7 @@ def test_the_box_is_centred() -> None:
 def test_a_constant_image_stays_constant_when_made_coarser() -> None:
     grid = Grid((32, 32, 32), (0.5,) * 3, (0.0,) * 3, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
     volume = Volume(np.full(grid.shape, 7, np.float32), grid)
-    box = to_box(volume, LPS_TO_RAS, box_to_frame((4, 4, 4), 2.0, (7.75, 7.75, 7.75)), (4, 4, 4))
+    box = view(volume, LPS_TO_RAS, 2.0, (4, 4, 4), (7.75, 7.75, 7.75)).image
     assert torch.allclose(box, torch.full((1, 4, 4, 4), 7.0), atol=1e-4)
 
 

@@ -7,7 +7,8 @@ import yaml
 from feta.errors import FetaError
 from inference.networks.int8 import quantised, restored
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import load_network, read_model, save_network
+from inference.networks.weights import load_network, read_model
+from tests.support.networks import write_network
 
 SETTINGS = NetworkSettings(widths=(2, 4), blocks=(1, 1), heads=1)
 
@@ -15,7 +16,7 @@ SETTINGS = NetworkSettings(widths=(2, 4), blocks=(1, 1), heads=1)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    entry = save_network(ResidualUNet(SETTINGS), tmp_path / "a.safetensors", 1.0, SETTINGS)
+    entry = write_network(ResidualUNet(SETTINGS), tmp_path / "a.safetensors", 1.0, SETTINGS)
     (tmp_path / "model.yaml").write_text(yaml.safe_dump({"locator": entry, "segmentation": [entry, entry]}))
     return tmp_path
 
@@ -33,7 +34,7 @@ def test_weights_come_back_to_float16_precision(folder: Path) -> None:
 def test_weights_in_bytes_come_back_to_half_a_step_of_their_channel(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = ResidualUNet(SETTINGS)
-    entry = save_network(network, tmp_path / "a.safetensors", 1.0, SETTINGS, int8=True)
+    entry = write_network(network, tmp_path / "a.safetensors", 1.0, SETTINGS, int8=True)
     (tmp_path / "model.yaml").write_text(yaml.safe_dump({"locator": entry, "segmentation": [entry]}))
     loaded = load_network(read_model(tmp_path).locator).state_dict()
     for name, tensor in network.state_dict().items():
@@ -45,7 +46,7 @@ def test_weights_in_bytes_come_back_to_half_a_step_of_their_channel(tmp_path: Pa
 def test_weights_in_bytes_take_half_the_room(tmp_path: Path) -> None:
     settings = NetworkSettings(widths=(16, 32), blocks=(1, 1), heads=1)
     for name, int8 in (("half", False), ("byte", True)):
-        save_network(ResidualUNet(settings), tmp_path / name, 1.0, settings, int8)
+        write_network(ResidualUNet(settings), tmp_path / name, 1.0, settings, int8)
     assert (tmp_path / "byte").stat().st_size < 0.6 * (tmp_path / "half").stat().st_size
 
 

@@ -19,11 +19,11 @@ from inference.networks.device import Compute
 from inference.nnunet.architecture import read_architecture
 from inference.nnunet.checkpoint import read_checkpoint
 from inference.nnunet.folder import find_results
-from inference.nnunet.predictor import Predictor
-from inference.nnunet.segmenter import NnunetSegmenter
-from inference.runs.models import load_segmenter
+from inference.nnunet.predictor import NnunetPredictor
+from inference.runs.models import load_models
 from inference.runs.run import run
 from inference.runs.settings import Settings
+from inference.segmentation.segmenter import Segmenter
 from tests.support.folders import make_weights
 from tests.support.nnunet_folders import DATASET, make_checkpoint, make_folder, make_network, make_plans, old_style
 
@@ -31,10 +31,10 @@ CPU = Compute(torch.device("cpu"), torch.float32, "CPU")
 NESTED = "Dataset001_Made/nnUNetTrainer__nnUNetPlans__3d_fullres"
 
 
-def load(folder: Path) -> Predictor:
+def load(folder: Path) -> NnunetPredictor:
     results = find_results(folder)
     assert results is not None
-    return Predictor(results, CPU)
+    return NnunetPredictor(results, CPU)
 
 
 def line(folder: Path) -> str:
@@ -103,16 +103,17 @@ def test_only_what_is_no_fold_is_one_line(tmp_path: Path) -> None:
 
 def test_the_autoencoder_is_refused_before_any_case(tmp_path: Path) -> None:
     settings = Settings(make_folder(tmp_path), autoencoder=True)
-    with pytest.raises(FetaError, match="--autoencoder: cannot mend what the nnU-Net"):
+    with pytest.raises(FetaError, match="--autoencoder: cannot correct what the nnU-Net"):
         run([], settings, root=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("extraction", [True, False])
 def test_extraction_reaches_the_networks_that_find_the_pose(tmp_path: Path, extraction: bool) -> None:
-    segmenter, _, _ = load_segmenter(Settings(make_folder(tmp_path), device="cpu", extraction=extraction))
-    assert isinstance(segmenter, NnunetSegmenter)
-    assert (segmenter.frame.extractor is not None) == extraction
+    segment = load_models(Settings(make_folder(tmp_path), device="cpu", brain_extraction=extraction)).segment
+    assert isinstance(segment, Segmenter)
+    assert isinstance(segment.predict, NnunetPredictor)
+    assert (segment.find_pose.extractor is not None) == extraction
 
 
 @pytest.mark.parametrize("name", ["plans.json", "dataset.json", "fold_0/checkpoint_final.pth"])

@@ -20,7 +20,7 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.device import Compute
 from inference.nnunet.folder import find_results
-from inference.nnunet.predictor import Predictor
+from inference.nnunet.predictor import NnunetPredictor
 from tests.support.nnunet_folders import make_folder, make_plans, old_style
 
 CPU = Compute(torch.device("cpu"), torch.float32, "CPU")
@@ -63,7 +63,7 @@ def theirs(folder: Path, volume: Volume) -> np.ndarray:
 def ours(folder: Path, volume: Volume, **options: Any) -> np.ndarray:
     results = find_results(folder)
     assert results is not None
-    return Predictor(results, CPU, **options)(volume).labels
+    return NnunetPredictor(results, CPU, **options).predict_native(volume).labels
 
 
 def agreement(folder: Path, volume: Volume) -> float:
@@ -97,11 +97,11 @@ def test_folds_are_averaged_before_the_likeliest_label_is_taken(tmp_path: Path) 
     assert agreement(folder, blob(*CUBES)) >= SAME
 
 
-def test_mirrored_copies_are_averaged_over_the_axes_that_training_allows(tmp_path: Path) -> None:
+def test_test_time_augmentation_mirrors_the_axes_that_training_allows(tmp_path: Path) -> None:
     folder = make_folder(tmp_path, mirroring=(0, 2))
     volume = blob(*CUBES)
     assert agreement(folder, volume) >= SAME
-    assert (ours(folder, volume, flips=False) != ours(folder, volume)).any()
+    assert (ours(folder, volume, mirror_tta=False) != ours(folder, volume)).any()
 
 
 def test_plans_of_the_old_style_mean_the_same(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_volume_smaller_than_a_patch_is_padded(tmp_path: Path) -> None:
 def test_scores_are_probabilities_whose_likeliest_is_the_label(tmp_path: Path) -> None:
     results = find_results(make_folder(tmp_path))
     assert results is not None
-    found = Predictor(results, CPU)(blob(*CUBES), scores=True)
+    found = NnunetPredictor(results, CPU).predict_native(blob(*CUBES), scores=True)
     assert found.scores is not None
     labels = found.labels[found.part]
     best = found.scores.max(0)

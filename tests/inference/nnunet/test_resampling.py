@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage.transform import resize
 
 from inference.nnunet.normalisation import filled
-from inference.nnunet.resampling import Scheme, resample, resampled_slabs
+from inference.nnunet.resampling import SplineResampling, resample, resampled_slabs
 
 SHAPES = st.tuples(*[st.integers(3, 12)] * 3)
 CUBE = (1.0, 1.0, 1.0)
@@ -25,7 +25,7 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
 @given(SHAPES, SHAPES, st.sampled_from([1, 3]))
 def test_cubes_are_resized_as_scikit_image_does(shape: tuple, new: tuple, order: int) -> None:
     array = noise(shape)
-    found = resample(array, new, CUBE, CUBE, Scheme(order))
+    found = resample(array, new, CUBE, CUBE, SplineResampling(order))
     expected = [resize(c.astype(float), new, order, mode="edge", anti_aliasing=False) for c in array.numpy()]
     np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-5)
 
@@ -37,7 +37,7 @@ def test_slices_are_resized_one_by_one_then_the_nearest_is_taken(
 ) -> None:
     array = noise(shape)
     spacing = tuple(5.0 if i == axis else 1.0 for i in range(3))
-    found = resample(array, new, spacing, spacing, Scheme(order))
+    found = resample(array, new, spacing, spacing, SplineResampling(order))
     within = [n for i, n in enumerate(new) if i != axis]
     slices = [resize(s.astype(float), within, order, mode="edge", anti_aliasing=False)
               for s in np.moveaxis(array.numpy()[0], axis, 0)]  # fmt: skip
@@ -52,9 +52,9 @@ def test_slices_are_resized_one_by_one_then_the_nearest_is_taken(
 @given(SHAPES, SHAPES, st.sampled_from([1, 3]), st.sampled_from([CUBE, (1.0, 4.0, 1.0), (4.0, 1.0, 1.0)]))
 def test_slabs_together_are_the_whole(shape: tuple, new: tuple, order: int, spacing: tuple) -> None:
     array = noise(shape)
-    slabs = resampled_slabs(array, new, spacing, CUBE, Scheme(order), voxels=3 * new[1] * new[2])
+    slabs = resampled_slabs(array, new, spacing, CUBE, SplineResampling(order), voxels=3 * new[1] * new[2])
     found = torch.cat([values for _, values in slabs], 1)
-    np.testing.assert_allclose(found, resample(array, new, spacing, CUBE, Scheme(order)), atol=1e-5)
+    np.testing.assert_allclose(found, resample(array, new, spacing, CUBE, SplineResampling(order)), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_slabs_together_are_the_whole(shape: tuple, new: tuple, order: int, spac
     ],
 )
 def test_the_thick_axis_is_that_of_the_image_else_of_the_plans(spacing: tuple, new: tuple, axis: int | None) -> None:
-    assert Scheme().thick_axis(spacing, new) == axis
+    assert SplineResampling().thick_axis(spacing, new) == axis
 
 
 @settings(max_examples=25, deadline=None)

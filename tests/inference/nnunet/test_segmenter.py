@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-import inference.nnunet.segmenter as module
 from feta.grid import Grid
 from feta.volumes import Volume
+from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import Compute
 from inference.nnunet.folder import find_results
-from inference.nnunet.segmenter import NnunetSegmenter, training_order
+from inference.nnunet.predictor import NnunetPredictor
+from inference.nnunet.preparation import training_order
 from inference.runs.settings import default_weights, frame_weights
 from inference.segmentation.pose import Pose
-from inference.segmentation.postprocessing import largest_component
+from inference.segmentation.postprocessing import keep_largest_component
+from inference.segmentation.segmenter import Segmenter
 from tests.support.heads import make_head
 from tests.support.nnunet_folders import make_folder, make_plans
 
@@ -45,30 +47,24 @@ def test_a_volume_is_turned_to_ras_as_simpleitk_does(order: list[int], flips: tu
     np.testing.assert_array_equal(turned.undo(found.array), array)
 
 
-class AlignedLabels:
+def upright(_: CanonicalVolume) -> Pose:
     """Stands for our networks, which find the pose."""
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def pose(self, _: Volume) -> Pose:
-        extent = np.array([30.0, 40.0, 30.0])
-        return Pose(np.eye(4), 60.0, 0.0, -extent, extent, found=True)
+    extent = np.array([30.0, 40.0, 30.0])
+    return Pose(np.eye(4), 60.0, 0.0, -extent, extent, found=True)
 
 
 @pytest.mark.parametrize("reader", ["SimpleITKIO", "SimpleITKIOWithReorient"])
 @pytest.mark.parametrize("topology", [False, True])
-def test_labels_are_the_networks_unless_topology_changes_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, topology: bool
-) -> None:
-    monkeypatch.setattr(module, "Segmenter", AlignedLabels)
+def test_labels_are_the_networks_unless_topology_changes_them(tmp_path: Path, reader: str, topology: bool) -> None:
     plans = make_plans(image_reader_writer=reader, patch_size=[16, 32, 32], spacing=[4.0, 4.0, 4.0])
     results = find_results(make_folder(tmp_path, plans))
     assert results is not None
-    segmenter = NnunetSegmenter(results, tmp_path, CPU, topology=topology)
+    predictor = NnunetPredictor(results, CPU)
+    segmenter = Segmenter(upright, predictor, topology=topology)  # type: ignore[arg-type]
     volume = make_head((4.0, 4.0, 4.0)).image
     found = segmenter(volume)
     order = training_order(volume.grid, reorient=reader.endswith("Reorient"))
-    plain = order.undo(largest_component(segmenter.predictor(order.apply(volume)).labels))
+    plain = order.undo(keep_largest_component(predictor.predict_native(order.apply(volume)).labels))
     assert found.labels.grid == volume.grid
     assert (found.labels.array == plain).all() == (not topology)
     assert found.warnings == ()

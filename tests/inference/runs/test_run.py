@@ -131,12 +131,20 @@ def test_what_no_longer_fits_is_done_again(
     assert outcomes(tmp_path) == ["done"]
 
 
-@pytest.mark.parametrize("changed", ["flips", "topology"])
+@pytest.mark.parametrize("changed", ["mirror_tta", "topology", "brain_extraction"])
 def test_a_changed_setting_is_noticed(changed: str, tmp_path: Path, go: Go, model: Counting) -> None:
     make_tree(tmp_path / "in", 1)
     go()
     go(**{changed: False})
     assert model.calls == 2
+
+
+def test_records_name_settings_as_the_first_release_did(tmp_path: Path) -> None:
+    """Under other names, every case that an earlier release finished would be done again."""
+    settings = Settings(make_weights(tmp_path), mirror_tta=False, brain_extraction=True)
+    for stored in (settings.result_key(), settings.described()):
+        assert (stored["flips"], stored["extraction"]) == (False, True)
+        assert not {"mirror_tta", "brain_extraction"} & set(stored)
 
 
 def test_a_result_of_another_input_does_not_stand_beside_a_failed_case(tmp_path: Path, go: Go) -> None:

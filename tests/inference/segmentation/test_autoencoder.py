@@ -16,10 +16,11 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import WeightFile, read_model, save_network
+from inference.networks.weights import WeightFile, read_model
 from inference.runs.settings import Settings
-from inference.segmentation.autoencoder import LEAST, Autoencoder, mended_logits
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.autoencoder import LEAST, Autoencoder, corrected_logits
+from inference.segmentation.segmenter import load_segmenter
+from tests.support.networks import write_network
 
 SHAPE = NetworkSettings(inputs=8, outputs=64, widths=(2, 2), blocks=(1, 1), heads=1, stem=2)
 
@@ -42,13 +43,13 @@ def _map(seed: int, *shape: int) -> Tensor:
 
 def test_no_change_leaves_the_map_as_it_is() -> None:
     maps = _map(0, 4, 6, 8)
-    assert torch.allclose(mended_logits(Constant(torch.zeros(64)), maps).softmax(1), maps, atol=2 * LEAST)
+    assert torch.allclose(corrected_logits(Constant(torch.zeros(64)), maps).softmax(1), maps, atol=2 * LEAST)
 
 
 def test_each_voxel_of_a_coarse_place_has_a_change_of_its_own() -> None:
     change = torch.arange(64.0)
     maps = _map(1, 4, 4, 4)
-    found = mended_logits(Constant(change), maps) - maps.clamp_min(LEAST).log()
+    found = corrected_logits(Constant(change), maps) - maps.clamp_min(LEAST).log()
     for label, z, y, x in ((0, 0, 0, 0), (3, 1, 0, 1), (7, 2, 3, 3), (5, 0, 1, 2)):
         expected = label * 8 + (z % 2) * 4 + (y % 2) * 2 + x % 2
         assert float(found[0, label, z, y, x]) == pytest.approx(expected, abs=1e-4)
@@ -69,7 +70,7 @@ def _weights(folder: Path, shape: NetworkSettings = SHAPE, spacing: float = 2.0)
                 network.heads[0].bias[0] += 100  # no brain: the header's pose
             if name == "autoencoder":
                 network.heads[0].bias.view(8, -1)[5] += 100
-        entries[name] = save_network(network, folder / f"{name}.safetensors", mm, settings)
+        entries[name] = write_network(network, folder / f"{name}.safetensors", mm, settings)
     content = entries | {"segmentation": [entries["segmentation"]]}
     (folder / "model.yaml").write_text(yaml.safe_dump(content))
     return folder
@@ -81,9 +82,11 @@ def _volume() -> Volume:
 
 
 def test_the_segmenter_mends_only_when_asked(tmp_path: Path) -> None:
-    folder = _weights(tmp_path)
-    mended = Segmenter(folder, choose("cpu"), flips=False, topology=False, autoencoder=True)(_volume()).labels.array
-    plain = Segmenter(folder, choose("cpu"), flips=False, topology=False)(_volume()).labels.array
+    model, compute = read_model(_weights(tmp_path)), choose("cpu")
+    plain, mended = (
+        load_segmenter(model, compute, mirror_tta=False, topology=False, autoencoder=asked)(_volume()).labels.array
+        for asked in (False, True)
+    )
     assert (mended[4:-4, 4:-4, 4:-4] == 5).all()
     assert not (plain == 5).all()
 
@@ -108,7 +111,7 @@ def test_one_of_another_spacing_is_refused(tmp_path: Path) -> None:
 
 def test_a_network_that_cannot_mend_maps_is_refused(tmp_path: Path) -> None:
     weights = WeightFile(tmp_path / "x", "", 1.0, NetworkSettings())
-    with pytest.raises(FetaError, match="does not mend"):
+    with pytest.raises(FetaError, match="does not correct"):
         Autoencoder(weights, 1.0, choose("cpu"))
 
 

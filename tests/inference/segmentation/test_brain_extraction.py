@@ -18,11 +18,13 @@ from feta.volumes import Volume
 from inference.geometry.frames import index_to_ras
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import save_network, ship
+from inference.networks.weights import read_model, ship
 from inference.segmentation.brain_extraction import BrainExtractor
 from inference.segmentation.brain_mask import MARGIN_MM, BrainMask
 from inference.segmentation.pose import Pose
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.predictor import UprightPredictor
+from inference.segmentation.segmenter import load_segmenter
+from tests.support.networks import write_network
 
 SPACING, PATCH = 3.0, 48
 
@@ -134,12 +136,12 @@ def _weights(folder: Path) -> Path:
         network = ResidualUNet(settings)
         with torch.no_grad():
             network.heads[0].bias[0] += 100 if outputs == 12 else 0  # type: ignore[index,operator]
-        entries[name] = save_network(network, folder / f"{name}.safetensors", spacing, settings)
+        entries[name] = write_network(network, folder / f"{name}.safetensors", spacing, settings)
     ship(folder, {}, {n: [e] if n == "segmentation" else e for n, e in entries.items()})
     return folder
 
 
-class CaseEvidence(nn.Module):
+class SeenImages(nn.Module):
     """Stands in for the segmentation network; keeps what it was shown."""
 
     def __init__(self) -> None:
@@ -153,12 +155,15 @@ class CaseEvidence(nn.Module):
 
 @pytest.mark.parametrize("extraction", [False, True])
 def test_the_segmentation_sees_surroundings_only_without_extraction(tmp_path: Path, extraction: bool) -> None:
-    segmenter = Segmenter(_weights(tmp_path), choose("cpu"), flips=False, topology=False, extraction=extraction)
+    options = {"mirror_tta": False, "topology": False, "brain_extraction": extraction}
+    segmenter = load_segmenter(read_model(_weights(tmp_path)), choose("cpu"), **options)
     if extraction:
-        assert segmenter.extractor is not None
-        segmenter.extractor.network = Bright()  # type: ignore[assignment]
-    seen = CaseEvidence()
-    segmenter.networks = [seen]  # type: ignore[list-item]
+        assert segmenter.find_pose.extractor is not None
+        segmenter.find_pose.extractor.network = Bright()  # type: ignore[assignment]
+    seen = SeenImages()
+    assert isinstance(segmenter.predict, UprightPredictor)
+    segmenter.predict.networks = [seen]  # type: ignore[list-item]
+    segmenter.find_pose.network = seen  # type: ignore[assignment]
     segmenter(_head(np.eye(3)))
     image = seen.images[-1]
     # What lies beyond the volume, what surrounds the block, the block: even levels, apart from a few voxels of borders.
@@ -170,4 +175,4 @@ def test_weights_without_the_network_need_none(tmp_path: Path) -> None:
     folder = _weights(tmp_path)
     text = (folder / "model.yaml").read_text()
     (folder / "model.yaml").write_text(text[: text.index("extraction:")])
-    assert Segmenter(folder, choose("cpu")).extractor is None
+    assert load_segmenter(read_model(folder), choose("cpu")).find_pose.extractor is None

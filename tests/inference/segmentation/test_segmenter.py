@@ -18,12 +18,14 @@ from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import save_network
+from inference.networks.weights import read_model
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose, by_directions
 from inference.segmentation.pose_search import MAX_POSE_ROUNDS
-from inference.segmentation.postprocessing import largest_component
-from inference.segmentation.segmenter import Segmenter
+from inference.segmentation.postprocessing import keep_largest_component
+from inference.segmentation.predictor import UprightPredictor
+from inference.segmentation.segmenter import Segmenter, load_segmenter
+from tests.support.networks import write_network
 from tests.support.orientations import WAYS
 from tests.support.topology_oracles import betti_numbers
 
@@ -51,9 +53,15 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
         network = ResidualUNet(settings)
         with torch.no_grad():
             network.heads[0].bias[0] += 100 if outputs == 12 else 0  # no brain: the header's pose
-        entries.append(save_network(network, folder / f"{outputs}.safetensors", spacing, settings))
+        entries.append(write_network(network, folder / f"{outputs}.safetensors", spacing, settings))
     (folder / "model.yaml").write_text(yaml.safe_dump({"locator": entries[0], "segmentation": entries[1:]}))
-    return Segmenter(folder, choose("cpu"))
+    return load_segmenter(read_model(folder), choose("cpu"))
+
+
+def use(segmenter: Segmenter, network: nn.Module) -> None:
+    """Predict, and compare poses, with this network."""
+    segmenter.find_pose.network = network  # type: ignore[assignment]
+    segmenter.predict.networks = [network]  # type: ignore[attr-defined]
 
 
 def _block(direction: np.ndarray) -> Volume:
@@ -76,7 +84,7 @@ def _drilled() -> Volume:
 
 @pytest.mark.parametrize("degrees", [0, 20])
 def test_what_the_network_sees_comes_back_where_it_was(segmenter: Segmenter, degrees: float) -> None:
-    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    use(segmenter, Threshold())
     volume = _block(Rotation.from_rotvec([0, 0, np.radians(degrees)]).as_matrix())
     result = segmenter(volume)
     truth = volume.array > 500
@@ -94,7 +102,7 @@ def test_a_volume_without_a_brain_says_so(segmenter: Segmenter) -> None:
 
 @pytest.mark.parametrize(("order", "mirrored"), WAYS[::7])
 def test_axis_orders_change_no_voxel(segmenter: Segmenter, order: tuple[int, ...], mirrored: tuple[bool, ...]) -> None:
-    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    use(segmenter, Threshold())
     volume = _drilled()
     expected = segmenter(volume).labels.array
     array = np.flip(
@@ -122,8 +130,8 @@ def test_a_header_that_turns_a_volume_changes_no_voxel(
         pose = by_directions(volume, Rotation.from_rotvec([20, -10, 20], degrees=True).as_matrix())
         return [replace(pose, residual=0.01, found=True)]
 
-    monkeypatch.setattr(segmenter, "networks", [Threshold()])
-    monkeypatch.setattr(segmenter, "locator", askew)
+    use(segmenter, Threshold())
+    monkeypatch.setattr(segmenter.find_pose, "locator", askew)
     volume = _drilled()
     turn = Rotation.random(random_state=seed).as_matrix()
     grid = replace(volume.grid, direction=tuple(turn.ravel().tolist()), origin=(1.0, 2.0, 3.0))
@@ -169,9 +177,9 @@ class Unsure:
 
     def turns(self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> float:
         """By how many degrees the pose of a block is turned in the end."""
-        for name, value in (("networks", [Threshold()]), ("locator", self), ("extractor", self)):
-            monkeypatch.setattr(segmenter, name, value)
-        return rotation_degrees(segmenter.pose(CanonicalVolume.of(_block(np.eye(3)))).to_ras[:3, :3])
+        for name, value in (("network", Threshold()), ("locator", self), ("extractor", self)):
+            monkeypatch.setattr(segmenter.find_pose, name, value)
+        return rotation_degrees(segmenter.find_pose(CanonicalVolume.of(_block(np.eye(3)))).to_ras[:3, :3])
 
 
 @pytest.mark.parametrize(
@@ -195,7 +203,7 @@ def test_a_pose_that_fits_well_stays(segmenter: Segmenter, monkeypatch: pytest.M
 
 
 def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:
-    segmenter.networks = [Threshold()]  # type: ignore[list-item]
+    use(segmenter, Threshold())
     right = segmenter(_drilled()).labels.array == 3
     segmenter.topology = False
     plain = segmenter(_drilled()).labels.array == 3
@@ -227,7 +235,7 @@ def test_outside_the_box_is_background() -> None:
 def test_the_largest_piece_of_tissue_stays_whatever_its_labels() -> None:
     labels = np.zeros((6, 6, 6), np.uint8)
     labels[:3, :2, :2], labels[3, 2, 2], labels[5, 5, 5] = 1, 7, 2
-    cleaned = largest_component(labels)
+    cleaned = keep_largest_component(labels)
     assert cleaned[3, 2, 2] == 7
     assert cleaned[5, 5, 5] == 0
     assert (cleaned > 0).sum() == 13
@@ -247,9 +255,10 @@ class Recorder(Threshold):
 
 def test_patches_are_as_large_as_those_that_the_network_was_trained_on(segmenter: Segmenter) -> None:
     """Instance normalisation makes a network's answer depend on how much there is around."""
-    network, before = Recorder(), segmenter.model
-    segmenter.networks = [network]  # type: ignore[list-item]
-    segmenter.model = replace(before, segmentation=(replace(before.segmentation[0], patch=64),))
+    network, predict = Recorder(), segmenter.predict
+    assert isinstance(predict, UprightPredictor)
+    predict.networks, before = [network], predict.files  # type: ignore[list-item]
+    predict.files = [replace(before[0], patch=64)]
     segmenter(_block(np.eye(3)))
-    segmenter.model = before
+    predict.files = before
     assert network.sides == {64}

@@ -20,9 +20,10 @@ from training.anatomy.kernels import interpolate
 from training.anatomy.pathology import Finding, PathologySettings, draw_pathology
 from training.anatomy.plan import IndividualSettings
 from training.anatomy.template import CALLOSUM, Template, aligned_to_midline
-from training.anatomy.template_landmarks import survey
-from training.anatomy.velocity_field import Lattice, determinants
-from training.assessment.biometry_report import draw_table, score_line
+from training.anatomy.template_landmarks import locate_landmarks
+from training.anatomy.velocity_field import determinants
+from training.assessment.age_lines import draw_table, score_line
+from training.imaging.lattice import Lattice
 from training.scanner.cohort_settings import read_cohort_settings
 
 AGE = 23.0
@@ -151,7 +152,7 @@ def test_size_is_not_the_templates() -> None:
 
 
 def test_landmarks_grow_with_their_template() -> None:
-    small, large = survey(phantom_template(AGE, 0.8), 2.0), survey(phantom_template(AGE, 1.2), 3.0)
+    small, large = locate_landmarks(phantom_template(AGE, 0.8), 2.0), locate_landmarks(phantom_template(AGE, 1.2), 3.0)
     for m in MEASUREMENTS:
         lengths = [float(np.linalg.norm(np.diff(s.landmarks[m], axis=0))) for s in (small, large)]
         # Outlines are smoothed by a width in mm.

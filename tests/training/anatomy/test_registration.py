@@ -47,8 +47,8 @@ def test_the_flow_backwards_leads_back(found: tuple[Subject, Subject, Deformatio
 def test_nothing_folds(found: tuple[Subject, Subject, Deformation], time: float) -> None:
     flow = found[2]
     places = flow.lattice.positions()
-    carried = flow.carried(places.reshape(-1, 3), time).reshape(places.shape)
-    assert determinants(carried, flow.lattice.spacing).min() > 0
+    warped = flow.warp(places.reshape(-1, 3), time).reshape(places.shape)
+    assert determinants(warped, flow.lattice.spacing).min() > 0
 
 
 def test_a_brain_has_no_way_to_itself() -> None:

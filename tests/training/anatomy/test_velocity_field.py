@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from training.anatomy.kernels import interpolate, label_points
-from training.anatomy.velocity_field import Deformation, Lattice, determinants, random_velocity, swelling_velocity
+from training.anatomy.velocity_field import Deformation, determinants, random_velocity, swelling_velocity
+from training.imaging.lattice import Lattice
 
 LATTICE = Lattice(np.array([-36.0, -36.0, -36.0]), 3.0, (25, 25, 25))
 
@@ -27,9 +28,9 @@ def strong(seed: int) -> Deformation:
 def test_there_and_back_again(seed: int) -> None:
     points = np.random.default_rng(seed).uniform(-30, 30, (200, 3))
     deformation = strong(seed)
-    carried = deformation.carried(points)
-    assert np.abs(carried - points).max() > 0.5
-    assert np.abs(deformation.carried(carried, -1.0) - points).max() < 0.01
+    warped = deformation.warp(points)
+    assert np.abs(warped - points).max() > 0.5
+    assert np.abs(deformation.warp(warped, -1.0) - points).max() < 0.01
 
 
 def betti_numbers(mask: np.ndarray) -> list[int]:
@@ -50,7 +51,7 @@ def test_components_loops_and_cavities_stay(seed: int) -> None:
         return ring | shell
 
     straight = drawn(places)
-    bent = drawn(strong(seed).carried(places.reshape(-1, 3), -1.0).reshape(places.shape))
+    bent = drawn(strong(seed).warp(places.reshape(-1, 3), -1.0).reshape(places.shape))
     assert (straight != bent).mean() > 0.01
     assert betti_numbers(bent) == betti_numbers(straight) == [2, 1, 1]
 
@@ -60,7 +61,7 @@ def test_no_cell_folds_and_volumes_agree() -> None:
     deformation = strong(3)
     grid = Lattice(np.full(3, -24.0), 1.0, (48, 48, 48))
     places = grid.positions()
-    found = determinants(deformation.carried(places.reshape(-1, 3)).reshape(places.shape), 1.0)
+    found = determinants(deformation.warp(places.reshape(-1, 3)).reshape(places.shape), 1.0)
     assert found.min() > 0.05
     middles = places[:-1, :-1, :-1].reshape(-1, 3) + 0.5
     assert deformation.volume_change(middles).mean() == pytest.approx(found.mean(), rel=0.01)
@@ -85,9 +86,9 @@ def test_swelling_grows_its_source_and_leaves_the_border_where_it_is() -> None:
     inside = np.random.default_rng(0).normal(size=(300, 3))
     inside *= 4 / np.linalg.norm(inside, axis=1, keepdims=True)
     assert deformation.volume_change(inside).mean() == pytest.approx(np.exp(0.5 * 0.87), rel=0.08)
-    carried = deformation.carried(np.array([[-36.0, 5, 5], [3, 36, -8]]))
-    assert carried[0, 0] == pytest.approx(-36, abs=0.25)
-    assert carried[1, 1] == pytest.approx(36, abs=0.25)
+    warped = deformation.warp(np.array([[-36.0, 5, 5], [3, 36, -8]]))
+    assert warped[0, 0] == pytest.approx(-36, abs=0.25)
+    assert warped[1, 1] == pytest.approx(36, abs=0.25)
 
 
 def test_interpolation_is_that_of_scipy() -> None:

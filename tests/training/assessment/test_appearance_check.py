@@ -81,7 +81,7 @@ def cohort(folder: Path) -> Path:
 
 def test_the_command_names_what_is_out_of_range(tmp_path: Path) -> None:
     real = table(tmp_path, seg_snr_WM="0.001", seg_sstats_WM_mean="0.6")
-    done = CliRunner().invoke(app, ["appearance-check", str(cohort(tmp_path)), str(real)], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["assess", "appearance", str(cohort(tmp_path)), str(real)], catch_exceptions=False)
     assert done.exit_code == 0
     assert "! seg_snr_WM" in done.output
     assert "Here: 1 simulated, 3 real (mialsrtk)" in done.output

@@ -1,4 +1,4 @@
-"""``feta-train landmarks``: a head whose lengths are known, as a labelled BIDS folder."""
+"""``feta-train assess landmarks``: a head whose lengths are known, as a labelled BIDS folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("atlases")
     write_head(folder / "in")
     (folder / "in" / "participants.tsv").write_text("participant_id\tGestational age\nsub-a\t30\n")
-    outcome = CliRunner().invoke(app, ["landmarks", str(folder / "in"), str(folder / "out")])
+    outcome = CliRunner().invoke(app, ["assess", "landmarks", str(folder / "in"), str(folder / "out")])
     assert outcome.exit_code == 0, outcome.output
     return folder / "out"
 
@@ -85,5 +85,5 @@ def test_an_empty_map_has_none() -> None:
 
 
 def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
-    outcome = CliRunner().invoke(app, ["landmarks", str(tmp_path / "none"), str(tmp_path / "out")])
+    outcome = CliRunner().invoke(app, ["assess", "landmarks", str(tmp_path / "none"), str(tmp_path / "out")])
     assert "is not a folder" in str(outcome.exception)

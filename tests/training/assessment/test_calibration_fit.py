@@ -10,15 +10,15 @@ import pytest
 from feta.age_model import published_model
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
-from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Source, usual
+from inference.biometry.calibration import SOURCES, WRONG_SPREAD, LengthSource, usual
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence
-from training.assessment.biometry_report import WAYS, report
+from training.assessment.biometry_report import WAYS, write_report
 from training.assessment.calibration_fit import fit_calibration, ridge, two_spreads
 from training.assessment.evidence import CaseEvidence
 
 MODEL = published_model()
-GEOMETRY, HEATMAP = SOURCES.index(Source.GEOMETRY), SOURCES.index(Source.HEATMAP)
+GEOMETRY, HEATMAP = SOURCES.index(LengthSource.GEOMETRY), SOURCES.index(LengthSource.HEATMAP)
 #: What geometry and heatmaps are off by here: bias, then spread, of ln(mm).
 BIAS, SPREAD = {"geometry": 0.06, "heatmap": -0.02}, {"geometry": 0.05, "heatmap": 0.03}
 
@@ -97,7 +97,7 @@ def test_on_other_cases_fusion_beats_age_and_each_source_and_intervals_hold(tmp_
     cases = cohort(2, 80)
     ages = np.array([c.age for c in cases])
     line = np.array([np.polyfit(ages, column, 1) for column in np.array([c.truth for c in cases]).T])
-    text = list(report(cases, FITTED, line, tmp_path / "r.csv"))
+    text = list(write_report(cases, FITTED, line, tmp_path / "r.csv"))
     table = "\n".join(text).split("\n\n")[0]
     pooled = {way: float(rows([table], way)[5]) for way in WAYS}
     assert pooled["fusion"] < min(v for way, v in pooled.items() if way != "fusion")

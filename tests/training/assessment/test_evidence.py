@@ -12,12 +12,12 @@ from feta.grid import Grid
 from feta.labels import Tissue
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, write_volume
-from inference.biometry.calibration import Source
+from inference.biometry.calibration import LengthSource
 from inference.geometry.frames import LPS_TO_RAS
 from inference.geometry.segmentation_result import Segmentation
 from inference.networks.weights import WeightFile
 from training.assessment import evidence as biometry_evidence
-from training.assessment.evidence import CaseEvidence, cohort_cases, see
+from training.assessment.evidence import CaseEvidence, cohort_cases, cohort_evidence
 
 SIDE, SPACING = 30, 3.0
 GRID = Grid((SIDE,) * 3, (SPACING,) * 3, (-43.5,) * 3, (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
@@ -52,13 +52,13 @@ class Model:
     sha256 = "0" * 64
     locator = WeightFile(Path("a"), "1" * 64, 1.0, None)  # type: ignore[arg-type]
     segmentation = (locator,)
-    extraction = None
+    brain_extraction = None
 
 
 @pytest.fixture
 def segmenter(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
-    monkeypatch.setattr(biometry_evidence, "_segmenter", lambda weights: made)
+    monkeypatch.setattr(biometry_evidence, "_networks", lambda weights: (made, None))
     monkeypatch.setattr(biometry_evidence, "read_model", lambda weights: made.model)
     return made
 
@@ -78,7 +78,7 @@ def cohort(tmp_path: Path) -> Path:
 
 
 def seen(cohort: Path, **how: bool) -> list[tuple[CaseEvidence, bool]]:
-    return list(see([cohort], WEIGHTS, **how))  # type: ignore[arg-type]
+    return list(cohort_evidence([cohort], WEIGHTS, **how))  # type: ignore[arg-type]
 
 
 def test_cases_with_known_lengths_are_looked_at(cohort: Path, segmenter: Counting) -> None:
@@ -88,7 +88,7 @@ def test_cases_with_known_lengths_are_looked_at(cohort: Path, segmenter: Countin
     truth = dict(zip(MEASUREMENTS, cases[1].truth, strict=True))
     assert (truth[Measurement.LCC], truth[Measurement.TCD]) == (33, 22)
     assert np.isnan(truth[Measurement.HV])
-    width = cases[0].evidence.line(Measurement.SBIP, Source.GEOMETRY)
+    width = cases[0].evidence.line(Measurement.SBIP, LengthSource.GEOMETRY)
     assert width is not None
     assert width.length == pytest.approx(76, abs=2.5)
 
@@ -104,7 +104,7 @@ def test_nothing_is_looked_at_twice(cohort: Path, segmenter: Counting) -> None:
 
 
 def test_a_run_that_stopped_goes_on(cohort: Path, segmenter: Counting) -> None:
-    next(iter(see([cohort], WEIGHTS)))
+    next(iter(cohort_evidence([cohort], WEIGHTS)))
     assert segmenter.calls == 1
     assert [new for _, new in seen(cohort)] == [False, True]
     assert segmenter.calls == 2

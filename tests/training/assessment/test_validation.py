@@ -8,9 +8,9 @@ from feta.errors import FetaError
 from feta.grid import Grid
 from feta.volumes import Volume
 from inference.runs.settings import default_weights
-from training.assessment.robustness import rotate, turned
+from training.assessment.robustness import rotate, rotated_noisy_biased
 from training.assessment.topology_report import measure_topology
-from training.assessment.validation import CONDITIONS, labelled, measure_stress, measure_validation, sites
+from training.assessment.validation import CONDITIONS, labelled, measure_robustness, measure_validation, sites
 
 SIDE = 24
 GRID = Grid((SIDE,) * 3, (2.0,) * 3, (0.0,) * 3, (-1.0, 0, 0, 0, -1.0, 0, 0, 0, 1.0))
@@ -43,8 +43,8 @@ def test_a_quarter_turn_swaps_two_axes() -> None:
 
 
 def test_turning_keeps_volume_and_pairs_image_with_labels() -> None:
-    image, labels = turned(_pair(), np.random.default_rng(3))
-    again = turned(_pair(), np.random.default_rng(3))[0]
+    image, labels = rotated_noisy_biased(_pair(), np.random.default_rng(3))
+    again = rotated_noisy_biased(_pair(), np.random.default_rng(3))[0]
     assert np.array_equal(image.array, again.array)
     assert (labels.array == 3).sum() == pytest.approx(12 * 8 * 16, rel=0.1)
     assert image.array[labels.array == 3].mean() > 4 * image.array[labels.array == 0].mean()
@@ -86,7 +86,7 @@ Measure = Callable[[Path, Path, Path], Iterator[str]]
 #: Each command that measures: folder of volumes, weights, CSV.
 MEASURES: dict[str, Measure] = {
     "validate": lambda root, weights, path: measure_validation(root, weights, "*", CONDITIONS, path),
-    "stress": lambda root, weights, path: measure_stress(root, weights, "*", path),
+    "stress": lambda root, weights, path: measure_robustness(root, weights, "*", path),
     "topology-report": lambda root, weights, path: measure_topology(root, weights, "*", path),
 }
 
@@ -102,7 +102,7 @@ def measure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     def loaded(*_: object) -> None:
         raise LoadedError
 
-    for name in ("validation.Segmenter", "topology_report.Segmenter", "topology_report.warm_up"):
+    for name in ("validation.load_segmenter", "topology_report.choose", "topology_report.warm_up"):
         monkeypatch.setattr(f"training.assessment.{name}", loaded)
     return MEASURES[request.param]
 

@@ -1,4 +1,4 @@
-"""``feta-train ga-baseline``: lengths drawn on known lines give these lines back."""
+"""``feta-train assess ga-baseline``: lengths drawn on known lines give these lines back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_data(root: Path, missing: tuple[Measurement, ...] = ()) -> Path:
 
 
 def run(table: Path, out: Path, *more: str) -> str:
-    outcome = CliRunner().invoke(app, ["ga-baseline", str(table), str(out), *more])
+    outcome = CliRunner().invoke(app, ["assess", "ga-baseline", str(table), str(out), *more])
     assert outcome.exception is None, outcome.exception
     return outcome.output
 
@@ -68,7 +68,7 @@ def test_ages_in_a_table_elsewhere(tmp_path: Path) -> None:
 def test_no_ages_at_all_is_one_line(tmp_path: Path) -> None:
     table = write_data(tmp_path)
     (tmp_path / "participants.tsv").unlink()
-    outcome = CliRunner().invoke(app, ["ga-baseline", str(table), str(tmp_path / "line.json")])
+    outcome = CliRunner().invoke(app, ["assess", "ga-baseline", str(table), str(tmp_path / "line.json")])
     assert "no participants.tsv" in str(outcome.exception)
 
 

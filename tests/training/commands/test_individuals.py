@@ -12,7 +12,7 @@ from feta.errors import FetaError
 from feta.measurements import Measurement
 from feta.volumes import read_label_map, read_volume
 from training.assessment.atlas_landmarks import read_landmarks
-from training.commands.individuals import individuals
+from training.commands.data.individuals import individuals
 from training.data.expert_landmarks import read_feta_biometry
 from training.data.split import Subjects, read_subjects
 from training.data.subject import pairs

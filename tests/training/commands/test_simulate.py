@@ -1,4 +1,4 @@
-"""``feta-train simulate``: a complete cohort, the same bytes from one seed, never two cohorts in one folder."""
+"""``feta-train data simulate``: a complete cohort, the same bytes from one seed, never two cohorts in one folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def simulated(out: Path, *options: str) -> str:
-    result = CliRunner().invoke(app, ["simulate", str(out), *options], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["data", "simulate", str(out), *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -138,7 +138,7 @@ def test_an_unwritable_folder_is_one_line_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(sys, "argv", ["feta-train", "simulate", str(tmp_path / "file" / "out"), *TINY])
+    monkeypatch.setattr(sys, "argv", ["feta-train", "data", "simulate", str(tmp_path / "file" / "out"), *TINY])
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2
@@ -173,7 +173,9 @@ def test_a_landmark_marks_the_nearest_voxel() -> None:
 
 def test_blurring_keeps_grids_and_names_and_drops_the_ages(cohort: Path, tmp_path: Path) -> None:
     out = tmp_path / "blurred"
-    done = CliRunner().invoke(app, ["degrade", str(cohort / "input"), str(out), "--blur", "3"], catch_exceptions=False)
+    done = CliRunner().invoke(
+        app, ["data", "degrade", str(cohort / "input"), str(out), "--blur", "3"], catch_exceptions=False
+    )
     assert done.exit_code == 0
     sharp, blurred = find_cases(cohort / "input").cases, find_cases(out).cases
     assert [case.name for case in sharp] == [case.name for case in blurred]
@@ -192,7 +194,7 @@ def test_participants_of_input_and_truth_agree(cohort: Path) -> None:
 
 def test_the_picture_shows_one_case_a_site_with_its_labels(cohort: Path, tmp_path: Path) -> None:
     path = tmp_path / "cohort.png"
-    result = CliRunner().invoke(app, ["picture", str(cohort), str(path)], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["data", "picture", str(cohort), str(path)], catch_exceptions=False)
     assert result.exit_code == 0
     pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[..., :3].astype(int)
     # Two rows, one a site; in each, colour only where labels lie over the grey image.
@@ -203,7 +205,7 @@ def test_the_picture_shows_one_case_a_site_with_its_labels(cohort: Path, tmp_pat
 
 
 def test_a_folder_without_a_cohort_has_no_picture(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["picture", str(tmp_path), str(tmp_path / "x.png")])
+    result = CliRunner().invoke(app, ["data", "picture", str(tmp_path), str(tmp_path / "x.png")])
     assert isinstance(result.exception, FetaError)
 
 
@@ -225,6 +227,6 @@ def test_a_damaged_list_of_lengths_is_one_clear_line(cohort: Path, tmp_path: Pat
     out = tmp_path / "copy"
     shutil.copytree(cohort, out)
     next(out.rglob("*_meas.json")).write_text("{")
-    result = CliRunner().invoke(app, ["simulate", str(out), *TINY])
+    result = CliRunner().invoke(app, ["data", "simulate", str(out), *TINY])
     assert isinstance(result.exception, FetaError)
     assert "five lengths" in str(result.exception)

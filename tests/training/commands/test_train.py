@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from feta.errors import FetaError
 from inference.networks.weights import load_network, read_model
 from tests.support.tiny_subjects import write_balls
-from training.cli import app
+from training.cli import FIT, app
 from training.commands.common import CONFIGS, VALIDATION
+from training.commands.renamed import OPTIONS
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
@@ -35,11 +36,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind, outputs in (("locator", 12), ("segmentation", 8)):
         settings = TINY | {"network": TINY["network"] | {"outputs": outputs}}
         (root / f"{kind}.yaml").write_text(yaml.safe_dump(settings))
-        call = [kind, str(root / "atlases"), str(root / kind), "--config", str(root / f"{kind}.yaml"), *options]
+        call = ["fit", kind, str(root / "atlases"), str(root / kind), "--config", str(root / f"{kind}.yaml"), *options]
         assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
-    call = ["export", str(root / "weights"), "--locator-run", str(root / "locator")]
-    call += ["--segmentation-run", str(root / "segmentation"), "--segmentation-run", str(root / "segmentation")]
-    assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
+    for network, count in (("locator", 1), ("segmentation", 2)):
+        call = ["export", network, str(root / "weights"), *[str(root / network)] * count]
+        assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     return root
 
 
@@ -53,27 +54,33 @@ def test_an_ensemble_is_exported_and_loads(exported: Path) -> None:
 def _export(exported: Path, *options: str) -> str:
     """What export complains of; the folder of weights must stay as it was."""
     before = {path.name: path.read_bytes() for path in (exported / "weights").iterdir()}
-    result = CliRunner().invoke(app, ["export", str(exported / "weights"), *options])
+    result = CliRunner().invoke(app, ["export", *options])
     assert {path.name: path.read_bytes() for path in (exported / "weights").iterdir()} == before
     return str(result.exception)
 
 
 def test_a_folder_without_a_locator_is_said_to_lack_it(exported: Path, tmp_path: Path) -> None:
-    call = ["export", str(tmp_path / "weights"), "--segmentation-run", str(exported / "segmentation")]
+    call = ["export", "segmentation", str(tmp_path / "weights"), str(exported / "segmentation")]
     result = CliRunner().invoke(app, call, catch_exceptions=False)
     assert result.exit_code == 0
     assert "holds no locator yet" in result.stderr
-    again = CliRunner().invoke(app, [*call, "--locator-run", str(exported / "locator")], catch_exceptions=False)
+    call = ["export", "locator", str(tmp_path / "weights"), str(exported / "locator")]
+    again = CliRunner().invoke(app, call, catch_exceptions=False)
+    assert again.exit_code == 0
     assert "yet" not in again.stderr
 
 
 def test_a_mistyped_run_leaves_exported_weights_as_they_were(exported: Path) -> None:
-    options = ["--int8", "--segmentation-run", str(exported / "segmentation"), "--locator-run", str(exported / "typo")]
-    assert "does not exist" in _export(exported, *options)
+    runs = str(exported / "segmentation"), str(exported / "typo")
+    assert "does not exist" in _export(exported, "segmentation", "--int8", str(exported / "weights"), *runs)
+    # As the call was before `export` was a group.
+    options = ["--int8", "--segmentation-run", runs[0], "--locator-run", runs[1]]
+    assert "does not exist" in _export(exported, str(exported / "weights"), *options)
 
 
 def test_a_run_of_another_network_is_not_exported(exported: Path) -> None:
-    assert "it has 12 outputs, and this one 8" in _export(exported, "--segmentation-run", str(exported / "locator"))
+    call = "segmentation", str(exported / "weights"), str(exported / "locator")
+    assert "it has 12 outputs, and this one 8" in _export(exported, *call)
 
 
 def test_networks_of_two_spacings_make_no_ensemble(exported: Path) -> None:
@@ -81,8 +88,8 @@ def test_networks_of_two_spacings_make_no_ensemble(exported: Path) -> None:
     state["made_of"]["settings"]["synthesis"]["spacing"] = 5.0
     (exported / "other").mkdir()
     torch.save(state, exported / "other" / "checkpoint.pt")
-    runs = ["--segmentation-run", str(exported / "segmentation"), "--segmentation-run", str(exported / "other")]
-    assert "networks at 5 and 6 mm make no ensemble" in _export(exported, *runs)
+    call = "segmentation", str(exported / "weights"), str(exported / "segmentation"), str(exported / "other")
+    assert "networks at 5 and 6 mm make no ensemble" in _export(exported, *call)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: [", b"- a", b"7", None], ids=repr)
@@ -94,7 +101,7 @@ def test_an_index_that_cannot_be_read_is_one_clear_line(exported: Path, tmp_path
         (weights / "model.yaml").mkdir()
     else:
         (weights / "model.yaml").write_bytes(content)
-    result = CliRunner().invoke(app, ["export", str(weights), "--segmentation-run", str(exported / "segmentation")])
+    result = CliRunner().invoke(app, ["export", "segmentation", str(weights), str(exported / "segmentation")])
     assert isinstance(result.exception, FetaError)
     assert "model.yaml: " in str(result.exception)
     assert (weights / "segmentation.safetensors").read_bytes() == b"old"
@@ -108,22 +115,23 @@ def test_a_file_of_an_ensemble_that_cannot_be_written_leaves_the_folder_as_it_wa
     (weights / "segmentation-2.safetensors").mkdir(parents=True)
     (weights / "segmentation-1.safetensors").write_bytes(b"old")
     (weights / "model.yaml").write_text("old: 1\n")
-    runs = ["--segmentation-run", str(exported / "segmentation")] * 2
-    result = CliRunner().invoke(app, ["export", str(weights), *runs])
+    runs = [str(exported / "segmentation")] * 2
+    result = CliRunner().invoke(app, ["export", "segmentation", str(weights), *runs])
     assert "segmentation-2.safetensors: cannot be written" in str(result.exception)
     assert (weights / "segmentation-1.safetensors").read_bytes() == b"old"
     assert (weights / "model.yaml").read_text() == "old: 1\n"
     assert len(list(weights.iterdir())) == 3
 
 
-def test_torchrun_takes_every_option_for_ours() -> None:
+@pytest.mark.parametrize("network", FIT)
+def test_torchrun_takes_every_option_for_ours(network: str) -> None:
     """Its parser refuses an option that is the beginning of several of its own, wherever it stands."""
-    command = get_command(app).commands["segmentation"]  # type: ignore[attr-defined]
+    command = get_command(app).commands["fit"].commands[network]  # type: ignore[attr-defined]
     options = [name for parameter in command.params for name in parameter.opts if name.startswith("--")]
-    assert "--from" in options
-    call = [word for name in options for word in (name, "1")]
-    asked = get_args_parser().parse_args(["--nproc-per-node", "2", "-m", "training", "segmentation", *call])
-    assert asked.training_script_args == ["segmentation", *call]
+    assert "--minutes" in options
+    call = [word for name in (*options, *OPTIONS) for word in (name, "1")]
+    asked = get_args_parser().parse_args(["--nproc-per-node", "2", "-m", "training", "fit", network, *call])
+    assert asked.training_script_args == ["fit", network, *call]
 
 
 def test_training_settings_are_part_of_the_package() -> None:
@@ -139,10 +147,10 @@ def test_validation_figures_are_logged(exported: Path) -> None:
 
 
 def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["segmentation", str(tmp_path / "nowhere"), str(tmp_path / "run")])
+    result = CliRunner().invoke(app, ["fit", "segmentation", str(tmp_path / "nowhere"), str(tmp_path / "run")])
     assert "is not a folder" in str(result.exception)
 
 
 def test_exporting_an_unfinished_run_is_one_clear_line(tmp_path: Path) -> None:
-    call = ["export", str(tmp_path / "w"), "--locator-run", str(tmp_path), "--segmentation-run", str(tmp_path)]
+    call = ["export", "segmentation", str(tmp_path / "w"), str(tmp_path)]
     assert "has been trained" in str(CliRunner().invoke(app, call).exception)

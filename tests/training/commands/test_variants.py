@@ -14,13 +14,13 @@ from feta.grid import Grid
 from feta.labels import Tissue
 from feta.volumes import Volume, read_label_map
 from tests.support.tiny_subjects import write_balls
-from training.anatomy.variants import Source, VariantPlan, VariantSettings, bent, draw_plan
-from training.commands import variants as variants_command
-from training.commands.variants import variants
+from training.anatomy.variants import SourceBrain, VariantPlan, VariantSettings, draw_plan, warp_variant
+from training.commands.data import variants as variants_command
+from training.commands.data.variants import variants
 
-SOURCES = [Source(f"sub-{kind}{week}", week, kind) for kind in ("healthy", "ill") for week in (21, 22, 25, 30)]
+SOURCES = [SourceBrain(f"sub-{kind}{week}", week, kind) for kind in ("healthy", "ill") for week in (21, 22, 25, 30)]
 QUIET = VariantSettings(amplitudes=(0.0, 0.0))
-BASE = Source("sub-a", 25.0, "healthy")
+BASE = SourceBrain("sub-a", 25.0, "healthy")
 GRID = Grid((34, 34, 34), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
 
 
@@ -64,7 +64,7 @@ def test_topology_stays(seed: int) -> None:
     image, labels = _phantom()
     settings = VariantSettings(amplitudes=(1.5, 0.6))
     plan = VariantPlan(BASE, None, 0.0, 1.5)
-    found = bent(image, labels, None, plan, np.random.default_rng(seed), settings)[1].array
+    found = warp_variant(image, labels, None, plan, np.random.default_rng(seed), settings)[1].array
     assert (found != labels.array).mean() > 0.01
     shell, ball_around_a_ring, ring = [1, 0, 1], [1, 1, 1], [1, 1, 0]
     expected = {
@@ -78,7 +78,9 @@ def test_topology_stays(seed: int) -> None:
 
 def test_without_any_flow_a_variant_is_its_base() -> None:
     image, labels = _phantom()
-    seen, found, share = bent(image, labels, None, VariantPlan(BASE, None, 0.0, 1.0), np.random.default_rng(0), QUIET)
+    seen, found, share = warp_variant(
+        image, labels, None, VariantPlan(BASE, None, 0.0, 1.0), np.random.default_rng(0), QUIET
+    )
     assert share == 1.0
     assert np.array_equal(found.array, labels.array)
     assert np.allclose(seen.array, image.array, atol=1e-2)
@@ -88,7 +90,7 @@ def test_without_any_flow_a_variant_is_its_base() -> None:
 def test_ventricles_swell_or_shrink_and_the_brain_hardly(dilation: float, least: float, most: float) -> None:
     image, labels = _phantom()
     plan = VariantPlan(BASE, None, 0.0, dilation)
-    found = bent(image, labels, None, plan, np.random.default_rng(0), QUIET)[1].array
+    found = warp_variant(image, labels, None, plan, np.random.default_rng(0), QUIET)[1].array
     assert least < (found == Tissue.VM).sum() / (labels.array == Tissue.VM).sum() < most
     assert (found > 0).sum() == pytest.approx((labels.array > 0).sum(), rel=0.1)
 
@@ -130,7 +132,7 @@ def test_a_killed_call_leaves_a_table_of_what_is_there(
     def killed(line: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(variants_command, "say", killed)
+    monkeypatch.setattr(variants_command, "report", killed)
     with pytest.raises(KeyboardInterrupt):
         variants(balls, tmp_path / "out", count=2, seed=1, config=quick)
     (row,) = (tmp_path / "out" / "participants.tsv").read_text().splitlines()[1:]

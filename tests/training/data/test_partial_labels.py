@@ -13,12 +13,13 @@ from feta.errors import FetaError
 from inference.networks.device import choose
 from inference.networks.residual_unet import ResidualUNet
 from tests.support.tiny_subjects import write_balls
-from training.commands.common import VALIDATION, prepare
+from training.commands.common import VALIDATION
+from training.commands.fit.subjects import training_subjects
 from training.data.partial_labels import COMPLETE, marginal, read_label_set
 from training.data.split import Subjects, read_subjects
 from training.engine.architectures import ArchitectureSettings
 from training.engine.losses import dice_and_cross_entropy, segmentation_loss
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import SpatialSettings, SynthesisSettings
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask
 
 #: As many as a data set can tell apart: all, brain only, GM with WM, no cerebellum, ventricles among others.
@@ -140,8 +141,9 @@ def test_masks_and_full_labels_share_a_batch(subjects: Subjects) -> None:
 
 def test_nothing_is_cut_off_from_merged_labels(subjects: Subjects) -> None:
     """Where external CSF is made to lack, no group that happens to have its number may go."""
-    crowded = replace(SMALL, synthesis=replace(SMALL.synthesis, crowded=1.0, crowded_mm=(0.0, 0.0)))
-    tasks = [SegmentationTask(subjects, settings, choose("cpu")) for settings in (SMALL, crowded)]
+    thin = SpatialSettings(thin_csf=1.0, thin_csf_mm=(0.0, 0.0))
+    without = replace(SMALL, synthesis=replace(SMALL.synthesis, spatial=thin))
+    tasks = [SegmentationTask(subjects, settings, choose("cpu")) for settings in (SMALL, without)]
     for seed in range(5):
         samples = [task._sample(subjects.more[0], seed) for task in tasks]
         assert samples[0].labels.any()
@@ -168,7 +170,7 @@ def test_held_out_masks_are_said_to_give_no_figures(tmp_path: Path, capsys: pyte
         path.rename(path.with_name(path.name.replace("sub-m", VALIDATION[0])))
     write_balls(folder, ("sub-a",), side=24, spacing=4.0)
     _described(folder, {0: [0], **{label: [label] for label in (1, 2, 3, 4, 5)}, 9: [6, 7], 6: [6, 7], 7: [6, 7]})
-    subjects = prepare(folder, 1, everything=False, partial_labels=True)
+    subjects = training_subjects(folder, 1, everything=False, partial_labels=True)
     assert [s.name for s in subjects.validation] == [VALIDATION[0]]
     assert "the log will hold no figures but the loss" in capsys.readouterr().err
     assert SegmentationTask(subjects, SMALL, choose("cpu")).validate(ResidualUNet(SMALL.network)) == {}

@@ -19,11 +19,11 @@ from training.data.subject import pairs, read_subject
 from training.engine.log import read_rows
 from training.imaging.random_source import RandomSource
 from training.synthesis.intensity import brain
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import IntensitySettings
 
 TINY = {
     "network": {"widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
-    "synthesis": {"size": 16, "spacing": 6.0, "real": 0.5},
+    "synthesis": {"size": 16, "spacing": 6.0, "intensity": {"real": 0.5}},
     "loop": {"steps": 2, "validate_every": 2},
 }
 
@@ -38,7 +38,7 @@ def _run(*arguments: object) -> str:
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two phantoms at two sites, their label maps beside them under the names that the challenge uses."""
     root = tmp_path_factory.mktemp("challenge")
-    _run("simulate", root / "made", "--phantom", "--size", "small", "--sites", 2, "--cases", 1, "--jobs", 1)
+    _run("data", "simulate", root / "made", "--phantom", "--size", "small", "--sites", 2, "--cases", 1, "--jobs", 1)
     shutil.copytree(root / "made" / "input", root / "data")
     for labels in (root / "made" / "truth").glob("sub-*/anat/*_dseg.nii.gz"):
         name = labels.name.replace("_T2w_dseg", "_dseg")
@@ -51,9 +51,25 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
     for kind, outputs in (("locator", 12), ("segmentation", 8)):
         (cohort / f"{kind}.yaml").write_text(yaml.safe_dump(TINY | {"network": TINY["network"] | {"outputs": outputs}}))
     common = ["--threads", 1]
-    _run("locator", cohort / "data", cohort / "locator", "--config", cohort / "locator.yaml", "--everything", *common)
+    _run(
+        "fit",
+        "locator",
+        cohort / "data",
+        cohort / "locator",
+        "--config",
+        cohort / "locator.yaml",
+        "--everything",
+        *common,
+    )
     for fold in (0, 1):
-        call = ["segmentation", cohort / "data", cohort / f"fold{fold}", "--config", cohort / "segmentation.yaml"]
+        call = [
+            "fit",
+            "segmentation",
+            cohort / "data",
+            cohort / f"fold{fold}",
+            "--config",
+            cohort / "segmentation.yaml",
+        ]
         _run(*call, "--fold", fold, "--folds", 2, "--device", "cpu", *common)
         assert (cohort / f"fold{fold}" / "curves.png").exists()
         assert {"dice", "hd95", "ed"} < set(read_rows(cohort / f"fold{fold}" / "log.csv")[-1])
@@ -61,11 +77,14 @@ def test_folds_are_trained_exported_and_run_as_an_ensemble(cohort: Path) -> None
     call += ["--segmentation-run", cohort / "fold0", "--segmentation-run", cohort / "fold1"]
     _run(*call)
     from inference.networks.device import choose
-    from inference.segmentation.segmenter import Segmenter
+    from inference.networks.weights import read_model
+    from inference.segmentation.predictor import UprightPredictor
+    from inference.segmentation.segmenter import load_segmenter
 
     (image, _), *_ = pairs(cohort / "data").values()
-    segmenter = Segmenter(cohort / "weights", choose("cpu"))
-    assert len(segmenter.networks) == 2
+    segmenter = load_segmenter(read_model(cohort / "weights"), choose("cpu"))
+    assert isinstance(segmenter.predict, UprightPredictor)
+    assert len(segmenter.predict.networks) == 2
     volume = read_volume(image)
     assert segmenter(volume).labels.array.shape == volume.array.shape
 
@@ -83,7 +102,7 @@ def test_a_real_contrast_is_the_image_itself(tmp_path: Path) -> None:
     z, y, x = subject.tissues.shape[1:]
     maps = sample(subject.tissues.float(), coordinates(np.eye(4), (x, y, z), slice(None)))
     fractions = torch.cat((1 - maps[:7].sum(0, keepdim=True), maps[:7]))
-    made = brain(RandomSource(0), SynthesisSettings(real=1.0), subject, fractions, maps[:7].argmax(0), maps[7])
+    made = brain(RandomSource(0), IntensitySettings(real=1.0), subject, fractions, maps[:7].argmax(0), maps[7])
     inside = labels > 0
     expected = np.where(inside, (noisy - noisy[inside].mean()) / noisy[inside].std(), 0)
     at = tuple(slice(n.min() - 1, n.max() + 2) for n in inside.nonzero())

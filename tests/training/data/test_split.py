@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from feta.errors import FetaError
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
-from training.commands import common as commands
-from training.commands.common import VALIDATION, prepare
+from training.commands.common import VALIDATION
+from training.commands.fit import subjects as commands
+from training.commands.fit.subjects import training_subjects
 from training.data.split import Subjects, read_subjects
 
 HEADER = "participant_id\tPathology\tBase\tPartner"
@@ -79,9 +80,9 @@ def test_a_folder_that_tells_of_no_base_is_learned(tmp_path: Path, atlases: Path
 
 
 def test_the_user_is_told_how_many_were_left_out(atlases: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(atlases, 1, everything=False, also=[made], only="sub-a*", fold=(4, 5))
+    training_subjects(atlases, 1, everything=False, also=[made], only="sub-a*", fold=(4, 5))
     assert "trained on: 3, such as sub-var2 of sub-b1\n" in capsys.readouterr().err
-    prepare(atlases, 1, everything=False, also=[made], fold=(4, 5))
+    training_subjects(atlases, 1, everything=False, also=[made], fold=(4, 5))
     assert "trained on: 1, such as sub-var4 of sub-b2; --everything" in capsys.readouterr().err
 
 
@@ -92,12 +93,12 @@ def test_the_user_is_told_of_siblings_that_are_held_out(
     assert subjects.known() == ["sub-var2"]
     assert read_subjects(made, ("sub-ind1",)).known() == []
     monkeypatch.setattr(commands, "VALIDATION", ("sub-var2",))
-    prepare(made, 1, everything=False)
-    assert "1 of those held out, such as sub-var2, share origins" in capsys.readouterr().err
+    training_subjects(made, 1, everything=False)
+    assert "1 of those held out, such as sub-var2, share source subjects" in capsys.readouterr().err
 
 
 def test_the_user_is_told_that_nobody_is_held_out(atlases: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(atlases, 1, everything=False)
+    training_subjects(atlases, 1, everything=False)
     (line,) = capsys.readouterr().err.splitlines()
     assert "no subject is held out" in line
     assert "--fold 0" in line
@@ -108,30 +109,30 @@ def test_only_the_first_of_several_processes_tells(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    prepare(atlases, 1, everything=False)
+    training_subjects(atlases, 1, everything=False)
     assert capsys.readouterr().err == ""
 
 
 def test_who_asks_for_it_is_not_told(atlases: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(atlases, 1, everything=True)
-    prepare(atlases, 1, everything=False, fold=(0, 5))
+    training_subjects(atlases, 1, everything=True)
+    training_subjects(atlases, 1, everything=False, fold=(0, 5))
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("options", [["--only", "sub-z*"], ["--only", "sub-a1", "--fold", "0"]])
 def test_nobody_to_train_on_is_one_clear_line(atlases: Path, tmp_path: Path, options: list[str]) -> None:
-    result = CliRunner().invoke(app, ["segmentation", str(atlases), str(tmp_path / "run"), *options])
+    result = CliRunner().invoke(app, ["fit", "segmentation", str(atlases), str(tmp_path / "run"), *options])
     assert isinstance(result.exception, FetaError)
     assert f"{atlases}: holds no subject to train on whose name fits --only '{options[1]}'" in str(result.exception)
 
 
 def test_atlases_that_are_all_held_out_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(FetaError, match="all are held out"):
-        prepare(write_balls(tmp_path, VALIDATION[:1], 16, 6.0), 1, everything=False)
+        training_subjects(write_balls(tmp_path, VALIDATION[:1], 16, 6.0), 1, everything=False)
 
 
 def test_folds_without_a_fold_are_one_clear_line(atlases: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["segmentation", str(atlases), str(tmp_path / "run"), "--folds", "3"])
+    result = CliRunner().invoke(app, ["fit", "segmentation", str(atlases), str(tmp_path / "run"), "--folds", "3"])
     assert isinstance(result.exception, FetaError)
     assert "not which to validate on" in str(result.exception)
 
@@ -140,6 +141,6 @@ def test_there_may_be_another_number_of_folds(atlases: Path, tmp_path: Path) -> 
     network = {"widths": [2, 2], "blocks": [1, 1], "heads": 1}
     settings = {"network": network, "synthesis": {"size": 8, "spacing": 12.0}, "loop": {"steps": 1}}
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(settings))
-    call = ["segmentation", str(atlases), str(tmp_path / "run"), "--config", str(tmp_path / "s.yaml")]
+    call = ["fit", "segmentation", str(atlases), str(tmp_path / "run"), "--config", str(tmp_path / "s.yaml")]
     result = CliRunner().invoke(app, [*call, "--fold", "2", "--folds", "3", "--threads", "1"], catch_exceptions=False)
     assert result.exit_code == 0

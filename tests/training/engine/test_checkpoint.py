@@ -21,13 +21,13 @@ from feta.settings import read_settings, settings_from
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
 from training.commands.common import CONFIGS, VALIDATION
-from training.data.leakage import FREE, check_same, known_to, learned_from, made_of
+from training.data.leakage import FREE, check_same, learned_from, lineage_of, subjects_seen
 from training.engine.checkpoint import read_checkpoint
 from training.engine.log import append_row, drop_after, read_rows
 from training.engine.loop import train
 from training.engine.optimisers import LoopSettings
 from training.synthesis.settings import SynthesisSettings
-from training.tasks.brain_extraction import ExtractionSettings
+from training.tasks.brain_extraction import BrainExtractionSettings
 from training.tasks.locator import LocatorSettings
 from training.tasks.segmentation import SegmentationSettings
 
@@ -51,7 +51,7 @@ class Still:
 def _train(folder: Path, steps: int = 2, lines: list[str] | None = None, **subjects: list[str]) -> None:
     settings = LoopSettings(steps=steps, validate_every=1, checkpoint_minutes=0.0)
     say = [] if lines is None else lines
-    what = made_of(SegmentationSettings(loop=settings), **subjects)
+    what = lineage_of(SegmentationSettings(loop=settings), **subjects)
     train(nn.Linear(1, 1), Still(), settings, folder, say.append, what)
 
 
@@ -67,7 +67,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _call(root: Path, *more: str) -> str:
     """What the command complains of."""
-    call = ["segmentation", str(root / "data"), str(root / "run"), "--config", str(root / "s.yaml"), "--device", "cpu"]
+    call = [
+        "fit",
+        "segmentation",
+        str(root / "data"),
+        str(root / "run"),
+        "--config",
+        str(root / "s.yaml"),
+        "--device",
+        "cpu",
+    ]
     result = CliRunner().invoke(app, [*call, "--threads", "1", *more])
     return "" if result.exception is None else str(result.exception)
 
@@ -82,11 +91,11 @@ def test_settings_come_back_from_a_checkpoint(run: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(SegmentationSettings, "segmentation"), (LocatorSettings, "locator"), (ExtractionSettings, "extraction")],
+    [(SegmentationSettings, "segmentation"), (LocatorSettings, "locator"), (BrainExtractionSettings, "extraction")],
 )
 def test_all_shipped_settings_can_be_written_down(kind: type, name: str) -> None:
     settings = read_settings(kind, CONFIGS / f"{name}.yaml")
-    assert settings_from(kind, made_of(settings)["settings"], Path("x")) == settings
+    assert settings_from(kind, lineage_of(settings)["settings"], Path("x")) == settings
 
 
 @pytest.mark.parametrize("more", [("--everything",), ("--only", "sub-a"), ("--fold", "0", "--folds", "2")])
@@ -109,11 +118,17 @@ def test_another_network_is_refused(run: Path) -> None:
     assert "was begun with network.widths [2, 2] instead of [4, 4]" in _call(run, "--over", str(run / "wide.yaml"))
 
 
-@given(st.sampled_from(["size", "spacing", "turn", "noise", "real"]), st.sampled_from([False, True]))
+@given(
+    st.sampled_from(["size", "spacing", "spatial.rotation", "scan.noise", "intensity.real"]),
+    st.sampled_from([False, True]),
+)
 def test_any_difference_of_the_synthesis_is_named(name: str, swapped: bool) -> None:
-    one = made_of(SegmentationSettings())
-    changed = replace(SynthesisSettings(), **{name: 7})
-    other = made_of(SegmentationSettings(synthesis=changed))
+    one = lineage_of(SegmentationSettings())
+    changed = SynthesisSettings()
+    section, _, inner = name.rpartition(".")
+    value = replace(getattr(changed, section), **{inner: 7}) if section else 7
+    changed = replace(changed, **{section or name: value})
+    other = lineage_of(SegmentationSettings(synthesis=changed))
     begun, now = (other, one) if swapped else (one, other)
     with pytest.raises(FetaError, match=f"synthesis.{name} "):
         check_same(Path("x"), {"made_of": begun}, now)
@@ -122,14 +137,14 @@ def test_any_difference_of_the_synthesis_is_named(name: str, swapped: bool) -> N
 @given(st.sampled_from(FREE))
 def test_how_long_a_run_lasts_may_change(name: str) -> None:
     loop = replace(LoopSettings(), **{name.removeprefix("loop."): 7})
-    check_same(Path("x"), {"made_of": made_of(SegmentationSettings())}, made_of(SegmentationSettings(loop=loop)))
+    check_same(Path("x"), {"made_of": lineage_of(SegmentationSettings())}, lineage_of(SegmentationSettings(loop=loop)))
 
 
 def test_a_run_that_goes_on_says_where(tmp_path: Path) -> None:
     _train(tmp_path)
     lines: list[str] = []
     _train(tmp_path, 4, lines)
-    assert lines[0].startswith("goes on at step 2")
+    assert lines[0].startswith("resumed at step 2")
 
 
 def test_a_run_that_diverges_stops_and_keeps_its_last_checkpoint(tmp_path: Path) -> None:
@@ -158,6 +173,13 @@ def test_weights_stay_numbers_where_a_gradient_is_none(tmp_path: Path) -> None:
     assert all(weights.isfinite().all() for weights in (*state["network"].values(), *state["average"].values()))
 
 
+def test_a_checkpoint_keeps_the_names_that_old_runs_have(run: Path) -> None:
+    """Whatever the code calls them: runs of the first release are resumed and exported by these keys."""
+    state = torch.load(run / "run" / "checkpoint.pt", weights_only=True)
+    assert state.keys() == {"network", "average", "optimiser", "step", "seconds", "made_of", "before"}
+    assert state["made_of"].keys() == {"settings", "training", "more", "origins", "validation", "held_out"}
+
+
 def test_a_run_begun_anew_in_its_folder_logs_no_step_twice(tmp_path: Path) -> None:
     _train(tmp_path, 3)
     (tmp_path / "checkpoint.pt").unlink()
@@ -166,11 +188,21 @@ def test_a_run_begun_anew_in_its_folder_logs_no_step_twice(tmp_path: Path) -> No
 
 
 def test_weights_that_know_a_held_out_subject_are_no_start(run: Path, tmp_path: Path) -> None:
-    call = ["segmentation", str(run / "data"), "--config", str(run / "s.yaml"), "--threads", "1", "--device", "cpu"]
-    for name, more in (("all", ["--everything"]), ("again", ["--everything", "--from", str(tmp_path / "all")])):
+    call = [
+        "fit",
+        "segmentation",
+        str(run / "data"),
+        "--config",
+        str(run / "s.yaml"),
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+    ]
+    for name, more in (("all", ["--everything"]), ("again", ["--everything", "--pretrained", str(tmp_path / "all")])):
         assert CliRunner().invoke(app, [*call, str(tmp_path / name), *more]).exit_code == 0
     for known in ("all", "again"):
-        result = CliRunner().invoke(app, [*call, str(tmp_path / "new"), "--from", str(tmp_path / known)])
+        result = CliRunner().invoke(app, [*call, str(tmp_path / "new"), "--pretrained", str(tmp_path / known)])
         assert f"learned from {VALIDATION[0]}, which this run holds out" in str(result.exception)
 
 
@@ -191,30 +223,30 @@ def test_what_is_known_passes_on_from_run_to_run(tmp_path: Path) -> None:
     for number, name in enumerate(("sub-b", "sub-c"), start=1):
         for steps in (1, 2):
             settings = LoopSettings(steps=steps)
-            what = made_of(SegmentationSettings(loop=settings), training=[name])
+            what = lineage_of(SegmentationSettings(loop=settings), training=[name])
             start = tmp_path / str(number - 1)
             train(nn.Linear(1, 1), Still(), settings, tmp_path / str(number), lambda line: None, what, start)
-    assert known_to(read_checkpoint(tmp_path / "2" / "checkpoint.pt")) == ["sub-a", "sub-b", "sub-c"]
-    what = made_of(SegmentationSettings(loop=settings), training=["sub-b"], validation=["sub-a"])
+    assert subjects_seen(read_checkpoint(tmp_path / "2" / "checkpoint.pt")) == ["sub-a", "sub-b", "sub-c"]
+    what = lineage_of(SegmentationSettings(loop=settings), training=["sub-b"], validation=["sub-a"])
     with pytest.raises(FetaError, match="learned from sub-a, which this run holds out"):
         train(nn.Linear(1, 1), Still(), settings, tmp_path / "new", lambda line: None, what, tmp_path / "2")
 
 
 @given(st.sampled_from(["training", "more", "origins", "heads", "head_origins", "network", "defined", "measured"]))
 def test_all_that_is_learned_from_is_known(use: str) -> None:
-    assert learned_from(made_of(SegmentationSettings(), **{use: ["sub-a"]})) == ["sub-a"]
+    assert learned_from(lineage_of(SegmentationSettings(), **{use: ["sub-a"]})) == ["sub-a"]
 
 
 @given(st.sampled_from(["validation", "held_out", "answers"]))
 def test_what_is_not_learned_from_is_not_known(use: str) -> None:
-    assert learned_from(made_of(SegmentationSettings(), **{use: ["sub-a"]})) == []
+    assert learned_from(lineage_of(SegmentationSettings(), **{use: ["sub-a"]})) == []
 
 
 def test_what_weights_know_beyond_a_run_is_said(tmp_path: Path) -> None:
     _train(tmp_path / "one", training=["sub-a", "sub-b"])
     lines: list[str] = []
     settings = LoopSettings(steps=2)
-    what = made_of(SegmentationSettings(loop=settings), training=["sub-a"])
+    what = lineage_of(SegmentationSettings(loop=settings), training=["sub-a"])
     train(nn.Linear(1, 1), Still(), settings, tmp_path / "two", lines.append, what, tmp_path / "one")
     assert "learned from 1 subjects that this run does not train on, such as sub-b" in lines[0]
 
@@ -272,7 +304,7 @@ def test_a_log_that_was_damaged_is_one_clear_line(tmp_path: Path, text: str) -> 
     if text == "\0":
         (tmp_path / "log.csv").unlink()
         (tmp_path / "log.csv").mkdir()
-    with pytest.raises(FetaError, match=r"log\.csv: .*put it aside: the run goes on with a new one"):
+    with pytest.raises(FetaError, match=r"log\.csv: .*put it aside: the run continues with a new one"):
         _train(tmp_path, 2)
     assert read_checkpoint(tmp_path / "checkpoint.pt")["step"] == 1
 
@@ -364,13 +396,13 @@ def test_what_is_no_checkpoint_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_starting_from_no_checkpoint_of_ours_is_one_clear_line(run: Path, tmp_path: Path) -> None:
     torch.save({"weights": {}}, tmp_path / "checkpoint.pt")
-    call = ["segmentation", str(run / "data"), str(tmp_path / "new"), "--config", str(run / "s.yaml")]
-    result = CliRunner().invoke(app, [*call, "--threads", "1", "--device", "cpu", "--from", str(tmp_path)])
+    call = ["fit", "segmentation", str(run / "data"), str(tmp_path / "new"), "--config", str(run / "s.yaml")]
+    result = CliRunner().invoke(app, [*call, "--threads", "1", "--device", "cpu", "--pretrained", str(tmp_path)])
     assert "was not left by this version" in str(result.exception)
 
 
 def test_a_run_that_goes_on_needs_no_run_to_start_from(run: Path, tmp_path: Path) -> None:
-    assert _call(run, "--from", str(tmp_path / "gone")) == ""
+    assert _call(run, "--pretrained", str(tmp_path / "gone")) == ""
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "validate_every", "minutes"])

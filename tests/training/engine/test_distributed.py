@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 def _call(root: Path, run: str, *options: str) -> list[str]:
-    call = [sys.executable, "-c", FLOAT32, "segmentation", str(root / "data"), str(root / run)]
+    call = [sys.executable, "-c", FLOAT32, "fit", "segmentation", str(root / "data"), str(root / run)]
     return [*call, "--config", str(root / "s.yaml"), "--threads", "1", "--device", "cpu", "--everything", *options]
 
 
@@ -109,7 +109,7 @@ def test_what_the_first_process_refuses_is_said_once(runs: Path) -> None:
     held = _call(runs, "two", "--steps", "9")
     with locked(runs / "two" / "run.lock"):
         said = [_together(held, status=2)]
-    said.append(_together(_call(runs, "new", "--from", str(runs / "none")), status=2))
+    said.append(_together(_call(runs, "new", "--pretrained", str(runs / "none")), status=2))
     said.append(_together(_call(runs, "two", "--only", "sub-a"), status=2))
     for words, (first, second) in zip(("at work there", "does not exist", "was begun with"), said, strict=True):
         assert words in first

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.anatomy.velocity_field import determinants
-from training.imaging.elastic import LEAST_VOLUME, corner_volumes, lattice, on_grid, unfolded
+from training.imaging.elastic import LEAST_VOLUME, corner_volumes, on_grid, random_displacement, unfolded
 from training.imaging.random_source import RandomSource
 
 
 @given(seed=st.integers(0, 2**31), knots=st.integers(2, 8), size=st.floats(0, 6))
 @settings(max_examples=25, deadline=None)
 def test_no_corner_of_a_drawn_lattice_folds(seed: int, knots: int, size: float) -> None:
-    assert corner_volumes(lattice(RandomSource(seed), knots, 10.0, size), 10.0).min() >= LEAST_VOLUME
+    assert corner_volumes(random_displacement(RandomSource(seed), knots, 10.0, size), 10.0).min() >= LEAST_VOLUME
 
 
 @given(seed=st.integers(0, 2**31))
@@ -20,7 +20,7 @@ def test_no_corner_of_a_drawn_lattice_folds(seed: int, knots: int, size: float) 
 def test_nor_does_any_place_between_the_knots(seed: int) -> None:
     """On a fine grid, by finite differences."""
     knots, fine = 5, 33
-    field = lattice(RandomSource(seed), knots, 12.0, 3.0)
+    field = random_displacement(RandomSource(seed), knots, 12.0, 3.0)
     step = 12.0 * (knots - 1) / (fine - 1)
     at = torch.stack(torch.meshgrid(*[torch.arange(fine) * step] * 3, indexing="ij")[::-1], -1)
     positions = (at + on_grid(field, (fine,) * 3)).double().numpy()
@@ -41,5 +41,7 @@ def test_a_small_displacement_is_left_as_it_is() -> None:
 
 
 def test_the_displacement_has_the_size_asked_for() -> None:
-    sizes = [float(on_grid(lattice(RandomSource(seed), 8, 20.0, 1.0), (40,) * 3).std()) for seed in range(6)]
+    sizes = [
+        float(on_grid(random_displacement(RandomSource(seed), 8, 20.0, 1.0), (40,) * 3).std()) for seed in range(6)
+    ]
     assert np.mean(sizes) == pytest.approx(1.0, rel=0.15)

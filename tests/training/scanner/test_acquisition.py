@@ -22,7 +22,7 @@ from training.scanner.acquisition import (
 )
 from training.scanner.cohort_settings import read_cohort_settings
 from training.scanner.reconstruction import FusionSettings, fuse
-from training.scanner.slice_kernels import carried, cut, diffuse, spread
+from training.scanner.slice_kernels import cut, diffuse, resampled, spread
 
 PERFECT = Degradation(3, 1e-6, 1e-6, 1e-6, 1e-6, 1e-6, 1e-9, 1e-6)
 FUSION = FusionSettings(spacing=1.5, iterations=6, smoothing=0.0, robust=False)
@@ -51,7 +51,7 @@ def misfit(stacks: list[Stack], fusion: FusionSettings) -> float:
     count = 27
     fused = fuse(stacks, lattice(count, 1.5), (count, count, count), fusion)
     to_object = lattice(60, 1.0) @ np.linalg.inv(lattice(count, 1.5))
-    truth = carried(scanned_head().image, to_object[:3], count, count, count)
+    truth = resampled(scanned_head().image, to_object[:3], count, count, count)
     middle = (slice(5, -5),) * 3
     return float((fused - truth)[middle].std() / truth[middle].std())
 

@@ -7,7 +7,6 @@ from torch import Tensor
 from training.imaging.filters import blur
 from training.imaging.random_source import RandomSource
 from training.synthesis.artefacts import (
-    ArtefactSettings,
     apply_artefacts,
     bands,
     ghosts,
@@ -17,6 +16,7 @@ from training.synthesis.artefacts import (
     slice_motion,
     smoothed,
 )
+from training.synthesis.settings import ArtefactSettings
 
 SEEDS = st.integers(0, 2**31)
 ALWAYS = ArtefactSettings(motion=1.0, ghosts=1.0, stacks=1.0, bands=1.0, ringing=1.0, smoothing=1.0, rician=1.0)

@@ -10,9 +10,8 @@ from tests.support.tiny_subjects import write_balls
 from training.data.split import read_subjects
 from training.data.subject import Subject, pairs, read_subject
 from training.imaging.random_source import RandomSource
-from training.synthesis.artefacts import ArtefactSettings
 from training.synthesis.sample import generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import ArtefactSettings, MaskSettings, SpatialSettings, SynthesisSettings
 
 SMALL = SynthesisSettings(size=32, spacing=3.0)
 
@@ -48,9 +47,8 @@ def test_intensities_are_finite_and_not_negative(subject: Subject, seed: int) ->
 
 
 def test_undeformed_labels_are_the_subjects_own(subject: Subject) -> None:
-    plain = SynthesisSettings(
-        size=32, spacing=2.0, turn=0.0, shift=0.0, zoom=(1.0, 1.0), stretch=0.0, bend=0.0, wrinkle=0.0
-    )
+    still = SpatialSettings(rotation=0.0, shift=0.0, scale=(1.0, 1.0), stretch=0.0, elastic=0.0, fine_displacement=0.0)
+    plain = SynthesisSettings(size=32, spacing=2.0, spatial=still)
     sample = generate_sample(subject, plain, 0)
     radius = torch.sqrt((sample.atlas * torch.tensor([1.2, 1.0, 1.0])).pow(2).sum(-1)) / 2
     clear = (radius - radius.round()).abs() > 0.3  # away from the balls' borders, which lie on whole voxels
@@ -65,9 +63,9 @@ def _dark(image: torch.Tensor) -> float:
 
 
 def test_masked_volumes_are_dark_far_from_the_brain(subject: Subject) -> None:
-    masked = SynthesisSettings(size=32, spacing=3.0, masked=1.0)
+    masked = SynthesisSettings(size=32, spacing=3.0, mask=MaskSettings(masked=1.0))
     zeros = [_dark(generate_sample(subject, masked, seed).image) for seed in range(6)]
-    unmasked = SynthesisSettings(size=32, spacing=3.0, masked=0.0)
+    unmasked = SynthesisSettings(size=32, spacing=3.0, mask=MaskSettings(masked=0.0))
     heads = [_dark(generate_sample(subject, unmasked, seed).image) for seed in range(6)]
     assert np.mean(zeros) > 0.5 > 2 * np.mean(heads)
 
@@ -76,7 +74,8 @@ def test_a_tight_mask_cuts_into_the_brain_and_its_labels_stay(subject: Subject) 
     calm = ArtefactSettings(motion=0.0, ghosts=0.0, stacks=0.0, bands=0.0, ringing=0.0, smoothing=0.0, rician=0.0)
     shares = {}
     for tight in (0.0, 1.0):
-        cut = SynthesisSettings(size=32, spacing=3.0, masked=1.0, tight=tight, tight_mm=6.0, artefacts=calm)
+        masks = MaskSettings(masked=1.0, tight=tight, tight_mm=6.0)
+        cut = SynthesisSettings(size=32, spacing=3.0, mask=masks, artefacts=calm)
         samples = [generate_sample(subject, cut, seed) for seed in range(8)]
         dark = [float((s.image[0][s.labels > 0] == 0).float().mean()) for s in samples]
         assert all((s.labels > 0).any() for s in samples)

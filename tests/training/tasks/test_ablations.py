@@ -34,7 +34,8 @@ def test_each_differs_from_the_base_in_one_thing(path: Path) -> None:
 def test_coarse_runs_differ_in_the_grid_and_the_length_of_the_run() -> None:
     over = [CONFIGS / "coarse.yaml", CONFIGS / "ablations" / "own_images.yaml"]
     settings = read_settings(SegmentationSettings, BASE, over=over)
-    assert (settings.synthesis.size, settings.synthesis.real, settings.loop.minutes) == (64, 1.0, float("inf"))
+    synthesis, loop = settings.synthesis, settings.loop
+    assert (synthesis.size, synthesis.intensity.real, loop.minutes) == (64, 1.0, float("inf"))
 
 
 def test_what_lies_over_wins_key_by_key_and_the_command_line_over_both(tmp_path: Path) -> None:

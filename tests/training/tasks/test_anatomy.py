@@ -21,18 +21,13 @@ from inference.networks.weights import ship
 from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
 from training.anatomy.normalised_frame import GRID, SizeModel, cerebral_box, fit_sizes, norm_scale, to_canonical
 from training.anatomy.template import CALLOSUM, CHANNELS, tissue_of
-from training.commands.anatomy import anatomy
-from training.data.provenance import write_origins
+from training.commands.fit.anatomy import anatomy
+from training.data.provenance import write_source_subjects
 from training.engine.checkpoint import read_checkpoint
 from training.engine.optimisers import LoopSettings
-from training.tasks.anatomy import (
-    AnatomyModel,
-    AnatomyRunSettings,
-    AnatomyTask,
-    read_atlases,
-    train_anatomy,
-    write_reproduction,
-)
+from training.tasks.anatomy import AnatomyModel, AnatomyRunSettings, AnatomyTask, train_anatomy
+from training.tasks.anatomy_reproduction import write_reproduction
+from training.tasks.atlases import read_atlases
 
 TINY = AnatomySettings(latent=2, code=8, widths=(8, 4, 4, 4, 4), bases=(2,), basis_widths=(8,))
 SIZES = SizeModel([[[0.0, 0.05, 3.5], [0.0, 0.05, 3.8], [0.0, 0.05, 3.3]]] * 2)
@@ -181,8 +176,8 @@ def test_a_run_leaves_a_log_a_model_and_a_reproduction(atlases: Path, tmp_path: 
 
 
 def test_what_was_made_of_an_atlas_that_is_left_out_is_not_learned(atlases: Path, tmp_path: Path) -> None:
-    write_origins(atlases / "sub-c" / "anat" / "sub-c_T2w.nii.gz", ["sub-b", "sub-x"])
-    write_origins(atlases / "sub-a" / "anat" / "sub-a_T2w.nii.gz", ["sub-y"])
+    write_source_subjects(atlases / "sub-c" / "anat" / "sub-c_T2w.nii.gz", ["sub-b", "sub-x"])
+    write_source_subjects(atlases / "sub-a" / "anat" / "sub-a_T2w.nii.gz", ["sub-y"])
     run = AnatomyRunSettings(network=TINY, loop=LoopSettings(steps=1))
     model = train_anatomy(atlases, ("sub-b",), run, tmp_path / "run", lambda line: None)
     assert set(model.latents) == {"sub-a"}

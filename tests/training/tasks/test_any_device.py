@@ -20,18 +20,24 @@ from training.data.split import Subjects, read_subjects
 from training.data.subject import Subject
 from training.engine.architectures import ArchitectureSettings, make_network
 from training.engine.losses import LossSettings
-from training.imaging.random_source import RandomSource
-from training.synthesis.artefacts import ArtefactSettings
 from training.synthesis.sample import generate_sample
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.settings import (
+    ArtefactSettings,
+    IntensitySettings,
+    MaskSettings,
+    SpatialSettings,
+    SynthesisSettings,
+)
+from training.tasks.random_streams import Stream, stream
 from training.tasks.segmentation import SegmentationSettings, SegmentationTask, normalised
 
 #: What comes rarely, one at a time, always.
 ALWAYS = [
-    *({name: 1.0} for name in ("any_turn", "masked", "crowded", "real", "regions", "gin", "inverted")),
-    {"masked": 0.0},
-    *({"masked": 1.0, "tight": t, "exact": e, "soft": 1.0} for t, e in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
-    *({"real": 0.0, "contrasts": c} for c in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
+    *({"spatial": SpatialSettings(**{name: 1.0})} for name in ("any_rotation", "thin_csf")),
+    *({"mask": MaskSettings(masked=masked)} for masked in (0.0, 1.0)),
+    *({"intensity": IntensitySettings(**{name: 1.0})} for name in ("real", "regions", "gin", "inverted")),
+    *({"mask": MaskSettings(1.0, tight=t, exact=e, soft=1.0)} for t, e in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
+    *({"intensity": IntensitySettings(contrasts=c)} for c in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0))),
 ]
 ARTEFACTS = ("motion", "ghosts", "stacks", "bands", "ringing", "smoothing", "rician")
 SMALL = SynthesisSettings(size=20, spacing=4.0)
@@ -53,7 +59,7 @@ def _both(subject: Subject, settings: SynthesisSettings, seed: int) -> None:
     assert torch.equal(there.labels, here.labels)
     torch.testing.assert_close(there.image, here.image)
     torch.testing.assert_close(image, normalised(here, seed))
-    assert there.turn == here.turn
+    assert there.rotation == here.rotation
 
 
 @pytest.mark.parametrize("settings", ALWAYS, ids=str)
@@ -105,7 +111,7 @@ def test_a_step_on_merged_labels_is_the_same_anywhere(tmp_path: Path) -> None:
     (merged / INDEX).write_text(yaml.safe_dump(dict(enumerate(groups))))
     subjects = read_subjects(full, (), more=[merged], partial=True)
     seeds = list(range(6))
-    drawn = {subjects.draw(RandomSource(seed ^ 0x5EED), SegmentationSettings().more).name for seed in seeds}
+    drawn = {subjects.draw(stream(seed, Stream.SUBJECT), SegmentationSettings().more).name for seed in seeds}
     assert drawn == {"sub-full", "sub-merged"}
     _same_step(subjects, seeds)
     _same_step(replace(subjects, training=subjects.more), seeds[:2])

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from feta.errors import FetaError
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.networks.weights import read_model, save_network, ship
+from inference.networks.weights import read_model, ship
+from tests.support.networks import write_network
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
-from training.commands.autoencoder import answering
 from training.commands.common import VALIDATION
-from training.data.leakage import made_of
+from training.commands.fit.autoencoder import network_errors
+from training.data.leakage import lineage_of
 from training.data.split import read_subjects
 from training.engine.architectures import ArchitectureSettings, Kind, make_network
 from training.engine.checkpoint import read_checkpoint
@@ -54,10 +55,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "locator":
             with torch.no_grad():
                 network.heads[0].bias[0] += 100  # no brain: the header's pose
-        entries[name] = save_network(network, folder / "weights" / f"{name}.safetensors", spacing, network.settings)
+        entries[name] = write_network(network, folder / "weights" / f"{name}.safetensors", spacing, network.settings)
     ship(folder / "weights", {}, entries | {"segmentation": [entries["segmentation"]]})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    call = ["autoencoder", str(folder / "atlases"), str(folder / "run"), "--network", str(folder / "weights")]
+    call = ["fit", "autoencoder", str(folder / "atlases"), str(folder / "run"), "--network", str(folder / "weights")]
     _invoke([*call, "--config", str(folder / "tiny.yaml"), "--threads", "1"])
     return folder
 
@@ -76,7 +77,7 @@ def _task(root: Path, network: float) -> AutoencoderTask:
         pool=3,
     )
     subjects = read_subjects(root / "atlases", VALIDATION)
-    return AutoencoderTask(subjects, answering(root / "weights").networks, settings)
+    return AutoencoderTask(subjects, network_errors(root / "weights").networks, settings)
 
 
 def test_a_fresh_network_changes_nothing() -> None:
@@ -131,19 +132,19 @@ def test_without_validation_subjects_there_are_no_figures(root: Path) -> None:
 def test_a_run_of_another_network_does_not_answer(root: Path, tmp_path: Path) -> None:
     shutil.copy(root / "run" / "checkpoint.pt", tmp_path)
     with pytest.raises(FetaError, match=r"unknown setting|another network"):
-        answering(tmp_path)
+        network_errors(tmp_path)
 
 
 def test_another_spacing_than_the_networks_is_one_clear_line(root: Path) -> None:
     (root / "other.yaml").write_text(yaml.safe_dump(TINY | {"synthesis": SYNTHESIS | {"spacing": 5.0}}))
-    call = ["autoencoder", str(root / "atlases"), str(root / "no"), "--network", str(root / "weights")]
+    call = ["fit", "autoencoder", str(root / "atlases"), str(root / "no"), "--network", str(root / "weights")]
     result = CliRunner().invoke(app, [*call, "--config", str(root / "other.yaml")])
     assert "make them equal" in str(result.exception)
 
 
 def test_a_folder_without_networks_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(FetaError, match=r"neither model\.yaml nor checkpoint\.pt"):
-        answering(tmp_path)
+        network_errors(tmp_path)
 
 
 @pytest.mark.parametrize("kind", [Kind.UNET, Kind.UNET2D])
@@ -151,9 +152,9 @@ def test_a_run_answers_by_its_averaged_weights(tmp_path: Path, kind: Kind) -> No
     shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1, kind=kind)
     settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(spacing=1.5))
     network = make_network(shape)
-    state = {"average": network.state_dict(), "made_of": made_of(settings), "before": []}
+    state = {"average": network.state_dict(), "made_of": lineage_of(settings), "before": []}
     torch.save(state | {"network": {}, "optimiser": {}, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
-    found = answering(tmp_path)
+    found = network_errors(tmp_path)
     (loaded,) = found.networks
     patch = torch.rand(1, 1, 8, 8, 8)
     assert found.spacing == 1.5
@@ -164,10 +165,10 @@ def test_a_network_that_knows_a_held_out_subject_does_not_answer(root: Path, tmp
     shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
     settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(size=16, spacing=2.0))
     state = {"average": ResidualUNet(shape).state_dict(), "before": ["sub-c"], "network": {}, "optimiser": {}}
-    call = ["autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]
+    call = ["fit", "autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]
     call += ["--network", str(tmp_path), "--threads", "1"]
     for training, refused in (([VALIDATION[0]], True), (["sub-a"], False)):
-        what = made_of(settings, training=training, validation=[])
+        what = lineage_of(settings, training=training, validation=[])
         torch.save(state | {"made_of": what, "step": 1, "seconds": 1.0}, tmp_path / "checkpoint.pt")
         said = str(CliRunner().invoke(app, call).exception)
         assert (f"learned from {VALIDATION[0]}, which this run holds out" in said) is refused
@@ -178,25 +179,25 @@ def test_a_run_does_not_go_on_with_another_network(root: Path, tmp_path: Path) -
     shutil.copytree(root / "weights", tmp_path / "other")
     torch.manual_seed(1)
     network = ResidualUNet(NetworkSettings(outputs=8, widths=(2, 2), blocks=(1, 1), heads=1))
-    entry = save_network(network, tmp_path / "other" / "segmentation.safetensors", 2.0, network.settings)
+    entry = write_network(network, tmp_path / "other" / "segmentation.safetensors", 2.0, network.settings)
     ship(tmp_path / "other", {}, {"segmentation": [entry]})
     shutil.copytree(root / "run", tmp_path / "run")
-    call = ["autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]
+    call = ["fit", "autoencoder", str(root / "atlases"), str(tmp_path / "run"), "--config", str(root / "tiny.yaml")]
     result = CliRunner().invoke(app, [*call, "--network", str(tmp_path / "other"), "--threads", "1"])
     assert "was begun with another --network" in str(result.exception)
     assert "finished" in CliRunner().invoke(app, [*call, "--network", str(root / "weights"), "--threads", "1"]).stderr
 
 
 def test_weights_that_do_not_tell_whom_they_know_are_said_to(root: Path) -> None:
-    call = ["autoencoder", str(root / "atlases"), str(root / "run"), "--config", str(root / "tiny.yaml")]
+    call = ["fit", "autoencoder", str(root / "atlases"), str(root / "run"), "--config", str(root / "tiny.yaml")]
     result = CliRunner().invoke(app, [*call, "--network", str(root / "weights"), "--threads", "1"])
     assert "doesn't say whom its networks learned from" in result.stderr
 
 
 def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) -> None:
-    _invoke(["export-autoencoder", str(root / "weights"), str(root / "run")])
+    _invoke(["export", "autoencoder", str(root / "weights"), str(root / "run")])
     assert read_model(root / "weights").autoencoder is not None
-    call = ["topology-report", str(root / "one"), str(root / "t.csv"), "--weights", str(root / "weights")]
+    call = ["assess", "topology", str(root / "one"), str(root / "t.csv"), "--weights", str(root / "weights")]
     call += ["--subjects", "*"]
     output = _invoke([*call, "--threads", "1"])
     rows = list(csv.DictReader((root / "t.csv").open()))
@@ -208,5 +209,5 @@ def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) 
 
 
 def test_a_missing_validation_subject_is_one_clear_line(root: Path) -> None:
-    call = ["topology-report", str(root / "one"), str(root / "no.csv"), "--weights", str(root / "weights")]
+    call = ["assess", "topology", str(root / "one"), str(root / "no.csv"), "--weights", str(root / "weights")]
     assert "no labelled volume of sub-crl24" in str(CliRunner().invoke(app, call).exception)

@@ -20,10 +20,10 @@ from training.commands.common import VALIDATION
 from training.imaging.random_source import RandomSource
 from training.scanner.case import largest_piece
 from training.scanner.surroundings import SurroundingsSettings
-from training.synthesis.painted_heads import VIEW_MM, Head, read_heads, synthesise_head, viewed
-from training.synthesis.settings import SynthesisSettings
+from training.synthesis.painted_heads import VIEW_MM, PaintedHead, crop_field_of_view, generate_head_sample, read_heads
+from training.synthesis.settings import MaskSettings, SpatialSettings, SynthesisSettings
 
-SYNTHESIS = SynthesisSettings(size=24, spacing=4.0, shift=0.0, masked=0.0)
+SYNTHESIS = SynthesisSettings(24, 4.0, SpatialSettings(shift=0.0), MaskSettings(masked=0.0))
 TINY = {
     "network": {"outputs": 2, "widths": [2, 2, 2], "blocks": [1, 1, 1], "heads": 1},
     "synthesis": {"size": 16, "spacing": 6.0},
@@ -37,22 +37,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def head(folder: Path) -> Head:
+def head(folder: Path) -> PaintedHead:
     return read_heads(folder)[0]
 
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=10, deadline=None)
-def test_a_sample_of_a_head_is_a_function_of_its_seed(head: Head, seed: int) -> None:
-    one, other = (synthesise_head(head, SYNTHESIS, seed) for _ in range(2))
+def test_a_sample_of_a_head_is_a_function_of_its_seed(head: PaintedHead, seed: int) -> None:
+    one, other = (generate_head_sample(head, SYNTHESIS, seed) for _ in range(2))
     assert torch.equal(one.image, other.image)
     assert torch.equal(one.labels, other.labels)
 
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=10, deadline=None)
-def test_labels_lie_where_the_subject_has_them(head: Head, seed: int) -> None:
-    made = synthesise_head(head, SYNTHESIS, seed)
+def test_labels_lie_where_the_subject_has_them(head: PaintedHead, seed: int) -> None:
+    made = generate_head_sample(head, SYNTHESIS, seed)
     # The ball's outer radius is 14 voxels of 4 mm, less along x, and its box ends at 46 mm.
     reach = (made.atlas * torch.tensor([1.2, 1.0, 1.0])).norm(dim=-1)
     assert bool((reach[made.labels > 0] < 60).all())
@@ -61,7 +61,7 @@ def test_labels_lie_where_the_subject_has_them(head: Head, seed: int) -> None:
 
 def test_an_image_that_ends_does_so_beyond_the_least_half_side_alone() -> None:
     image = torch.ones(1, 40, 40, 40)
-    ended = [viewed(RandomSource(seed), image, 6.0) for seed in range(40)]
+    ended = [crop_field_of_view(RandomSource(seed), image, 6.0) for seed in range(40)]
     place = 6.0 * (torch.stack(torch.meshgrid(*[torch.arange(40.0) - 19.5] * 3, indexing="ij"))).norm(dim=0)
     within = place < VIEW_MM[0] - 12 * 3**0.5
     assert all(bool((one[0][within] == 1).all()) for one in ended)
@@ -89,17 +89,17 @@ def test_extraction_is_trained_and_exported_from_the_command_line(folder: Path, 
     config, weights = tmp_path / "extraction.yaml", tmp_path / "weights"
     config.write_text(yaml.safe_dump(TINY))
     run = str(tmp_path / "run")
-    call = ["extraction", str(tmp_path / "atlases"), run, "--config", str(config), "--heads", str(folder)]
+    call = ["fit", "brain-extraction", str(tmp_path / "atlases"), run, "--config", str(config), "--heads", str(folder)]
     assert CliRunner().invoke(app, [*call, "--threads", "1"], catch_exceptions=False).exit_code == 0
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
     assert 0 <= float(rows[-1]["brain_dice"]) <= 1
     weights.mkdir()
-    call = ["export-extraction", str(weights), run]
+    call = ["export", "brain-extraction", str(weights), run]
     assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
     described = yaml.safe_load((weights / "model.yaml").read_text())
     (weights / "model.yaml").write_text(
         yaml.safe_dump(described | {"locator": described["extraction"], "segmentation": [described["extraction"]]})
     )
     model = read_model(weights)
-    assert model.extraction is not None
-    assert load_network(model.extraction).settings.outputs == 2
+    assert model.brain_extraction is not None
+    assert load_network(model.brain_extraction).settings.outputs == 2

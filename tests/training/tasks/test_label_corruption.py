@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch import Tensor
 
+from training.imaging.filters import blur_maps
 from training.imaging.random_source import RandomSource
 from training.tasks import label_corruption as corruption
 from training.tasks.label_corruption import CorruptionSettings, corrupted_labels, corrupted_probabilities
@@ -131,7 +132,7 @@ def test_blur_keeps_sums_and_matches_scipy() -> None:
     expected = torch.stack(
         [torch.from_numpy(ndimage.gaussian_filter(m.numpy(), 1.0, mode="nearest", radius=2)) for m in maps]
     )
-    assert torch.allclose(corruption._blurred(maps, 1.0), expected, atol=1e-5)
+    assert torch.allclose(blur_maps(maps, 1.0, padding="replicate"), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("wrong", [{"network": 1.5}, {"changes": 0}])

@@ -19,9 +19,9 @@ from inference.biometry.line import Line
 from inference.networks.weights import load_network, read_model
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
-from training.commands.landmark_network import _heads
+from training.commands.fit.landmarks import read_landmark_heads
 from training.data.expert_landmarks import read_feta_biometry
-from training.data.provenance import write_origins
+from training.data.provenance import write_source_subjects
 from training.engine.checkpoint import read_checkpoint
 from training.tasks.landmark_network import LandmarkSettings, gaussians, landmark_loss
 from training.tasks.landmark_samples import LandmarkSample, SampleSettings, draw_sample
@@ -143,12 +143,21 @@ def test_the_command_trains_and_exports_a_network_that_loads(tmp_path: Path) -> 
     config, weights = tmp_path / "tiny.yaml", tmp_path / "weights"
     config.write_text(TINY)
     weights.mkdir()
-    run = ["heatmaps", str(atlases), str(tmp_path / "run"), "--measured", str(measured), "--config", str(config)]
-    write_origins(measured / "sub-1" / "anat" / "sub-1_T2w.nii.gz", ["sub-z"])
+    run = [
+        "fit",
+        "landmarks",
+        str(atlases),
+        str(tmp_path / "run"),
+        "--measured",
+        str(measured),
+        "--config",
+        str(config),
+    ]
+    write_source_subjects(measured / "sub-1" / "anat" / "sub-1_T2w.nii.gz", ["sub-z"])
     assert CliRunner().invoke(app, [*run, "--threads", "1"], catch_exceptions=False).exit_code == 0
     made_of = read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]
     assert (made_of["measured"], made_of["origins"]) == (["sub-1"], ["sub-z"])
-    export = ["export-heatmaps", str(weights), str(tmp_path / "run")]
+    export = ["export", "landmarks", str(weights), str(tmp_path / "run")]
     assert CliRunner().invoke(app, export, catch_exceptions=False).exit_code == 0
     text = (weights / "model.yaml").read_text()
     shipped = (Path(__file__).parents[3] / "weights" / "model.yaml").read_text()
@@ -166,27 +175,27 @@ def test_measured_images_of_held_out_subjects_are_validated_on_whatever_folder_t
     atlases = write_balls(tmp_path / "atlases", ("sub-crl21", "sub-crl24"))
     first = write_measured(tmp_path / "first", ("sub-crl24", "sub-x1"))
     second = write_measured(tmp_path / "second", tuple(f"sub-y{i:02d}" for i in range(13)))
-    write_origins(second / "sub-y03" / "anat" / "sub-y03_T2w.nii.gz", ["sub-crl24"])
-    write_origins(second / "sub-y04" / "anat" / "sub-y04_T2w.nii.gz", ["sub-crl21"])
-    heads = _heads(atlases, [first, second], None, ("sub-crl24",))
+    write_source_subjects(second / "sub-y03" / "anat" / "sub-y03_T2w.nii.gz", ["sub-crl24"])
+    write_source_subjects(second / "sub-y04" / "anat" / "sub-y04_T2w.nii.gz", ["sub-crl21"])
+    heads = read_landmark_heads(atlases, [first, second], None, ("sub-crl24",))
     # Every twelfth subject by name is kept, beside the one that is held out.
     assert set(_names(heads.validation)) == {"sub-crl24", "sub-y09"}
     learned = {*_names(heads.defined), *_names(heads.measured)}
     assert learned.isdisjoint(_names(heads.validation))
     assert "sub-y03" not in learned
     assert {"sub-y04", "sub-x1", "sub-y02"} <= learned
-    assert {name for head in heads.measured for name in head.origins} == {"sub-crl21"}
+    assert {name for head in heads.measured for name in head.source_subjects} == {"sub-crl21"}
 
 
 def test_all_images_of_a_subject_are_on_one_side(tmp_path: Path) -> None:
     names = tuple(f"sub-y{i:02d}" for i in range(12))
     folders = [write_measured(tmp_path / folder, names) for folder in ("one", "two")]
-    heads = _heads(write_balls(tmp_path / "atlases", ("sub-crl21",)), folders, None, ("sub-crl24",))
+    heads = read_landmark_heads(write_balls(tmp_path / "atlases", ("sub-crl21",)), folders, None, ("sub-crl24",))
     assert _names(heads.validation) == ["sub-y11", "sub-y11"]
     assert len(heads.measured) == 22
 
 
 def test_whoever_holds_nobody_out_learns_from_all(tmp_path: Path) -> None:
     measured = write_measured(tmp_path / "one", tuple(f"sub-y{i:02d}" for i in range(12)))
-    heads = _heads(write_balls(tmp_path / "atlases", ("sub-crl24",)), [measured], None, ())
+    heads = read_landmark_heads(write_balls(tmp_path / "atlases", ("sub-crl24",)), [measured], None, ())
     assert (len(heads.defined), len(heads.measured), len(heads.validation)) == (1, 12, 0)

@@ -1,4 +1,4 @@
-"""``feta-train degrade``: a cohort's volumes made blurred, for a rival that must lose."""
+"""``feta-train data degrade``: a cohort's volumes made blurred, for a rival that must lose."""
 
 from __future__ import annotations
 

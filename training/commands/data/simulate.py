@@ -1,4 +1,4 @@
-"""``feta-train simulate``: a cohort whose truth is known."""
+"""``feta-train data simulate``: a cohort whose ground truth is known."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.commands.common import ANATOMY, AnatomyWeights, Jobs, Seed
+
 if TYPE_CHECKING:
     from training.scanner.cohort_writer import Maker
-
-#: Weights of the learned anatomy that the project ships.
-ANATOMY = Path(__file__).parents[2] / "weights" / "anatomy.safetensors"
 
 
 class Size(StrEnum):
@@ -30,16 +29,16 @@ _SMALL_VOXEL = 2.0
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder that gets input and truth; finished cases in it are kept.")],
     phantom: Annotated[bool, typer.Option("--phantom", help="Anatomy from closed formulas, not learned.")] = False,
-    anatomy: Annotated[Path, typer.Option(help="Weights of the learned anatomy.")] = ANATOMY,
+    anatomy: AnatomyWeights = ANATOMY,
     config: Annotated[Path | None, typer.Option(help="Settings (YAML) of sites and individuals.")] = None,
     sites: Annotated[int, typer.Option(min=1, help="Hospitals, each with its own scanner.")] = 3,
     cases: Annotated[int, typer.Option(min=1, help="Cases a site.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    seed: Seed = 1,
     size: Annotated[
         Size, typer.Option(help="full: each site's own voxels; small: 2 mm, in seconds a case.")
     ] = Size.FULL,
     voxel: Annotated[float | None, typer.Option(min=0.4, max=3.0, help="Voxel size for all sites, mm.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one a core")] = None,
+    jobs: Jobs = None,
 ) -> None:
     """Simulate a cohort: T2w volumes as five hospitals would make them, with their label maps and lengths."""
     # Imported here: `feta-train --help` must answer at once.

@@ -1,4 +1,4 @@
-"""``feta-train picture``: one case a site of a cohort, three planes, with and without its label map."""
+"""``feta-train data picture``: one case a site of a cohort, three planes, with and without its label map."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _INCHES = 2.1
 
 
 def picture(
-    cohort: Annotated[Path, typer.Argument(help="Folder that feta-train simulate wrote.")],
+    cohort: Annotated[Path, typer.Argument(help="Folder that `feta-train data simulate` wrote.")],
     out: Annotated[Path, typer.Argument(help="Picture to write (.png or .jpg).")],
 ) -> None:
-    """RandomSource the first case of every site of a simulated cohort, label map beside it."""
+    """Draw the first case of every site of a simulated cohort, label map beside it."""
     people = read_participants(cohort / "input" / "participants.tsv")
     chosen: dict[str, tuple[Case, Participant]] = {}
     for case in find_cases(cohort / "input").cases:
         person = people[case.subject]
         chosen.setdefault(person.site or "", (case, person))
     if not chosen:
-        raise FetaError(cohort, "holds no case", "make one with feta-train simulate")
+        raise FetaError(cohort, "holds no case", "make one with `feta-train data simulate`")
     write_atomically(out, _draw(cohort, list(chosen.values()), out.suffix.removeprefix(".")))
     typer.echo(str(out))
 

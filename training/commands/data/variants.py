@@ -1,4 +1,4 @@
-"""``feta-train variants``: a labelled folder of brains on the way from healthy to ill and beyond, to train on."""
+"""``feta-train data variants``: a labelled folder of brains on the way from healthy to ill and beyond, to train on."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from feta.bids import subject_in
 from feta.errors import FetaError
-from training.commands.common import CONFIGS, VALIDATION, Atlases, Everything
-from training.engine.log import say
+from training.commands.common import (
+    CONFIGS,
+    VALIDATION,
+    Atlases,
+    Config,
+    Count,
+    Everything,
+    Labelled,
+    Seed,
+    Threads,
+    require_folder,
+)
+from training.engine.log import report
 
 if TYPE_CHECKING:
     from training.anatomy.registration import RegistrationSettings
-    from training.anatomy.variants import Source, VariantPlan, VariantSettings
+    from training.anatomy.variants import SourceBrain, VariantPlan, VariantSettings
     from training.anatomy.velocity_field import Deformation
 
 #: Registrations are kept here in the output folder: each pair of brains is needed several times.
@@ -27,58 +39,58 @@ _FLOWS = ".flows"
 
 def variants(
     atlases: Atlases,
-    out: Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")],
-    count: Annotated[int, typer.Option(min=1, help="Variants.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same variants.")] = 1,
-    config: Annotated[Path, typer.Option(help="Settings (YAML).")] = CONFIGS / "variants.yaml",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    out: Labelled,
+    count: Count = 60,
+    seed: Seed = 1,
+    config: Config = CONFIGS / "variants.yaml",
+    threads: Threads = 1,
     everything: Everything = False,
     only: Annotated[
         str | None, typer.Option(help="Make them of those brains only whose names fit, such as 'sub-crl*'.")
     ] = None,
 ) -> None:
     """Bend labelled brains towards others of near age and the other kind, dilate ventricles, deform at random."""
-    if not atlases.is_dir():
-        raise FetaError(atlases, "is not a folder", "name a labelled BIDS folder of T2w volumes")
+    require_folder(atlases)
     # Imported here: `feta-train --help` must answer at once.
     import torch
 
     from feta.settings import read_settings
     from training.anatomy.variants import VariantSettings, draw_plan
-    from training.data.provenance import read_origins
+    from training.data.leakage import leaks
+    from training.data.provenance import read_source_subjects
     from training.data.subject import pairs
 
     torch.set_num_threads(threads)
     settings = read_settings(VariantSettings, config)
-    files = {name.split("_")[0]: found for name, found in pairs(atlases).items()}
-    (origins,) = read_origins([atlases])
+    files = {subject_in(name): found for name, found in pairs(atlases).items()}
+    (sources,) = read_source_subjects([atlases])
     left_out = () if everything else VALIDATION
-    apart = [name for name in files if not {name, *origins.get(name, ())}.intersection(left_out)]
+    apart = [name for name in files if not leaks(name, sources.get(name, ()), left_out)]
     if not apart:
         raise FetaError(atlases, "holds no brain that is not held out", "make variants of them with --everything")
-    sources = _sources(atlases, apart, only or "*")
+    brains = _sources(atlases, apart, only or "*")
     began, made = time.monotonic(), 0
     for number in range(1, count + 1):
         name = f"sub-var{number:04d}"
         if (out / name / "anat" / f"{name}_T2w_dseg.nii.gz").exists():
             continue
         rng = np.random.default_rng([seed, number])
-        plan = draw_plan(rng, sources, settings)
+        plan = draw_plan(rng, brains, settings)
         parents = {source.name for source in (plan.base, plan.partner) if source}
-        made_of = parents.union(*(origins.get(parent, ()) for parent in parents))
-        told = _write(out, name, plan, rng, files, settings, made_of)
-        _list(out)  # each time: training must know what a variant was made of, though others were never finished
+        lineage = parents.union(*(sources.get(parent, ()) for parent in parents))
+        told = _write(out, name, plan, rng, files, settings, lineage)
+        _list(out)  # each time: training must know a variant's source subjects, though others were never finished
         made += 1
         left = (time.monotonic() - began) / made * (count - number)
-        say(f"[{number}/{count}] {name}: {told}, {left / 60:.0f} min left")
+        report(f"[{number}/{count}] {name}: {told}, {left / 60:.0f} min left")
     _list(out)
     typer.echo(f"Labelled volumes: {out}")
 
 
-def _sources(atlases: Path, names: Sequence[str], only: str) -> list[Source]:
+def _sources(atlases: Path, names: Sequence[str], only: str) -> list[SourceBrain]:
     """The brains that variants may come from, in the order of their names."""
     from feta.participants import read_participants
-    from training.anatomy.variants import Source
+    from training.anatomy.variants import SourceBrain
 
     table = atlases / "participants.tsv"
     known = read_participants(table)
@@ -86,7 +98,9 @@ def _sources(atlases: Path, names: Sequence[str], only: str) -> list[Source]:
     chosen = [p for p in told if fnmatchcase(p.subject, only)]
     if told and not chosen:
         raise FetaError(atlases, f"holds no brain whose name fits --only {only!r}", f"such as {told[0].subject}")
-    sources = [Source(p.subject, p.age, p.pathology) for p in chosen if p.age is not None and p.pathology is not None]
+    sources = [
+        SourceBrain(p.subject, p.age, p.pathology) for p in chosen if p.age is not None and p.pathology is not None
+    ]
     if not sources:
         raise FetaError(table, "gives no labelled brain an age and a pathology", "add both columns")
     return sources
@@ -99,19 +113,19 @@ def _write(
     rng: np.random.Generator,
     files: dict[str, tuple[Path, Path]],
     settings: VariantSettings,
-    made_of: Iterable[str],
+    source_subjects: Iterable[str],
 ) -> str:
     """Write one variant, its label map last: a subject that has one is finished. Returns what it is."""
     from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
-    from training.anatomy.variants import bent
-    from training.data.provenance import write_origins
+    from training.anatomy.variants import warp_variant
+    from training.data.provenance import write_source_subjects
 
     flow = None
     if plan.partner is not None:
         flow = _flow(out / _FLOWS, (plan.base.name, plan.partner.name), files, settings.registration)
     image = read_volume(files[plan.base.name][0])
     labels = read_label_map(files[plan.base.name][1], image.grid)
-    seen, found, share = bent(image, labels, flow, plan, rng, settings)
+    seen, found, share = warp_variant(image, labels, flow, plan, rng, settings)
     folder = out / name / "anat"
     folder.mkdir(parents=True, exist_ok=True)
     write_volume(folder / f"{name}_T2w.nii.gz", Volume(np.round(seen.array), seen.grid))
@@ -123,7 +137,7 @@ def _write(
         "age": plan.base.age,
         "pathology": _kind(plan, share),
     }
-    write_origins(folder / f"{name}_T2w.nii.gz", made_of, **told)
+    write_source_subjects(folder / f"{name}_T2w.nii.gz", source_subjects, **told)
     write_label_map(folder / f"{name}_T2w_dseg.nii.gz", found)
     return f"{told['base']} towards {told['partner']} by {told['way']}, ventricles × {told['dilation']}"
 
@@ -141,8 +155,9 @@ def _flow(
 ) -> Deformation:
     """The flow from the first brain to the second, searched for once: the way back is the flow backwards."""
     from training.anatomy.registration import register
-    from training.anatomy.velocity_field import Deformation, Lattice
+    from training.anatomy.velocity_field import Deformation
     from training.data.subject import read_subject
+    from training.imaging.lattice import Lattice
 
     first, second = sorted(names)
     path = folder / f"{first}_{second}.npz"
@@ -165,5 +180,5 @@ def _list(out: Path) -> None:
     for path in sorted(out.glob("sub-var*/anat/*_T2w.json")):
         told = json.loads(path.read_text())
         cells = [told[key] for key in ("pathology", "age", "base", "partner", "way", "dilation")]
-        rows.append("\t".join([path.name.split("_")[0], *("n/a" if c is None else str(c) for c in cells)]))
+        rows.append("\t".join([subject_in(path.name), *("n/a" if c is None else str(c) for c in cells)]))
     (out / "participants.tsv").write_text("\n".join(rows) + "\n")

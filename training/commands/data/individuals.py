@@ -1,4 +1,4 @@
-"""``feta-train individuals``: brains drawn from the learned anatomy, as labelled volumes to train on beside atlases.
+"""``feta-train data individuals``: brains drawn from the learned anatomy, labelled, to train on beside atlases.
 
 No scanner and no surroundings: the synthesis of a training run draws those anew each time
 (`training/synthesis/sample.py`).
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from feta.errors import FetaError
 from feta.grid import Grid, transformed
-from training.commands.anatomy import HELD_OUT
-from training.engine.log import say
+from training.commands.common import HELD_OUT, AnatomyWeights, Count, Labelled, Pathological, Seed, require_anatomy
+from training.engine.log import report
 
 if TYPE_CHECKING:
     from training.anatomy.model import Anatomy
@@ -30,16 +29,15 @@ _RAS = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def individuals(
-    out: Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")],
-    count: Annotated[int, typer.Option(min=1, help="Brains.")] = 60,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same brains.")] = 1,
-    anatomy: Annotated[Path, typer.Option(help="Weights of the learned anatomy.")] = HELD_OUT,
+    out: Labelled,
+    count: Count = 60,
+    seed: Seed = 1,
+    anatomy: AnatomyWeights = HELD_OUT,
     spacing: Annotated[float, typer.Option(min=0.4, max=3.0, help="Voxel size, mm.")] = 0.8,
-    pathological: Annotated[float, typer.Option(min=0, max=1, help="Share of them.")] = 0.5,
+    pathological: Pathological = 0.5,
 ) -> None:
-    """RandomSource individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
-    if not anatomy.exists():
-        raise FetaError(anatomy, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
+    """Draw individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
+    require_anatomy(anatomy)
     # Imported here: `feta-train --help` must answer at once.
     from training.anatomy.model import Anatomy
     from training.scanner.cohort_writer import OLDEST, YOUNGEST
@@ -56,7 +54,7 @@ def individuals(
         _write(out, number, YOUNGEST + (OLDEST + 1 - YOUNGEST) * share, seed, known, spacing, pathological)
         drawn += 1
         left = (time.monotonic() - began) / drawn * (count - number)
-        say(f"[{number}/{count}] {labels.name}, {left / 60:.0f} min left")
+        report(f"[{number}/{count}] {labels.name}, {left / 60:.0f} min left")
     typer.echo(f"Labelled volumes: {out}")
 
 
@@ -72,7 +70,7 @@ def _write(
     from inference.biometry.line import Line, landmark_image
     from inference.geometry.frames import LPS_TO_RAS, coordinates
     from training.anatomy.individual import draw_individual
-    from training.data.provenance import write_origins
+    from training.data.provenance import write_source_subjects
     from training.scanner.case import true_labels
     from training.scanner.cohort_settings import read_cohort_settings
 
@@ -88,12 +86,12 @@ def _write(
     image_path, label_path = _files(out, number)
     image_path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(image_path, Volume(np.round(image), grid))
-    # Their own landmarks, where the challenge keeps the experts': `feta-train heatmaps --measured` reads them there.
+    # Their own landmarks, where the challenge keeps the experts': `fit landmarks --measured` reads them there.
     ends = {m: transformed(LPS_TO_RAS, both).tolist() for m, both in head.landmarks.items()}
     marks = landmark_image({m: Line(tuple(a), tuple(b)) for m, (a, b) in ends.items()}, grid)
     marks_path = out / "derivatives" / "biometry" / f"sub-ind{number:04d}" / "anat" / f"sub-ind{number:04d}_meas.nii.gz"
     marks_path.parent.mkdir(parents=True, exist_ok=True)
     write_label_map(marks_path, Volume(marks, grid))
-    write_origins(image_path, anatomy.known)
+    write_source_subjects(image_path, anatomy.known)
     # Last: a subject with a label map is finished.
     write_label_map(label_path, Volume(labels, grid))

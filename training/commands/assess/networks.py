@@ -1,0 +1,63 @@
+"""``feta-train assess validate``, ``robustness`` and ``topology``: weights on labelled volumes, by the evaluator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.common import CORES, VALIDATION, Atlases, Subjects, Threads, Weights
+
+WEIGHTS = Path("weights")
+Table = Annotated[Path, typer.Argument(help="CSV to write: condition, subject, label, metric, value.")]
+
+
+def validate(
+    atlases: Atlases, output: Table, weights: Weights = WEIGHTS, threads: Threads = CORES, subjects: Subjects = None
+) -> None:
+    """Measure weights on volumes as they are, and on rotated, noisy and biased ones."""
+    import torch
+
+    from training.assessment.validation import CONDITIONS, measure_validation
+
+    torch.set_num_threads(threads)
+    for line in measure_validation(atlases, weights, subjects or VALIDATION, CONDITIONS, output):
+        print(line, flush=True)
+
+
+def robustness(
+    atlases: Atlases,
+    output: Table,
+    weights: Weights = WEIGHTS,
+    threads: Threads = CORES,
+    only: Annotated[
+        list[str] | None, typer.Option(help="One condition, such as 'tight mask'; may be repeated.")
+    ] = None,
+    subjects: Subjects = None,
+) -> None:
+    """Measure weights under rotation, other spacings, noise, bias, motion, without a mask, under a tight one."""
+    import torch
+
+    from training.assessment.validation import measure_robustness
+
+    torch.set_num_threads(threads)
+    for line in measure_robustness(atlases, weights, subjects or VALIDATION, output, only or ()):
+        print(line, flush=True)
+
+
+def topology(
+    atlases: Atlases,
+    output: Annotated[Path, typer.Argument(help="CSV to write: step, subject, label, metric, value.")],
+    weights: Weights = WEIGHTS,
+    threads: Threads = CORES,
+    subjects: Subjects = None,
+) -> None:
+    """Measure what each step towards the right topology gains and costs."""
+    import torch
+
+    from training.assessment.topology_report import measure_topology
+
+    torch.set_num_threads(threads)
+    for line in measure_topology(atlases, weights, subjects or VALIDATION, output):
+        print(line, flush=True)

@@ -1,0 +1,76 @@
+"""``feta-train fit autoencoder``: the network that corrects the segmentation network's probability maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feta.errors import FetaError
+from training.commands.common import (
+    CONFIGS,
+    CORES,
+    Atlases,
+    Config,
+    Everything,
+    Minutes,
+    Run,
+    Steps,
+    Threads,
+    loop_settings,
+)
+from training.commands.fit.subjects import training_subjects
+from training.engine.log import report
+
+if TYPE_CHECKING:
+    from training.tasks.network_errors import NetworkErrors
+
+
+def autoencoder(
+    atlases: Atlases,
+    run: Run,
+    network: Annotated[Path, typer.Option(help="Segmentation networks: a folder of weights, or of a run.")],
+    config: Config = CONFIGS / "autoencoder.yaml",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    threads: Threads = CORES,
+    everything: Everything = False,
+) -> None:
+    """Train the autoencoder that corrects the segmentation network's probability maps."""
+    from feta.settings import read_settings
+    from training.tasks.autoencoder import AutoencoderSettings, train_autoencoder
+
+    settings = read_settings(AutoencoderSettings, config, loop_settings(minutes, steps))
+    errors = network_errors(network)
+    spacing = settings.synthesis.spacing
+    if abs(errors.spacing - spacing) > 1e-6:
+        problem = f"synthesis.spacing is {spacing:g} mm, and {network} works at {errors.spacing:g} mm"
+        raise FetaError(config, problem, "make them equal")
+    if errors.subjects_seen is None and not everything:
+        report(f"{network}: doesn't say whom its networks learned from; name their run folder to have it checked")
+    train_autoencoder(training_subjects(atlases, threads, everything), errors, settings, run, report)
+
+
+def network_errors(folder: Path) -> NetworkErrors:
+    """Segmentation networks whose errors are to be corrected.
+
+    Args:
+        folder: of weights, which don't say whom they learned from, or of a training run (its averaged weights).
+
+    Raises:
+        FetaError: it holds neither, or they do not fit.
+    """
+    from inference.networks.weights import INDEX, load_network, read_model
+    from training.engine.checkpoint import CHECKPOINT
+    from training.engine.export import read_averaged
+    from training.tasks.network_errors import NetworkErrors
+    from training.tasks.segmentation import SegmentationSettings
+
+    if (folder / INDEX).exists():
+        files = read_model(folder).segmentation
+        return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing)
+    if not (folder / CHECKPOINT).exists():
+        raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
+    found = read_averaged(SegmentationSettings, folder)
+    return NetworkErrors(folder, [found.network.eval()], found.settings.synthesis.spacing, found.subjects_seen)

@@ -36,8 +36,8 @@ from training.data.subject import pairs
 from training.phantom.case import PhantomHead
 from training.phantom.phantom import draw_phantom
 from training.scanner.case import DrawHead, HeadModel, scan_case
+from training.scanner.case_plan import CasePlan, plan_cases
 from training.scanner.cohort_settings import CohortSettings, read_cohort_settings
-from training.scanner.cohort_writer import CasePlan, plan_cases
 from training.scanner.sites import draw_sites
 
 ASTRAY_DEGREES = 20.0

@@ -15,8 +15,8 @@ from feta.measurements import Measurement
 from training.phantom.phantom import Phantom, draw_phantom
 from training.phantom.tissues import draw_tissues
 from training.scanner.case import scan_case
+from training.scanner.case_plan import CasePlan, SimulatedCase
 from training.scanner.cohort_settings import COHORT, read_cohort_settings
-from training.scanner.cohort_writer import CasePlan, SimulatedCase
 
 #: The phantom's extent (mm) is found on a lattice of this spacing, this far from its centre.
 _STEP, _FURTHEST = 3.0, 81.0

@@ -22,10 +22,11 @@ from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
 from training.imaging.filters import SD_PER_FWHM
 from training.imaging.lattice import Lattice
-from training.scanner.acquisition import Object, acquire, degradation_at
+from training.scanner.acquisition import Object, acquire
 from training.scanner.appearance import brain_image
+from training.scanner.case_plan import CasePlan, SimulatedCase
 from training.scanner.cohort_settings import COHORT, CohortSettings, read_cohort_settings
-from training.scanner.cohort_writer import CasePlan, SimulatedCase
+from training.scanner.degradation import degradation_at
 from training.scanner.exact_topology import grow_tissues
 from training.scanner.sites import Site, draw_grid, draw_rotation
 from training.scanner.stored_volume import grid_box, store
@@ -38,7 +39,7 @@ _OVERSAMPLED, _FINEST_MM = 0.65, 0.6
 _NEAR, _FAR = 14.0, 34.0
 #: mm around the brain that the slices' masks of a masked site leave.
 _REACH = 6.0
-#: Point spread of single-shot slices in their plane against their pixel (full width at half maximum).
+#: Point spread function of single-shot slices in their plane against their pixel (full width at half maximum).
 _IN_PLANE_SPREAD = 1.1
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from feta.settings import read_settings
 from training.anatomy.plan import IndividualSettings
-from training.scanner.acquisition import DegradationSettings
 from training.scanner.appearance import AppearanceSettings
+from training.scanner.degradation import DegradationSettings
 from training.scanner.sites import Site
 from training.scanner.stored_volume import StoringSettings
 from training.scanner.surroundings import SurroundingsSettings

@@ -1,4 +1,4 @@
-"""What goes wrong between scanner and reconstructed volume: motion, ghosts, slices astray or dark, ringing, noise.
+"""Artefacts between scanner and reconstructed volume: motion, ghosts, misplaced or dark slices, ringing, noise.
 
 Each function takes an image (Z, Y, X) float32 that is not negative and gives one alike; with strength 0 it gives
 the image itself. Shared with no test of robustness: `training/assessment/robustness.py` has code of its own.

@@ -1,8 +1,8 @@
-"""Heads of individuals with everything around them: painted once, and from then on turned, bent and scanned anew.
+"""Heads of individuals with everything around them: painted once, then augmented (deformed, scanned) for each sample.
 
 The synthesis of `training/synthesis/sample.py` paints surroundings by distance from the brain alone. Those painted here
 have a face with eyes, a neck, a spinal canal, a womb (`training/scanner/surroundings.py`): networks that look for the
-brain in an unmasked volume have to have seen such things.
+brain in an unmasked volume have to have learned from such things.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ GAIN = 800.0
 #: A RAS grid, as the atlases': x to the right and y to the front are negative in LPS.
 _RAS = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 #: Shares of the samples whose brain gets another contrast, and whose intensities pass through a random network.
-REPAINTED, BENT = 0.35, 0.3
+REPAINTED, NONLINEAR = 0.35, 0.3
 #: Standard deviations of the brain from its mean down to no signal, about.
 SHIFT = 2.5
 #: Least and greatest half side (mm) of the box beyond which an unmasked volume ends, and how often it does.
@@ -128,7 +128,7 @@ def _read(name: str, image_path: Path, label_path: Path, source_subjects: frozen
 
 
 def generate_head_sample(head: PaintedHead, settings: SynthesisSettings, seed: int) -> Sample:
-    """Make one volume, as `training.synthesis.generate_sample` does; a pure function of its arguments."""
+    """Make one volume, as `training.synthesis.sample.generate_sample` does; a pure function of its arguments."""
     draw = RandomSource(seed)
     atlas, rotation = deformed_frame(draw, settings)
     tissues = sample(head.subject.tissues.float(), apply_affine(head.subject.to_index, atlas))
@@ -137,7 +137,7 @@ def generate_head_sample(head: PaintedHead, settings: SynthesisSettings, seed: i
     image = sample(head.image.float() + SHIFT, apply_affine(head.to_index, atlas), padding=border)[0] - SHIFT
     if draw.bernoulli(REPAINTED):
         image = image * fractions[0] + brain(draw, settings.intensity, head.subject, fractions, labels, tissues[-1])
-    if draw.bernoulli(BENT):
+    if draw.bernoulli(NONLINEAR):
         image = gin(draw, image, labels > 0)
     distance = sample(head.subject.distance, apply_affine(distance_matrix(), atlas), padding="border")[0]
     image = simulate_scan(draw, settings, image, distance, labels)
@@ -145,20 +145,20 @@ def generate_head_sample(head: PaintedHead, settings: SynthesisSettings, seed: i
 
 
 def crop_field_of_view(draw: RandomSource, image: Tensor, spacing: float) -> Tensor:
-    """An image (1, Z, Y, X) that ends, as stored volumes do: beyond a turned box around the middle it is 0.
+    """An image (1, Z, Y, X) that ends, as stored volumes do: beyond a rotated box around the middle it is 0.
 
     Args:
-        draw: of whether it ends, where, and of the box's turn.
+        draw: of whether it ends, where, and of the box's rotation.
         image: positive.
         spacing: mm.
     """
     if not draw.bernoulli(VIEW_ENDS):
         return image
-    turn = draw.rotation(None).double().numpy()
+    rotation = draw.rotation(None).double().numpy()
     half = torch.tensor([draw.uniform(*VIEW_MM) for _ in range(3)])
     middle = [draw.uniform(-12, 12) for _ in range(3)]
     frame = np.eye(4)
-    frame[:3, :3] = turn
+    frame[:3, :3] = rotation
     size = (image.shape[3], image.shape[2], image.shape[1])
     place = coordinates(frame @ box_to_frame(size, spacing, middle), size, slice(None))
     return image * (place.abs() < half).all(-1)

@@ -1,4 +1,4 @@
-"""Global intensity non-linearity: a shallow random convolutional network bends an image's intensities.
+"""Global intensity non-linearity: a shallow random convolutional network changes an image's intensities.
 
 After Ouyang et al., "Causality-inspired single-source domain generalization for medical image segmentation"
 (IEEE TMI 2023): four layers of two channels with weights drawn anew for each image, mixed with the image.

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feta.labels import LABEL_COUNT
-from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
+from training.anatomy.decoder import AnatomyNetwork, AnatomySettings
+from training.anatomy.model import Anatomy
 from training.anatomy.normalised_frame import fit_sizes
 from training.anatomy.template import CHANNELS
 from training.data.leakage import leaks, lineage_of, subjects_seen

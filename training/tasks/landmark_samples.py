@@ -1,6 +1,6 @@
-"""Samples for the landmark network: a head turned a little, in any contrast, with labels as wrong as a network's.
+"""Augmented samples for the landmark network: heads rotated a little, in any contrast, with errors in their labels.
 
-The landmarks are carried along exactly: turns and stretches are linear.
+The landmarks are transformed exactly: rotation and stretch are linear.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from feta.measurements import LANDMARK_LABELS, MEASUREMENTS
 from feta.participants import read_participants
 from feta.volumes import read_label_map, read_volume
 from training.cli import app, main
+from training.scanner.case_plan import plan_cases
 from training.scanner.cohort_settings import read_cohort_settings
-from training.scanner.cohort_writer import landmark_map, plan_cases
+from training.scanner.cohort_writer import landmark_map
 from training.scanner.sites import draw_grid, draw_sites
 
 SITES = read_cohort_settings().sites

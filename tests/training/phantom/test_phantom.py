@@ -16,8 +16,8 @@ from training.phantom.case import PhantomHead, PhantomMaker
 from training.phantom.phantom import draw_phantom
 from training.phantom.tissues import draw_tissues
 from training.scanner.case import draw_pose, true_labels
+from training.scanner.case_plan import CasePlan, SimulatedCase, plan_cases
 from training.scanner.cohort_settings import read_cohort_settings
-from training.scanner.cohort_writer import CasePlan, SimulatedCase, plan_cases
 from training.scanner.exact_topology import grow_tissues
 from training.scanner.sites import draw_grid, draw_rotation, draw_sites
 

@@ -11,16 +11,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from training.imaging.random_fields import rician, smooth_noise, stretched
-from training.scanner.acquisition import (
-    Degradation,
-    DegradationSettings,
-    Object,
-    Stack,
-    acquire,
-    degradation_at,
-    profile,
-)
+from training.scanner.acquisition import Object, Stack, acquire, profile
 from training.scanner.cohort_settings import read_cohort_settings
+from training.scanner.degradation import Degradation, DegradationSettings, degradation_at
 from training.scanner.reconstruction import FusionSettings, fuse
 from training.scanner.slice_kernels import cut, diffuse, resampled, spread
 

@@ -16,8 +16,8 @@ from feta.measurements import MEASUREMENTS, Measurement
 from training.imaging.lattice import Lattice
 from training.scanner.appearance import AppearanceSettings, Contrast, brain_image
 from training.scanner.case import scan_case
+from training.scanner.case_plan import CasePlan, SimulatedCase
 from training.scanner.cohort_settings import read_cohort_settings
-from training.scanner.cohort_writer import CasePlan, SimulatedCase
 from training.scanner.sites import draw_sites
 from training.scanner.surroundings import head_distances, paint_surroundings
 

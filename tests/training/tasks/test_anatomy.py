@@ -18,7 +18,8 @@ from feta.labels import Tissue
 from feta.measurements import Measurement
 from feta.volumes import Volume, write_label_map, write_volume
 from inference.networks.weights import ship
-from training.anatomy.model import Anatomy, AnatomyNetwork, AnatomySettings
+from training.anatomy.decoder import AnatomyNetwork, AnatomySettings
+from training.anatomy.model import Anatomy
 from training.anatomy.normalised_frame import GRID, SizeModel, cerebral_box, fit_sizes, norm_scale, to_canonical
 from training.anatomy.template import CALLOSUM, CHANNELS, tissue_of
 from training.commands.fit.anatomy import anatomy

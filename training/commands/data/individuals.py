@@ -40,7 +40,7 @@ def individuals(
     require_anatomy(anatomy)
     # Imported here: `feta-train --help` must answer at once.
     from training.anatomy.model import Anatomy
-    from training.scanner.cohort_writer import OLDEST, YOUNGEST
+    from training.scanner.case_plan import OLDEST, YOUNGEST
 
     out.mkdir(parents=True, exist_ok=True)
     known = Anatomy.load(anatomy)

@@ -12,7 +12,7 @@ import typer
 from training.commands.common import ANATOMY, AnatomyWeights, Jobs, Seed
 
 if TYPE_CHECKING:
-    from training.scanner.cohort_writer import Maker
+    from training.scanner.case_plan import Maker
 
 
 class Size(StrEnum):
@@ -44,8 +44,9 @@ def simulate(
     # Imported here: `feta-train --help` must answer at once.
     from feta.errors import FetaError
     from feta.volumes import fingerprint
+    from training.scanner.case_plan import plan_cases
     from training.scanner.cohort_settings import COHORT, read_cohort_settings
-    from training.scanner.cohort_writer import plan_cases, write_cohort
+    from training.scanner.cohort_writer import write_cohort
     from training.scanner.sites import draw_sites
 
     file = config or COHORT

@@ -144,7 +144,7 @@ def test_a_factor_that_few_cases_tell_is_left_out_with_a_word() -> None:
     study = study_of(with_cases(made_up_table(1, 40), cases))
     assert QUALITY not in {f.name for f in study.factors}
     assert len(study.cases) == 40
-    assert any("estimate-quality" in line for line in study.warnings)
+    assert any("quality estimate" in line for line in study.warnings)
 
 
 def test_a_case_that_lacks_a_factor_is_left_out_with_a_word() -> None:

@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test coverage lint benchmark clean distclean
+.PHONY: help .venv demo images test coverage lint benchmark clean distclean
 
 help: ## this list
 	@grep -hE '^[.a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,13 @@ lint: .venv/.complete ## style and types
 	$(BIN)/python -m mypy
 	$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m pre_commit validate-config
+
+# BuildKit is asked for, since engines before 23 build without it unless told.
+TORCH_BUILD ?= gpu
+images: ## the images feta-inference, feta-evaluation, feta-training; TORCH_BUILD=cpu: smaller, without CUDA
+	for target in inference evaluation training; do \
+	  DOCKER_BUILDKIT=1 docker build -t feta-$$target --target $$target --build-arg TORCH_BUILD=$(TORCH_BUILD) . || exit 1; \
+	done
 
 benchmark: .venv/.complete ## the evaluator's seconds and memory beside its peers
 	$(BIN)/python -m benchmarks.evaluator

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from feta.bids import (
@@ -16,7 +17,7 @@ from feta.bids import (
     without_twins,
 )
 from feta.errors import FetaError
-from feta.participants import Participant, read_participants, subject_key
+from feta.participants import Participant, likely_meant, read_participants, read_sessions, subject_key
 
 _HERE = PurePosixPath(".")
 
@@ -72,11 +73,15 @@ def find_cases(path: Path, participants: Path | None = None) -> CaseList:
     if not images and not problems:
         remedy = "give a .nii.gz file, a folder of them, or a tree sub-*/anat/*_T2w.nii.gz"
         raise FetaError(path, "holds no volume", remedy)
-    table, about_table = _ages(participants or _default_table(path))
+    table, about_table, unusable = _ages(participants or _default_table(path))
     images, twins = without_twins(images)
     root = path if path.is_dir() else path.parent
+    by_session, unusable_sessions = _session_ages(images)
+    if by_session:
+        table = {**(table or {}), **by_session}
     cases = tuple(case_of(image, root, table) for image in images)
-    return CaseList(cases, (*warnings, *about_table), (*problems, *twins))
+    cases = _say_shared_ages(cases, table or {})
+    return CaseList(cases, (*warnings, *about_table), (*problems, *twins, *unusable, *unusable_sessions))
 
 
 def _single(path: Path) -> Path:
@@ -119,21 +124,65 @@ def _default_table(path: Path) -> Path:
     return next((table for table in tables if table.exists()), tables[0])
 
 
-def _ages(path: Path) -> tuple[dict[str, Participant] | None, tuple[str, ...]]:
-    """The participants, or None and one warning where there is no usable table."""
-    if not path.exists():
-        return None, (f"{path}: there is no such table; gestational ages are unknown",)
+def _ages(path: Path) -> tuple[dict[str, Participant] | None, tuple[str, ...], tuple[FetaError, ...]]:
+    """The participants; or None with a warning where there is no table, or an error where it can't be used."""
+    if not path.exists() and not path.is_symlink():
+        return None, (f"{path}: there is no such table; gestational ages are unknown",), ()
     try:
-        return read_participants(path), ()
+        return read_participants(path), (), ()
     except FetaError as error:
-        return None, (f"{error}; gestational ages are unknown",)
+        return None, (), (FetaError(error.subject, f"{error.problem}; gestational ages are unknown", error.remedy),)
+
+
+def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[FetaError]]:
+    """What the subjects' tables of sessions say, ``sub-001/sub-001_sessions.tsv``, and those that can't be used."""
+    found: dict[str, Participant] = {}
+    problems: list[FetaError] = []
+    for folder in dict.fromkeys(image.parent.parent.parent for image in images if _session(image)):
+        table = folder / f"{folder.name}_sessions.tsv"
+        if not (table.exists() or table.is_symlink()):
+            continue
+        try:
+            found |= read_sessions(table, subject_key(folder.name))
+        except FetaError as error:
+            problems.append(error)
+    return found, problems
+
+
+def _session(image: Path) -> str | None:
+    """The session that a volume's folder or name tells: ``ses-01``."""
+    told = next((part for part in image.parts[-3:-1] if part.startswith("ses-")), None)
+    in_name = re.search(r"_(ses-[A-Za-z0-9]+)", image.name)
+    return told or (in_name[1] if in_name else None)
+
+
+def _say_shared_ages(cases: tuple[Case, ...], table: dict[str, Participant]) -> tuple[Case, ...]:
+    """The same cases; where one row's age serves several sessions of a subject, each says so."""
+    sessions: dict[str, set[str]] = {}
+    for case in cases:
+        session = _session(case.image)
+        if session and case.age is not None and f"{subject_key(case.subject)}/{session}" not in table:
+            sessions.setdefault(case.subject, set()).add(session)
+    return tuple(
+        replace(
+            case,
+            warnings=(
+                *case.warnings,
+                f"{case.subject}: one gestational age ({case.age:g}) for {len(sessions[case.subject])} sessions; a "
+                f"column 'session_id' or {case.subject}_sessions.tsv tells them apart",
+            ),
+        )
+        if case.age is not None and len(sessions.get(case.subject, ())) > 1
+        else case
+        for case in cases
+    )
 
 
 def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Case:
     """The case of a volume below a root, with what the table of participants says of its subject."""
     folder = PurePosixPath(image.parent.relative_to(root).as_posix())
     subject = subject_of(image) if folder == _HERE else folder.parts[0]
-    person = _lookup(subject, table)
+    person = _lookup(subject, _session(image), table)
     return Case(
         subject,
         stem(image),
@@ -146,14 +195,21 @@ def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Ca
     )
 
 
-def _lookup(subject: str, table: dict[str, Participant] | None) -> Participant:
-    """A subject's row; ``scanA_T2w`` also finds ``scanA``. Without a table nothing is said again."""
+def _lookup(subject: str, session: str | None, table: dict[str, Participant] | None) -> Participant:
+    """The row of a subject's session, else the subject's; ``scanA_T2w`` also finds ``scanA``.
+
+    Without a table nothing is said again.
+    """
     if table is None:
         return Participant(subject)
     for name in (subject, subject.removesuffix("_T2w")):
-        if found := table.get(subject_key(name)):
+        key = subject_key(name)
+        if found := (session and table.get(f"{key}/{session}")) or table.get(key):
             return found
-    return Participant(subject, warnings=(f"{subject}: no row in the participants table, gestational age unknown",))
+    said = f"{subject}: no row in the participants table, gestational age unknown"
+    if meant := likely_meant(subject.removesuffix("_T2w"), list(table)):
+        said += f"; '{meant}' is probably meant: write it as the volume's name has it"
+    return Participant(subject, warnings=(said,))
 
 
 def label_map_path(root: Path, case: Case) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from feta.age_columns import find_age_columns
 from feta.bids import is_t2w, subject_of, volumes, without_twins
 from feta.cases import CaseList, case_of
 from feta.errors import FetaError
@@ -34,7 +35,7 @@ def find_cases_2021(images: Path, meta: Path) -> CaseList:
 
 
 def _read_meta(path: Path) -> dict[str, object]:
-    """The keys (plain names) and values of a 2021 meta.json, or of the one in a folder.
+    """The keys and values of a 2021 meta.json, or of the one in a folder.
 
     Raises:
         FetaError: it can't be read or holds no object.
@@ -46,14 +47,18 @@ def _read_meta(path: Path) -> dict[str, object]:
         raise FetaError(file, "is not JSON") from error
     if not isinstance(values, dict):
         raise FetaError(file, "holds no object with keys 'Pathology' and 'Gestational age'")
-    return {plain_name(key): value for key, value in values.items()}
+    return dict(values)
 
 
 def _from_meta(subject: str, row: dict[str, object]) -> Participant:
-    value = row.get("gestationalage", row.get("ga"))
-    age, problem = parse_age("" if value is None else str(value))
-    said = problem or (None if age else "no gestational age in meta.json")
-    pathology = row.get("pathology")
+    columns = find_age_columns(list(row))
+    told = {str(row[name]) for name in (list(row)[at] for at in columns.places) if row[name] is not None}
+    age, problem = parse_age(next(iter(told), ""))
+    if len(told) > 1:
+        age, problem = None, f"meta.json holds different ages ({', '.join(sorted(told))}), none is used"
+    missing = f" ({columns.missing})" if columns.missing else ""
+    said = problem or (None if age else f"no gestational age in meta.json{missing}")
+    pathology = next((value for name, value in row.items() if plain_name(name) == "pathology"), None)
     return Participant(
         subject,
         age,

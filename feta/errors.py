@@ -5,7 +5,11 @@ Anything else that is raised is a bug, and is logged with its traceback.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+#: Errors of the operating system that no file is to blame for: disk or quota full, no handles or memory left.
+_HOST_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS})
 
 
 class FetaError(Exception):
@@ -26,3 +30,16 @@ class FetaError(Exception):
             line += f"; {remedy}"
         # One line whatever a file's name holds: messages go to logs and tables.
         super().__init__(" ".join(line.split()))
+
+    def __reduce__(self) -> tuple[type[FetaError], tuple[str, str, str]]:
+        """As it is sent from one process to another."""
+        return type(self), (self.subject, self.problem, self.remedy)
+
+
+class HostError(FetaError):
+    """A fault of this machine: no case and no team is charged with it. The run ends, and goes on when called again."""
+
+
+def is_hosts_fault(error: OSError | ValueError) -> bool:
+    """Whether an error is the machine's rather than the file's that was to be read or written."""
+    return isinstance(error, OSError) and error.errno in _HOST_ERRORS

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+Matrix = npt.NDArray[np.floating]
 #: Grids whose corners lie closer than this (mm) are the same grid.
 GRID_TOLERANCE_MM = 1e-3
+#: A quaternion's real part, squared, that is taken for 0.
+_HALF_TURN = 1e-7
 
 
 def transformed(matrix: npt.NDArray[np.floating], points: npt.NDArray) -> npt.NDArray[np.float64]:
@@ -31,6 +34,57 @@ def box_corners(low: npt.ArrayLike, high: npt.ArrayLike) -> npt.NDArray:
 
 
 @dataclass(frozen=True)
+class StoredGeometry:
+    """The fields of a NIfTI header that place its voxels, as the file has them.
+
+    Readers differ: ITK takes one of the two forms, nibabel, FSL and FreeSurfer may take the other. What is written
+    for an image carries all of them, so that every reader sees it exactly where it sees the image.
+
+    Attributes:
+        codes: of qform and sform.
+        pixdim: eight numbers; the first is the sign of the qform's third axis.
+        quaternion: b, c, d and the offset (x, y, z) of the qform.
+        rows: twelve numbers, the sform's three rows.
+        units: the header's code of the units of space and time.
+    """
+
+    codes: tuple[int, int]
+    pixdim: tuple[float, ...]
+    quaternion: tuple[float, ...]
+    rows: tuple[float, ...]
+    units: int
+
+    def qform(self) -> Matrix:
+        """4×4, RAS: by the quaternion, as the NIfTI-1 standard defines it (method 2)."""
+        vector, offset = np.array(self.quaternion[:3], np.float64), self.quaternion[3:]
+        rest = 1.0 - float(vector @ vector)
+        if rest < _HALF_TURN:  # half a turn, its digits rounded: as in the reference implementation
+            vector, rest = vector / max(float(np.linalg.norm(vector)), 1e-30), 0.0
+        a, (b, c, d) = np.sqrt(rest), vector
+        rotation = [
+            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - c * c - b * b],
+        ]
+        matrix = np.eye(4)
+        sign = -1.0 if self.pixdim[0] < 0 else 1.0
+        matrix[:3, :3] = np.array(rotation) * np.multiply(self.pixdim[1:4], [1.0, 1.0, sign])
+        matrix[:3, 3] = offset
+        return matrix
+
+    def sform(self) -> Matrix:
+        """4×4, RAS (method 3)."""
+        return np.vstack([np.reshape(self.rows, (3, 4)), [0.0, 0.0, 0.0, 1.0]])
+
+    def disagreement(self, size: tuple[int, int, int]) -> float:
+        """Largest distance between the same corner by either form, header units; 0 where one of them isn't set."""
+        if min(self.codes) <= 0:
+            return 0.0
+        ends = box_corners((0, 0, 0), np.subtract(size, 1))
+        return float(np.linalg.norm(transformed(self.qform(), ends) - transformed(self.sform(), ends), axis=1).max())
+
+
+@dataclass(frozen=True)
 class Grid:
     """Size, spacing, origin and direction in SimpleITK's order (x, y, z), physical space in LPS mm.
 
@@ -39,12 +93,26 @@ class Grid:
         spacing: mm along (x, y, z).
         origin: physical position (mm, LPS) of the centre of voxel (0, 0, 0).
         direction: 3×3 row-major matrix, columns are the axes' unit vectors.
+        stored: what the header of its file says, with the geometry that was made of it; see ``header``.
     """
 
     size: tuple[int, int, int]
     spacing: tuple[float, float, float]
     origin: tuple[float, float, float]
     direction: tuple[float, ...]
+    stored: tuple[StoredGeometry, tuple] | None = field(default=None, compare=False, repr=False)
+
+    def with_header(self, header: StoredGeometry) -> Grid:
+        """This grid, read off such a header."""
+        return replace(self, stored=(header, self._place()))
+
+    @property
+    def header(self) -> StoredGeometry | None:
+        """What the header says that this grid was read off; None for any other grid, derived ones included."""
+        return self.stored[0] if self.stored and self.stored[1] == self._place() else None
+
+    def _place(self) -> tuple:
+        return (self.size, self.spacing, self.origin, self.direction)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -88,9 +156,6 @@ class Grid:
 
 def _short(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{v:g}" for v in values) + ")"
-
-
-Matrix = npt.NDArray[np.floating]
 
 
 def scipy_affine(matrix: Matrix) -> tuple[Matrix, Matrix]:

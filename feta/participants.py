@@ -1,10 +1,13 @@
-"""What participants.tsv says about each subject."""
+"""What participants.tsv, and the tables of sessions, say about each subject."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from feta.age_columns import AgeColumns, find_age_columns
 from feta.errors import FetaError
 from feta.tables import Table, is_absent, parse_number, plain_name, read_table
 
@@ -15,7 +18,7 @@ YOUNGEST_WEEKS, OLDEST_WEEKS = 14.0, 45.0
 SUBJECT_COLUMNS = ("participantid", "participant", "subjectid", "subject", "sub")
 _COLUMNS = {
     "subject": SUBJECT_COLUMNS,
-    "age": ("gestationalage", "ga", "gestationalageweeks", "gestationalageinweeks", "gaweeks"),
+    "session": ("sessionid", "session", "ses"),
     "pathology": ("pathology",),
     "site": ("site",),
     "reconstruction": ("reconstruction",),
@@ -73,25 +76,92 @@ def parse_age(text: str) -> tuple[float | None, str | None]:
     return weeks, None
 
 
+def session_key(name: str) -> str:
+    """The session's name with ``ses-``, whether it had that or not."""
+    stripped = name.strip()
+    return stripped if stripped.startswith("ses-") else f"ses-{stripped}"
+
+
 def read_participants(path: Path) -> dict[str, Participant]:
     """Read a participants table (TSV or CSV), by subject with its ``sub-`` prefix.
 
+    A table with a column ``session_id`` has an entry ``sub-001/ses-01`` for each row as well; the subject's own entry
+    then has an age only where all its sessions have the same.
+
     Raises:
-        FetaError: the file is missing, empty, or has no column for the subject.
+        FetaError: the file is missing, empty, no text, or has no column for the subject.
     """
     table = read_table(path)
     columns = _find_columns(table)
     if "subject" not in columns:
         raise FetaError(path, "has no column 'participant_id'", "name its columns in the first line")
+    ages = find_age_columns(table.header)
     participants: dict[str, Participant] = {}
-    for row in table.rows:
+    sessions: dict[str, list[Participant]] = {}
+    for number, row in enumerate(table.rows):
         cells = {field: row[at] if at < len(row) else "" for field, at in columns.items()}
         if is_absent(cells["subject"]):
             continue
         subject = subject_key(cells["subject"])
-        first = participants.get(subject)
-        participants[subject] = _twice(first, path) if first else _participant(subject, cells, path)
+        person = _participant(subject, cells, _age(table, number, ages), path, ages.missing)
+        name = subject
+        if not is_absent(cells.get("session", "")):
+            name = f"{subject}/{session_key(cells['session'])}"
+            sessions.setdefault(subject, []).append(person)
+        participants[name] = _twice(participants[name], path) if name in participants else person
+    for subject, rows in sessions.items():
+        participants.setdefault(subject, _of_all_sessions(rows, path))
     return participants
+
+
+def read_sessions(path: Path, subject: str) -> dict[str, Participant]:
+    """Read a subject's ``sub-001_sessions.tsv``: an entry ``sub-001/ses-01`` for each row that has an age.
+
+    Raises:
+        FetaError: the file is missing, empty, no text, or has no column for the session.
+    """
+    table = read_table(path)
+    columns = _find_columns(table)
+    if "session" not in columns:
+        raise FetaError(path, "has no column 'session_id'", "name its columns in the first line")
+    ages = find_age_columns(table.header)
+    found: dict[str, Participant] = {}
+    for number, row in enumerate(table.rows if ages.places else ()):
+        cells = {field: row[at] if at < len(row) else "" for field, at in columns.items()}
+        age, problem = _age(table, number, ages)
+        if is_absent(cells["session"]) or (age is None and not problem):
+            continue
+        name = f"{subject}/{session_key(cells['session'])}"
+        person = _participant(subject, cells, (age, problem), path)
+        found[name] = _twice(found[name], path) if name in found else person
+    return found
+
+
+def likely_meant(subject: str, names: Sequence[str]) -> str | None:
+    """The name among others that is probably another spelling of a subject: sub-1, Sub-01, 01, sub-01_ses-a."""
+    wanted = _spelling(subject)
+    return next((name for name in names if _spelling(name) == wanted), None)
+
+
+def _spelling(name: str) -> str:
+    """A subject's name without case, prefix, session and leading zeros."""
+    bare = re.sub(r"^(sub[-_ ]?)+", "", name.lower().strip())
+    return re.sub(r"[^a-z0-9]", "", bare.split("_")[0].split("/")[0]).lstrip("0")
+
+
+def _age(table: Table, number: int, ages: AgeColumns) -> tuple[float | None, str | None]:
+    """A row's age, and why it isn't used; columns that differ, and rows that don't fit the header, give none."""
+    row, misfit = table.rows[number], table.misfit(number)
+    if misfit and len(row) > len(table.header):
+        return None, f"{misfit}: its gestational age is not used"
+    told = [(at, row[at]) for at in ages.places if at < len(row) and not is_absent(row[at])]
+    if not told:
+        return None, misfit or None
+    found = [parse_age(text) for _, text in told]
+    if len({weeks for weeks, problem in found if not problem}) > 1:
+        said = " and ".join(f"'{table.header[at]}' ({text})" for at, text in told)
+        return None, f"columns {said} differ, no gestational age is used"
+    return next((one for one in found if one[1]), found[0])
 
 
 def _find_columns(table: Table) -> dict[str, int]:
@@ -104,12 +174,14 @@ def _find_columns(table: Table) -> dict[str, int]:
     return found
 
 
-def _participant(subject: str, cells: dict[str, str], path: Path) -> Participant:
+def _participant(
+    subject: str, cells: dict[str, str], told: tuple[float | None, str | None], path: Path, missing: str = ""
+) -> Participant:
     text = {field: None if is_absent(cell) else cell for field, cell in cells.items()}
-    age, problem = parse_age(cells.get("age", ""))
+    age, problem = told
     warnings = (f"{subject}: {problem}",) if problem else ()
     if age is None and not problem:
-        warnings = (f"{subject}: no gestational age in {path.name}",)
+        warnings = (f"{subject}: no gestational age in {path.name}" + (f" ({missing})" if missing else ""),)
     return Participant(
         subject,
         age,
@@ -127,3 +199,11 @@ def _participant(subject: str, cells: dict[str, str], path: Path) -> Participant
 def _twice(first: Participant, path: Path) -> Participant:
     warning = f"{first.subject}: listed twice in {path.name}, its gestational age is not used"
     return replace(first, age=None, warnings=(warning,), listed_twice=True)
+
+
+def _of_all_sessions(rows: Sequence[Participant], path: Path) -> Participant:
+    """What holds for a subject whatever the session."""
+    if len({person.age for person in rows}) == 1:
+        return rows[0]
+    warning = f"{rows[0].subject}: its sessions have different ages in {path.name}, and no session was named"
+    return replace(rows[0], age=None, warnings=(warning,), age_is_impossible=False)

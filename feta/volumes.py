@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError, is_hosts_fault
 from feta.files import GZIP_MAGIC, blocks, gunzip, open_regular, write_atomically
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT
-from feta.nifti import FIRST_VOXEL, HEADER_BYTES, MAX_VOXELS, Header, parse_header
+from feta.nifti import FIRST_VOXEL, HEADER_BYTES, MAX_VOXELS, Header, parse_header, write_header
 
 __all__ = [
     "MAX_VOXELS",
@@ -38,10 +38,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Volume:
-    """An array (z, y, x), C-contiguous, and where it lies."""
+    """An array (z, y, x), C-contiguous, and where it lies.
+
+    Attributes:
+        array: the values.
+        grid: where they lie.
+        warnings: what the user should know of the file that it was read from, one line each.
+    """
 
     array: npt.NDArray
     grid: Grid
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape:
@@ -51,16 +58,41 @@ class Volume:
 def read_volume(path: Path) -> Volume:
     """Read a volume as float32 (z, y, x), every voxel finite, the header's scaling applied.
 
+    Voxels outside the head that are no numbers, as masking by division leaves them, become 0, with a warning.
+
     Raises:
         FetaError: anything is wrong with the file, in one line.
     """
     header, stored = _load(path)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused below
+    if header.contradiction:
+        raise FetaError(path, f"contradicts itself: {header.contradiction}", "correct whichever is wrong")
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and dealt with below
         values = _scaled(header, stored).astype(np.float32, copy=False)
+    values = np.require(values, requirements=["C", "A", "W"])
+    warnings = header.warnings
     # Minimum and maximum pass a NaN on, so two numbers tell about all voxels.
     if not (np.isfinite(values.min()) and np.isfinite(values.max())):
-        raise FetaError(path, "holds voxels that are NaN or infinite", "replace them by zeros")
-    return Volume(np.require(values, requirements=["C", "A", "W"]), header.grid)
+        if np.isfinite(stored).sum() > np.isfinite(values).sum():
+            raise FetaError(path, "holds values beyond float32, which are infinite there", "rescale them")
+        count = _zero_outside(values, path)
+        warnings = (*warnings, f"{count} voxels outside the head that are NaN or infinite were set to 0")
+    return Volume(values, header.grid, warnings)
+
+
+def _zero_outside(values: npt.NDArray[np.float32], path: Path) -> int:
+    """Set to 0 what isn't finite and is joined to the volume's faces; say how many voxels.
+
+    Raises:
+        FetaError: there are such voxels inside, or no others.
+    """
+    odd = ~np.isfinite(values)
+    pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(odd.astype(np.uint8)), True))
+    faces = [pieces[index] for axis in range(3) for index in ((slice(None),) * axis + (end,) for end in (0, -1))]
+    outside = np.unique(np.concatenate([face.ravel() for face in faces]))
+    if odd.all() or not np.isin(np.unique(pieces), np.append(outside, 0)).all():
+        raise FetaError(path, "holds voxels inside the head that are NaN or infinite", "replace them by zeros")
+    values[odd] = 0.0
+    return int(odd.sum())
 
 
 def read_label_map(path: Path, grid: Grid | None = None) -> Volume:
@@ -86,11 +118,14 @@ def read_label_map(path: Path, grid: Grid | None = None) -> Volume:
     if values.dtype.kind == "f" and not np.array_equal(labels, values):
         odd = values[labels != values].flat[0]
         raise FetaError(path, f"holds {odd:.7g}, labels are whole numbers", "resample with nearest neighbours")
-    return Volume(labels, header.grid)
+    return Volume(labels, header.grid, header.warnings)
 
 
 def write_label_map(path: Path, volume: Volume) -> None:
-    """Write a label map as uint8 with both sform and qform, atomically; gzipped where the name ends in .gz.
+    """Write a label map as uint8, atomically; gzipped where the name ends in .gz.
+
+    On a grid that was read from a file it carries that file's own forms, codes and voxel sizes; on any other, both
+    forms alike.
 
     Raises:
         FetaError: it can't be written.
@@ -103,7 +138,7 @@ def write_label_map(path: Path, volume: Volume) -> None:
 
 
 def write_volume(path: Path, volume: Volume) -> None:
-    """Write a volume as float32 with both sform and qform, atomically; gzipped where the name ends in .gz.
+    """Write a volume as float32, with a header as ``write_label_map`` writes it, atomically; gzipped for .gz.
 
     Raises:
         FetaError: it can't be written.
@@ -136,7 +171,8 @@ def _load(path: Path) -> tuple[Header, npt.NDArray]:
             header = parse_header(head, path)
             data = _gather(head, pieces, header.total_bytes, path)
     except OSError as error:
-        raise FetaError(path, f"cannot be read ({error.strerror})") from error
+        kind = HostError if is_hosts_fault(error) else FetaError
+        raise kind(path, f"cannot be read ({error.strerror})") from error
     return header, data[header.offset :].view(header.dtype).reshape(header.grid.shape)
 
 
@@ -177,7 +213,18 @@ def _scaled(header: Header, stored: npt.NDArray) -> npt.NDArray:
 
 
 def _write(path: Path, array: npt.NDArray, grid: Grid, level: int) -> None:
-    """Let SimpleITK form the file in a private folder, then put it in place in one step."""
+    """Form the file, then put it in place in one step."""
+    if (geometry := grid.header) is not None:
+        stored = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        data = write_header(geometry, grid.size, array.dtype) + stored.tobytes()
+    else:
+        data = _formed_by_simpleitk(path, array, grid)
+    # No time stamp: the same result gives the same bytes.
+    write_atomically(path, gzip.compress(data, level, mtime=0) if path.suffix == ".gz" else data)
+
+
+def _formed_by_simpleitk(path: Path, array: npt.NDArray, grid: Grid) -> bytes:
+    """Let SimpleITK form the file in a private folder."""
     image = sitk.GetImageFromArray(array)
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.origin)
@@ -188,8 +235,7 @@ def _write(path: Path, array: npt.NDArray, grid: Grid, level: int) -> None:
             sitk.WriteImage(image, str(file), imageIO="NiftiImageIO")
             data = file.read_bytes()
     except (OSError, RuntimeError) as error:
-        raise FetaError(path, "no temporary file can be written", "set TMPDIR") from error
+        raise HostError("TMPDIR", "no temporary file can be written", "set TMPDIR") from error
     if len(data) != FIRST_VOXEL[1] + array.nbytes:
-        raise FetaError(path, "no temporary file can be written (disk full)", "set TMPDIR")
-    # No time stamp: the same result gives the same bytes.
-    write_atomically(path, gzip.compress(data, level, mtime=0) if path.suffix == ".gz" else data)
+        raise HostError("TMPDIR", "no temporary file can be written (disk full)", "set TMPDIR")
+    return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,8 @@ from evaluation.analysis.quality_model import QualityModel
 from evaluation.ranking.leaderboard import Row, as_csv
 from evaluation.submissions.case_files import locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
-from evaluation.submissions.intake import RejectedError, take
-from evaluation.submissions.label_maps import check_label_map
+from evaluation.submissions.intake import RejectedError, private_folder
+from evaluation.submissions.label_maps import check_label_map, take_label_map
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
 from feta.files import write_atomically
@@ -73,8 +72,8 @@ def _row(case: Case, found: Submission, model: QualityModel, *, only_case: bool)
     located = locate_files(found, case_key(case.name), case.subject, only_case=only_case)
     try:
         image = read_volume(case.image)
-        with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-            copy = take(located.root, located.label_map.found(), Path(folder))
+        with private_folder() as folder:
+            copy = take_label_map(located.root, located.label_map.found(), folder, image.grid)
             labels, _ = check_label_map(copy, image.grid)
         features = quality_features(image, labels)
     except RejectedError as error:

@@ -31,6 +31,8 @@ def run(
     from evaluation.harness.state import RunState
     from evaluation.harness.status import shown_live
 
+    # An engine takes a relative path for the name of a volume.
+    input_, output = input_.resolve(), output.resolve()
     rules = read_roster(roster)
     check_output(output, input_)
     try:

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation.harness.case_state import CaseRow
+from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.container_spec import helper_arguments
 from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders
 from evaluation.harness.conventions import case_id
@@ -21,7 +21,7 @@ from evaluation.harness.staging import cases_to_run, identity, stage
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, run_teams
 from feta.cases import Case
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from feta.lock import locked
 
 _LOG = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ def run(roster: Roster, input_: Path, output: Path, on_cases_done: OnCasesDone) 
             stage(cases, folders.staged)
             gpus = _usable_gpus(engine, roster, helper, context.run_id)
             run_teams(roster, context, state, gpus, engine, on_cases_done)
+            check_some_started(state, folders)
         write_record(folders.submissions, roster, state)
         shutil.rmtree(folders.staged.parent, ignore_errors=True)
         return state.rows()
@@ -98,6 +99,19 @@ def _open_state(folders: RunFolders, roster: Roster, images: dict[str, str], cas
         # What containers printed, and the input under any account's eyes: for the organizer alone.
         folder.chmod(0o700)
     return state
+
+
+def check_some_started(state: RunState, folders: RunFolders) -> None:
+    """Where not one container of any team could be started, that is no team's fault: nothing of it is final.
+
+    Raises:
+        HostError: so it is.
+    """
+    rows = state.rows()
+    if rows and all(row.state is CaseState.NOT_STARTED for row in rows):
+        state.forget_not_started()
+        remedy = f"see {folders.logs}, mend the engine, and call the same again"
+        raise HostError("the engine", "could start no container of any team, so that nothing is final", remedy)
 
 
 def _usable_gpus(engine: Engine, roster: Roster, helper: str, run_id: str) -> tuple[str | None, ...]:

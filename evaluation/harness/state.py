@@ -118,6 +118,14 @@ class RunState:
                 "UPDATE cases SET state = ?, begun = NULL WHERE state = ?", (CaseState.PENDING, CaseState.RUNNING)
             )
 
+    def forget_not_started(self) -> None:
+        """What could not be started is to be tried again."""
+        with self._opened() as database:
+            values = (CaseState.PENDING, CaseState.NOT_STARTED)
+            database.execute(
+                "UPDATE cases SET state = ?, begun = NULL, seconds = NULL, exit_code = NULL WHERE state = ?", values
+            )
+
     def begin(self, team: str, cases: Sequence[str], device: str) -> None:
         """Cases that a container is started for."""
         with self._opened() as database:

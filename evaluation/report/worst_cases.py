@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from evaluation.report.style import STYLE
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import read_truth
 from evaluation.submissions.find import find_submissions, locate
-from evaluation.submissions.intake import RejectedError, take
-from evaluation.submissions.label_maps import check_label_map
+from evaluation.submissions.intake import RejectedError, private_folder
+from evaluation.submissions.label_maps import check_label_map, take_label_map
 from feta.labels import LABEL_COUNT, TISSUE_COLOURS, TISSUES
 from feta.volumes import read_label_map
 
@@ -115,8 +114,9 @@ def picture_source(truth: Path, submissions: Path, table: ScoreTable) -> Picture
         try:
             only = known.only_case[i]
             name = locate(team.label_maps, case.name, case.subject, only_case=only, kind="label map")
-            with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-                volume, _ = check_label_map(take(team.root, name, Path(folder), known.files), true.grid)
+            with private_folder() as folder:
+                copy = take_label_map(team.root, name, folder, true.grid, known.files)
+                volume, _ = check_label_map(copy, true.grid)
         except RejectedError:
             return None
         sx, sy, sz = true.grid.spacing

@@ -7,7 +7,6 @@ never fails: whatever is wrong with a submission becomes a reason and a line.
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +17,13 @@ import numpy.typing as npt
 from evaluation.metrics.measurements import LabelMap, PairMetrics, analyse, compare
 from evaluation.scoring.cache import Cache
 from evaluation.submissions.case_files import Located, TeamFiles
-from evaluation.submissions.intake import Identity, PrivateCopy, RejectedError, take
-from evaluation.submissions.label_maps import check_label_map
+from evaluation.submissions.intake import Identity, RejectedError, private_folder, take
+from evaluation.submissions.label_maps import check_label_map, read_header, take_label_map
 from evaluation.submissions.lengths import check_lengths
 from evaluation.submissions.reasons import Reason
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
+from feta.files import MAX_TEXT_BYTES
+from feta.grid import Grid
 from feta.measurements import MEASUREMENTS
 from feta.volumes import fingerprint, read_label_map
 
@@ -86,6 +87,10 @@ class _TrueMap:
         self.sha256 = fingerprint(path)
 
     @cached_property
+    def grid(self) -> Grid:
+        return read_header(self.path).grid
+
+    @cached_property
     def map(self) -> LabelMap:
         return analyse(read_label_map(self.path))
 
@@ -102,6 +107,8 @@ def run_case(task: CaseTask) -> CaseResult:
         betti, diagonal = (
             (known.betti_truth, known.diagonal) if known else (truth.map.betti, truth.map.volume.grid.diagonal_mm)
         )
+    except HostError:
+        raise
     except FetaError as error:
         problem = f"{task.case}: its label maps are left out for every team: {error}"
         return CaseResult(tuple(replace(outcome, reason=Reason.NO_TRUTH) for outcome in lengths), problem=problem)
@@ -133,8 +140,10 @@ def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
 def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
     """The part of an outcome that the lengths give."""
     try:
-        with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-            found = check_lengths(_take(task, files.root, files.lengths, Path(folder)))
+        with private_folder() as folder:
+            name = files.lengths.found()
+            copy = take(files.root, name, folder, task.truth_files, largest=MAX_TEXT_BYTES)
+            found = check_lengths(copy)
         return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.messages)
     except RejectedError as error:
         return Outcome(length_reasons=(error.reason,) * len(MEASUREMENTS), lines=(error.line,))
@@ -159,17 +168,14 @@ def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMet
 
 
 def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
-    with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-        copy = _take(task, files.root, files.label_map, Path(folder))
+    with private_folder() as folder:
+        name = files.label_map.found()
+        copy = take_label_map(files.root, name, folder, truth.grid, task.truth_files)
         kept = task.cache.get(truth.sha256, copy.sha256) if task.cache else None
         if kept:
             return kept
-        volume, messages = check_label_map(copy, truth.map.volume.grid)
+        volume, messages = check_label_map(copy, truth.grid)
         measured = compare(truth.map, analyse(volume))
         if task.cache:
             task.cache.put(truth.sha256, copy.sha256, measured, messages)
         return measured, messages
-
-
-def _take(task: CaseTask, root: Path, located: Located, folder: Path) -> PrivateCopy:
-    return take(root, located.found(), folder, task.truth_files)

@@ -70,8 +70,7 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
     """
     if not folder.is_dir():
         raise FetaError(folder, "is not a folder", "give the folder that holds one folder for each team")
-    nested = folder / "derivatives" / "predictions"
-    folder = nested if nested.is_dir() else folder
+    folder = _teams_folder(folder)
     # Hidden files are litter of file managers; a hidden folder might be meant as a team, which the organizer is told.
     found = [e for e in os.scandir(folder) if not e.name.startswith(".") or e.is_dir(follow_symlinks=False)]
     entries = sorted(found, key=lambda e: os.fsencode(e.name))
@@ -88,6 +87,19 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
     hidden = "is a hidden folder, so no team; ignored: rename it if it is one"
     ignored = [f"{printable(e.name)}: {hidden if e in folders else 'is no folder of a team; ignored'}" for e in others]
     return submissions, ignored
+
+
+def _teams_folder(folder: Path) -> Path:
+    """The folder itself, or ``derivatives/predictions`` where a data set with that layout is the whole of it.
+
+    Beside other teams, a folder called ``derivatives`` is a team's.
+    """
+    nested = folder / "derivatives" / "predictions"
+    if not nested.is_dir() or nested.is_symlink() or nested.parent.is_symlink():
+        return folder
+    beside = [e.name for e in os.scandir(folder) if e.is_symlink() or e.is_dir(follow_symlinks=False)]
+    whole = all(name == "derivatives" or name.startswith(("sub-", ".")) for name in beside)
+    return nested if whole else folder
 
 
 def find_submission(root: Path) -> Submission:

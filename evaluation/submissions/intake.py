@@ -11,15 +11,20 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evaluation.submissions.reasons import Reason
+from feta.errors import HostError, is_hosts_fault
 
 #: A result file larger than this isn't read.
 MAX_FILE_BYTES = 2 << 30
+#: First bytes that are looked at before the rest is read: a header, compressed or not.
+HEAD_BYTES = 1 << 16
 _BLOCK = 1 << 20
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
@@ -74,7 +79,30 @@ class PrivateCopy:
     sha256: str
 
 
-def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identity] = frozenset()) -> PrivateCopy:
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A temporary folder that nobody else can read.
+
+    Raises:
+        HostError: there is no place for one.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="feta-")
+    except OSError as error:
+        raise HostError("TMPDIR", f"no temporary folder can be made ({error.strerror})", "set TMPDIR") from error
+    with folder as path:
+        yield Path(path)
+
+
+def take(
+    root: Path,
+    name: PurePosixPath,
+    folder: Path,
+    truth: frozenset[Identity] = frozenset(),
+    *,
+    largest: int | None = None,
+    check: Callable[[bytes], None] | None = None,
+) -> PrivateCopy:
     """Copy a submitted file into a private folder.
 
     Args:
@@ -82,20 +110,30 @@ def take(root: Path, name: PurePosixPath, folder: Path, truth: frozenset[Identit
         name: the file below it.
         folder: where the copy goes.
         truth: files of the ground truth, which no submission may be, under whatever name (hard links).
+        largest: bytes that such a file can need, MAX_FILE_BYTES if not given; of a larger one nothing is read.
+        check: looks at the file's first bytes, and raises RejectedError before the rest is read.
 
     Raises:
+        HostError: the disk is full, or something else of this machine's fails.
         RejectedError: it isn't a regular file inside ``root``, is the truth itself, too large, or changes meanwhile.
     """
     # The reader tells .nii from .nii.gz by content, so the copy needs no ending.
     copy = folder / "taken"
+    largest = MAX_FILE_BYTES if largest is None else largest
     try:
         descriptor = _open_inside(root, name)
         with os.fdopen(descriptor, "rb") as file:
             before = os.fstat(descriptor)
-            _check_kind(before, name, truth)
-            digest = _copy(file, copy, name)
+            _check_kind(before, name, truth, largest)
+            if check is not None:
+                check(file.read(HEAD_BYTES))
+                file.seek(0)
+            digest = _copy(file, copy, name, largest)
             after = os.fstat(descriptor)
     except OSError as error:
+        if is_hosts_fault(error):
+            remedy = "free some, or set TMPDIR; the same call goes on then"
+            raise HostError(folder, f"a submitted file can't be copied there ({error.strerror})", remedy) from error
         raise RejectedError(Reason.UNSAFE_FILE, f"{name}: cannot be read ({error.strerror})") from error
     if _state(before) != _state(after) or copy.stat().st_size != before.st_size:
         raise RejectedError(Reason.UNSAFE_FILE, f"{name}: changed while it was read; submit a finished file")
@@ -120,23 +158,30 @@ def _open_inside(root: Path, name: PurePosixPath) -> int:
         os.close(folder)
 
 
-def _check_kind(status: os.stat_result, name: PurePosixPath, truth: frozenset[Identity] = frozenset()) -> None:
+def _check_kind(
+    status: os.stat_result,
+    name: PurePosixPath,
+    truth: frozenset[Identity] = frozenset(),
+    largest: int | None = None,
+) -> None:
     if not stat.S_ISREG(status.st_mode):
         said = next((kind for test, kind in _KINDS if test(status.st_mode)), "is not a regular file")
         raise RejectedError(Reason.UNSAFE_FILE, f"{name}: {said}; put the file itself there")
     if not truth.isdisjoint(identities(status)):
         raise RejectedError(Reason.UNSAFE_FILE, f"{name}: is a hard link to the truth")
-    if status.st_size > MAX_FILE_BYTES:
-        raise RejectedError(Reason.INVALID_FILE, f"{name}: is larger than {MAX_FILE_BYTES >> 30} GiB")
+    if largest is not None and status.st_size > largest:
+        raise RejectedError(
+            Reason.INVALID_FILE, f"{name}: is larger than the {largest} bytes that one can need; not read"
+        )
 
 
-def _copy(file: Any, copy: Path, name: PurePosixPath) -> str:
+def _copy(file: Any, copy: Path, name: PurePosixPath, largest: int) -> str:
     """Copy a stream into a fresh file and return its SHA-256."""
     digest, taken = hashlib.sha256(), 0
     with copy.open("wb") as private:
         while block := file.read(_BLOCK):
             taken += len(block)
-            if taken > MAX_FILE_BYTES:
+            if taken > largest:
                 raise RejectedError(Reason.UNSAFE_FILE, f"{name}: grows while it is read")
             digest.update(block)
             private.write(block)

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-import gzip
+import math
 import zlib
 from pathlib import Path, PurePosixPath
 
-from evaluation.submissions.intake import PrivateCopy, RejectedError, printable
+from evaluation.submissions.intake import HEAD_BYTES, Identity, PrivateCopy, RejectedError, printable, take
 from evaluation.submissions.reasons import Reason
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from feta.files import GZIP_MAGIC
 from feta.grid import Grid
-from feta.nifti import HEADER_BYTES, Header, parse_header
+from feta.nifti import HEADER_BYTES, MAX_OFFSET, Header, parse_header
 from feta.volumes import Volume, read_label_map
 
 #: What single precision does to a grid isn't worth a message.
 _NEGLIGIBLE_MM = 1e-5
+#: Bytes of the widest type that voxels can have.
+_WIDEST_VOXEL = 8
+
+
+def take_label_map(
+    root: Path, name: PurePosixPath, folder: Path, grid: Grid, truth: frozenset[Identity] = frozenset()
+) -> PrivateCopy:
+    """Copy a submitted label map into a private folder, once its header fits the grid of its case.
+
+    Of a file that is larger than a label map of that grid can be, or lies on another grid, no more is read.
+
+    Raises:
+        RejectedError: as ``take``; or it is no volume on that grid.
+        HostError: as ``take``.
+    """
+    largest = math.prod(grid.size) * _WIDEST_VOXEL + MAX_OFFSET + HEADER_BYTES
+
+    def check(head: bytes) -> None:
+        try:
+            _check_grid(parse_header(_inflated(head, Path(name)), Path(name)), grid, name)
+        except HostError:
+            raise
+        except FetaError as error:
+            raise RejectedError(Reason.INVALID_FILE, _reworded(error, name)) from error
+
+    return take(root, name, folder, truth, largest=largest, check=check)
 
 
 def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, ...]]:
@@ -29,12 +55,10 @@ def check_label_map(copy: PrivateCopy, grid: Grid) -> tuple[Volume, tuple[str, .
     """
     try:
         header = read_header(copy.path)
-        gap = grid.difference(header.grid)
-        if gap:
-            raise RejectedError(
-                Reason.WRONG_GRID, f"{copy.name}: not on the grid of its image: {gap}; resample it to the T2w"
-            )
+        _check_grid(header, grid, copy.name)
         volume = read_label_map(copy.path)
+    except HostError:
+        raise
     except FetaError as error:
         raise RejectedError(Reason.INVALID_FILE, _reworded(error, copy.name)) from error
     return volume, tuple(printable(f"{copy.name}: {remark}") for remark in _messages(header, grid))
@@ -48,16 +72,34 @@ def read_header(path: Path) -> Header:
     """
     try:
         with path.open("rb") as file:
-            zipped = file.read(2) == GZIP_MAGIC
-            file.seek(0)
-            head = gzip.GzipFile(fileobj=file).read(HEADER_BYTES) if zipped else file.read(HEADER_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise FetaError(path, f"cannot be read ({error.strerror})") from error
+    return parse_header(_inflated(head, path), path)
+
+
+def _inflated(head: bytes, path: Path) -> bytes:
+    """The first bytes of a file, inflated where it is gzipped.
+
+    Raises:
+        FetaError: the gzip data are damaged.
+    """
+    if not head.startswith(GZIP_MAGIC):
+        return head[:HEADER_BYTES]
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, HEADER_BYTES)
+    except zlib.error as error:
         raise FetaError(path, "gzip data are damaged or end too early", "copy the file again") from error
-    return parse_header(head, path)
+
+
+def _check_grid(header: Header, grid: Grid, name: PurePosixPath) -> None:
+    gap = grid.difference(header.grid)
+    if gap:
+        raise RejectedError(Reason.WRONG_GRID, f"{name}: not on the grid of its image: {gap}; resample it to the T2w")
 
 
 def _messages(header: Header, grid: Grid) -> list[str]:
-    messages = []
+    messages = list(header.warnings) + ([header.contradiction] if header.contradiction else [])
     if header.scaled:
         messages.append("voxels are scaled by the header (scl_slope); accepted, since all values are whole")
     elif header.dtype.kind == "f":

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from evaluation.submissions.intake import PrivateCopy, RejectedError, printable
 from evaluation.submissions.reasons import Reason
 from feta.biometry_table import _column, read_biometry
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from feta.files import read_text
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.tables import read_table
@@ -45,6 +45,8 @@ def check_lengths(copy: PrivateCopy) -> CheckedLengths:
     try:
         read = read_biometry(copy.path)
         form = _form(copy.path)
+    except HostError:
+        raise
     except FetaError as error:
         raise RejectedError(Reason.INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
     problems = tuple(printable(note.replace(copy.path.name, str(copy.name), 1)) for note in read.notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ import numpy as np
 
 from evaluation.submissions.case_files import Located, TeamFiles, locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
-from evaluation.submissions.intake import RejectedError, take
-from evaluation.submissions.label_maps import check_label_map, read_header
+from evaluation.submissions.intake import RejectedError, private_folder, take
+from evaluation.submissions.label_maps import check_label_map, read_header, take_label_map
 from evaluation.submissions.lengths import check_lengths
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
+from feta.files import MAX_TEXT_BYTES
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT, TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS
@@ -71,8 +71,8 @@ def _check_case(found: Submission, case: Case, *, only_case: bool) -> tuple[list
 
 
 def _check_map(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:
-    with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-        copy = take(files.root, located.found(), Path(folder))
+    with private_folder() as folder:
+        copy = take_label_map(files.root, located.found(), folder, grid)
         volume, messages = check_label_map(copy, grid)
     present = np.zeros(LABEL_COUNT, dtype=np.int64)
     for plane in volume.array:
@@ -83,8 +83,8 @@ def _check_map(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str
 
 def _check_lengths(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:
     del grid
-    with tempfile.TemporaryDirectory(prefix="feta-") as folder:
-        found = check_lengths(take(files.root, located.found(), Path(folder)))
+    with private_folder() as folder:
+        found = check_lengths(take(files.root, located.found(), folder, largest=MAX_TEXT_BYTES))
     missing = [str(m) for m, reason in zip(MEASUREMENTS, found.reasons, strict=True) if reason]
     unsaid = [f"{located.name}: no {', '.join(missing)}"] if missing and not found.problems else []
     return [*found.problems, *unsaid], list(found.messages)

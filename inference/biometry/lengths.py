@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from feta.age_model import CURVE_WEEKS, AgeModel
 from feta.measurements import MEASUREMENTS, Measurement
+from inference.biometry.age_check import contradiction
 from inference.biometry.age_prior import PATHOLOGICAL, PATHOLOGICAL_SPREAD, age_prior
 from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Calibration, LengthSource
 from inference.biometry.line import Line
@@ -80,6 +81,11 @@ def complete(
     Returns:
         all five lengths, and warning lines about those that don't, or hardly, rest on the image.
     """
+    if age is not None and method is not Method.AGE:
+        contradicted = contradiction(*_without_age(evidence, calibration), age, model)
+        if contradicted is not None:
+            without, warnings = complete(evidence, None, model, calibration, method)
+            return without, (contradicted.describe(age), *warnings)
     estimates = evidence.estimates(calibration, age if method is Method.REGRESSION else None)
     if age is not None and is_no_brain(estimates, np.array([model.mean(m, age) for m in MEASUREMENTS])):
         # Where much is impossible, what looks possible is so by chance.
@@ -96,6 +102,19 @@ def complete(
         prior = None if age is None or (used and method is not Method.FUSION) else age_prior(model, measurement, age)
         lengths[measurement] = _length(evidence, calibration, row, estimates[row], used, prior)
     return lengths, (*_missing(problems, age), *_unclear(lengths), *_outside(age))
+
+
+def _without_age(evidence: Evidence, calibration: Calibration) -> tuple[Array, Array]:
+    """What the image alone says: (5,) ln(mm), NaN where it says nothing, and (5,) standard deviations of its errors."""
+    estimates = evidence.estimates(calibration, None)
+    logs, sds = np.full(len(MEASUREMENTS), np.nan), np.ones(len(MEASUREMENTS))
+    for row, measurement in enumerate(MEASUREMENTS):
+        used, _ = _usable(estimates[row], None, Method.FUSION)
+        if used:
+            covariance = calibration.covariance(row, used, evidence.blur.get(measurement))
+            combined = weigh(np.log(estimates[row][used]), covariance, calibration.wrong[row, used], None)
+            logs[row], sds[row] = combined.distribution.moments()
+    return logs, sds
 
 
 def is_no_brain(estimates: Array, expected: Array) -> bool:
@@ -171,7 +190,7 @@ def weigh(logs: Array, covariance: Array, wrong: Array, prior: tuple[float, floa
 def _missing(problems: Mapping[Measurement, str], age: float | None) -> tuple[str, ...]:
     if not problems:
         return ()
-    outcome = "left empty, since the age is unknown" if age is None else "taken from the age curve"
+    outcome = "left empty, since no age is used" if age is None else "taken from the age curve"
     return (f"{', '.join(f'{m} {problem}' for m, problem in problems.items())}: {outcome}",)
 
 

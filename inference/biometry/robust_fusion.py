@@ -29,6 +29,11 @@ class Mixture:
     means: Array
     sds: Array
 
+    def moments(self) -> tuple[float, float]:
+        """Mean and standard deviation."""
+        mean = float(self.weights @ self.means)
+        return mean, float(np.sqrt(self.weights @ (self.sds**2 + (self.means - mean) ** 2)))
+
     def cdf(self, value: float) -> float:
         """Chance of a quantity no greater than a value."""
         return float(self.weights @ ndtr((value - self.means) / self.sds))

@@ -44,7 +44,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     volume = read_volume(job.case.image)
     check_usable(job, volume)
     segmented = models.segment(volume)
-    warnings = segmented.warnings
+    warnings = (*volume.warnings, *segmented.warnings)
     if job.label_map:
         write_label_map(job.label_map, segmented.labels)
     if not segmented.labels.array.any():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.biometry.lengths import Length, Measuring
@@ -125,6 +125,8 @@ def _one(state: Run, job: CaseJob, claimed: dict[Path, str]) -> None:
         record = _work(state, job, key, began)
     except ModelError as error:
         raise error.cause from error
+    except HostError:  # not this case's fault, and every other would fail alike
+        raise
     except Exception as error:  # one bad case never stops the others
         state.fail(job.title, error, time.monotonic() - began)
         if earlier:

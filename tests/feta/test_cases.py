@@ -98,18 +98,121 @@ def test_single_file_by_a_relative_path(tmp_path, monkeypatch):
     assert (case.folder, case.age) == (PurePosixPath("."), 28.0)
 
 
-@pytest.mark.parametrize("how", ["missing", "empty", "link"])
-def test_no_usable_table_is_one_warning(tmp_path, how):
+def test_no_table_is_one_warning(tmp_path):
     root = touch(tmp_path / "in", "sub-001_T2w.nii.gz", "sub-002_T2w.nii.gz")
-    if how == "empty":
-        touch(root, "participants.tsv")
-    if how == "link":
-        ages(tmp_path, "sub-001\tx\t28")
-        (root / "participants.tsv").symlink_to(tmp_path / "participants.tsv")
     found = find_cases(root)
     assert len(found.warnings) == 1
     assert "participants.tsv" in found.warnings[0]
+    assert found.problems == ()
     assert [(c.age, c.warnings, c.age_is_impossible) for c in found.cases] == [(None, (), False)] * 2
+
+
+@pytest.mark.parametrize(
+    "how", ["empty", "link", "dangling link", "folder", "UTF-16 without a mark", "spreadsheet", "no column"]
+)
+def test_a_table_that_cannot_be_used_is_a_problem(tmp_path, how):
+    """One line, and status 1: all ages are lost."""
+    root = touch(tmp_path / "in", "sub-001_T2w.nii.gz", "sub-002_T2w.nii.gz")
+    table = root / "participants.tsv"
+    if how == "empty":
+        table.touch()
+    if how == "link":
+        ages(tmp_path, "sub-001\tx\t28")
+        table.symlink_to(tmp_path / "participants.tsv")
+    if how == "dangling link":
+        table.symlink_to(tmp_path / "nothing.tsv")
+    if how == "folder":
+        table.mkdir()
+    if how == "UTF-16 without a mark":
+        table.write_bytes("participant_id\tga\nsub-001\t28\n".encode("utf-16-le"))
+    if how == "spreadsheet":
+        table.write_bytes(b"PK\x03\x04\x14\0\x08\0" + bytes(200))
+    if how == "no column":
+        table.write_text("name\tweeks\nsub-001\t28\n")
+    found = find_cases(root)
+    assert found.warnings == ()
+    (problem,) = found.problems
+    assert str(problem).startswith(f"{table}: ")
+    assert "gestational ages are unknown" in str(problem)
+    assert "\n" not in str(problem)
+    assert [(c.age, c.warnings) for c in found.cases] == [(None, ())] * 2
+
+
+def sessions(root: Path, table: str, subject: str = "sub-001") -> None:
+    (root / subject / f"{subject}_sessions.tsv").write_text(table)
+
+
+TWO_SESSIONS = [f"sub-001/ses-{n}/anat/sub-001_ses-{n}_T2w.nii.gz" for n in ("01", "02")]
+
+
+def test_a_table_of_sessions_gives_each_its_age(tmp_path):
+    root = touch(tmp_path, *TWO_SESSIONS)
+    ages(root, "sub-001\tx\t22")
+    sessions(root, "session_id\tgestational_age\nses-01\t22\nses-02\t33\n")
+    found = find_cases(root)
+    assert [(c.age, c.warnings) for c in found.cases] == [(22.0, ()), (33.0, ())]
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("spelling", ["ses-{}", "{}"])
+def test_a_column_of_sessions_gives_each_its_age(tmp_path, spelling):
+    root = touch(tmp_path, *TWO_SESSIONS, "sub-002/anat/sub-002_T2w.nii.gz")
+    rows = [("sub-001", "01", 22), ("sub-001", "02", 33)]
+    text = "".join(f"{subject}\t{spelling.format(session)}\t{age}\n" for subject, session, age in rows)
+    (root / "participants.tsv").write_text(f"participant_id\tsession_id\tGA\n{text}sub-002\tn/a\t30\n")
+    assert [(c.age, c.warnings) for c in find_cases(root).cases] == [(22.0, ()), (33.0, ()), (30.0, ())]
+
+
+def test_a_flat_file_s_session_is_read_off_its_name(tmp_path):
+    root = touch(tmp_path, "sub-001_ses-01_T2w.nii.gz", "sub-001_ses-02_T2w.nii.gz")
+    (root / "participants.tsv").write_text("participant_id\tsession_id\tGA\nsub-001\tses-01\t22\nsub-001\tses-02\t33\n")
+    assert [c.age for c in find_cases(root).cases] == [22.0, 33.0]
+
+
+def test_a_session_that_is_listed_twice_has_no_age(tmp_path):
+    root = touch(tmp_path, *TWO_SESSIONS)
+    sessions(root, "session_id\tga\nses-01\t22\nses-02\t33\nses-02\t34\n")
+    assert [(c.age, c.age_is_impossible) for c in find_cases(root).cases] == [(22.0, False), (None, True)]
+
+
+def test_one_age_for_several_sessions_is_said(tmp_path):
+    root = touch(tmp_path, *TWO_SESSIONS, "sub-002/ses-01/anat/sub-002_ses-01_T2w.nii.gz")
+    ages(root, "sub-001\tx\t22", "sub-002\tx\t30")
+    found = find_cases(root)
+    assert [c.age for c in found.cases] == [22.0, 22.0, 30.0]
+    assert ["2 sessions" in " ".join(c.warnings) for c in found.cases] == [True, True, False]
+
+
+def test_without_a_session_in_its_name_different_ages_give_none(tmp_path):
+    root = touch(tmp_path, "sub-001/anat/sub-001_T2w.nii.gz")
+    (root / "participants.tsv").write_text("participant_id\tsession_id\tGA\nsub-001\t1\t22\nsub-001\t2\t33\n")
+    (case,) = find_cases(root).cases
+    assert case.age is None
+    assert "different ages" in case.warnings[0]
+
+
+def test_a_table_of_sessions_that_cannot_be_used_is_a_problem(tmp_path):
+    root = touch(tmp_path, *TWO_SESSIONS)
+    ages(root, "sub-001\tx\t22")
+    sessions(root, "visit\tga\n1\t22\n")
+    (problem,) = find_cases(root).problems
+    assert "session_id" in str(problem)
+
+
+@pytest.mark.parametrize("row", ["sub-1", "Sub-01", "01", "sub-01_ses-a", "SUB-001", "sub-sub-001", "1"])
+def test_the_row_that_is_probably_meant_is_named(tmp_path, row):
+    root = touch(tmp_path, "sub-001_T2w.nii.gz")
+    ages(root, f"{row}\tx\t28", "sub-010\tx\t30")
+    (case,) = find_cases(root).cases
+    assert case.age is None
+    assert "is probably meant" in case.warnings[0]
+    assert "010" not in case.warnings[0]
+
+
+def test_no_row_is_guessed_that_is_another_subject_s(tmp_path):
+    root = touch(tmp_path, "sub-001_T2w.nii.gz")
+    ages(root, "sub-011\tx\t28", "sub-100\tx\t30", "sub-001a\tx\t30")
+    assert "meant" not in find_cases(root).cases[0].warnings[0]
 
 
 def test_no_row_impossible_age_and_listed_twice(tmp_path):
@@ -184,7 +287,15 @@ def test_2021_without_a_usable_meta(tmp_path, text):
 
 @pytest.mark.parametrize(
     ("meta", "impossible"),
-    [({}, False), ({"Gestational age": None}, False), ({"ga": 3}, True), ({"ga": True}, True), ({"ga": [28]}, True)],
+    [
+        ({"GA (at birth)": 39.5}, False),
+        ({"Gestational age": 28, "ga": 30}, True),
+        ({}, False),
+        ({"Gestational age": None}, False),
+        ({"ga": 3}, True),
+        ({"ga": True}, True),
+        ({"ga": [28]}, True),
+    ],
 )
 def test_2021_without_a_usable_age(tmp_path, meta, impossible):
     touch(tmp_path, "anat/sub-007_T2w.nii.gz")

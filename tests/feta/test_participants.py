@@ -86,3 +86,94 @@ def test_a_link_or_a_missing_file_is_refused(tmp_path):
         read_participants(tmp_path / "participants.tsv")
     with pytest.raises(FetaError, match="cannot be read"):
         read_participants(tmp_path / "missing.tsv")
+
+
+SCAN_AGES = [
+    "scan_age", "GA at scan", "gestational_age_at_scan", "Gestational Age at MRI", "pma", "age", "ga_weeks", "GA [wks]",
+    "Gestational age (in weeks)", "GA at time of MRI (weeks)", "gestationalAge", "age_at_scan", "fetal_age",
+    "GA (scan)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", SCAN_AGES)
+def test_the_age_at_the_scan_by_many_names(tmp_path, column):
+    assert table(tmp_path, f"participant_id\t{column}\nsub-001\t28.3\n")["sub-001"].age == 28.3
+
+
+OTHER_AGES = [
+    "GA (at birth)", "GA at birth", "ga_birth", "gestational_age_at_delivery", "GA (days)", "ga_days", "age_in_days",
+    "maternal_age", "Age of mother", "postnatal age", "weeks since conception", "GA (weeks+days)", "age (years)",
+    "age_at_birth_weeks", "post-conceptional age",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", OTHER_AGES)
+def test_another_age_is_refused_and_the_columns_are_named(tmp_path, column):
+    person = table(tmp_path, f"participant_id\t{column}\nsub-001\t39.5\n")["sub-001"]
+    assert person.age is None
+    (line,) = person.warnings
+    assert column[:40] in line
+    assert "gestational_age" in line
+
+
+@pytest.mark.parametrize("order", [("GA (at birth)", "GA at scan"), ("GA at scan", "GA (at birth)")])
+def test_the_age_at_the_scan_is_taken_beside_that_at_birth(tmp_path, order):
+    """The example of the report: 39.5 weeks at birth, 28 at the scan."""
+    cells = {"GA (at birth)": "39.5", "GA at scan": "28"}
+    text = "participant_id\t" + "\t".join(order) + "\nsub-001\t" + "\t".join(cells[name] for name in order) + "\n"
+    assert table(tmp_path, text)["sub-001"].age == 28.0
+
+
+def test_two_columns_that_differ_give_no_age(tmp_path):
+    rows = "sub-001\t28\t30\nsub-002\t28\t28.0\nsub-003\t\t31\n"
+    found = table(tmp_path, f"participant_id\tGA\tscan_age\n{rows}")
+    first, second, third = found.values()
+    assert (first.age, first.age_is_impossible) == (None, True)
+    assert "'GA' (28) and 'scan_age' (30) differ" in first.warnings[0]
+    assert (second.age, third.age) == (28.0, 31.0)
+
+
+def test_age_alone_counts_only_without_a_better_name(tmp_path):
+    assert table(tmp_path, "participant_id\tage\tGA\nsub-001\t33\t28\n")["sub-001"].age == 28.0
+
+
+@pytest.mark.parametrize("comment", ['a "stray mark', '"open', 'inch"', '""', 'two "marks" of it', "it's"])
+def test_a_quotation_mark_between_tabs_is_a_character(tmp_path, comment):
+    """The example of the report: a stray mark gave one fetus another's age."""
+    found = table(tmp_path, f"participant_id\tcomment\tga\nsub-001\t{comment}\t22\nsub-002\tfine\t33\n")
+    assert [found[name].age for name in ("sub-001", "sub-002")] == [22.0, 33.0]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("comment", ['"open', 'a "stray mark', 'inch"'])
+def test_no_cell_spans_lines(tmp_path, separator, comment):
+    rows = [["participant_id", "comment", "ga"], ["sub-001", comment, "22"], ["sub-002", "fine", "33"]]
+    found = table(tmp_path, "\n".join(separator.join(row) for row in rows) + "\n")
+    assert [found[name].age for name in ("sub-001", "sub-002")] == [22.0, 33.0]
+
+
+def test_a_quoted_separator_is_no_separator(tmp_path):
+    found = table(tmp_path, 'participant_id,comment,ga\nsub-001,"moved, twice",22\n')
+    assert found["sub-001"].age == 22.0
+
+
+@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\u2028", "\x85"])
+def test_only_line_ends_end_lines(tmp_path, mark):
+    (tmp_path / "participants.tsv").write_text(
+        f"participant_id\tcomment\tga\nsub-001\ta{mark}b\t22\nsub-002\tc\t33\n", encoding="utf-8"
+    )
+    assert read_participants(tmp_path / "participants.tsv")["sub-001"].age == 22.0
+
+
+def test_a_row_with_more_cells_than_the_header_gives_no_age(tmp_path):
+    """A decimal comma between commas: 28,5 weeks are not 28."""
+    found = table(tmp_path, "participant_id,ga,site\nsub-001,28,5,KCL\nsub-002,30,KCL\nsub-003,31,KCL,,\n")
+    assert (found["sub-001"].age, found["sub-001"].age_is_impossible) == (None, True)
+    assert "line 2 has 4 cells, the header 3" in found["sub-001"].warnings[0]
+    assert (found["sub-002"].age, found["sub-003"].age) == (30.0, 31.0)
+
+
+def test_a_row_with_fewer_cells_says_so_where_its_age_is_missing(tmp_path):
+    found = table(tmp_path, "participant_id\tsite\tga\nsub-001\t28\nsub-002\tA\t30\n")
+    assert found["sub-001"].age is None
+    assert "line 2 has 2 cells, the header 3" in found["sub-001"].warnings[0]

@@ -143,7 +143,7 @@ DAMAGED = {
     "header and image apart": (nifti(sample()).replace(b"n+1\0", b"ni1\0", 1), "single-file"),
     "Analyze": (nifti(sample()).replace(b"n+1\0", bytes(4), 1), "single-file"),
     "4-D": (nifti(sample(), dim=(4, 6, 5, 2, 2)), "4 dimensions"),
-    "4-D of one volume": (nifti(sample(), dim=(4, 6, 5, 4, 1)), "4 dimensions"),
+    "5-D": (nifti(sample(), dim=(5, 6, 5, 2, 1, 2)), "5 dimensions"),
     "2-D": (nifti(sample(), dim=(2, 6, 20)), "2 dimensions"),
     "no size": (nifti(sample(), dim=(3, 0, 5, 4)), "damaged"),
     "negative size": (nifti(sample(), dim=(3, -6, -5, 4)), "damaged"),
@@ -163,12 +163,36 @@ def test_damaged(tmp_path, name, ending):
     refused(put(tmp_path / f"a b.{ending}", data), said)
 
 
+@pytest.mark.parametrize("dim", [(4, 6, 5, 4, 1), (5, 6, 5, 4, 1, 1), (7, 6, 5, 4, 1, 1, 1, 1)])
+@pytest.mark.parametrize("read", [read_volume, read_label_map])
+def test_trailing_dimensions_of_one_are_dropped(tmp_path, dim, read):
+    """As MIRTK and SVRTK write their volumes."""
+    array = (sample() % 8).astype("u1")
+    np.testing.assert_array_equal(read(put(tmp_path / "a.nii.gz", nifti(array, dim=dim))).array, array)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_voxels_outside_the_head_that_are_not_finite_become_zero(tmp_path, value, dtype):
+    """Masking by division leaves them: 0/0, or 1/0 where the mask is 0 and the image is not."""
+    array = sample((7, 8, 9), dtype) + 1
+    array[:2] = value
+    array[2, :, 0] = np.nan
+    volume = read_volume(put(tmp_path / "a.nii", nifti(array)))
+    assert np.array_equal(volume.array, np.nan_to_num(array, nan=0, posinf=0, neginf=0))
+    assert volume.warnings == (f"{2 * 8 * 9 + 8} voxels outside the head that are NaN or infinite were set to 0",)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_voxels_that_are_not_finite(tmp_path, value, dtype):
     array = sample(dtype=dtype)
     array[1, 2, 3] = value
     refused(put(tmp_path / "a.nii", nifti(array)), "NaN or infinite")
+
+
+def test_a_volume_of_nan_alone_is_refused(tmp_path):
+    refused(put(tmp_path / "a.nii", nifti(np.full((3, 4, 5), np.nan, "f4"))), "NaN or infinite")
 
 
 def test_voxels_beyond_float32(tmp_path):

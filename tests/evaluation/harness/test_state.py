@@ -11,19 +11,23 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import typer
 
+from evaluation.commands import containers
 from evaluation.harness.case_state import CaseRow, CaseState
+from evaluation.harness.context import RunFolders
 from evaluation.harness.conventions import case_id, make_jobs
 from evaluation.harness.engine import Ended
 from evaluation.harness.outcome import case_state
 from evaluation.harness.record import TeamRun, read_record, write_record
 from evaluation.harness.roster import ResourceLimits, Roster
+from evaluation.harness.run import check_some_started
 from evaluation.harness.staging import cases_to_run, identity, pack, stage
 from evaluation.harness.state import RunState
 from evaluation.harness.status import MARKS, clock, print_status, seconds_left
 from evaluation.harness.workers import time_for
 from feta.cases import find_cases
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from tests.support.made_up_roster import cases, roster, team
 
 IDS = ["c1", "c2"]
@@ -54,6 +58,36 @@ def test_what_was_running_is_done_again_and_what_ended_is_not(tmp_path: Path) ->
     assert (ended.state, ended.seconds, ended.exit_code) == (CaseState.CRASHED, 2.0, 3)
     assert (pending.state, pending.begun) == (CaseState.PENDING, None)
     assert again.fact("run") == "run 1"
+
+
+def test_where_no_container_at_all_starts_nothing_is_final(tmp_path: Path) -> None:
+    """A relative output folder did that: the engine's refusal is no team's fault."""
+    state = opened(tmp_path, roster(team("a"), team("b")))
+    state.finish([CaseRow(name, case, CaseState.NOT_STARTED, seconds=1.0) for name in ("a", "b") for case in IDS])
+    with pytest.raises(HostError, match="no container of any team"):
+        check_some_started(state, RunFolders(tmp_path))
+    assert {(row.state, row.seconds) for row in state.rows()} == {(CaseState.PENDING, None)}
+
+
+def test_one_team_whose_container_never_starts_is_its_own(tmp_path: Path) -> None:
+    state = opened(tmp_path, roster(team("a"), team("b")))
+    state.finish([CaseRow("a", case, CaseState.NOT_STARTED) for case in IDS])
+    state.finish([CaseRow("b", case, CaseState.CRASHED) for case in IDS])
+    check_some_started(state, RunFolders(tmp_path))
+    assert [row.state for row in state.rows()][:2] == [CaseState.NOT_STARTED] * 2
+
+
+def test_relative_folders_are_resolved_before_a_container_is_told_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Path] = []
+    monkeypatch.setattr("evaluation.harness.run.run", lambda rules, *folders: told.extend(folders[:2]) or [])
+    monkeypatch.setattr("evaluation.harness.roster.read_roster", lambda _: roster())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hidden").mkdir()
+    with pytest.raises(typer.Exit):
+        containers.run(Path("roster.yaml"), Path("hidden"), Path("out"))
+    assert told == [tmp_path / "hidden", tmp_path / "out"]
 
 
 def test_a_team_may_come_in(tmp_path: Path) -> None:

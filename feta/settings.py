@@ -74,12 +74,19 @@ def current_names(content: Any, renamed: Mapping[str, str], path: Path) -> tuple
             continue
         if _at(content, places) is not _ABSENT:
             raise FetaError(path, f"{old} is called {new} now, and both are there", f"remove {old}")
+        for depth in range(1, len(places)):
+            if not isinstance(_at(content, places[:depth]), dict | _Absent):
+                raise FetaError(path, f"{'.'.join(places[:depth])} must hold names and values")
         found.append(old)
         content = _laid_over(_without(content, keys), _nested(places, value))
     return content, found
 
 
-_ABSENT = object()
+class _Absent:
+    """No setting stands there."""
+
+
+_ABSENT = _Absent()
 
 
 def _at(content: Any, keys: Sequence[str]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from collections.abc import Callable
 
 import typer
@@ -99,9 +101,21 @@ app.add_typer(_exports(), name="export")
 app.add_typer(_group("Measure weights and data, and fit what depends on the weights.", ASSESS), name="assess")
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
+    """An old name in a settings file is one line, said by the first of several processes; other warnings as usual."""
+    if category is not FutureWarning:
+        _SHOW(message, category, *where, **more)  # type: ignore[arg-type]
+    elif os.environ.get("RANK", "0") == "0":
+        print(f"feta-train: {message}", file=sys.stderr)
+
+
+_SHOW = warnings.showwarning
+
+
 def main() -> None:
     """Run the command line; a message for the user goes to stderr in one line."""
     keep_freed_memory()
+    warnings.showwarning = _show_warning
     try:
         app()
     except FetaError as error:

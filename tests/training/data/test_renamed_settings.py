@@ -10,6 +10,7 @@ import yaml
 
 from feta.errors import FetaError
 from feta.settings import read_settings, settings_from
+from training.cli import main
 from training.commands.common import CONFIGS
 from training.data.leakage import check_same, lineage_of
 from training.synthesis.settings import (
@@ -153,3 +154,30 @@ def test_a_run_begun_under_old_names_goes_on(text: str, settings: SegmentationSe
     whole["turn"] = 77.0
     with pytest.raises(FetaError, match=r"was begun with (synthesis.spatial|samples).rotation 77.0 instead of"):
         check_same(Path("x"), {"made_of": begun}, now)
+
+
+def test_old_names_are_one_line_on_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old.yaml").write_text("synthesis: {turn: 10.0, wrinkle: 0.5}\n")
+    words = [
+        "fit",
+        "segmentation",
+        str(tmp_path / "missing"),
+        str(tmp_path / "run"),
+        "--over",
+        str(tmp_path / "old.yaml"),
+    ]
+    monkeypatch.setattr("sys.argv", ["feta-train", *words])
+    with pytest.raises(SystemExit):
+        main()
+    warned, refused = capsys.readouterr().err.splitlines()
+    assert warned.startswith("feta-train: ")
+    assert "synthesis.spatial.rotation" in warned
+    assert "is not a folder" in refused
+
+
+def test_an_old_name_beside_a_section_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("synthesis: {turn: 10.0, spatial: 7}\n")
+    with pytest.raises(FetaError, match=r"synthesis\.spatial must hold names and values"):
+        read_settings(SegmentationSettings, tmp_path / "old.yaml")

@@ -154,7 +154,7 @@ def train_autoencoder(
     """Train the autoencoder in a run folder; returns the averaged network.
 
     Raises:
-        FetaError: the networks learned from a subject that this run holds out, or what `training.engine.loop.train` raises.
+        FetaError: the networks learned from a subject that this run holds out; and as `training.engine.loop.train`.
     """
     torch.manual_seed(settings.loop.seed)
     task = AutoencoderTask(subjects, errors.networks, settings)

@@ -43,3 +43,8 @@ class HostError(FetaError):
 def is_hosts_fault(error: OSError | ValueError) -> bool:
     """Whether an error is the machine's rather than the file's that was to be read or written."""
     return isinstance(error, OSError) and error.errno in _HOST_ERRORS
+
+
+def error_kind(error: OSError | ValueError) -> type[FetaError]:
+    """The class to raise for an error of the operating system: the machine's fault, or the file's."""
+    return HostError if is_hosts_fault(error) else FetaError

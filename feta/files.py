@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from feta.errors import FetaError, HostError, is_hosts_fault
+from feta.errors import FetaError, error_kind
 
 #: Deflate expands at most 1032-fold, so one block of this size never inflates beyond 34 MB.
 _BLOCK = 1 << 15
@@ -36,7 +36,7 @@ def open_regular(path: Path) -> BinaryIO:
             raise FetaError(path, "is a link", "put the file itself there (cp -L)")
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
-        raise _kind(error)(path, f"cannot be read ({_reason(error)})") from error
+        raise error_kind(error)(path, f"cannot be read ({_reason(error)})") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FetaError(path, "is not a regular file")
@@ -82,7 +82,7 @@ def read_text(path: Path, limit: int = MAX_TEXT_BYTES) -> str:
         with open_regular(path) as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise _kind(error)(path, f"cannot be read ({_reason(error)})") from error
+        raise error_kind(error)(path, f"cannot be read ({_reason(error)})") from error
     if len(data) > limit:
         raise FetaError(path, f"is larger than {limit >> 20} MiB, too large for a table")
     try:
@@ -161,7 +161,9 @@ def write_together(files: Mapping[Path, bytes | str]) -> None:
         for folder in dict.fromkeys(path.parent for path in files):
             sync_folder(folder)
     except (OSError, ValueError) as error:
-        raise _kind(error)(path, f"cannot be written ({_reason(error)})", "choose a folder you can write to") from error
+        raise error_kind(error)(
+            path, f"cannot be written ({_reason(error)})", "choose a folder you can write to"
+        ) from error
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -178,10 +180,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _kind(error: OSError | ValueError) -> type[FetaError]:
-    return HostError if is_hosts_fault(error) else FetaError
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from feta.errors import FetaError, HostError, is_hosts_fault
+from feta.errors import FetaError, HostError, error_kind
 from feta.files import GZIP_MAGIC, blocks, gunzip, open_regular, write_atomically
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT
@@ -171,8 +171,7 @@ def _load(path: Path) -> tuple[Header, npt.NDArray]:
             header = parse_header(head, path)
             data = _gather(head, pieces, header.total_bytes, path)
     except OSError as error:
-        kind = HostError if is_hosts_fault(error) else FetaError
-        raise kind(path, f"cannot be read ({error.strerror})") from error
+        raise error_kind(error)(path, f"cannot be read ({error.strerror})") from error
     return header, data[header.offset :].view(header.dtype).reshape(header.grid.shape)
 
 

@@ -14,12 +14,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile on the first call, and keep the result where a folder can be written."""
+    """Compile on the first call, and keep the result where a folder can be written; other threads go on meanwhile."""
     try:
-        return njit(cache=True)(function)
+        return njit(cache=True, nogil=True)(function)
     except RuntimeError:  # neither the package's folder nor the home is writable, as in a read-only container
         config.CACHE_DIR = _own_cache()
-        return njit(cache=bool(config.CACHE_DIR))(function)
+        return njit(cache=bool(config.CACHE_DIR), nogil=True)(function)
 
 
 def _own_cache() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from torch import Tensor
 from feta.grid import Matrix, box_corners, transformed
 from inference.geometry.frames import SLAB_VOXELS, coordinates, sample
 from inference.geometry.orientation import Reorientation
+
+#: Of a background likelier than this, every score rounds to 255, and every other label's to 0.
+CERTAIN = 0.9985
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,7 @@ class Prediction:
 def resample_to_native(
     probabilities: Tensor, matrix: Matrix, size: tuple[int, int, int], *, scores: bool = False
 ) -> NativeSpaceLabels:
-    """Interpolate probabilities on a grid and take the likeliest label, slab by slab.
-
-    Only the slab at hand is ever held as floats on the full grid.
+    """Interpolate probabilities on a grid and take the likeliest label.
 
     Args:
         probabilities: (L, Z, Y, X) float32; outside of it is background.
@@ -66,15 +68,45 @@ def resample_to_native(
         return NativeSpaceLabels(labels, part, kept)
     shift = np.eye(4)
     shift[:3, 3] = low
+    fill = _on_cpu if probabilities.device.type == "cpu" else _on_device
+    fill(probabilities, matrix @ shift, labels[part], kept)
+    return NativeSpaceLabels(labels, part, kept)
+
+
+def _on_cpu(probabilities: Tensor, matrix: Matrix, labels: npt.NDArray, scores: npt.NDArray | None) -> None:
+    """Fill labels (z, y, x), and scores (L, z, y, x) where there are any, by the compiled loop; a thread a slab."""
+    # numba takes a while to import, which a run on a GPU needn't pay.
+    from inference.geometry.native_kernel import interpolate
+
+    sure = probabilities[0].numpy() > (0.5 if scores is None else CERTAIN)
+    for axis in range(3):
+        sure = np.logical_and(*(np.take(sure, np.arange(n, n + sure.shape[axis] - 1), axis) for n in (0, 1)))
+    values = probabilities.movedim(0, -1).contiguous().numpy()
+    kept = np.zeros((len(probabilities), 0, 0, 0), np.uint8) if scores is None else scores
+    count = torch.get_num_threads()
+    ends = np.linspace(0, len(labels), 4 * count + 1).astype(int)
+
+    def fill(first: int, last: int) -> None:
+        interpolate(
+            values, sure, np.ascontiguousarray(matrix[:3]), first, labels[first:last], kept[:, first:last],
+            scores is not None,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(fill, ends[:-1].tolist(), ends[1:].tolist()))
+
+
+def _on_device(probabilities: Tensor, matrix: Matrix, labels: npt.NDArray, scores: npt.NDArray | None) -> None:
+    """The same by torch where the probabilities lie, slab by slab, so that only one is ever held as floats."""
+    z, y, x = labels.shape
     slab = max(1, SLAB_VOXELS // (x * y))
     for start in range(0, z, slab):
         where = slice(start, min(start + slab, z))
-        values = sample(probabilities, coordinates(matrix @ shift, (x, y, z), where))
+        values = sample(probabilities, coordinates(matrix, (x, y, z), where, probabilities.device))
         values[0] += 1 - values.sum(0)  # what lies outside the box is background
-        labels[part][where] = values.argmax(0).to(torch.uint8).numpy()
-        if kept is not None:
-            kept[:, where] = values.mul_(255).round_().clamp_(0, 255).to(torch.uint8).numpy()
-    return NativeSpaceLabels(labels, part, kept)
+        labels[where] = values.argmax(0).to(torch.uint8).cpu().numpy()
+        if scores is not None:
+            scores[:, where] = values.mul_(255).round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def _reach(

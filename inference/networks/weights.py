@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from torch import nn
 from feta.errors import FetaError
 from feta.files import write_together
 from inference.networks.int8 import quantised, restored
-from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 
 INDEX = "model.yaml"
 #: Networks that a folder may do without, by their names in ``model.yaml``, in the order of ``Model``.
@@ -154,6 +155,7 @@ def _entry(folder: Path, entry: dict[str, Any]) -> WeightFile:
     if path.parent != folder:
         raise ValueError(f"{entry['file']} lies outside the folder")
     patch = int(entry.get("patch", WeightFile.patch))
+    network["norm"] = Norm(network.get("norm", Norm.INSTANCE))
     return WeightFile(path, entry["sha256"], float(entry["spacing"]), NetworkSettings(**network), patch)
 
 
@@ -184,10 +186,15 @@ def packed(
     state = network.state_dict()
     halves = {name: tensor.to(torch.float16).contiguous() for name, tensor in state.items()}
     data = save(quantised(state) if int8 else halves)
-    described = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
+    described = {k: _plain(v) for k, v in asdict(settings).items()}
     return data, {
         "file": name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "spacing": spacing,
         "network": described,
     }
+
+
+def _plain(value: Any) -> Any:
+    """A setting as YAML knows it."""
+    return list(value) if isinstance(value, tuple) else value.value if isinstance(value, StrEnum) else value

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from feta.errors import FetaError
-from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 
 #: Swin UNETR halves its input five times.
 _SWIN_MULTIPLE = 32
@@ -37,6 +37,8 @@ class ArchitectureSettings(NetworkSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.kind is not Kind.UNET and self.norm is not Norm.INSTANCE:
+            raise ValueError(f"norm of {self.kind} must be instance")
         if self.kind is not Kind.SWIN_UNETR:
             return
         if self.widths != tuple(self.widths[0] * 2**i for i in range(4)) or self.widths[0] % 12:

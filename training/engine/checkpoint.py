@@ -16,6 +16,9 @@ CHECKPOINT = "checkpoint.pt"
 #: ``made_of`` is the lineage (`training.data.leakage`), ``before`` the subjects seen by pretrained weights.
 _KEYS = {"network", "average", "optimiser", "step", "seconds", "made_of", "before"}
 
+#: What layers of normalisation with frozen statistics have beside weights.
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint.
@@ -41,10 +44,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def load_into(network: nn.Module, state: dict[str, Any], which: str, path: Path) -> None:
     """Load weights (``network`` or ``average``) of a checkpoint.
 
+    A network with frozen statistics also takes those of one that was trained with instance normalisation, which has
+    none; its own stay.
+
     Raises:
         FetaError: they are of a network of another shape.
     """
+    own = {name: value for name, value in network.state_dict().items() if name.rpartition(".")[2] in _STATISTICS}
     try:
-        network.load_state_dict(state[which])
+        network.load_state_dict(own | state[which])
     except RuntimeError as error:
         raise FetaError(path, "holds a network of another shape", "name a run of the same network") from error

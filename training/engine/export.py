@@ -44,13 +44,18 @@ def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None
     Raises:
         FetaError: the folder holds no run, or one of another kind.
     """
+    from inference.networks.residual_unet import Norm, ResidualUNet
     from inference.networks.weights import packed
     from training.engine.architectures import shipped
+    from training.engine.frozen_norm import folded
 
     found = read_averaged(kind, run)
     settings: Any = found.settings
-    shape = shipped(settings.network)
-    data, entry = packed(found.network, name, spacing or settings.synthesis.spacing, shape, int8)
+    shape, network = shipped(settings.network), found.network
+    if isinstance(network, ResidualUNet) and shape.norm is Norm.FROZEN:
+        network = folded(network)
+        shape = network.settings
+    data, entry = packed(network, name, spacing or settings.synthesis.spacing, shape, int8)
     return Export(entry | {"steps": found.steps, "minutes": round(found.seconds / 60)}, data, found.settings)
 
 

@@ -20,6 +20,7 @@ from feta.errors import FetaError
 from feta.files import make_writable
 from training.data.leakage import Lineage, check_apart
 from training.engine import distributed
+from training.engine.frozen_norm import SAMPLES, frozen_norms, gather_statistics
 from training.engine.log import LOG, append_row, draw_curves
 from training.engine.optimisers import LoopSettings, Optimiser, learning_rate, sam_perturbed
 from training.engine.run_state import TrainingRun, begin_or_resume, run_lock
@@ -70,6 +71,7 @@ def train(
     make_writable(folder)
     with run_lock(folder):
         run = begin_or_resume(network, settings, folder, report, lineage, pretrained)
+        _freeze(run, task, settings, pretrained)
         device = next(network.parameters()).device
         saved, losses = run.seconds, []
         done = run.done(settings)
@@ -94,6 +96,18 @@ def train(
                 saved = run.seconds
         distributed.wait()
     return run.average
+
+
+def _freeze(run: TrainingRun, task: Task, settings: LoopSettings, pretrained: Path | None) -> None:
+    """Gather the statistics of layers that are to be frozen, unless the run or its pretrained weights have them."""
+    if not (norms := frozen_norms(run.network)) or all(norm.num_batches_tracked for norm in norms):
+        return
+    if pretrained is None:
+        problem = "'frozen' takes its statistics from trained weights"
+        raise FetaError("network.norm", problem, "train with 'instance' first, and name that run with --pretrained")
+    seeds = [settings.seed * 1_000_003 - 1 - i for i in range(SAMPLES)]
+    gather_statistics(run.network, seeds, lambda seed: task.loss(run.network, [seed], 0.0))
+    run.average.load_state_dict(run.network.state_dict())
 
 
 def _check_processes(settings: LoopSettings) -> None:

@@ -1,0 +1,79 @@
+"""Statistics of normalisation that are gathered once and stay, and their folding into convolutions.
+
+A network that was trained with instance normalisation is given the mean of the statistics that it sees over some
+training samples, and is fine-tuned with them. Folded into the convolutions, they cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from inference.networks.residual_unet import FrozenNorm, Norm, ResidualUNet
+
+#: Samples whose statistics are averaged.
+SAMPLES = 64
+
+
+def frozen_norms(network: nn.Module) -> list[FrozenNorm]:
+    """A network's layers that normalise by frozen statistics."""
+    return [module for module in network.modules() if isinstance(module, FrozenNorm)]
+
+
+@torch.no_grad()
+def gather_statistics(network: nn.Module, seeds: Sequence[int], see: Callable[[int], object]) -> None:
+    """Take the statistics of a network's frozen layers from samples, each normalised by its own meanwhile.
+
+    Args:
+        network: whose layers are changed.
+        seeds: of the samples.
+        see: shows the network a sample.
+    """
+    with _gathering(network):
+        for seed in seeds:
+            see(seed)
+
+
+@contextmanager
+def _gathering(network: nn.Module) -> Iterator[None]:
+    norms = frozen_norms(network)
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.gathering = True
+    network.train()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.gathering = False
+        network.train()
+
+
+@torch.no_grad()
+def folded(network: ResidualUNet) -> ResidualUNet:
+    """The same function without layers of normalisation: what they do is in the convolutions before them.
+
+    Args:
+        network: with frozen statistics.
+    """
+    plain = ResidualUNet(replace(network.settings, norm=Norm.FOLDED))
+    state = network.state_dict()
+    for name, module in network.named_modules():
+        if isinstance(module, FrozenNorm):
+            scale = module.weight / torch.sqrt(module.running_var + module.eps)
+            conv = _CONVOLUTIONS[name.rpartition(".")[2]]
+            before = f"{name.rpartition('.')[0]}.{conv}"
+            state[f"{before}.weight"] = state[f"{before}.weight"] * scale[:, None, None, None, None]
+            state[f"{before}.bias"] = module.bias - module.running_mean * scale
+            for key in [key for key in state if key.startswith(f"{name}.")]:
+                del state[key]
+    plain.load_state_dict(state)
+    return plain.eval()
+
+
+#: Which convolution of a block stands before which of its layers of normalisation.
+_CONVOLUTIONS = {"norm1": "first", "norm2": "second", "norm": "conv"}

@@ -70,6 +70,13 @@ def choose(request: str = "auto") -> Compute:
     return Compute(torch.device("cuda"), gpu_dtype(capability), torch.cuda.get_device_name(0))
 
 
+def memory_left(compute: Compute) -> int:
+    """Bytes that can be had where the networks compute."""
+    if compute.device.type == "cuda":
+        return int(torch.cuda.mem_get_info(compute.device)[0])
+    return available_memory()
+
+
 def has_code_for(capability: tuple[int, int], architectures: list[str]) -> bool:
     """Whether a torch build can run on a GPU.
 

@@ -1,0 +1,134 @@
+"""Frozen statistics of normalisation: what they are, that they stay, and that folding them changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from feta.errors import FetaError
+from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
+from inference.networks.weights import packed, read_model
+from training.engine.architectures import ArchitectureSettings, Kind
+from training.engine.frozen_norm import folded, frozen_norms, gather_statistics
+from training.engine.loop import train
+from training.engine.optimisers import LoopSettings
+
+SETTINGS = NetworkSettings(widths=(4, 6, 8), blocks=(1, 2, 1), heads=2)
+FROZEN = replace(SETTINGS, norm=Norm.FROZEN)
+
+
+def image(seed: int, side: int = 16) -> Tensor:
+    return torch.randn((1, 1, side, side, side), generator=torch.Generator().manual_seed(seed)) * (1 + seed % 3)
+
+
+def with_statistics() -> ResidualUNet:
+    torch.manual_seed(0)
+    network = ResidualUNet(FROZEN)
+    gather_statistics(network, range(5), lambda seed: network(image(seed)))
+    for norm in frozen_norms(network):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    return network.eval()
+
+
+class Task:
+    """Images whose target is nothing."""
+
+    def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
+        del done
+        return network(torch.cat([image(seed % 97) for seed in seeds])).square().mean()
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        del network
+        return {}
+
+
+def run(folder: Path, settings: NetworkSettings, pretrained: Path | None = None) -> nn.Module:
+    torch.manual_seed(1)
+    loop = LoopSettings(steps=3, learning_rate=0.1, warmup=1)
+    lineage = {"settings": {}, "training": ["sub-a"]}
+    return train(ResidualUNet(settings), Task(), loop, folder, lambda line: None, lineage, pretrained)
+
+
+def test_folded_into_the_convolutions_they_do_the_same() -> None:
+    network, seen = with_statistics(), image(9)
+    torch.testing.assert_close(folded(network)(seen), network(seen), atol=1e-5, rtol=1e-4)
+
+
+def test_no_layer_is_left_of_what_was_folded() -> None:
+    names = folded(with_statistics()).state_dict()
+    assert not [name for name in names if "norm" in name or "running" in name]
+
+
+def test_statistics_are_the_mean_of_those_of_the_samples() -> None:
+    network = with_statistics()
+    norm, first = frozen_norms(network)[0], network.encoder[0][0].first  # type: ignore[index, union-attr]
+    outputs = [first(image(seed)).detach() for seed in range(5)]
+    torch.testing.assert_close(norm.running_mean, torch.stack([o.mean((0, 2, 3, 4)) for o in outputs]).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack([o.var((0, 2, 3, 4)) for o in outputs]).mean(0))
+
+
+def test_training_leaves_the_statistics_and_moves_the_rest() -> None:
+    network = with_statistics().train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimiser = torch.optim.SGD(network.parameters(), 0.1)
+    sum(level.square().mean() for level in network.levels(image(3), 2)).backward()  # type: ignore[union-attr]
+    optimiser.step()
+    same = {name for name, value in network.state_dict().items() if torch.equal(value, before[name])}
+    assert same == {name for name in before if "running" in name or "tracked" in name}
+
+
+def test_what_a_network_predicts_does_not_depend_on_how_much_it_sees() -> None:
+    whole = image(4, 96)
+    network = folded(with_statistics())
+    reach = 32  # more than its receptive field reaches, and a multiple of what it halves
+    part = whole[..., 16:80, 16:80, 16:80]
+    inner = slice(reach, 64 - reach + 1)
+    at = slice(16 + reach, 80 - reach + 1)
+    torch.testing.assert_close(network(part)[..., inner, inner, inner], network(whole)[..., at, at, at])
+
+
+def test_by_instances_it_does() -> None:
+    """What the test above holds against: otherwise it could not fail."""
+    torch.manual_seed(0)
+    network, whole = ResidualUNet(SETTINGS).eval(), image(4, 96)
+    whole[..., :16, :, :] *= 9
+    part = whole[..., 16:80, 16:80, 16:80]
+    assert (network(part)[..., 32, 32, 32] - network(whole)[..., 48, 48, 48]).abs().max() > 1e-3
+
+
+def test_a_run_takes_them_from_the_network_that_it_fine_tunes(tmp_path: Path) -> None:
+    run(tmp_path / "first", SETTINGS)
+    average = run(tmp_path / "second", FROZEN, tmp_path / "first")
+    assert all(norm.num_batches_tracked > 0 for norm in frozen_norms(average))
+
+
+def test_a_run_that_is_fine_tuned_again_keeps_them(tmp_path: Path) -> None:
+    run(tmp_path / "first", SETTINGS)
+    second = run(tmp_path / "second", FROZEN, tmp_path / "first")
+    third = run(tmp_path / "third", FROZEN, tmp_path / "second")
+    for one, other in zip(frozen_norms(second), frozen_norms(third), strict=True):
+        assert torch.equal(one.running_mean, other.running_mean)  # type: ignore[arg-type]
+
+
+def test_from_nothing_there_are_none(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match="takes its statistics from trained weights; train with 'instance' first"):
+        run(tmp_path, FROZEN)
+
+
+def test_only_the_u_net_has_them() -> None:
+    with pytest.raises(ValueError, match="norm of unet2d must be instance"):
+        ArchitectureSettings(kind=Kind.UNET2D, norm=Norm.FROZEN)
+
+
+def test_weights_say_what_normalises_them(tmp_path: Path) -> None:
+    network = folded(with_statistics())
+    data, entry = packed(network, "x.safetensors", 1.0, network.settings)
+    (tmp_path / "x.safetensors").write_bytes(data)
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump({"locator": entry, "segmentation": [entry]}))
+    assert read_model(tmp_path).segmentation[0].network.norm is Norm.FOLDED

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
@@ -22,6 +24,8 @@ from inference.biometry.volume_regression import Regression
 
 NAME = "biometry.json"
 VERSION = 1
+#: What describes a folder of weights, and its networks that lengths depend on.
+MODEL, NETWORKS = "model.yaml", ("locator", "segmentation", "extraction", "landmarks")
 #: What errors are without a calibration: relative standard deviations of geometry, regression, heatmaps; and how often
 #: a source is wrong instead, which is to say off by so many times that.
 USUAL_ERRORS, USUALLY_WRONG, WRONG_SPREAD = (0.05, 0.08, 0.04), 0.05, 5.0
@@ -52,6 +56,7 @@ class Calibration:
         exponent: (3,) errors grow with the heatmaps' unsureness, to this power.
         regression: None where there is none.
         cases: what it was fitted on; 0 for a calibration that is assumed.
+        weights: of which it tells the errors, as ``networks_digest`` gives it; "" where that was not written down.
     """
 
     bias: Array
@@ -62,6 +67,7 @@ class Calibration:
     exponent: Array
     regression: Regression | None
     cases: int
+    weights: str = ""
 
     def covariance(self, measurement: int, sources: Sequence[int], blur: float | None) -> Array:
         """(N, N) of the errors of N sources of a measurement.
@@ -98,16 +104,32 @@ def read_calibration(weights: Path) -> Calibration:
     """``biometry.json`` of a folder of weights; what is usual where there is none.
 
     Raises:
-        FetaError: it can't be read, or doesn't hold what is needed.
+        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks than the folder's.
     """
     path = weights / NAME
     if not path.exists():
         return usual()
     try:
-        return _from_json(json.loads(read_text(path)))
+        found = _from_json(json.loads(read_text(path)))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "make it with feta-train assess calibrate, or restore it from the repository"
         raise FetaError(path, f"is not a calibration of lengths ({error})", remedy) from error
+    if found.weights and found.weights != (networks_digest(weights) or found.weights):
+        problem = f"was fitted to other networks than those that {MODEL} names"
+        raise FetaError(path, problem, "fit it anew with feta-train assess calibrate")
+    return found
+
+
+def networks_digest(weights: Path) -> str:
+    """SHA-256 over those of the networks that lengths depend on, by a folder's ``model.yaml``; "" without one."""
+    path = weights / MODEL
+    try:
+        entries = yaml.safe_load(read_text(path)) if path.exists() else {}
+        networks = [entries[name] for name in NETWORKS if name in entries]
+        files = [entry["sha256"] for each in networks for entry in (each if isinstance(each, list) else [each])]
+    except (ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError):
+        return ""  # who loads the weights will say what is wrong with it
+    return hashlib.sha256(" ".join(files).encode()).hexdigest() if files else ""
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
@@ -119,6 +141,7 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
     regression = calibration.regression
     content: dict[str, Any] = {"version": VERSION, "cases": calibration.cases, "measurements": list(MEASUREMENTS)}
     content["sources"] = list(SOURCES)
+    content |= {"weights": calibration.weights} if calibration.weights else {}
     content |= {name: _rounded(getattr(calibration, name)) for name in _SHAPES}
     if regression is not None:
         content["regression"] = {name: _rounded(getattr(regression, name)) for name in _REGRESSION_SHAPES}
@@ -143,7 +166,12 @@ def _from_json(content: dict[str, Any]) -> Calibration:
         raise ValueError("correlations that cannot be")
     given = content.get("regression")
     tables = {} if given is None else {n: _array(given[n], n, shape) for n, shape in _REGRESSION_SHAPES.items()}
-    return Calibration(**arrays, regression=Regression(**tables) if tables else None, cases=int(content["cases"]))
+    return Calibration(
+        **arrays,
+        regression=Regression(**tables) if tables else None,
+        cases=int(content["cases"]),
+        weights=str(content.get("weights", "")),
+    )
 
 
 def _array(values: Any, name: str, shape: tuple[int, ...]) -> Array:

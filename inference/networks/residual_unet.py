@@ -133,9 +133,7 @@ class ResidualUNet(nn.Module):
             first = ResidualBlock(inputs, width, stride=2 if level else settings.stem, norm=norm)
             stages.append(nn.Sequential(first, *(ResidualBlock(width, width, norm=norm) for _ in range(blocks - 1))))
         self.encoder = nn.ModuleList(stages)
-        self.decoder = nn.ModuleList(
-            UpBlock(widths[i + 1], widths[i], norm) for i in reversed(range(len(widths) - 1))
-        )
+        self.decoder = nn.ModuleList(UpBlock(widths[i + 1], widths[i], norm) for i in reversed(range(len(widths) - 1)))
         self.heads = nn.ModuleList(nn.Conv3d(widths[i], settings.outputs, 1) for i in range(settings.heads))
 
     def levels(self, x: Tensor, heads: int) -> list[Tensor]:

@@ -31,10 +31,27 @@ from inference.segmentation.pose import Points, Pose, angle_between
 OUTPUTS = LABEL_COUNT + 4
 #: Side (mm) of the box around a brain's centre: as in training.
 BOX_MM = 168.0
+
+
+def _spread_out(rotations: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rotations (N, 3, 3) in such an order that each is as far as can be from all before it."""
+    cosines = (np.einsum("aij,bij->ab", rotations, rotations) - 1) / 2
+    order = [int(np.argmax(np.trace(rotations, axis1=1, axis2=2)))]
+    while len(order) < len(rotations):
+        nearest = cosines[order].max(axis=0)
+        nearest[order] = np.inf
+        order.append(int(nearest.argmin()))
+    return rotations[order]
+
+
 #: The rotations that are tried, (72, 3, 3): the 60 of an icosahedron, one of which is within 45° of any rotation, and
 #: those 12 of a cube that are not among them, so that a brain along the axes is tried upright in any order of axes.
 _QUARTERS = Rotation.from_euler("z", 90, degrees=True) * Rotation.create_group("T")
-TRIAL_ROTATIONS = np.concatenate([Rotation.create_group("I").as_matrix(), _QUARTERS.as_matrix()])
+TRIAL_ROTATIONS = _spread_out(np.concatenate([Rotation.create_group("I").as_matrix(), _QUARTERS.as_matrix()]))
+#: So many of them are tried before the best is refined.
+TRIAL_ROUNDS = np.split(TRIAL_ROTATIONS, 6)
+#: A pose of this score at least, that fits at least so well (in brain sizes), is the brain's.
+SURE_SCORE, SURE_RESIDUAL = 2.0, 0.07
 #: Four ways up, in which the whole volume is tried first.
 HALF_TURNS = (np.diag([1.0, 1, 1]), np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1]))
 #: So many of the rotations tried are refined, each in so many steps at most.
@@ -61,9 +78,11 @@ class _Candidate:
 class Locator:
     """Finds the brain's pose with a trained network.
 
-    The network knows brains within some 50° of upright, and tells them from others. So it is tried on the brain in 72
-    rotations, one of which is within 45° of upright; the candidates of the highest scores are refined by trying again
-    from the pose that was fitted, until the score rises no more.
+    The network knows brains within some 50° of upright, and tells them from others. So it is tried on the brain in one
+    rotation after the other: first in those in which the brain's longest axis runs from back to front, then in 72, one
+    of which is within 45° of upright. The candidate of the highest score is refined by trying again from the pose that
+    was fitted, until the score rises no more. A pose that is sure ends the search; without one, the candidates of the
+    highest scores of all are refined and compared.
 
     Args:
         network: 1 channel in; out: ``OUTPUTS``.
@@ -87,8 +106,17 @@ class Locator:
         centre = self._centre(coarse) if brain is None else brain.centre()
         if centre is None:
             return []
-        trials = [self._try(coarse, rotation, centre) for rotation in TRIAL_ROTATIONS]
-        candidates = [candidate for candidate in trials if candidate is not None]
+        candidates: list[_Candidate] = []
+        for rotations in (_along_longest_axis(coarse.image), *TRIAL_ROUNDS):
+            trials = [self._try(coarse, rotation, centre) for rotation in rotations]
+            found = [candidate for candidate in trials if candidate is not None]
+            candidates += found
+            if found and _is_sure(refined := self._refine(coarse, max(found, key=_score))):
+                return [replace(refined.pose, sure=True)]
+        return self._likeliest(coarse, candidates)
+
+    def _likeliest(self, coarse: View, candidates: list[_Candidate]) -> list[Pose]:
+        """Poses of the candidates of the highest scores, refined; the likeliest first, none twice."""
         refined: list[_Candidate] = []
         for first in sorted(candidates, key=_score, reverse=True)[:MAX_REFINED]:
             candidate = self._refine(coarse, first)
@@ -165,6 +193,31 @@ class Locator:
         low, high = np.percentile(local, [0.2, 99.8], axis=0)
         score = float(output[LABEL_COUNT].numpy()[brain].mean())
         return _Candidate(Pose(rigid, scale, residual, low - cell / 2, high + cell / 2, True), score)
+
+
+def _is_sure(candidate: _Candidate) -> bool:
+    """Whether a pose needs no comparison with others."""
+    return candidate.score >= SURE_SCORE and candidate.pose.residual <= SURE_RESIDUAL
+
+
+def _along_longest_axis(image: Tensor) -> npt.NDArray[np.float64]:
+    """Rotations (8, 3, 3), from the box's axes to RAS, in which the longest axis of what is bright runs back to front.
+
+    Either end may be the front, and the brain may have rolled about that axis by any of four quarter turns.
+
+    Args:
+        image: (1, Z, Y, X), its axes along RAS; zero around the brain.
+    """
+    where = torch.nonzero(signal(image)[0]).double().numpy()[:, ::-1]
+    if len(where) < 8:
+        return np.eye(3)[None]
+    _, second, longest = np.linalg.eigh(np.cov(where.T))[1].T
+    front = np.column_stack([np.cross(longest, second), longest, second])
+    quarters, halves = (
+        Rotation.from_euler(axis, np.arange(0, 360, step)[:, None], degrees=True).as_matrix()
+        for axis, step in (("y", 90), ("z", 180))
+    )
+    return np.stack([front @ half @ quarter for quarter in quarters for half in halves])
 
 
 def _standardise_by_signal(upright: View) -> Tensor:

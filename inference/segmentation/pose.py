@@ -28,6 +28,7 @@ class Pose:
         low, high: (3,) the brain's extent along the canonical axes, mm.
         found: whether a brain was found; otherwise the header's directions and the signal's centre.
         brain: its mask, where there is a network that finds it.
+        sure: whether it fits so well that no other need be looked for.
     """
 
     to_ras: Matrix
@@ -37,6 +38,7 @@ class Pose:
     high: npt.NDArray[np.float64]
     found: bool
     brain: BrainMask | None = None
+    sure: bool = False
 
     def centre(self) -> Points:
         """Middle of the brain's extent, RAS mm."""

@@ -64,8 +64,10 @@ class PoseFinder:
         """The brain's pose in the canonical volume's RAS space; the header's directions where no brain is found."""
         volume, extractor = canonical.volume, self.extractor
         brain = None if extractor is None else extractor.first(volume)
+        poses = [] if brain is None else self.locator(volume, brain)
         # A wrong mask misleads the locator, as does what lies around the brain: poses found either way are compared.
-        poses = [*([] if brain is None else self.locator(volume, brain)), *self.locator(volume)]
+        if not any(pose.sure for pose in poses):
+            poses += self.locator(volume)
         poses = poses or [by_directions(volume, canonical.to_ras[:3, :3].T)]
         if extractor is not None and brain is not None:
             poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from feta.errors import FetaError
-from inference.biometry.calibration import NAME, read_calibration, usual, write_calibration
+from inference.biometry.calibration import NAME, networks_digest, read_calibration, usual, write_calibration
 from inference.biometry.volume_regression import Regression, regressors
 
 RNG = np.random.default_rng(0)
@@ -101,3 +102,30 @@ def test_an_empty_map_has_no_regression() -> None:
 
 def test_a_tissue_that_is_all_but_absent_has_a_logarithm() -> None:
     assert np.isfinite(regressors(np.array([0.0, *[10.0] * 6]), None)).all()
+
+
+def model(folder: Path, sha256: str) -> Path:
+    """A folder whose model.yaml names a segmentation network of this digest."""
+    entries = {"segmentation": [{"file": "s.safetensors", "sha256": sha256}], "anatomy": {"sha256": "of no length"}}
+    (folder / "model.yaml").write_text(yaml.safe_dump(entries))
+    return folder
+
+
+def test_a_calibration_of_other_networks_is_refused(tmp_path: Path) -> None:
+    write_calibration(tmp_path / NAME, dataclasses.replace(FITTED, weights=networks_digest(model(tmp_path, "a" * 64))))
+    read_calibration(tmp_path)
+    model(tmp_path, "b" * 64)
+    with pytest.raises(FetaError, match=r"was fitted to other networks than those that model.yaml names; fit it anew"):
+        read_calibration(tmp_path)
+
+
+def test_other_weights_that_no_length_depends_on_may_change(tmp_path: Path) -> None:
+    before = networks_digest(model(tmp_path, "a" * 64))
+    text = (tmp_path / "model.yaml").read_text()
+    (tmp_path / "model.yaml").write_text(text.replace("of no length", "of another cohort"))
+    assert networks_digest(tmp_path) == before != ""
+
+
+def test_the_shipped_calibration_is_that_of_the_shipped_networks() -> None:
+    shipped = Path(__file__).parents[3] / "weights"
+    assert read_calibration(shipped).weights == networks_digest(shipped) != ""

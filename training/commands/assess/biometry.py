@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,10 +43,12 @@ def calibrate(
     fresh: Fresh = False,
 ) -> None:
     """Fit all that depends on the weights: errors of each way of measuring, and lengths from volumes."""
-    from inference.biometry.calibration import write_calibration
+    from inference.biometry.calibration import networks_digest, write_calibration
+    from inference.runs.settings import default_weights
     from training.assessment.calibration_fit import fit_calibration
 
-    calibration = fit_calibration(_evidence(cohorts, weights, jobs, fresh))
+    fitted = fit_calibration(_evidence(cohorts, weights, jobs, fresh))
+    calibration = replace(fitted, weights=networks_digest(weights or default_weights()))
     write_calibration(out, calibration)
     for line in _errors_in_words(calibration):
         typer.echo(line)

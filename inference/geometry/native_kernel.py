@@ -1,4 +1,4 @@
-"""The compiled loop of `inference.geometry.native_grid`: probabilities interpolated voxel by voxel, and the likeliest."""
+"""The compiled loop of `inference.geometry.native_grid`: probabilities at each voxel, and the likeliest label."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The residual 3D U-Net with deep supervision that the top teams of FeTA share.
 
 Residual encoder blocks as in nnU-Net's residual-encoder plans (Isensee et al., MICCAI 2024), leaky ReLU, strided
-convolutions down, transposed convolutions up. Instance normalisation (Ulyanov et al., 2016) ties what a network predicts
-to the size of the patch that it sees; with frozen statistics it sees a whole brain at once, and these become part of
-the convolutions before it is shipped.
+convolutions down, transposed convolutions up. Instance normalisation (Ulyanov et al., 2016) ties what a network
+predicts to the size of the patch that it sees; with frozen statistics it sees a whole brain at once, and these become
+part of the convolutions before it is shipped.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from inference.networks.weights import Model, WeightFile, load_network
 from inference.segmentation.autoencoder import Autoencoder
 from inference.segmentation.pose import Pose
 
-#: Room around the brain, mm: where it is seen in patches that are normalised each by itself, and where it is seen whole.
+#: Room around the brain, mm: where it is seen in patches, each normalised by itself, and where it is seen whole.
 MARGIN_MM, WHOLE_MARGIN_MM = 14.0, 6.0
-#: Memory that a network takes at most for a voxel of what it sees and a channel of its finest level: measured, with what
+#: Bytes that a network takes at most for a voxel of what it sees and a channel of its finest level, measured with what
 #: convolutions take for themselves.
 BYTES_PER_CHANNEL = 48
 #: Largest side of the upright box, mm: a term brain and its margins fit.

@@ -11,6 +11,7 @@ import typer
 
 from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
+from feta.files import following_links
 from training.commands import export
 from training.commands.assess.age import age_line, ga_baseline
 from training.commands.assess.anatomy import anatomy as assess_anatomy
@@ -117,7 +118,8 @@ def main() -> None:
     keep_freed_memory()
     warnings.showwarning = _show_warning
     try:
-        app()
+        with following_links():
+            app()
     except FetaError as error:
         print(f"feta-train: {error}", file=sys.stderr)
         sys.exit(UNUSABLE)

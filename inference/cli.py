@@ -14,8 +14,9 @@ from feta.allocator import keep_freed_memory
 from feta.cases import CaseList, find_cases
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
+from feta.files import following_links
 from feta.participants import parse_age
-from inference.options import Overwrite, Participants, by_new_names, length_options, network_options, takes
+from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import UNUSABLE, run
 from inference.runs.settings import Settings
@@ -42,6 +43,7 @@ def infer(
     ] = None,
     ga: Annotated[str | None, typer.Option(help="Gestational age of one volume, weeks.")] = None,
     participants: Participants = None,
+    stacks: Stacks = False,
     overwrite: Overwrite = False,
     fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
     no_qc: Annotated[bool, typer.Option("--no-qc", help="Write no picture.")] = False,
@@ -58,7 +60,7 @@ def infer(
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
     if ga is not None and not single:
         raise FetaError("--ga", "is for one volume", "put the ages of a folder into its participants.tsv")
-    found = find_cases(input_path, participants)
+    found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
     root = output or input_path.absolute().parent
@@ -96,6 +98,7 @@ def challenge_2024(
     bids: Annotated[Path, typer.Argument(metavar="DIR", help="BIDS tree.")],
     team: Annotated[str, typer.Option(help="Names the folder of the results.")],
     participants: Participants = None,
+    stacks: Stacks = False,
     overwrite: Overwrite = False,
     *,
     settings: Settings,
@@ -103,7 +106,7 @@ def challenge_2024(
     """A BIDS tree to DIR/derivatives/predictions/TEAM, the layout of the challenge of 2024."""
     if not team or team in (".", "..") or "/" in team:
         raise FetaError("--team", f"'{team}' can't name a folder")
-    found = find_cases(bids, participants)
+    found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
     jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
     raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), root)[0])
@@ -153,7 +156,8 @@ def _guarded(chosen: Callable[[], None]) -> int:
     """Run a form; give its exit status, with one line for an error that is the user's."""
     try:
         stop_on_sigterm()
-        chosen()
+        with following_links():
+            chosen()
     except FetaError as error:
         print(f"feta-infer: {error}", file=sys.stderr)
         return UNUSABLE

@@ -224,3 +224,28 @@ def test_an_old_name_of_an_option_is_a_line_of_warning(
     assert settings[0] == settings[1]
     assert call("--help") == 0
     assert old not in capsys.readouterr().out.split()
+
+
+def test_a_data_set_of_datalad_is_read(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "objects", 1)
+    for path in [p for p in (tmp_path / "objects").rglob("*") if p.is_file()]:
+        link = tmp_path / "in" / path.relative_to(tmp_path / "objects")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    assert (
+        json.loads((tmp_path / "out/run.json").read_text())["cases"]["sub-001/anat/sub-001_rec-mial_T2w"]["age"] == 26
+    )
+
+
+def test_what_was_not_fetched_is_one_line_and_stops_no_other(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path / "in", 2)
+    image = tmp_path / "in/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"
+    image.unlink()
+    image.symlink_to("../../.git/annex/objects/Xx/1y/KEY/KEY")
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert line.endswith(f"datalad get {image}")
+    assert (tmp_path / "out/sub-002/anat/sub-002_rec-mial_T2w_dseg.nii.gz").exists()

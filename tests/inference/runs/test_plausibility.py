@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +52,14 @@ def test_a_handful_of_values_is_refused(name: str) -> None:
         check_usable(FILE, on_grid(NO_SCANS[name]))
 
 
-@pytest.mark.parametrize("smoothed", [0.5, 1.0])
-def test_a_resampled_mask_is_refused(smoothed: float) -> None:
-    soft = ndimage.gaussian_filter((HEAD.labels.array > 0).astype(np.float32), smoothed)
+@pytest.mark.parametrize(
+    "resampled",
+    [partial(ndimage.shift, shift=(0.4, 0.1, 0.3), order=1), partial(ndimage.gaussian_filter, sigma=0.5)],
+    ids=["linearly", "smoothed"],
+)
+def test_a_resampled_mask_is_refused(resampled: Callable[[npt.NDArray], npt.NDArray]) -> None:
     with pytest.raises(FetaError, match="resampled mask"):
-        check_usable(FILE, on_grid(np.round(soft, 3)))
+        check_usable(FILE, on_grid(np.round(resampled((HEAD.labels.array > 0).astype(np.float32)), 3)))
 
 
 def test_eight_bits_are_a_scan() -> None:
@@ -62,7 +67,7 @@ def test_eight_bits_are_a_scan() -> None:
 
 
 def test_eight_bits_of_little_contrast_are_a_scan_with_a_warning() -> None:
-    (line,) = check_usable(FILE, on_grid(eight_bit(60)))
+    (line,) = check_usable(FILE, on_grid(eight_bit(80)))
     assert "distinct values" in line
 
 

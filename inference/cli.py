@@ -10,15 +10,16 @@ from typing import Annotated
 
 import typer
 
-from feta.allocator import keep_freed_memory
 from feta.cases import CaseList, find_cases
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
+from feta.machine import heed_quota, keep_freed_memory
 from feta.participants import parse_age
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
-from inference.runs.run import UNUSABLE, run
+from inference.runs.run import run
+from inference.runs.run_state import UNUSABLE
 from inference.runs.settings import Settings
 from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
 from inference.runs.summary import print_summary
@@ -146,6 +147,7 @@ def _run(found: CaseList, jobs: Sequence[CaseJob], settings: Settings, root: Pat
 def main() -> None:
     """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
     keep_freed_memory()
+    heed_quota()
     sys.argv[1:] = by_new_names(sys.argv[1:])
     named = {command.name for command in forms.registered_commands}
     chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app

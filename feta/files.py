@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -12,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 from feta.errors import FetaError, error_kind
 
@@ -112,6 +113,19 @@ def blocks(file: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a regular file's bytes, in hexadecimal.
+
+    Raises:
+        FetaError: the file is missing or not a regular file.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        for block in blocks(file):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
     """Yield the inflated bytes of a gzip file in bounded pieces, to its very end.
 
@@ -166,19 +180,6 @@ def make_writable(folder: Path) -> None:
         raise FetaError(folder, f"can't be made ({_reason(error)})", "choose a folder you can write to") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise FetaError(folder, "can't be written", "choose a folder you can write to")
-
-
-def create_csv(path: Path) -> TextIO:
-    """Open a CSV that grows with the work: its folder is made, and what lay there is emptied.
-
-    Raises:
-        FetaError: it can't be written.
-    """
-    make_writable(path.parent)
-    try:
-        return path.open("w", newline="")
-    except (OSError, ValueError) as error:
-        raise FetaError(path, f"cannot be written ({_reason(error)})", "name a CSV file to write") from error
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

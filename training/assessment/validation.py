@@ -19,9 +19,10 @@ from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.bids import subject_in
 from feta.errors import FetaError
-from feta.files import create_csv, is_there
+from feta.files import is_there
 from feta.labels import TISSUES
 from feta.participants import read_participants
+from feta.tables import create_csv
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.networks.device import choose
 from inference.networks.weights import read_model

@@ -17,6 +17,7 @@ from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory
 from feta.participants import parse_age
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
+from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import run
 from inference.runs.run_state import UNUSABLE
@@ -51,6 +52,9 @@ def infer(
     landmarks: Annotated[
         bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
     ] = False,
+    allow_unmounted: Annotated[
+        bool, typer.Option("--allow-unmounted", help="In a container: results may be lost with it.")
+    ] = False,
     *,
     settings: Settings,
 ) -> None:
@@ -61,10 +65,11 @@ def infer(
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
     if ga is not None and not single:
         raise FetaError("--ga", "is for one volume", "put the ages of a folder into its participants.tsv")
+    root = output or input_path.absolute().parent
+    check_folders(input_path, root, allow_unmounted=allow_unmounted)
     found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
-    root = output or input_path.absolute().parent
     jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast), landmarks=landmarks)
     status, lengths = _run(found, jobs, settings, None if output is None else root)
     if single:

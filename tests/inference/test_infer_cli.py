@@ -249,3 +249,24 @@ def test_what_was_not_fetched_is_one_line_and_stops_no_other(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert line.endswith(f"datalad get {image}")
     assert (tmp_path / "out/sub-002/anat/sub-002_rec-mial_T2w_dseg.nii.gz").exists()
+
+
+@pytest.mark.parametrize("form", ["plain", "allowed", "case", "challenge-2024", "challenge-2021"])
+def test_in_a_container_results_go_to_a_mount_but_for_the_challenge_s_own_calls(
+    form: str, tmp_path: Path, call: Call, model: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mountinfo").write_text("700 600 0:90 / / rw - overlay overlay rw\n")
+    monkeypatch.setattr("inference.runs.mounts.MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setenv("FETA_PROGRAM", "feta-infer")
+    make_tree(tmp_path / "in", 1)
+    (tmp_path / "meta").mkdir()
+    image = tmp_path / "in/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"
+    calls = {
+        "plain": [tmp_path / "in", tmp_path / "out"],
+        "allowed": [tmp_path / "in", tmp_path / "out", "--allow-unmounted"],
+        "case": ["case", "--image", image, "--seg", tmp_path / "s.nii.gz"],
+        "challenge-2024": ["challenge-2024", tmp_path / "in", "--team", "a"],
+        "challenge-2021": ["challenge-2021", "--images", image.parents[1], "--meta", tmp_path, "--output", tmp_path],
+    }
+    assert call(*calls[form]) == (2 if form == "plain" else 0)
+    assert model.calls == (0 if form == "plain" else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -153,6 +154,9 @@ def main() -> None:
     """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
     keep_freed_memory()
     heed_quota()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may be no UTF-8, and the terminal's letters fewer than ours; standard error does so by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.argv[1:] = by_new_names(sys.argv[1:])
     named = {command.name for command in forms.registered_commands}
     chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from feta.biometry_table import write_biometry
+from feta.errors import HostError
+from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
@@ -52,14 +55,10 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     _write_lengths(job, volume, lengths)
     if job.sidecar:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
-    if job.picture:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
-        from inference.runs.qc_picture import write_picture
-
-        # The midline of the label map is the better frame for planes.
-        frame = aligned.from_physical if aligned else segmented.to_canonical
-        write_picture(job.picture, job.case.name, volume, segmented.labels, frame, lengths)
-    return Result(lengths, (*warnings, *notes))
+    # The midline of the label map is the better frame for planes.
+    frame = aligned.from_physical if aligned else segmented.to_canonical
+    undrawn = _draw(job, volume, segmented.labels, frame, lengths)
+    return Result(lengths, (*warnings, *notes, *undrawn))
 
 
 def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:
@@ -70,3 +69,23 @@ def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Leng
         write_biometry(job.biometry, job.case.subject, known)
     if job.landmarks:
         write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
+
+
+def _draw(
+    job: CaseJob, volume: Volume, labels: Volume, frame: Matrix, lengths: dict[Measurement, Length]
+) -> tuple[str, ...]:
+    """Write the picture, if one is wanted; why there is none, where it can't be drawn: the results stand without it."""
+    if job.picture is None:
+        return ()
+    try:
+        # matplotlib takes a second to import, which runs without pictures needn't pay.
+        from inference.runs.qc_picture import write_picture
+
+        write_picture(job.picture, job.case.name, volume, labels, frame, lengths)
+    except HostError:
+        raise
+    except Exception as error:
+        with suppress(OSError):  # an earlier one, of other results
+            job.picture.unlink(missing_ok=True)
+        return (f"no picture could be drawn ({type(error).__name__}: {' '.join(str(error).split())})",)
+    return ()

@@ -63,7 +63,8 @@ class Claims:
             case: names it among all that write to the folder.
             wait: wait until whoever has it is done with it, or dead.
         """
-        place = _FIRST_CASE + int.from_bytes(hashlib.sha256(case.encode(errors="surrogateescape")).digest()) % _PLACES
+        digest = hashlib.sha256(case.encode(errors="backslashreplace")).digest()
+        place = _FIRST_CASE + int.from_bytes(digest) % _PLACES
         mine = self._lock(fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB, place)
         try:
             yield mine

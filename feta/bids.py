@@ -106,7 +106,7 @@ def left_out_by_name(folder: Path) -> list[Path]:
 
 def unread_volumes(folder: Path) -> list[Path]:
     """Volumes right in a folder that are of another format, and by their names scans; one of a pair of files."""
-    found = {}
+    found: dict[tuple[Path, str], Path] = {}
     for path in _files(folder):
         ending = _other_ending(path)
         bare = path.with_name(path.name[: -len(ending)]) if ending else path
@@ -208,9 +208,9 @@ def volumes_below(root: Path) -> Found:
         if not found.images and len(found.problems) == 1:
             raise found.problems[0]
     if not found.images and not found.problems:
-        others = [f"but label maps or masks by their names ({some_names(left)})"] if left else []
+        named = [f"but label maps or masks by their names ({some_names(left)})"] if left else []
         remedy = "give a .nii.gz file, a folder of them, or a tree sub-*/anat/*_T2w.nii.gz"
-        raise FetaError(root, " ".join(["holds no volume", *others]), remedy)
+        raise FetaError(root, " ".join(["holds no volume", *named]), remedy)
     return found
 
 

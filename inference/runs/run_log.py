@@ -126,7 +126,7 @@ class RunLog:
         mine = {t: c for t, c in self.cases.items() if not (c["status"] == "skipped" and t in theirs)}
         cases = {**theirs, **mine}
         started = min(self.started, _seconds(shared.get("started")) or self.started)
-        content = {
+        content: dict[str, Any] = {
             "versions": versions(),
             "device": self.device,
             "settings": self.settings,
@@ -140,22 +140,24 @@ class RunLog:
         if earlier := {title: case for title, case in self._earlier.items() if title not in cases}:
             content["earlier"] = earlier
         if not self.claims.alone or "processes" in shared:
-            me = {
-                "started": _time(self.started),
-                "seconds": round(time.time() - self.started, 1),
-                "device": self.device,
-                "settings": self.settings,
-                "finished": finished,
-            }
-            # The first of them wrote alone until the second came.
-            first = {name: shared[name] for name in ("started", "seconds", "device", "settings") if name in shared}
-            others = shared.get("processes", {FIRST: {"device": "", **first, "finished": False}})
-            processes = {**others, FIRST if self.claims.alone else self.process: me}
-            content["processes"] = processes
-            content["device"] = "; ".join(
-                dict.fromkeys(str(p["device"]) for p in processes.values() if p.get("device"))
-            )
+            processes = self._processes(shared, finished=finished)
+            devices = [str(process["device"]) for process in processes.values() if process.get("device")]
+            content |= {"processes": processes, "device": "; ".join(dict.fromkeys(devices))}
         return content
+
+    def _processes(self, shared: dict[str, Any], *, finished: bool) -> dict[str, dict[str, Any]]:
+        """Each process that works, or worked, at the same time as this one, and this one."""
+        me: dict[str, Any] = {
+            "started": _time(self.started),
+            "seconds": round(time.time() - self.started, 1),
+            "device": self.device,
+            "settings": self.settings,
+            "finished": finished,
+        }
+        # The first of them wrote alone until the second came.
+        first = {name: shared[name] for name in me if name in shared} | {"finished": False}
+        others: dict[str, dict[str, Any]] = shared.get("processes", {FIRST: first})
+        return {**others, FIRST if self.claims.alone else self.process: me}
 
 
 def _is_ours(content: Any) -> bool:

@@ -117,8 +117,9 @@ def _measure_all(measure: Callable[[Case], _Measured], cases: list[Case], jobs: 
         yield from map(measure, cases)
         return
     # Spawned, not forked: SimpleITK and torch have threads of their own by now.
-    alike = {"initializer": follow_links, "initargs": (links_are_followed(),)}
-    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn"), **alike) as pool:
+    workers, context = min(jobs, len(cases)), get_context("spawn")
+    alike = (links_are_followed(),)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=follow_links, initargs=alike) as pool:
         try:
             yield from pool.map(measure, cases)
         finally:  # after an error there is no use in doing the rest

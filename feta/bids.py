@@ -203,7 +203,7 @@ def volumes_below(root: Path) -> Found:
             )
     if unread:
         kinds = ", ".join(dict.fromkeys(other_format(path) or "" for path in unread))
-        problem = f"holds {len(unread)} volumes of a format that is not read ({kinds}: {some_names(unread)})"
+        problem = f"holds volumes of a format that is not read ({len(unread)}, {kinds}: {some_names(unread)})"
         found.problems.append(FetaError(root, problem, _CONVERT))
         if not found.images and len(found.problems) == 1:
             raise found.problems[0]

@@ -88,7 +88,7 @@ def test_many_of_another_format_are_one_line(tmp_path: Path) -> None:
     touch(tmp_path, *(f"slice{n}.dcm" for n in range(200)), "b.nii.gz")
     (problem,) = find_cases(tmp_path).problems
     assert len(str(problem)) < 300
-    assert "200 volumes" in str(problem)
+    assert "(200, DICOM" in str(problem)
 
 
 def test_a_pair_of_files_is_one_volume(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_in_a_tree_another_format_is_named_where_a_t2w_volume_is_expected(tmp_pa
     )
     found = find_cases(root)
     (problem,) = found.problems
-    assert "2 volumes" in str(problem)
+    assert "(2, FreeSurfer, NRRD: sub-002_T2w.mgz, sub-003" in str(problem)
     assert not [line for line in found.warnings if "sub-00" in line]
 
 

@@ -13,7 +13,7 @@ import pytest
 from feta.biometry_table import read_biometry
 from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS
-from feta.volumes import read_label_map, write_volume
+from feta.volumes import Volume, read_label_map, write_volume
 from inference.cli import main
 from inference.options import RENAMED
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
@@ -270,3 +270,26 @@ def test_in_a_container_results_go_to_a_mount_but_for_the_challenge_s_own_calls(
     }
     assert call(*calls[form]) == (2 if form == "plain" else 0)
     assert model.calls == (0 if form == "plain" else 1)
+
+
+def test_a_mask_is_left_out_of_a_folder_and_refused_where_it_is_named(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan(tmp_path / "in")
+    mask = tmp_path / "in" / "my scan_mask.nii.gz"
+    write_volume(mask, Volume((SMALL.array > 0).astype("f4"), SMALL.grid))
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    assert "my scan_mask.nii.gz" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*_mask_*"))
+    assert call(mask, "--fast") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "2 distinct values" in line
+
+
+def test_raw_stacks_are_taken_where_they_are_asked_for(tmp_path: Path, call: Call, model: Counting) -> None:
+    for name in ("rec-a", "run-1", "run-2"):
+        scan(tmp_path / "in/sub-1/anat", f"sub-1_{name}_T2w.nii.gz")
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    assert model.calls == 1
+    assert call(tmp_path / "in", tmp_path / "out", "--fast", "--stacks") == 0
+    assert model.calls == 3

@@ -12,8 +12,8 @@ import typer
 from evaluation.commands import analysis, containers, quality, scoring
 from evaluation.commands.common import EPILOG, UNUSABLE
 from evaluation.metrics.backend import translate_old_variable
-from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
+from feta.machine import keep_freed_memory
 
 app = typer.Typer(
     add_completion=False,

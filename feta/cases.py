@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from feta.bids import (
-    entries,
-    folders,
-    is_volume_name,
+    Found,
+    single_volume,
+    some_names,
+    stacks_beside_reconstructions,
     stem,
     subject_of,
-    subject_volumes,
-    volumes,
+    volumes_below,
     without_twins,
 )
 from feta.errors import FetaError
@@ -56,23 +56,26 @@ class CaseList:
     problems: tuple[FetaError, ...]
 
 
-def find_cases(path: Path, participants: Path | None = None) -> CaseList:
+def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = False) -> CaseList:
     """Find the volumes in a BIDS tree or a flat folder, or take a single file.
 
     Args:
         path: ``sub-*/[ses-*/]anat/*_T2w.nii[.gz]`` below it, or volumes right in it, or a volume.
         participants: table with the ages; by default participants.tsv or .csv of the data set.
+        stacks: also raw stacks (``run-*`` without ``rec-``) that lie beside a reconstruction of them.
 
     Raises:
-        FetaError: there is no volume at all.
+        FetaError: there is no volume at all, or none that is read.
     """
-    if path.is_dir():
-        images, warnings, problems = _in_folder(path)
-    else:
-        images, warnings, problems = [_single(path)], [], []
-    if not images and not problems:
-        remedy = "give a .nii.gz file, a folder of them, or a tree sub-*/anat/*_T2w.nii.gz"
-        raise FetaError(path, "holds no volume", remedy)
+    found = volumes_below(path) if path.is_dir() else Found([single_volume(path)], [], [])
+    images, warnings, problems = found.images, found.warnings, found.problems
+    left = [] if stacks else stacks_beside_reconstructions(images)
+    if left:
+        images = [image for image in images if image not in left]
+        warnings.append(
+            f"{path}: {len(left)} raw stacks (run-*) beside their reconstruction (rec-*) are left out "
+            f"({some_names(left)}); --stacks takes them, too"
+        )
     table, about_table, unusable = _ages(participants or _default_table(path))
     images, twins = without_twins(images)
     root = path if path.is_dir() else path.parent
@@ -82,37 +85,6 @@ def find_cases(path: Path, participants: Path | None = None) -> CaseList:
     cases = tuple(case_of(image, root, table) for image in images)
     cases = _say_shared_ages(cases, table or {})
     return CaseList(cases, (*warnings, *about_table), (*problems, *twins, *unusable, *unusable_sessions))
-
-
-def _single(path: Path) -> Path:
-    """A volume that was named itself. A link is for the reader to refuse."""
-    if not path.exists() and not path.is_symlink():
-        raise FetaError(path, "does not exist")
-    if not is_volume_name(path):
-        raise FetaError(path, "is no volume", "give a .nii.gz file or a folder")
-    return path
-
-
-def _in_folder(root: Path) -> tuple[list[Path], list[str], list[FetaError]]:
-    """Volumes of a BIDS tree, else those right in the folder; warnings; subjects that can't be listed."""
-    images: list[Path] = []
-    warnings: list[str] = []
-    problems: list[FetaError] = []
-    for subject in folders(root, "sub-"):
-        try:
-            found = subject_volumes(subject)
-        except FetaError as error:
-            problems.append(error)
-            continue
-        images += found
-        if not found:
-            warnings.append(f"{subject}: holds no anat/*_T2w.nii.gz")
-    links = [p for p in entries(root) if p.name.startswith("sub-") and p.is_symlink() and p.is_dir()]
-    warnings += [f"{link}: is a link, not followed; put the folder itself there" for link in links]
-    beside = volumes(root)
-    if images and beside:
-        warnings.append(f"{root}: {len(beside)} volumes beside the sub-* folders are not read")
-    return images or beside, warnings, problems
 
 
 def _default_table(path: Path) -> Path:

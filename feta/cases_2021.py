@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from feta.age_columns import find_age_columns
-from feta.bids import is_t2w, subject_of, volumes, without_twins
+from feta.bids import is_t2w, some_names, subject_of, unread_volumes, volumes, without_twins
 from feta.cases import CaseList, case_of
 from feta.errors import FetaError
 from feta.files import read_text
@@ -22,7 +22,9 @@ def find_cases_2021(images: Path, meta: Path) -> CaseList:
     """
     found = [image for image in volumes(images / "anat") or volumes(images) if is_t2w(image)]
     if not found:
-        raise FetaError(images, "holds no volume", "expected anat/*_T2w.nii.gz")
+        unread = [*unread_volumes(images / "anat"), *unread_volumes(images)]
+        others = f" that is read, but {some_names(unread)}" if unread else ""
+        raise FetaError(images, f"holds no volume{others}", "expected anat/*_T2w.nii.gz")
     row: dict[str, object] | None = None
     warnings: tuple[str, ...] = ()
     try:

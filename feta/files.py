@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
+import shlex
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 from feta.errors import FetaError, error_kind
 
@@ -19,34 +22,108 @@ _BLOCK = 1 << 15
 GZIP_MAGIC = b"\x1f\x8b"
 #: Tables and JSON files larger than this are not what they claim to be.
 MAX_TEXT_BYTES = 16 << 20
+#: A file that stands for content elsewhere is small (git-annex: at most 32 KiB), and begins so: of git-annex, the
+#: second where a file system without links holds the link's target as a text; of git-lfs.
+_LARGEST_POINTER = 32 << 10
+_ANNEX_POINTER = re.compile(rb"/annex/objects/|(?:\.\./)*\.git/annex/objects/")
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_links_are_followed = False
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
+@contextmanager
+def following_links() -> Iterator[None]:
+    """Follow links to regular files, in the whole process: for programs that read their own user's data, since data
+    sets of datalad are made of links; not for the evaluator, which reads what strangers hand in."""
+    before = links_are_followed()
+    follow_links(True)
+    try:
+        yield
+    finally:
+        follow_links(before)
+
+
+def follow_links(follow: bool) -> None:
+    """Follow links from now on, or refuse them; for a process that another one starts to do its work."""
+    global _links_are_followed
+    _links_are_followed = follow
+
+
+def links_are_followed() -> bool:
+    """Whether links are followed."""
+    return _links_are_followed
+
+
+def is_there(path: Path) -> bool:
+    """Whether the name is taken, be it by a link to content that was not fetched: reading it says so."""
+    return path.exists() or path.is_symlink()
+
+
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; a link, a pipe, a device or a folder is refused.
+    """Open a regular file for reading; a pipe, a device or a folder is refused, and a link where none is followed.
 
     The check is made on the opened file, so that nothing can be swapped in between.
 
     Raises:
-        FetaError: the file is missing, unreadable, or not a regular file.
+        FetaError: the file is missing, unreadable, not a regular file, or stands for content that was not fetched.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer must not block
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer must not block
     try:
         if path.is_symlink():
-            raise FetaError(path, "is a link", "put the file itself there (cp -L)")
-        descriptor = os.open(path, flags)
+            _judge_link(path)
+        descriptor = os.open(path, flags if _links_are_followed else flags | os.O_NOFOLLOW)
     except (OSError, ValueError) as error:
         raise error_kind(error)(path, f"cannot be read ({_reason(error)})") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise FetaError(path, "is not a regular file")
-    return os.fdopen(descriptor, "rb")
+    file = os.fdopen(descriptor, "rb")
+    if status.st_size <= _LARGEST_POINTER and (program := _pointer(file.peek(len(_LFS_POINTER) + 64))):
+        file.close()
+        raise _not_fetched(path, program)
+    return file
+
+
+def _judge_link(path: Path) -> None:
+    """Refuse a link that isn't to be followed, or that leads nowhere."""
+    if not _links_are_followed:
+        raise FetaError(path, "is a link", "put the file itself there (cp -L)")
+    if not path.exists():
+        target = os.fspath(path.readlink())
+        if "annex/objects/" in target:
+            raise _not_fetched(path, "datalad get")
+        raise FetaError(path, f"is a link that leads nowhere ({target})", "put the file itself there")
+
+
+def _pointer(beginning: bytes) -> str | None:
+    """What fetches the content that a small file stands for, by its first bytes; None for any other file."""
+    if _ANNEX_POINTER.match(beginning):
+        return "datalad get"
+    return "git lfs pull --include" if beginning.startswith(_LFS_POINTER) else None
+
+
+def _not_fetched(path: Path, program: str) -> FetaError:
+    return FetaError(path, "stands for content that was not fetched", f"{program} {shlex.quote(str(path))}")
 
 
 def blocks(file: BinaryIO) -> Iterator[bytes]:
     """Yield a file's bytes in blocks of at most 32 KiB."""
     while block := file.read(_BLOCK):
         yield block
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a regular file's bytes, in hexadecimal.
+
+    Raises:
+        FetaError: the file is missing or not a regular file.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        for block in blocks(file):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
@@ -103,19 +180,6 @@ def make_writable(folder: Path) -> None:
         raise FetaError(folder, f"can't be made ({_reason(error)})", "choose a folder you can write to") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise FetaError(folder, "can't be written", "choose a folder you can write to")
-
-
-def create_csv(path: Path) -> TextIO:
-    """Open a CSV that grows with the work: its folder is made, and what lay there is emptied.
-
-    Raises:
-        FetaError: it can't be written.
-    """
-    make_writable(path.parent)
-    try:
-        return path.open("w", newline="")
-    except (OSError, ValueError) as error:
-        raise FetaError(path, f"cannot be written ({_reason(error)})", "name a CSV file to write") from error
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

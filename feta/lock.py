@@ -11,7 +11,8 @@ from pathlib import Path
 
 from feta.errors import FetaError
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+#: What a file system answers that knows no locks: it is used without.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _TRIES, _SECONDS_BETWEEN_TRIES = 10, 0.1
 
 
@@ -42,7 +43,7 @@ def locked(lock: Path) -> Iterator[None]:
                     raise FetaError(lock.parent, "another run is at work there", "wait for it, or end it") from error
                 time.sleep(_SECONDS_BETWEEN_TRIES)
             except OSError as error:
-                if error.errno not in _NO_LOCKS:
+                if error.errno not in NO_LOCKS:
                     raise FetaError(lock, f"can't be locked ({error.strerror})", "choose another folder") from error
                 break  # file systems without locks are used without
         yield

@@ -6,9 +6,10 @@ import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from feta.errors import FetaError
-from feta.files import read_text
+from feta.files import make_writable, read_text
 
 #: Plain decimal numbers alone: no units, decimal commas, thousands separators or underscores.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -85,3 +86,17 @@ def parse_number(text: str) -> float | None:
 def plain_name(column: str) -> str:
     """A column's name without case, spaces, underscores, units in brackets."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"[(\[].*", "", column.lower()))
+
+
+def create_csv(path: Path) -> TextIO:
+    """Open a CSV that grows with the work: its folder is made, and what lay there is emptied.
+
+    Raises:
+        FetaError: it can't be written.
+    """
+    make_writable(path.parent)
+    try:
+        return path.open("w", newline="")
+    except (OSError, ValueError) as error:
+        said = f"cannot be written ({getattr(error, 'strerror', None) or error})"
+        raise FetaError(path, said, "name a CSV file to write") from error

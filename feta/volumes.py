@@ -8,7 +8,6 @@ the one that its header declares.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import itertools
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from feta.errors import FetaError, HostError, error_kind
-from feta.files import GZIP_MAGIC, blocks, gunzip, open_regular, write_atomically
+from feta.files import GZIP_MAGIC, blocks, fingerprint, gunzip, open_regular, write_atomically
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT
 from feta.nifti import FIRST_VOXEL, HEADER_BYTES, MAX_VOXELS, Header, parse_header, write_header
@@ -34,6 +33,10 @@ __all__ = [
     "write_label_map",
     "write_volume",
 ]
+
+
+#: A lowest value in more than this share of all voxels is background: measured values are spread, and ringing is rare.
+_BACKGROUND_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,33 @@ def read_volume(path: Path) -> Volume:
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and dealt with below
         values = _scaled(header, stored).astype(np.float32, copy=False)
     values = np.require(values, requirements=["C", "A", "W"])
-    warnings = header.warnings
+    warnings, lowest = header.warnings, values.min()
     # Minimum and maximum pass a NaN on, so two numbers tell about all voxels.
-    if not (np.isfinite(values.min()) and np.isfinite(values.max())):
+    if not (np.isfinite(lowest) and np.isfinite(values.max())):
         if np.isfinite(stored).sum() > np.isfinite(values).sum():
             raise FetaError(path, "holds values beyond float32, which are infinite there", "rescale them")
         count = _zero_outside(values, path)
         warnings = (*warnings, f"{count} voxels outside the head that are NaN or infinite were set to 0")
+        lowest = values.min()
+    if lowest < 0 and (said := _zero_background(values, lowest)):
+        warnings = (*warnings, said)
     return Volume(values, header.grid, warnings)
+
+
+def _zero_background(values: npt.NDArray[np.float32], lowest: np.float32) -> str:
+    """Make a negative background 0, as everything behind takes it to be; a warning, or "" where there is none.
+
+    MIRTK and SVRTK pad with −1; standardised intensities have the background far below 0. It is the lowest value where
+    that is so common that it can be no measurement.
+    """
+    background = values == lowest
+    if np.count_nonzero(background) < max(2, _BACKGROUND_SHARE * values.size):
+        return ""
+    if np.count_nonzero(values < 0) - np.count_nonzero(background) > _BACKGROUND_SHARE * values.size:
+        values -= lowest
+        return f"its background is {lowest:g}, with tissue below 0: {-lowest:g} was added everywhere"
+    values[background] = 0.0
+    return f"its background is {lowest:g}: taken for 0"
 
 
 def _zero_outside(values: npt.NDArray[np.float32], path: Path) -> int:
@@ -145,19 +167,6 @@ def write_volume(path: Path, volume: Volume) -> None:
     """
     # Noise hardly compresses: more effort than level 1 costs seconds and gains a few percent.
     _write(path, volume.array.astype(np.float32), volume.grid, level=1)
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a regular file's bytes, in hexadecimal.
-
-    Raises:
-        FetaError: the file is missing or not a regular file.
-    """
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        for block in blocks(file):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _load(path: Path) -> tuple[Header, npt.NDArray]:

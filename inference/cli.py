@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,14 +11,17 @@ from typing import Annotated
 
 import typer
 
-from feta.allocator import keep_freed_memory
 from feta.cases import CaseList, find_cases
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
+from feta.files import following_links
+from feta.machine import heed_quota, keep_freed_memory
 from feta.participants import parse_age
-from inference.options import Overwrite, Participants, by_new_names, length_options, network_options, takes
+from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
+from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
-from inference.runs.run import UNUSABLE, run
+from inference.runs.run import run
+from inference.runs.run_state import UNUSABLE
 from inference.runs.settings import Settings
 from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
 from inference.runs.summary import print_summary
@@ -42,11 +46,15 @@ def infer(
     ] = None,
     ga: Annotated[str | None, typer.Option(help="Gestational age of one volume, weeks.")] = None,
     participants: Participants = None,
+    stacks: Stacks = False,
     overwrite: Overwrite = False,
     fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
     no_qc: Annotated[bool, typer.Option("--no-qc", help="Write no picture.")] = False,
     landmarks: Annotated[
         bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
+    ] = False,
+    allow_unmounted: Annotated[
+        bool, typer.Option("--allow-unmounted", help="In a container: results may be lost with it.")
     ] = False,
     *,
     settings: Settings,
@@ -58,10 +66,11 @@ def infer(
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
     if ga is not None and not single:
         raise FetaError("--ga", "is for one volume", "put the ages of a folder into its participants.tsv")
-    found = find_cases(input_path, participants)
+    root = output or input_path.absolute().parent
+    check_folders(input_path, root, allow_unmounted=allow_unmounted)
+    found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
-    root = output or input_path.absolute().parent
     jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast), landmarks=landmarks)
     status, lengths = _run(found, jobs, settings, None if output is None else root)
     if single:
@@ -96,6 +105,7 @@ def challenge_2024(
     bids: Annotated[Path, typer.Argument(metavar="DIR", help="BIDS tree.")],
     team: Annotated[str, typer.Option(help="Names the folder of the results.")],
     participants: Participants = None,
+    stacks: Stacks = False,
     overwrite: Overwrite = False,
     *,
     settings: Settings,
@@ -103,7 +113,7 @@ def challenge_2024(
     """A BIDS tree to DIR/derivatives/predictions/TEAM, the layout of the challenge of 2024."""
     if not team or team in (".", "..") or "/" in team:
         raise FetaError("--team", f"'{team}' can't name a folder")
-    found = find_cases(bids, participants)
+    found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
     jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
     raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), root)[0])
@@ -143,6 +153,10 @@ def _run(found: CaseList, jobs: Sequence[CaseJob], settings: Settings, root: Pat
 def main() -> None:
     """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
     keep_freed_memory()
+    heed_quota()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may be no UTF-8, and the terminal's letters fewer than ours; standard error does so by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.argv[1:] = by_new_names(sys.argv[1:])
     named = {command.name for command in forms.registered_commands}
     chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app
@@ -153,7 +167,8 @@ def _guarded(chosen: Callable[[], None]) -> int:
     """Run a form; give its exit status, with one line for an error that is the user's."""
     try:
         stop_on_sigterm()
-        chosen()
+        with following_links():
+            chosen()
     except FetaError as error:
         print(f"feta-infer: {error}", file=sys.stderr)
         return UNUSABLE

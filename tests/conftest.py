@@ -21,7 +21,7 @@ if _PROCESSES > 1:
 
 import pytest  # noqa: E402
 
-from feta.allocator import keep_freed_memory  # noqa: E402
+from feta.machine import keep_freed_memory  # noqa: E402
 
 # As in the commands: a third of the time of tests that compute would go into page faults.
 keep_freed_memory()

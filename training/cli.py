@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import typer
 
-from feta.allocator import keep_freed_memory
 from feta.errors import FetaError
+from feta.files import following_links
+from feta.machine import heed_quota, keep_freed_memory
 from training.commands import export
 from training.commands.assess.age import age_line, ga_baseline
 from training.commands.assess.anatomy import anatomy as assess_anatomy
@@ -115,9 +116,11 @@ _SHOW = warnings.showwarning
 def main() -> None:
     """Run the command line; a message for the user goes to stderr in one line."""
     keep_freed_memory()
+    heed_quota()
     warnings.showwarning = _show_warning
     try:
-        app()
+        with following_links():
+            app()
     except FetaError as error:
         print(f"feta-train: {error}", file=sys.stderr)
         sys.exit(UNUSABLE)

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from evaluation.scoring.case_task import CaseResult, CaseTask, failed, run_case, without_map
-from feta.allocator import keep_freed_memory
+from feta.machine import keep_freed_memory
 
 
 def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int], None]) -> list[CaseResult]:

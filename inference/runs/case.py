@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from feta.biometry_table import write_biometry
-from feta.errors import FetaError
+from feta.errors import HostError
+from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
@@ -16,10 +16,8 @@ from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
+from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
-
-#: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
-THINNEST_MM = 15.0
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,9 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
         FetaError: the volume can't be used, or a file can't be written.
     """
     volume = read_volume(job.case.image)
-    check_usable(job, volume)
+    doubts = check_usable(job.case.image, volume)
     segmented = models.segment(volume)
-    warnings = (*volume.warnings, *segmented.warnings)
+    warnings = (*volume.warnings, *doubts, *segmented.warnings)
     if job.label_map:
         write_label_map(job.label_map, segmented.labels)
     if not segmented.labels.array.any():
@@ -57,27 +55,10 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     _write_lengths(job, volume, lengths)
     if job.sidecar:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
-    if job.picture:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
-        from inference.runs.qc_picture import write_picture
-
-        # The midline of the label map is the better frame for planes.
-        frame = aligned.from_physical if aligned else segmented.to_canonical
-        write_picture(job.picture, job.case.name, volume, segmented.labels, frame, lengths)
-    return Result(lengths, (*warnings, *notes))
-
-
-def check_usable(job: CaseJob, volume: Volume) -> None:
-    """Raise FetaError for a volume in which there can't be a brain."""
-    extent = np.multiply(volume.grid.size, volume.grid.spacing)
-    thinnest = int(np.argmin(extent))
-    if extent[thinnest] < THINNEST_MM:
-        problem = (
-            f"is only {volume.grid.size[thinnest]} voxels ({extent[thinnest]:.3g} mm) thick along {'ijk'[thinnest]}"
-        )
-        raise FetaError(job.case.image, problem, "a 3-D reconstruction of the whole brain is needed")
-    if float(volume.array.min()) == float(volume.array.max()):
-        raise FetaError(job.case.image, f"is empty: every voxel is {volume.array.flat[0]:g}")
+    # The midline of the label map is the better frame for planes.
+    frame = aligned.from_physical if aligned else segmented.to_canonical
+    undrawn = _draw(job, volume, segmented.labels, frame, lengths)
+    return Result(lengths, (*warnings, *notes, *undrawn))
 
 
 def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:
@@ -88,3 +69,23 @@ def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Leng
         write_biometry(job.biometry, job.case.subject, known)
     if job.landmarks:
         write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
+
+
+def _draw(
+    job: CaseJob, volume: Volume, labels: Volume, frame: Matrix, lengths: dict[Measurement, Length]
+) -> tuple[str, ...]:
+    """Write the picture, if one is wanted; why there is none, where it can't be drawn: the results stand without it."""
+    if job.picture is None:
+        return ()
+    try:
+        # matplotlib takes a second to import, which runs without pictures needn't pay.
+        from inference.runs.qc_picture import write_picture
+
+        write_picture(job.picture, job.case.name, volume, labels, frame, lengths)
+    except HostError:
+        raise
+    except Exception as error:
+        with suppress(OSError):  # an earlier one, of other results
+            job.picture.unlink(missing_ok=True)
+        return (f"no picture could be drawn ({type(error).__name__}: {' '.join(str(error).split())})",)
+    return ()

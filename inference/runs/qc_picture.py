@@ -7,6 +7,7 @@ diameters): each plane lies where the case's own line does.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,13 @@ def write_picture(
         for measurement, line in drawn.items():
             _draw_line(axes, view, line, colours[measurement])
         _write(axes, [(_words(m, lengths[m]), c) for m, c in colours.items() if m in lengths])
-    figure.suptitle(title, color="white", fontsize=11, parse_math=False)
+    # Bytes that are no UTF-8 have no letters, other scripts none in this font, which matplotlib would say at length.
+    shown = title.encode(errors="backslashreplace").decode()
+    figure.suptitle(shown, color="white", fontsize=11, parse_math=False)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="black")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        figure.savefig(buffer, format="png", facecolor="black")
     write_atomically(path, buffer.getvalue())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from feta.errors import FetaError
-from feta.files import write_atomically
+from feta.files import is_there, write_atomically
 from feta.measurements import Measurement
 from feta.volumes import fingerprint
 from inference.runs.outputs import CaseJob
@@ -28,7 +28,7 @@ class Record:
 
     Attributes:
         key: everything the result depends on: input, weights, settings, age.
-        files: sha256 of each file that was written, by name.
+        files: sha256 of each file that was written, by name; "" for a picture that couldn't be drawn.
         seconds: wall time.
         lengths: mm; a length that is unknown is not in it.
         sources: of each length, as in ``Length``.
@@ -76,8 +76,10 @@ def finished(job: CaseJob, key: dict[str, Any]) -> Record | None:
 
 
 def checksums(job: CaseJob) -> dict[str, str] | None:
-    """sha256 of every output by name; None where one is missing or no regular file."""
+    """sha256 of every output by name, "" for a picture that couldn't be drawn; None where a file is missing or none."""
     try:
-        return {path.name: fingerprint(path) for path in job.outputs}
+        wanted = [path for path in job.outputs if path != job.picture or is_there(path)]
+        undrawn = {job.picture.name: ""} if job.picture and job.picture not in wanted else {}
+        return {path.name: fingerprint(path) for path in wanted} | undrawn
     except (OSError, FetaError):
         return None

@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
-from inference.biometry.lengths import Length, Measuring
+from inference.biometry.lengths import Length
 from inference.runs.case import Result, process
+from inference.runs.claims import Claims
 from inference.runs.models import Loader, Models, load_models
 from inference.runs.outputs import CaseJob
-from inference.runs.progress import Reporter, reporter
+from inference.runs.progress import reporter
 from inference.runs.record import Record, checksums, finished, write_record
 from inference.runs.run_log import NAME, RunLog
+from inference.runs.run_state import SOME_FAILED, Run, gpu_is_full
 from inference.runs.settings import Settings
-
-ALL_FINE, SOME_FAILED, UNUSABLE = 0, 1, 2
-
-
-@dataclass
-class Run:
-    """A run in progress: its settings, its log, and the networks once they are needed."""
-
-    settings: Settings
-    log: RunLog
-    report: Reporter
-    load: Loader
-    measuring: Measuring
-    key: dict[str, Any]
-    lengths: dict[str, dict[Measurement, Length]] = field(default_factory=dict)
-    status: int = ALL_FINE
-    _models: Models | None = None
-
-    def models(self) -> Models:
-        """The networks, loaded at the first call."""
-        if self._models is None:
-            self._models = self.load(self.settings)
-            self.log.device = self._models.device
-            self.warn(self._models.warnings)
-        return self._models
-
-    def warn(self, lines: Iterable[str]) -> None:
-        """Warn about the run as a whole."""
-        lines = tuple(lines)
-        self.log.warn(lines)
-        for line in lines:
-            self.report.line(f"warning: {line}")
-
-    def fail(self, title: str, error: Exception, seconds: float = 0.0) -> None:
-        """Note a failed case; a bug also shows its traceback."""
-        self.status = SOME_FAILED
-        message = describe(error)
-        if not isinstance(error, FetaError | MemoryError):
-            self.report.line("".join(traceback.format_exception(error)).rstrip())
-        self.report.line(f"error: {message}")
-        self.log.add(title, status="failed", seconds=round(seconds, 2), error=message)
 
 
 def run(
@@ -90,23 +50,45 @@ def run(
     """
     settings.check()
     measuring, key = settings.measuring(), settings.result_key()
-    log = RunLog(None if root is None else root / NAME, settings.described())
-    log.write()
-    with reporter(len(jobs)) as report:
-        state = Run(settings, log, report, load or load_models, measuring, key)
-        state.warn(warnings)
-        for problem in problems:
-            state.fail(problem.subject, problem)
-        claimed: dict[Path, str] = {}
-        for job in jobs:
-            _one(state, job, claimed)
-        log.finished = True
+    with Claims.on(root) as claims:
+        log = RunLog(None if root is None else root / NAME, settings.described(), claims)
         log.write()
+        with reporter(len(jobs)) as report:
+            state = Run(settings, log, report, load or load_models, measuring, key)
+            state.warn(warnings)
+            for problem in problems:
+                state.fail(problem.subject, problem)
+            _all(state, jobs, claims)
+            log.finish()
     return state.status, state.lengths
 
 
-def _one(state: Run, job: CaseJob, claimed: dict[Path, str]) -> None:
-    """Do one case, whatever becomes of it."""
+def _all(state: Run, jobs: Sequence[CaseJob], claims: Claims) -> None:
+    """Do each case that no other process has; then wait for those, and do what one that was killed has left."""
+    owners: dict[Path, CaseJob] = {}
+    for job in jobs:
+        for path in job.outputs:
+            owners.setdefault(path, job)
+    elsewhere = []
+    for job in jobs:
+        with claims.claim(_name(job)) as mine:
+            if mine:
+                _one(state, job, owners)
+            else:
+                elsewhere.append(job)
+    for job in elsewhere:
+        state.report.line(f"{job.title}: another process has it; waiting")
+        with claims.claim(_name(job), wait=True):
+            _one(state, job, owners)
+
+
+def _name(job: CaseJob) -> str:
+    """What tells a case from all others that write to the same folder: the first of its files, below that folder."""
+    return f"{job.case.folder}/{job.outputs[0].name}"
+
+
+def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
+    """Do one case, whatever becomes of it, unless another process has done it meanwhile."""
     state.report.start(job.title)
     began = time.monotonic()
     for line in job.case.warnings:
@@ -114,10 +96,15 @@ def _one(state: Run, job: CaseJob, claimed: dict[Path, str]) -> None:
     if job.case.age_is_impossible:
         state.status = SOME_FAILED
     earlier = job.record is not None and job.record.is_file()
+    others = state.log.of_others(job.title) or {}
+    if others.get("status") == "failed":
+        state.status = SOME_FAILED
+        state.report.done(job.title, "failed in another process")
+        return
     try:
-        _claim(job, claimed)
+        _refuse_overwriting(job, owners)
         key = {**state.key, "input": fingerprint(job.case.image), "age": job.case.age}
-        record = None if state.settings.overwrite else finished(job, key)
+        record = None if state.settings.overwrite and not others else finished(job, key)
         if record is not None:
             _note(state, job, record, "skipped")
             state.report.done(job.title, "already finished")
@@ -171,7 +158,7 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
         models = state.models()
     except Exception as error:
         raise ModelError(error) from error
-    result = process(job, models, state.measuring)
+    result = _process(state, job, models)
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:
@@ -179,6 +166,19 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
     for line in result.warnings:
         state.report.line(f"warning: {job.title}: {line}")
     return record
+
+
+def _process(state: Run, job: CaseJob, models: Models) -> Result:
+    """Do a case, on the CPU where the GPU's memory is too small for it."""
+    try:
+        return process(job, models, state.measuring)
+    except Exception as error:
+        if not gpu_is_full(error):
+            raise
+    # Out of the handler: the error would keep alive what lies on the GPU.
+    result = process(job, state.models_on_cpu(), state.measuring)
+    said = "the GPU's memory is too small for it: done on the CPU"
+    return replace(result, warnings=(*result.warnings, said))
 
 
 def _record(job: CaseJob, key: dict[str, Any], result: Result, seconds: float) -> Record:
@@ -207,18 +207,9 @@ def _note(state: Run, job: CaseJob, record: Record, status: str) -> None:
     )
 
 
-def _claim(job: CaseJob, claimed: dict[Path, str]) -> None:
-    """Refuse a case whose files another case of this run has already written."""
-    for path in job.outputs:
-        if path in claimed:
-            raise FetaError(job.case.image, f"would overwrite the result of {claimed[path]}", "rename one of the two")
-    claimed.update(dict.fromkeys(job.outputs, job.case.image.name))
-
-
-def describe(error: Exception) -> str:
-    """One line for the user."""
-    if isinstance(error, FetaError):
-        return str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "not enough memory for this case; free some, or use --device cpu"
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+def _refuse_overwriting(job: CaseJob, owners: dict[Path, CaseJob]) -> None:
+    """Refuse a case whose files are those of another case before it."""
+    other = next((owners[path] for path in job.outputs if owners[path] is not job), None)
+    if other is not None:
+        problem = f"would overwrite the result of {other.case.image.name}"
+        raise FetaError(job.case.image, problem, "rename one of the two")

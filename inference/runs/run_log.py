@@ -1,10 +1,13 @@
-"""run.json: what ran, on what, for how long, and what went wrong."""
+"""run.json: what ran, on what, for how long, and what went wrong, be it one process's work or several's."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
+import secrets
+import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,8 +17,11 @@ from typing import Any
 
 import feta
 from feta.files import write_atomically
+from inference.runs.claims import Claims
 
 NAME = "run.json"
+#: The process that began when no other was at work.
+FIRST = "first"
 LIBRARIES = ("torch", "SimpleITK", "numpy", "scipy", "safetensors")
 
 
@@ -34,22 +40,28 @@ def versions() -> dict[str, str]:
 class RunLog:
     """The growing content of run.json, written anew after each case.
 
+    Several processes that work on one folder at a time write one file together: each reads what the others have
+    written, and adds its own. Cases of earlier runs into the folder that this one doesn't touch stay under "earlier".
+
     Attributes:
         path: the file; None keeps the log in memory only.
         settings: what the run was asked for.
+        claims: who else is at work in the folder.
         device: name of the processor; empty until the model is loaded.
-        cases: what became of each case, by title.
+        cases: what became of each case in this process, by title.
         warnings: about the run as a whole.
-        finished: whether the run came to its end.
     """
 
     path: Path | None
     settings: dict[str, Any]
+    claims: Claims = field(default_factory=lambda: Claims(None))
     device: str = ""
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    finished: bool = False
     started: float = field(default_factory=time.time)
+    process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}")
+    _earlier: dict[str, Any] = field(default_factory=dict)
+    _begun: bool = False
 
     def add(self, title: str, **entry: Any) -> None:
         """Note what became of a case, and write the file."""
@@ -60,21 +72,108 @@ class RunLog:
         """Note warnings, each once."""
         self.warnings.extend(line for line in lines if line not in self.warnings)
 
-    def content(self) -> dict[str, Any]:
-        """What run.json holds."""
-        return {
-            "versions": versions(),
-            "device": self.device,
-            "settings": self.settings,
-            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.time() - self.started, 1),
-            "finished": self.finished,
-            "warnings": self.warnings,
-            "failures": {title: c["error"] for title, c in self.cases.items() if c["status"] == "failed"},
-            "cases": self.cases,
-        }
+    def of_others(self, title: str) -> dict[str, Any] | None:
+        """What became of a case in another process that works, or worked, at the same time as this one."""
+        if self.path is None or title in self.cases:
+            return None
+        with self.claims.log():
+            return self._shared().get("cases", {}).get(title)
 
     def write(self) -> None:
         """Write the file, whole or not at all."""
         if self.path is not None:
-            write_atomically(self.path, json.dumps(self.content(), indent=1) + "\n")
+            with self.claims.log():
+                self._write(finished=False)
+
+    def finish(self) -> None:
+        """Write the file for the last time; the run is finished when its last process is."""
+        if self.path is not None:
+            with self.claims.log():
+                self._write(finished=True)
+
+    def _write(self, *, finished: bool) -> None:
+        assert self.path is not None
+        shared = self._shared()
+        self._begun = True
+        content = self._content(shared, last=finished and self.claims.part(), finished=finished)
+        write_atomically(self.path, json.dumps(content, indent=1) + "\n")
+
+    def _shared(self) -> dict[str, Any]:
+        """What the processes of this run have written; nothing of an earlier run's, which is kept apart."""
+        assert self.path is not None
+        try:
+            content = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError):
+            content = {}
+        if not _is_ours(content):
+            content = {}
+        if self.claims.alone and not self._begun:
+            self._earlier = {**content.get("earlier", {}), **content.get("cases", {})}
+            return {}
+        self._earlier = content.get("earlier", {})
+        return content
+
+    def _content(self, shared: dict[str, Any], *, last: bool, finished: bool) -> dict[str, Any]:
+        """What run.json holds.
+
+        Args:
+            shared: what it held.
+            last: whether no other process is at work any more.
+            finished: whether this process came to its end.
+        """
+        theirs = shared.get("cases", {})
+        # A case that another process has done is finished when this one comes to it.
+        mine = {t: c for t, c in self.cases.items() if not (c["status"] == "skipped" and t in theirs)}
+        cases = {**theirs, **mine}
+        started = min(self.started, _seconds(shared.get("started")) or self.started)
+        content: dict[str, Any] = {
+            "versions": versions(),
+            "device": self.device,
+            "settings": self.settings,
+            "started": _time(started),
+            "seconds": round(time.time() - started, 1),
+            "finished": last,
+            "warnings": list(dict.fromkeys([*shared.get("warnings", []), *self.warnings])),
+            "failures": {title: c.get("error", "") for title, c in cases.items() if c.get("status") == "failed"},
+            "cases": cases,
+        }
+        if earlier := {title: case for title, case in self._earlier.items() if title not in cases}:
+            content["earlier"] = earlier
+        if not self.claims.alone or "processes" in shared:
+            processes = self._processes(shared, finished=finished)
+            devices = [str(process["device"]) for process in processes.values() if process.get("device")]
+            content |= {"processes": processes, "device": "; ".join(dict.fromkeys(devices))}
+        return content
+
+    def _processes(self, shared: dict[str, Any], *, finished: bool) -> dict[str, dict[str, Any]]:
+        """Each process that works, or worked, at the same time as this one, and this one."""
+        me: dict[str, Any] = {
+            "started": _time(self.started),
+            "seconds": round(time.time() - self.started, 1),
+            "device": self.device,
+            "settings": self.settings,
+            "finished": finished,
+        }
+        # The first of them wrote alone until the second came.
+        first = {name: shared[name] for name in me if name in shared} | {"finished": False}
+        others: dict[str, dict[str, Any]] = shared.get("processes", {FIRST: first})
+        return {**others, FIRST if self.claims.alone else self.process: me}
+
+
+def _is_ours(content: Any) -> bool:
+    """Whether what run.json holds can be added to."""
+    if not isinstance(content, dict) or not isinstance(content.get("warnings", []), list):
+        return False
+    parts = [content.get(part, {}) for part in ("cases", "earlier", "processes")]
+    return all(isinstance(part, dict) and all(isinstance(v, dict) for v in part.values()) for part in parts)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _seconds(text: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (TypeError, ValueError):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ def print_summary(job: CaseJob, lengths: Mapping[Measurement, Length], model: Ag
     """
     console = Console(highlight=False)
     console.print(length_table(lengths, job.case.age, model))
-    for path in job.outputs:
+    for path in filter(Path.exists, job.outputs):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 

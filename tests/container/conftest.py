@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
-import yaml
 
-from inference.networks.residual_unet import NetworkSettings, ResidualUNet
-from inference.segmentation.locator import OUTPUTS
 from tests.support import images
-from tests.support.networks import write_network
+from tests.support.networks import write_tiny_weights
 from tests.support.textured_ball import write_image
 
 ENGINE = images.engine_answers()
@@ -41,16 +37,8 @@ def training_image() -> str:
 
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained networks with two channels a level: the tests of calls, users and bad input need no good label map."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("weights")
-
-    def entry(name: str, outputs: int, spacing: float) -> dict:
-        settings = NetworkSettings(outputs=outputs, widths=(2, 2, 2), blocks=(1, 1, 1), heads=1)
-        return write_network(ResidualUNet(settings), folder / name, spacing, settings)
-
-    model = {"locator": entry("l.safetensors", OUTPUTS, 4.0), "segmentation": [entry("s.safetensors", 8, 2.0)]}
-    (folder / "model.yaml").write_text(yaml.safe_dump(model))
+    """The tests of calls, users and bad input need no good label map."""
+    folder = write_tiny_weights(tmp_path_factory.mktemp("weights"))
     folder.chmod(0o755)
     return folder
 

@@ -29,8 +29,9 @@ def bomb(path: Path) -> None:
 
 
 def link(path: Path) -> None:
-    path.rename(path.with_name("target"))
-    path.symlink_to("target")
+    """As datalad leaves what was not fetched."""
+    path.unlink()
+    path.symlink_to("../../.git/annex/objects/Xx/1y/KEY/KEY")
 
 
 def empty(path: Path) -> None:

@@ -131,6 +131,27 @@ def test_unwritable_output(call: Call, output: Path) -> None:
     assert "Traceback" not in ended.output
 
 
+def test_an_output_on_no_mount_is_said_before_any_computing(call: Call) -> None:
+    ended = call.run()
+    assert ended.status == 2, ended.output
+    assert "--allow-unmounted" in ended.output
+    assert "started" not in ended.output
+    assert call.run("/input", "/output", "--allow-unmounted").status == 0
+
+
+def test_a_users_folder_under_isolation_names_the_option_that_opens_it(call: Call, output: Path) -> None:
+    os.chown(output, 1000, 1000)
+    output.chmod(0o755)
+    call.mounts["/output"] = output
+    call.options = HARDENED
+    ended = call.run()
+    assert ended.status == 2, ended.output
+    assert "belongs to user 1000" in ended.output
+    assert "--user" in ended.output
+    call.options = (*HARDENED, "--user", "1000:1000")
+    assert call.run().status == 0
+
+
 COMMANDS = [(), ("bash", "src/inference.sh"), ("/bin/bash", "scripts/run_test.sh")]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from feta.errors import FetaError
-from feta.files import create_csv, open_regular, read_text, write_atomically, write_together
+from feta.files import open_regular, read_text, write_atomically, write_together
+from feta.tables import create_csv
 
 ROOT = Path(__file__).parents[2]
 

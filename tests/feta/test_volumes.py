@@ -183,6 +183,58 @@ def test_voxels_outside_the_head_that_are_not_finite_become_zero(tmp_path, value
     assert volume.warnings == (f"{2 * 8 * 9 + 8} voxels outside the head that are NaN or infinite were set to 0",)
 
 
+def head(background: float, dtype: str = "f4") -> np.ndarray:
+    """Different values above 0 amid a background."""
+    array = np.full((12, 13, 14), background, dtype)
+    array[3:9, 3:9, 3:9] = 50 + np.arange(6**3).reshape(6, 6, 6)
+    return array
+
+
+@pytest.mark.parametrize("background", [-1.0, -1000.0, -0.01])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_negative_background_is_zero(tmp_path, background, dtype):
+    """As MIRTK and SVRTK pad, and other programs."""
+    volume = read_volume(put(tmp_path / "a.nii", nifti(head(background, dtype))))
+    assert np.array_equal(volume.array, head(0.0))
+    (said,) = volume.warnings
+    assert f"background is {background:g}" in said
+
+
+def test_a_background_of_minus_one_stored_with_a_scale_is_zero(tmp_path):
+    stored = ((head(-1.0) + 1) * 10).astype("i2")
+    volume = read_volume(put(tmp_path / "a.nii", nifti(stored, scale=(0.1, -1.0))))
+    assert np.allclose(volume.array, head(0.0), atol=1e-4)
+
+
+def test_a_negative_background_beside_voxels_that_are_no_numbers(tmp_path):
+    array = head(-1.0)
+    array[0] = np.nan
+    volume = read_volume(put(tmp_path / "a.nii", nifti(array)))
+    assert np.array_equal(volume.array, head(0.0))
+
+
+def test_standardised_intensities_are_raised_above_a_background_of_zero(tmp_path):
+    standardised = (head(0.0) - 150) / 60
+    volume = read_volume(put(tmp_path / "a.nii", nifti(standardised)))
+    assert np.allclose(volume.array, head(0.0) / 60, atol=1e-5)
+    assert "added everywhere" in volume.warnings[0]
+
+
+def test_ringing_below_zero_stays(tmp_path):
+    """Interpolation leaves some voxels below 0, no two of them alike."""
+    array = head(0.0)
+    array[2, 3:9, 3:9] = -np.arange(1, 37).reshape(6, 6) / 10
+    volume = read_volume(put(tmp_path / "a.nii", nifti(array)))
+    assert np.array_equal(volume.array, array)
+    assert volume.warnings == ()
+
+
+def test_a_few_negative_voxels_on_a_negative_background_stay(tmp_path):
+    array, expected = head(-1.0), head(0.0)
+    array[4, 4, 4] = expected[4, 4, 4] = -0.3
+    assert np.array_equal(read_volume(put(tmp_path / "a.nii", nifti(array))).array, expected)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_voxels_that_are_not_finite(tmp_path, value, dtype):

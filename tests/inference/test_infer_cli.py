@@ -13,7 +13,7 @@ import pytest
 from feta.biometry_table import read_biometry
 from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS
-from feta.volumes import read_label_map, write_volume
+from feta.volumes import Volume, read_label_map, write_volume
 from inference.cli import main
 from inference.options import RENAMED
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
@@ -224,3 +224,72 @@ def test_an_old_name_of_an_option_is_a_line_of_warning(
     assert settings[0] == settings[1]
     assert call("--help") == 0
     assert old not in capsys.readouterr().out.split()
+
+
+def test_a_data_set_of_datalad_is_read(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "objects", 1)
+    for path in [p for p in (tmp_path / "objects").rglob("*") if p.is_file()]:
+        link = tmp_path / "in" / path.relative_to(tmp_path / "objects")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    assert (
+        json.loads((tmp_path / "out/run.json").read_text())["cases"]["sub-001/anat/sub-001_rec-mial_T2w"]["age"] == 26
+    )
+
+
+def test_what_was_not_fetched_is_one_line_and_stops_no_other(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path / "in", 2)
+    image = tmp_path / "in/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"
+    image.unlink()
+    image.symlink_to("../../.git/annex/objects/Xx/1y/KEY/KEY")
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert line.endswith(f"datalad get {image}")
+    assert (tmp_path / "out/sub-002/anat/sub-002_rec-mial_T2w_dseg.nii.gz").exists()
+
+
+@pytest.mark.parametrize("form", ["plain", "allowed", "case", "challenge-2024", "challenge-2021"])
+def test_in_a_container_results_go_to_a_mount_but_for_the_challenge_s_own_calls(
+    form: str, tmp_path: Path, call: Call, model: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mountinfo").write_text("700 600 0:90 / / rw - overlay overlay rw\n")
+    monkeypatch.setattr("inference.runs.mounts.MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setenv("FETA_PROGRAM", "feta-infer")
+    make_tree(tmp_path / "in", 1)
+    (tmp_path / "meta").mkdir()
+    image = tmp_path / "in/sub-001/anat/sub-001_rec-mial_T2w.nii.gz"
+    calls = {
+        "plain": [tmp_path / "in", tmp_path / "out"],
+        "allowed": [tmp_path / "in", tmp_path / "out", "--allow-unmounted"],
+        "case": ["case", "--image", image, "--seg", tmp_path / "s.nii.gz"],
+        "challenge-2024": ["challenge-2024", tmp_path / "in", "--team", "a"],
+        "challenge-2021": ["challenge-2021", "--images", image.parents[1], "--meta", tmp_path, "--output", tmp_path],
+    }
+    assert call(*calls[form]) == (2 if form == "plain" else 0)
+    assert model.calls == (0 if form == "plain" else 1)
+
+
+def test_a_mask_is_left_out_of_a_folder_and_refused_where_it_is_named(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan(tmp_path / "in")
+    mask = tmp_path / "in" / "my scan_mask.nii.gz"
+    write_volume(mask, Volume((SMALL.array > 0).astype("f4"), SMALL.grid))
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    assert "my scan_mask.nii.gz" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*_mask_*"))
+    assert call(mask, "--fast") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert "2 distinct values" in line
+
+
+def test_raw_stacks_are_taken_where_they_are_asked_for(tmp_path: Path, call: Call, model: Counting) -> None:
+    for name in ("rec-a", "run-1", "run-2"):
+        scan(tmp_path / "in/sub-1/anat", f"sub-1_{name}_T2w.nii.gz")
+    assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
+    assert model.calls == 1
+    assert call(tmp_path / "in", tmp_path / "out", "--fast", "--stacks") == 0
+    assert model.calls == 3

@@ -2,12 +2,15 @@
 
 FETA_TEST_BLOCK names a file that is made when segmentation begins; then it blocks for a
 minute in one call outside Python, as a convolution would.
+FETA_TEST_CALLS names a folder in which each call of the segmentation leaves a file, FETA_TEST_MEET how many processes
+must have left one before the first call goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import inference.runs.run
@@ -20,11 +23,20 @@ from tests.support.heads import stand_in
 
 
 def segment(volume: Volume) -> Segmentation:
-    """Block if told to, then read the labels off the image."""
+    """Block or meet others if told to, then read the labels off the image."""
+    if folder := os.environ.get("FETA_TEST_CALLS"):
+        _meet(Path(folder), int(os.environ.get("FETA_TEST_MEET", "1")))
     if marker := os.environ.get("FETA_TEST_BLOCK"):
         Path(marker).touch()
         hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000_000)
     return stand_in(volume)
+
+
+def _meet(folder: Path, others: int) -> None:
+    """Note a call, and wait until so many processes have noted one."""
+    (folder / f"{os.getpid()}-{len(list(folder.iterdir()))}").touch()
+    while len({path.name.split("-")[0] for path in folder.iterdir()}) < others:
+        time.sleep(0.01)
 
 
 def load(_settings: Settings) -> Models:

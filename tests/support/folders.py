@@ -5,13 +5,22 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
+
 from feta.volumes import Volume, write_volume
 from inference.geometry.segmentation_result import Segmentation
 from inference.runs.models import Models
 from inference.runs.settings import Settings
 from tests.support.heads import make_head, stand_in
 
-SMALL = make_head((2.0, 2.0, 2.0)).image
+
+def _textured(image: Volume) -> Volume:
+    """With as many grey values as a scan has; the stand-in still reads the same labels off it."""
+    wave = 20 * np.sin(np.arange(image.array.size, dtype=np.float32)).reshape(image.array.shape)
+    return Volume(np.where(image.array > 0, image.array + wave, 0).astype(np.float32), image.grid)
+
+
+SMALL = _textured(make_head((2.0, 2.0, 2.0)).image)
 
 
 def make_tree(root: Path, subjects: int, table: str | None = None) -> Path:

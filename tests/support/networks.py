@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+import yaml
 from torch import nn
 
-from inference.networks.residual_unet import NetworkSettings
+from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import packed
+from inference.segmentation.locator import OUTPUTS
 
 
 def write_network(
@@ -19,3 +22,16 @@ def write_network(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return entry
+
+
+def write_tiny_weights(folder: Path) -> Path:
+    """Untrained networks with two channels a level: for tests of what needs no good label map."""
+    torch.manual_seed(0)
+
+    def entry(name: str, outputs: int, spacing: float) -> dict[str, Any]:
+        settings = NetworkSettings(outputs=outputs, widths=(2, 2, 2), blocks=(1, 1, 1), heads=1)
+        return write_network(ResidualUNet(settings), folder / name, spacing, settings)
+
+    model = {"locator": entry("l.safetensors", OUTPUTS, 4.0), "segmentation": [entry("s.safetensors", 8, 2.0)]}
+    (folder / "model.yaml").write_text(yaml.safe_dump(model))
+    return folder

@@ -13,7 +13,7 @@ import numpy as np
 from feta.age_model import AgeModel, published_model
 from feta.bids import subject_in
 from feta.errors import FetaError
-from feta.files import write_atomically
+from feta.files import is_there, write_atomically
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.participants import read_participants
@@ -73,7 +73,7 @@ def read_landmarks(labels: Path) -> tuple[Volume, Landmarks | None]:
     """A label map and its landmarks; the callosum's mask lies beside it as ``*_label-corpuscallosum_mask.nii.gz``."""
     volume = read_label_map(labels)
     mask = labels.with_name(labels.name.replace("_T2w_dseg", "_label-corpuscallosum_mask"))
-    return volume, find_landmarks(volume, read_label_map(mask) if mask.exists() else None)
+    return volume, find_landmarks(volume, read_label_map(mask) if is_there(mask) else None)
 
 
 def landmark_table(root: Path, out: Path) -> Iterator[str]:
@@ -99,7 +99,7 @@ def landmark_table(root: Path, out: Path) -> Iterator[str]:
     except OSError as error:
         raise FetaError(out, f"cannot be made ({error.strerror})") from error
     table = root / "participants.tsv"
-    ages = {name: person.age for name, person in read_participants(table).items()} if table.exists() else {}
+    ages = {name: person.age for name, person in read_participants(table).items()} if is_there(table) else {}
     rows: list[tuple[str, ...]] = [HEADER]
     lengths: list[tuple[str, ...]] = [("participant_id", *MEASUREMENTS)]
     for name, (image, path) in pairs(root).items():

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from feta.biometry_table import read_true_lengths
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
-from feta.files import write_atomically
+from feta.files import follow_links, is_there, links_are_followed, write_atomically
 from feta.measurements import Measurement
 from feta.tables import parse_number, plain_name, read_table
 from feta.volumes import Volume, read_label_map, read_volume, write_label_map
@@ -117,7 +117,9 @@ def _measure_all(measure: Callable[[Case], _Measured], cases: list[Case], jobs: 
         yield from map(measure, cases)
         return
     # Spawned, not forked: SimpleITK and torch have threads of their own by now.
-    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
+    workers, context = min(jobs, len(cases)), get_context("spawn")
+    alike = (links_are_followed(),)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=follow_links, initargs=alike) as pool:
         try:
             yield from pool.map(measure, cases)
         finally:  # after an error there is no use in doing the rest
@@ -192,7 +194,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _qualities(table: Path) -> dict[str, float]:
-    if not table.exists():
+    if not is_there(table):
         return {}
     read = read_table(table)
     column = next((i for i, name in enumerate(read.header) if plain_name(name) == "imagequality"), None)

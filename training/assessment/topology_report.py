@@ -13,8 +13,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
-from feta.files import create_csv
 from feta.labels import TISSUES
+from feta.tables import create_csv
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.geometry.native_grid import Prediction
 from inference.geometry.orientation import CanonicalVolume

@@ -19,9 +19,10 @@ from evaluation.scoring.policy import default_policy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.bids import subject_in
 from feta.errors import FetaError
-from feta.files import create_csv
+from feta.files import is_there
 from feta.labels import TISSUES
 from feta.participants import read_participants
+from feta.tables import create_csv
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.networks.device import choose
 from inference.networks.weights import read_model
@@ -141,7 +142,7 @@ def sites(root: Path, subjects: Sequence[str], values: Sequence[npt.NDArray[np.f
 
 def _sites(root: Path) -> dict[str, str]:
     """The hospital of each subject, by the folder's table; empty where it tells of none."""
-    path = next((p for p in (root / "input" / "participants.tsv", root / "participants.tsv") if p.exists()), None)
+    path = next((p for p in (root / "input" / "participants.tsv", root / "participants.tsv") if is_there(p)), None)
     people = read_participants(path) if path else {}
     return {name: person.site for name, person in people.items() if person.site}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from feta.errors import FetaError
+from feta.machine import usable_cores
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 _WEIGHTS = Path(__file__).parents[2] / "weights"
@@ -16,7 +16,7 @@ _WEIGHTS = Path(__file__).parents[2] / "weights"
 ANATOMY, HELD_OUT = _WEIGHTS / "anatomy.safetensors", _WEIGHTS / "anatomy-held-out.safetensors"
 #: Held out from training: no model behind a reported figure has seen them.
 VALIDATION = ("sub-crl24", "sub-crl30", "sub-crl36", "sub-sb23un", "sub-sb27op", "sub-sb31op")
-CORES = os.cpu_count() or 1
+CORES = usable_cores()
 
 Atlases = Annotated[Path, typer.Argument(help="Labelled BIDS folder: sub-*/anat/*_T2w.nii.gz with *_T2w_dseg.nii.gz.")]
 Labelled = Annotated[Path, typer.Argument(help="Labelled BIDS folder to write; those already there are kept.")]

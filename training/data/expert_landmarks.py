@@ -27,7 +27,7 @@ import SimpleITK as sitk
 from feta.bids import subject_in
 from feta.biometry_table import read_true_lengths
 from feta.errors import FetaError
-from feta.files import read_text
+from feta.files import is_there, read_text
 from feta.grid import transformed
 from feta.measurements import LANDMARK_LABELS, MEASUREMENTS, Measurement
 from feta.participants import Participant, read_participants
@@ -78,7 +78,7 @@ def read_feta_biometry(root: Path) -> list[ExpertLandmarks]:
     if not files:
         raise FetaError(folder, f"holds no sub-*/anat/*{_ENDING}", "name the folder that holds derivatives/biometry")
     table, _ = read_true_lengths(root)
-    people = read_participants(root / "participants.tsv") if (root / "participants.tsv").exists() else {}
+    people = read_participants(root / "participants.tsv") if is_there(root / "participants.tsv") else {}
     set_points = {path: key_points(read_label_map(path)) for path in files}
     known = {path: _from_table(table, _name(path)) for path in files}
     swapped = _callosum_and_vermis_swapped(list(set_points.values()), list(known.values()))
@@ -136,7 +136,7 @@ def _read(
     name = _name(path)
     anat = root / path.parent.relative_to(root / "derivatives" / "biometry")
     image, labels = anat / f"{name}{_IMAGE}", anat / f"{name}{_LABELS}"
-    if not image.exists():
+    if not is_there(image):
         raise FetaError(image, f"is missing, {path.name} belongs to it", "put the images beside derivatives")
     warnings = tuple(
         f"{name}: {m} is {from_table[m]:.1f} mm in the table, its key points are {line.length:.1f} mm apart"
@@ -145,13 +145,13 @@ def _read(
     )
     transform = path.with_name(f"{path.name.removesuffix(_ENDING)}{_TRANSFORM}")
     lines = dict(points)
-    if transform.exists():
+    if is_there(transform):
         back = read_transform(transform)
         lines = {m: _line(_carried(back, np.array([line.start, line.end]))) for m, line in points.items()}
     person = people.get(subject_in(name))
     lengths = {m: line.length for m, line in points.items()} | dict(from_table)
     return ExpertLandmarks(
-        name, image, labels if labels.exists() else None, person.age if person else None, lines, lengths, warnings
+        name, image, labels if is_there(labels) else None, person.age if person else None, lines, lengths, warnings
     )
 
 

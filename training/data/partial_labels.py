@@ -21,6 +21,7 @@ import yaml
 from torch import Tensor
 
 from feta.errors import FetaError
+from feta.files import is_there, read_text
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT
 from feta.volumes import Volume, read_volume
@@ -54,11 +55,11 @@ def read_label_set(folder: Path) -> LabelSet | None:
         FetaError: it cannot be read, or does not cover each label once.
     """
     path = folder / INDEX
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
-        content = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
         raise FetaError(path, f"cannot be read ({' '.join(str(error).split())})", _REMEDY) from error
     if not isinstance(content, dict) or not all(isinstance(key, int) for key in content):
         raise FetaError(path, "does not hold a list of labels for each stored value", _REMEDY)

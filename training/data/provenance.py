@@ -16,7 +16,7 @@ from typing import Protocol
 
 from feta.bids import subject_in
 from feta.errors import FetaError
-from feta.files import read_text, write_atomically
+from feta.files import is_there, read_text, write_atomically
 from feta.participants import SUBJECT_COLUMNS, subject_key
 from feta.tables import is_absent, plain_name, read_table
 
@@ -88,7 +88,7 @@ def _closed(names: Iterable[str], sources: dict[str, set[str]]) -> frozenset[str
 def _read_folder(folder: Path) -> _FolderSources:
     told = _FolderSources({}, set(), set())
     for table in (folder / "participants.tsv", folder / "input" / "participants.tsv"):
-        if table.exists():
+        if is_there(table):
             _add_table(table, told.names)
     for path in sorted(folder.glob("**/anat/[!.]*_T2w.json")):
         _add_volume(path, told)

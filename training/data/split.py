@@ -9,6 +9,7 @@ from pathlib import Path
 
 from feta.bids import subject_in
 from feta.errors import FetaError
+from feta.files import is_there
 from feta.participants import read_participants
 from training.data.leakage import leaks
 from training.data.partial_labels import COMPLETE, INDEX, read_label_set
@@ -158,6 +159,6 @@ def validation_fold(root: Path, fold: int, folds: int = FOLDS) -> tuple[str, ...
 
 def _sites(root: Path) -> dict[str, str]:
     for path in (root / "participants.tsv", root / "input" / "participants.tsv"):
-        if path.exists():
+        if is_there(path):
             return {name: person.site or "" for name, person in read_participants(path).items()}
     return {}

@@ -12,6 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from feta.errors import FetaError
+from feta.files import is_there
 from feta.grid import Matrix, scipy_affine
 from feta.labels import LABEL_COUNT, TISSUES
 from feta.volumes import Volume, read_label_map, read_volume
@@ -74,7 +75,7 @@ def pairs(root: Path) -> dict[str, tuple[Path, Path]]:
         stem = image.name.removesuffix(".nii.gz")
         for name in (stem, stem.removesuffix("_T2w")):
             labels = folder / f"{name}_dseg.nii.gz"
-            if labels.exists() and stem not in found and "desc-" not in stem:
+            if is_there(labels) and stem not in found and "desc-" not in stem:
                 found[stem] = (image, labels)
     if not found:
         problem = "holds no sub-*/anat/*_T2w.nii.gz with its *_T2w_dseg.nii.gz or *_dseg.nii.gz"

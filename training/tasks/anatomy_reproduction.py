@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from feta.files import create_csv, make_writable
+from feta.files import make_writable
 from feta.labels import LABEL_COUNT
+from feta.tables import create_csv
 from inference.geometry.frames import resample
 from training.anatomy.model import Anatomy
 from training.anatomy.normalised_frame import GRID, to_canonical

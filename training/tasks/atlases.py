@@ -13,6 +13,7 @@ from torch import Tensor
 
 from feta.bids import subject_in
 from feta.errors import FetaError
+from feta.files import is_there
 from feta.labels import Tissue
 from feta.participants import read_participants
 from feta.volumes import read_label_map
@@ -74,7 +75,7 @@ def read_atlases(root: Path) -> list[Atlas]:
 
 def _read_atlas(number: int, name: str, image: Path, labels: Path, age: float, pathological: bool) -> Atlas:
     callosum = labels.with_name(labels.name.replace("_T2w_dseg", "_label-corpuscallosum_mask"))
-    template = read_template(image, labels, callosum if callosum.exists() else None)
+    template = read_template(image, labels, callosum if is_there(callosum) else None)
     grid = read_label_map(labels).grid
     centre, half = cerebral_box(template.scores.argmax(0).numpy().astype(np.uint8), index_to_ras(grid))
     place = to_canonical(half)

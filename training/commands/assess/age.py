@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from feta.errors import FetaError
+from feta.files import is_there
 
 
 def ga_baseline(
@@ -50,8 +51,8 @@ def ga_baseline(
 
 def _ages_of(biometry: Path) -> Path:
     """participants.tsv beside a table of lengths, or above it: data sets keep lengths in derivatives/biometry."""
-    folders = biometry.resolve().parents[:3]
-    found = next((folder / "participants.tsv" for folder in folders if (folder / "participants.tsv").exists()), None)
+    folders = biometry.absolute().parents[:3]
+    found = next((folder / "participants.tsv" for folder in folders if is_there(folder / "participants.tsv")), None)
     if found is None:
         raise FetaError(biometry, "has no participants.tsv beside or above it", "name it: --participants TABLE")
     return found

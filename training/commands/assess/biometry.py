@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from feta.errors import FetaError
+from feta.machine import usable_cores
 from training.commands.common import Jobs, require_folder
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _evidence(cohorts: list[Path], weights: Path | None, jobs: int | None, fresh
 
     count = sum(len(cohort_cases(cohort)) for cohort in cohorts)
     cases = []
-    workers = jobs or len(os.sched_getaffinity(0))
+    workers = jobs or usable_cores()
     found = cohort_evidence(cohorts, weights or default_weights(), jobs=workers, fresh=fresh)
     for done, (case, new) in enumerate(found, start=1):
         typer.echo(f"[{done}/{count}] {case.name}: {'measured' if new else 'was there'}", err=True)

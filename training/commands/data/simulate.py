@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +42,7 @@ def simulate(
     """Simulate a cohort: T2w volumes as five hospitals would make them, with their label maps and lengths."""
     # Imported here: `feta-train --help` must answer at once.
     from feta.errors import FetaError
+    from feta.machine import usable_cores
     from feta.volumes import fingerprint
     from training.scanner.case_plan import plan_cases
     from training.scanner.cohort_settings import COHORT, read_cohort_settings
@@ -63,7 +63,7 @@ def simulate(
         "size": size.value,
         "voxel": voxel,
     }
-    workers = jobs or len(os.sched_getaffinity(0))
+    workers = jobs or usable_cores()
     written = write_cohort(out, plans, _maker(phantom, anatomy, file), settings, workers)
     for done, (plan, drawn) in enumerate(written, start=1):
         state = "drawn" if drawn else "was there"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from feta import allocator
+from feta import machine
 
 ROOT = Path(__file__).parents[2]
 #: Arrays of 64 MB, made and freed fifty times; prints the page faults of all but the first. Without huge pages
@@ -41,7 +41,7 @@ def faults(before: str) -> int:
 
 
 def test_freed_memory_is_used_again() -> None:
-    assert faults("from feta.allocator import keep_freed_memory; assert keep_freed_memory()") < PAGES
+    assert faults("from feta.machine import keep_freed_memory; assert keep_freed_memory()") < PAGES
 
 
 def test_without_it_every_array_costs_page_faults() -> None:
@@ -50,8 +50,8 @@ def test_without_it_every_array_costs_page_faults() -> None:
 
 
 def test_other_c_libraries_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
-    assert allocator.keep_freed_memory() is False
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: object())
+    assert machine.keep_freed_memory() is False
 
 
 @pytest.mark.parametrize("command", ["inference.cli", "evaluation.cli", "training.cli"])

@@ -5,7 +5,8 @@ activations, which come and go hundreds of times a case, are zeroed by the kerne
 of a run on two cores went there. With these settings freed memory stays with the process and is used again.
 
 Cores: a container with ``--cpus 2``, or a job of a cluster, sees all cores of its machine, and libraries start a thread
-for each. They then wait for each other and for the quota: several times slower than two threads.
+for each. They then wait for each other and for the quota: several times slower than two threads. A thread that waits
+for another sleeps: by default it spins, which beside other work takes the core from the very thread it waits for.
 """
 
 from __future__ import annotations
@@ -81,6 +82,36 @@ def heed_quota(root: Path = Path("/")) -> None:
                 getattr(library, name)(_asked_for("OPENBLAS_NUM_THREADS", cores))
 
 
+def sleep_while_waiting() -> None:
+    """Let threads of OpenMP sleep while they wait for others; to be called before torch is imported.
+
+    What the user has set in the environment stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that this process can still have: by the machine, and by the limits of its control group and those above.
+
+    Args:
+        root: where /proc and /sys lie.
+    """
+    rows = [line.split() for line in _text(root / "proc/meminfo").splitlines()]
+    free = [int(row[1]) * 1024 for row in rows if row[0] == "MemAvailable:"]
+    for mounted, group in _groups(root, "memory"):
+        free += [left for folder in _up_to(mounted, group) if (left := _memory_left(folder)) is not None]
+    return min(free, default=sys.maxsize)
+
+
+def _memory_left(folder: Path) -> int | None:
+    """What a control group may still take, by ``memory.max`` and ``memory.current``, or their names in version 1."""
+    for limit, usage in (("max", "current"), ("limit_in_bytes", "usage_in_bytes")):
+        numbers = [_text(folder / f"memory.{name}").strip() for name in (limit, usage)]
+        if all(number.isdecimal() for number in numbers):
+            return max(0, int(numbers[0]) - int(numbers[1]))
+    return None
+
+
 def _asked_for(name: str, cores: int) -> int:
     asked = os.environ.get(name, "")
     return int(asked) if asked.isdecimal() and int(asked) else cores
@@ -101,18 +132,18 @@ def _quota(root: Path) -> float | None:
     Both versions: ``cpu.max`` ("200000 100000": microseconds in a period), and ``cpu.cfs_quota_us`` (-1: none) with
     ``cpu.cfs_period_us``. In a container the group's own folder is the root of what is mounted.
     """
-    found = []
-    for mounted, group in _cpu_groups(root):
-        folders = [mounted / group, *(mounted / group).parents] if group else [mounted]
-        for folder in folders:
-            found += [quota] if (quota := _quota_of(folder)) else []
-            if folder == mounted:
-                break
-    return min(found, default=None)
+    folders = [folder for mounted, group in _groups(root, "cpu") for folder in _up_to(mounted, group)]
+    return min((quota for folder in folders if (quota := _quota_of(folder))), default=None)
 
 
-def _cpu_groups(root: Path) -> list[tuple[Path, str]]:
-    """Where control groups of CPU time are mounted, and this process's below there."""
+def _up_to(mounted: Path, group: str) -> list[Path]:
+    """The folder of a control group and of all above it, to where groups are mounted."""
+    own = mounted / group
+    return [folder for folder in (own, *own.parents) if folder == mounted or mounted in folder.parents]
+
+
+def _groups(root: Path, controller: str) -> list[tuple[Path, str]]:
+    """Where control groups of a controller are mounted, and this process's below there."""
     mounts = root / "sys/fs/cgroup"
     groups = []
     for line in _text(root / "proc/self/cgroup").splitlines():
@@ -120,8 +151,11 @@ def _cpu_groups(root: Path) -> list[tuple[Path, str]]:
         if number == "0" and not controllers:
             groups.append((mounts, group.strip("/")))
             groups.append((mounts / "unified", group.strip("/")))
-        elif "cpu" in controllers.split(","):
-            groups += [(mounts / name, group.strip("/")) for name in dict.fromkeys([controllers, "cpu", "cpu,cpuacct"])]
+        elif controller in controllers.split(","):
+            together = ["cpu,cpuacct"] if controller == "cpu" else []
+            groups += [
+                (mounts / name, group.strip("/")) for name in dict.fromkeys([controllers, controller, *together])
+            ]
     return groups
 
 

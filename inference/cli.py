@@ -15,7 +15,7 @@ from feta.cases import CaseList, find_cases
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
-from feta.machine import heed_quota, keep_freed_memory
+from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
 from feta.participants import parse_age
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
 from inference.runs.mounts import check_folders
@@ -154,6 +154,7 @@ def main() -> None:
     """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
     keep_freed_memory()
     heed_quota()
+    sleep_while_waiting()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files may be no UTF-8, and the terminal's letters fewer than ours; standard error does so by itself.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from feta.errors import FetaError
+from feta.machine import available_memory
 
 CHOICES = ("auto", "cpu", "cuda")
 

@@ -1,7 +1,7 @@
 """Names that look the same and are not: shown as such, so that no reader takes one team for another.
 
-Unicode calls such names confusable (Technical Standard 39); the letters below are those of its idea that occur in names:
-Cyrillic, Greek, Armenian and Cherokee ones in the shape of Latin ones, and digits in the shape of letters.
+Unicode calls such names confusable (Technical Standard 39). The letters below are Cyrillic, Greek, Armenian and
+Cherokee ones in the shape of Latin ones, and digits in the shape of letters.
 """
 
 from __future__ import annotations
@@ -68,12 +68,13 @@ def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _odd(name: str) -> list[str]:
-    """The characters of a name that its look doesn't tell, by their numbers and places: what was left says the rest."""
+    """The characters of a name that its look doesn't tell, by their numbers and places."""
     blanks = name != " ".join(name.split())
-    odd = [
-        (c, place) for place, c in enumerate(name, 1) if not (c.isascii() and c.isprintable()) or (c == " " and blanks)
-    ]
-    return [f"U+{ord(character):04X} at {place}" for character, place in odd]
+
+    def hidden(character: str) -> bool:
+        return not (character.isascii() and character.isprintable()) or (character == " " and blanks)
+
+    return [f"U+{ord(character):04X} at {place}" for place, character in enumerate(name, 1) if hidden(character)]
 
 
 def _is_variation(character: str) -> bool:

@@ -16,9 +16,7 @@ from feta.errors import FetaError
 
 app = typer.Typer()
 
-TeamOption = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="Only this team; can be repeated.")
-]
+TeamOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this team; can be repeated.")]
 AgainOption = Annotated[bool, typer.Option("--again", help="With --team: forget its results, run all of its cases.")]
 
 

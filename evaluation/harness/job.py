@@ -61,7 +61,7 @@ def run_job(worker: Worker, job: ContainerJob, seconds: float) -> list[CaseRow]:
     call = make_call(job)
     outcome = _attempt(worker, job, call, seconds)
     if outcome.doubtful:
-        # Nothing is held against a team before it was seen that others can do what it could not, and that it can't again.
+        # Nothing is held against a team before others were seen to do what it could not, and it can't once more.
         _see_that_others_start(worker, job, call)
         first, outcome = outcome, _attempt(worker, job, call, seconds)
         outcome.messages[:0] = [f"first attempt: {line}" for line in first.messages] + ["done again, to be sure"]

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
 from evaluation.analysis.results_folder import Floats, Scores
-from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, holm
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, Booleans, holm
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
 
@@ -156,10 +156,12 @@ def _paired(
     task = "biometry" if metric == "mape" else "segmentation"
     values = [_values(scores, index, metric, chosen(scores, task)) for scores, index in ((first, a), (second, b))]
     # Of a length that only one edition knows the truth of, nothing can be compared.
-    known = np.isfinite(values[0]).any(axis=0) & np.isfinite(values[1]).any(axis=0) if all(map(len, values)) else None
-    if known is None or known.any(axis=1).sum() < FEWEST_SHARED:
+    if not all(map(len, values)):
         return None
-    both = known.any(axis=1)
+    known: Booleans = np.isfinite(values[0]).any(axis=0) & np.isfinite(values[1]).any(axis=0)
+    both: Booleans = known.any(axis=1)
+    if both.sum() < FEWEST_SHARED:
+        return None
     one, two = (np.moveaxis(np.where(known, v, np.nan), 1, 0)[both].reshape(int(both.sum()), -1) for v in values)
     return np.nanmean(one, axis=1), np.nanmean(two, axis=1), known.sum(axis=1)[both].astype(np.float64)
 

@@ -25,7 +25,7 @@ SLEEPING = {"entrypoint": ["sleep"], "command": ["infinity"]}
 #: Accounts of the teams, one each: what the kernel counts by account (inotify's watches, processes, keys) is then a
 #: team's own. Between the accounts of people and of services nobody has these (systemd's table of accounts).
 _FIRST_ACCOUNT, _ACCOUNTS = 60706, 478
-HELD = "/held"
+HELD, TMP = "/held", "/tmp"
 _HELPER_MB, _HELPER_PROCESSES, _HELPER_FILES = 64, 16, 1024
 _LEAST_NPROC = 4096
 _PROFILE = Path(__file__).with_name("seccomp.json")
@@ -67,24 +67,15 @@ def container_arguments(
     user: int = NOBODY,
     offers: EngineOffers = EngineOffers(),
     gpu: str | None = None,
-    declared: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Arguments of a submission's container.
 
     Args:
-        places: what is mounted: the input, and the folder for results.
+        places: what is mounted: the input, the folder for results, and folders of its own.
         image_id: the local id, so that a tag that moves changes nothing.
         user: the account, 0 where the team may be root.
         gpu: id of the GPU; None for the CPU.
-        declared: the image's own ``VOLUME`` folders. The engine would make a volume without a limit for each;
-            a tmpfs takes their place.
     """
-    taken = {place.target for place in places}
-    # An image may write its folders as "/output/" or "data": the engine would not know them for those that are mounted.
-    own = [posixpath.normpath(f"/{path.lstrip('/')}") for path in declared]
-    writable = ["/tmp", *team.exceptions.scratch, *(path for path in own if path not in taken)]
-    # The folder belongs to who runs: where the image has it already, some engines keep the mode that it has there.
-    tmpfs = f"rw,exec,nosuid,nodev,mode=1777,uid={user},gid={user},size={limits.tmp_mb * MB}"
     return {
         **_isolation(user, limits.processes, limits.open_files, offers),
         "image": image_id,
@@ -92,7 +83,8 @@ def container_arguments(
         "environment": {"HOME": "/tmp", **call.environment},
         "labels": dict(labels),
         "mounts": [place.mount() for place in places],
-        "tmpfs": dict.fromkeys(writable, tmpfs),
+        # It belongs to who runs, since engines keep the mode that the folder has in the image.
+        "tmpfs": {TMP: f"rw,exec,nosuid,nodev,mode=1777,uid={user},gid={user},size={limits.tmp_mb * MB}"},
         "mem_limit": limits.memory_mb * MB,
         "memswap_limit": limits.memory_mb * MB,
         "nano_cpus": round(limits.cpus * 1e9),
@@ -101,6 +93,20 @@ def container_arguments(
         "log_config": {"Type": "json-file", "Config": {"max-size": f"{8 * limits.log_kb}k", "max-file": "2"}},
         **(_gpu(gpu) if gpu is not None else {}),
     }
+
+
+def own_folders(team: Team, places: Sequence[Place], declared: Sequence[str]) -> list[str]:
+    """Folders beside ``/tmp`` that a team may write to: those of the roster, and the image's own ``VOLUME`` folders.
+
+    For each of the latter the engine would make a volume without a limit.
+
+    Args:
+        places: what else is mounted.
+    """
+    taken = {TMP, *(place.target for place in places)}
+    # An image may write its folders as "/output/" or "data": the engine would not know them for those that are mounted.
+    asked = (posixpath.normpath(f"/{path.lstrip('/')}") for path in (*team.exceptions.scratch, *declared))
+    return [path for path in dict.fromkeys(asked) if path not in taken]
 
 
 def helper_arguments(
@@ -139,6 +145,19 @@ def volume_arguments(
     """
     size = limits.output_mb * MB + more
     options = f"size={size},nr_inodes={limits.output_files},uid={owner},gid={owner},mode=0700,nosuid,nodev,noexec"
+    return _memory(name, options, labels)
+
+
+def folder_arguments(name: str, owner: int, limits: ResourceLimits, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of a volume in place of one of ``own_folders``, as ``/tmp`` is.
+
+    A tmpfs of the engine's own would take on the mode that the folder has in the image, and that may be anybody's.
+    """
+    size = limits.tmp_mb * MB
+    return _memory(name, f"size={size},uid={owner},gid={owner},mode=1777,nosuid,nodev", labels)
+
+
+def _memory(name: str, options: str, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": name,
         "driver": "local",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluation.harness.case_state import CaseRow
 from evaluation.harness.collect import collect, unpack
-from evaluation.harness.container_spec import SLEEPING, container_arguments
+from evaluation.harness.container_spec import SLEEPING, Place, container_arguments, folder_arguments, own_folders
 from evaluation.harness.context import RUN_LABEL, RunContext
 from evaluation.harness.conventions import Call, ContainerJob, make_call
 from evaluation.harness.engine import Engine
@@ -103,10 +103,18 @@ def _volumes(worker: Worker, call: Call) -> JobVolumes:
     Raises:
         HostError: the engine makes none.
     """
-    try:
+    with _ours("makes no volumes for results"):
         return worker.volumes.give(call)
+
+
+@contextmanager
+def _ours(problem: str) -> Iterator[None]:
+    """What is refused here is asked for by us alone: no team has a part in it."""
+    try:
+        yield
     except RefusedError as error:
-        raise HostError("container engine", f"makes no volumes for results ({error})", _CONTINUES) from error
+        remedy = f"see to the engine, or to what the roster allows; {_CONTINUES}"
+        raise HostError("container engine", f"{problem} ({error})", remedy) from error
 
 
 def _watch(
@@ -120,7 +128,7 @@ def _watch(
 ) -> None:
     """The submission's container, from its start to its removal."""
     engine, image_id = worker.engine, worker.context.images[job.team.name]
-    arguments = _arguments(worker, job, call, job_volumes, labels, image_id)
+    arguments = _arguments(worker, job, call, job_volumes, labels, image_id, engine.declared_volumes(image_id))
     if worker.stop.is_set():
         return
     container = engine.start(arguments)
@@ -135,14 +143,30 @@ def _watch(
 
 
 def _arguments(
-    worker: Worker, job: ContainerJob, call: Call, job_volumes: JobVolumes, labels: dict[str, str], image_id: str
+    worker: Worker,
+    job: ContainerJob,
+    call: Call,
+    job_volumes: JobVolumes,
+    labels: dict[str, str],
+    image_id: str,
+    declared: Sequence[str],
 ) -> dict[str, Any]:
-    """What the engine is told: the team's rules, whichever image it is for."""
-    context = worker.context
-    declared = worker.engine.declared_volumes(image_id) if image_id != context.helper_id else ()
+    """What the engine is told: the team's rules, whichever image it is for, with volumes for the team's own folders.
+
+    Raises:
+        HostError: the engine makes no such volumes.
+    """
+    context, user = worker.context, worker.context.user(job.team)
+    places = list(job_volumes.places)
+    for path in own_folders(job.team, places, declared):
+        name = f"feta-{uuid.uuid4().hex}"
+        volume = folder_arguments(name, context.offers.first_id + user, context.limits, labels)
+        with _ours("makes no volumes"):
+            worker.engine.make_volume(volume)
+        places.append(Place(name, path, is_volume=True, read_only=False))
     return container_arguments(
-        job.team, context.limits, call, job_volumes.places, image_id=image_id, labels=labels,
-        user=context.user(job.team), offers=context.offers, gpu=worker.gpu, declared=declared,
+        job.team, context.limits, call, places,
+        image_id=image_id, labels=labels, user=user, offers=context.offers, gpu=worker.gpu,
     )  # fmt: skip
 
 
@@ -158,14 +182,14 @@ def _see_that_others_start(worker: Worker, job: ContainerJob, call: Call) -> Non
     """
     engine, context = worker.engine, worker.context
     engine.image_id(context.images[job.team.name])
-    volumes = _volumes(worker, call)
-    arguments = _arguments(worker, job, call, volumes, {RUN_LABEL: context.run_id}, context.helper_id)
+    volumes, name = _volumes(worker, call), uuid.uuid4().hex
+    labels = {RUN_LABEL: context.run_id, _JOB_LABEL: name}
     try:
-        engine.remove(engine.start({**arguments, **SLEEPING}))
-    except RefusedError as error:
-        said = f"starts no container of ours in {job.team.name}'s place ({error})"
-        remedy = f"see to the engine, or to what the roster allows; {_CONTINUES}"
-        raise HostError("container engine", said, remedy) from error
+        arguments = _arguments(worker, job, call, volumes, labels, context.helper_id, ())
+        with _ours(f"starts no container of ours in {job.team.name}'s place"):
+            engine.start({**arguments, **SLEEPING})
+    finally:
+        engine.remove_labelled(f"{_JOB_LABEL}={name}")
 
 
 def _see_that_they_were_held(worker: Worker, job: ContainerJob, job_volumes: JobVolumes) -> None:

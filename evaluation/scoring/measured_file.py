@@ -27,4 +27,4 @@ class MeasuredFile:
 
 def labels_digest(labels: npt.NDArray[np.uint8]) -> str:
     """What two label maps of a case share if, and only if, they hold the same labels, however they are packed."""
-    return hashlib.sha256(np.ascontiguousarray(labels)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(labels).data).hexdigest()

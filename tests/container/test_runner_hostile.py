@@ -13,6 +13,8 @@ from tests.support import rivals
 from tests.support.rivals import Rival
 
 KB = 1024
+#: Those that a submission may write to, most of which its image has already.
+FOLDERS = ("/tmp", "/workspace/cache", "/declared", "/store", "/bottomless")
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def writing(tmp_path_factory: pytest.TempPathFactory) -> Day:
 @pytest.mark.parametrize("team", ["first", "second", "as root"])
 def test_folders_that_the_image_has_can_be_written_to(writing: Day, team: str) -> None:
     log = writing.log(team)
-    assert all(f"wrote to {f}" in log for f in ("/tmp", "/workspace/cache", "/declared", "/bottomless")), log
+    assert all(f"wrote to {f}" in log for f in FOLDERS), log
 
 
 def test_every_team_is_somebody_else(writing: Day) -> None:

@@ -59,7 +59,7 @@ case $BEHAVIOUR in
   killed) good; kill -9 $$ ;;
   killed-late) good; sh -c 'kill -TERM $PPID'; sleep 9 ;;
   writes)
-    for folder in /tmp /workspace/cache /declared /bottomless; do
+    for folder in /tmp /workspace/cache /declared /store /bottomless; do
       if mkdir $folder/of-mine && echo x >$folder/of-mine/x; then echo "wrote to $folder"; else stat $folder; fi
     done
     id -u; good ;;

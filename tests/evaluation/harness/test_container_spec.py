@@ -16,7 +16,9 @@ from evaluation.harness.container_spec import (
     Place,
     account,
     container_arguments,
+    folder_arguments,
     helper_arguments,
+    own_folders,
     staged_places,
     volume_arguments,
 )
@@ -99,8 +101,8 @@ def test_every_team_has_an_account_of_its_own_that_nobody_else_uses() -> None:
 
 
 def test_folders_of_the_image_that_may_be_written_to_belong_to_the_account_too() -> None:
-    made = arguments(team(scratch=("/workspace/cache",)), declared=["/bottomless"], user=60707)
-    assert all("uid=60707,gid=60707,size=" in made["tmpfs"][path] for path in ("/workspace/cache", "/bottomless"))
+    options = folder_arguments("v", 60707, LIMITS, {"feta.job": "1"})["driver_opts"]["o"]
+    assert options == f"size={3 * MB},uid=60707,gid=60707,mode=1777,nosuid,nodev"
 
 
 def test_an_engine_is_not_asked_for_what_it_lacks() -> None:
@@ -110,9 +112,9 @@ def test_an_engine_is_not_asked_for_what_it_lacks() -> None:
 
 
 def test_exceptions_that_are_granted() -> None:
-    made = arguments(team(shm_mb=77, scratch=("/scratch",)))
-    assert made["shm_size"] == 77 * MB
-    assert set(made["tmpfs"]) == {"/tmp", "/scratch"}
+    of = team(shm_mb=77, scratch=("/scratch",))
+    assert arguments(of)["shm_size"] == 77 * MB
+    assert own_folders(of, [RESULTS], []) == ["/scratch"]
 
 
 @given(teams)
@@ -122,8 +124,13 @@ def test_only_the_results_can_be_written(of: Team) -> None:
 
 
 def test_volumes_that_the_image_declares_have_a_size() -> None:
-    made = arguments(declared=["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b"])
-    assert set(made["tmpfs"]) == {"/tmp", "/bottomless", "/data", "/b"}
+    places = [Place("/in", "/input"), RESULTS]
+    declared = ["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b", "/tmp", "/bottomless/"]
+    assert own_folders(team(), places, declared) == ["/bottomless", "/data", "/b"]
+
+
+def test_a_folder_that_roster_and_image_name_is_one() -> None:
+    assert own_folders(team(scratch=("/cache", "/tmp")), [RESULTS], ["cache/", "/more"]) == ["/cache", "/more"]
 
 
 def test_a_gpu_by_its_id() -> None:

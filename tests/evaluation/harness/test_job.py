@@ -194,7 +194,17 @@ def test_what_an_image_asks_for_is_not_asked_for_in_others_places(tmp_path: Path
     engine.declared = ["/sbin"]
     assert run(tmp_path, engine) is CaseState.NOT_STARTED
     probes = [a for a in engine.started if a["image"] == "helper" and "tmpfs" in a]
-    assert all(set(probe["tmpfs"]) == {"/tmp"} for probe in probes)
+    assert [[mount["Target"] for mount in probe["mounts"]] for probe in probes] == [["/input", "/output"]] * 2
+
+
+def test_folders_of_a_teams_own_are_volumes_that_go_with_its_container(tmp_path: Path) -> None:
+    engine = MadeUpEngine()
+    engine.declared = ["/data"]
+    run(tmp_path, engine, jobs=2, scratch=("/workspace/cache",))
+    containers = [a for a in engine.started if a["image"] == "image"]
+    own = [{m["Target"]: m["Source"] for m in a["mounts"] if m["Type"] == "volume"} for a in containers]
+    assert [set(folders) for folders in own] == [{"/output", "/workspace/cache", "/data"}] * 2
+    assert len({source for folders in own for source in folders.values()}) == 6
 
 
 def test_results_that_the_engine_will_not_give_are_asked_for_twice(tmp_path: Path) -> None:

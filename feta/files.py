@@ -19,6 +19,9 @@ from feta.errors import FetaError, error_kind
 
 #: Deflate expands at most 1032-fold, so one block of this size never inflates beyond 34 MB.
 _BLOCK = 1 << 15
+#: A gzip file can consist of many; block compression, for one, makes them of 64 KiB. Millions of empty ones take a
+#: minute to look through.
+_FEW_MEMBERS, _SMALL_MEMBER = 1000, 256
 GZIP_MAGIC = b"\x1f\x8b"
 #: Tables and JSON files larger than this are not what they claim to be.
 MAX_TEXT_BYTES = 16 << 20
@@ -135,15 +138,20 @@ def gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
         FetaError: the data are damaged, end early, or are followed by something else.
     """
     member, complete = zlib.decompressobj(wbits=31), False
+    members, inflated = 1, 0
     for block in blocks(file):
         rest = block
         while rest and not (complete and not rest.strip(b"\0")):  # zero padding after the end is allowed, as gzip does
             if complete:
-                member, complete = zlib.decompressobj(wbits=31), False
+                member, complete, members = zlib.decompressobj(wbits=31), False, members + 1
+            if members > _FEW_MEMBERS + inflated // _SMALL_MEMBER:
+                raise FetaError(path, "gzip data are in too many pieces of next to nothing", "compress the file anew")
             try:
-                yield member.decompress(rest)
+                piece = member.decompress(rest)
             except zlib.error as error:
                 raise FetaError(path, f"gzip data are damaged ({error})", "copy the file again") from error
+            yield piece
+            inflated += len(piece)
             complete, rest = member.eof, member.unused_data
     if not complete:
         raise FetaError(path, "gzip data end too early (truncated file)", "copy the file again")

@@ -15,7 +15,7 @@ from evaluation.report.cells import DIGITS, ReportTable, TableCell
 from evaluation.report.figures import Plot
 from evaluation.report.render import render_page
 from evaluation.report.style import COLOURS, INK, METRIC_TITLES, QUIET, STYLE, data_uri, new_figure, short
-from feta.files import write_atomically
+from feta.files import write_together
 
 COLUMNS = (
     "selection", "metric", "cases", "first", "second", "gain", "low", "high", "cases_better", "rank_biserial", "p",
@@ -29,9 +29,9 @@ def write_editions(folder: Path, editions: Editions, *, command: str = "") -> No
     Raises:
         FetaError: the folder can't be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "editions.csv", as_csv(COLUMNS, map(_row, editions.comparisons)))
-    write_atomically(folder / "editions.html", render_editions(editions, command=command))
+    table = as_csv(COLUMNS, map(_row, editions.comparisons))
+    page = render_editions(editions, command=command)
+    write_together({folder / "editions.csv": table, folder / "editions.html": page})
 
 
 def render_editions(editions: Editions, *, command: str = "") -> str:
@@ -70,7 +70,7 @@ def gain_plot(comparisons: Sequence[Comparison], metric: str) -> Figure:
             axes.plot(c.gain, [row - 0.25] * len(c.gain), "|", color=QUIET, markersize=6, alpha=0.5)
             tint = INK if c.verdict == "no difference shown" else COLOURS[0 if c.verdict == "better" else 1]
             axes.plot([c.low, c.high], [row, row], color=tint, linewidth=2.4, solid_capstyle="butt")
-            axes.plot(c.gain.mean(), row, "o", color=tint, markersize=6)
+            axes.plot(c.mean_gain, row, "o", color=tint, markersize=6)
         axes.axvline(0, color=INK, linewidth=0.9)
         axes.set_yticks(range(len(comparisons)), [short(c.selection) for c in reversed(comparisons)])
         axes.set_ylim(-0.6, len(comparisons) - 0.4)
@@ -123,7 +123,7 @@ def _texts(c: Comparison) -> tuple[str, ...]:
     return (
         f"{c.first:.{digits}f}",
         f"{c.second:.{digits}f}",
-        f"{c.gain.mean():+.{digits}f}",
+        f"{c.mean_gain:+.{digits}f}",
         f"{c.low:+.{digits}f} to {c.high:+.{digits}f}",
         f"{int((c.gain > 0).sum())} of {len(c.gain)}",
         f"{c.rank_biserial:+.2f}",
@@ -139,7 +139,7 @@ def _row(c: Comparison) -> Row:
         "cases": len(c.gain),
         "first": c.first,
         "second": c.second,
-        "gain": float(c.gain.mean()),
+        "gain": c.mean_gain,
         "low": c.low,
         "high": c.high,
         "cases_better": int((c.gain > 0).sum()),

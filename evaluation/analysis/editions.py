@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
 from evaluation.analysis.results_folder import Floats, Scores
-from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, holm
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, Booleans, holm
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
 
@@ -28,8 +28,10 @@ class Comparison:
     """One metric of one selection of teams on N shared cases; differences are B − A, turned so that positive is better.
 
     Attributes:
-        first, second: means of A and B in the metric's own unit.
+        first, second: means of A and B in the metric's own unit; MAPE as on the leaderboard, over all lengths of all
+            cases, so that a case counts by its number of lengths.
         gain: (N,) float64, each case's improvement.
+        mean_gain: of all cases, each counted as in ``first`` and ``second``.
         low, high: 95 % of the mean improvement's bootstrap.
         rank_biserial: matched pairs, from −1 (all worse) to 1 (all better).
         p: Wilcoxon signed-rank, two-sided, corrected by Holm over all comparisons.
@@ -40,6 +42,7 @@ class Comparison:
     first: float
     second: float
     gain: Floats
+    mean_gain: float
     low: float
     high: float
     rank_biserial: float
@@ -50,7 +53,7 @@ class Comparison:
         """In a word, at LEVEL."""
         if self.p >= LEVEL:
             return "no difference shown"
-        return "better" if self.gain.mean() > 0 else "worse"
+        return "better" if self.mean_gain > 0 else "worse"
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ def compare_editions(
         if metric != "ed" or first.euler == second.euler
         if (values := _paired(first, second, a, b, metric, chosen)) is not None
     ]
-    raw = np.array([_wilcoxon(_gain(metric, one, two)) for _, metric, one, two in rows])
+    raw = np.array([_wilcoxon(_gain(metric, one, two)) for _, metric, one, two, _ in rows])
     generator = np.random.default_rng(seed)
     comparisons = tuple(
-        _comparison(selection, metric, one, two, float(p), generator)
-        for (selection, metric, one, two), p in zip(rows, holm(raw), strict=True)
+        _comparison(selection, metric, one, two, counts, float(p), generator)
+        for (selection, metric, one, two, counts), p in zip(rows, holm(raw), strict=True)
     )
     cases = tuple(first.cases[i] for i in a)
     only = (len(first.cases) - len(pairs), len(second.cases) - len(pairs))
@@ -147,24 +150,27 @@ def _best(scores: Scores, task: str, count: int) -> list[int]:
 
 def _paired(
     first: Scores, second: Scores, a: np.ndarray, b: np.ndarray, metric: str, chosen: Chosen
-) -> tuple[Floats, Floats] | None:
-    """(N,) and (N,): means over the chosen teams, and over tissues or lengths, penalties included; None if absent."""
+) -> tuple[Floats, Floats, Floats] | None:
+    """(N,) each: means over the chosen teams, and over tissues or lengths, penalties included; and how often each case
+    counts, by its number of lengths or labels that both have. None if absent."""
     task = "biometry" if metric == "mape" else "segmentation"
-    means = []
-    for scores, index in ((first, a), (second, b)):
-        teams = chosen(scores, task)
-        if not teams:
-            return None
-        if metric == "mape":
-            values = scores.length_errors[teams][:, index]
-        else:
-            values = scores.values[teams][:, index][..., SEGMENTATION_METRICS.index(metric)]
-        means.append(np.moveaxis(values, 1, 0).reshape(len(index), -1))
-    known = [np.isfinite(m).any(axis=1) for m in means]
-    both = known[0] & known[1]
+    values = [_values(scores, index, metric, chosen(scores, task)) for scores, index in ((first, a), (second, b))]
+    # Of a length that only one edition knows the truth of, nothing can be compared.
+    if not all(map(len, values)):
+        return None
+    known: Booleans = np.isfinite(values[0]).any(axis=0) & np.isfinite(values[1]).any(axis=0)
+    both: Booleans = known.any(axis=1)
     if both.sum() < FEWEST_SHARED:
         return None
-    return np.nanmean(means[0][both], axis=1), np.nanmean(means[1][both], axis=1)
+    one, two = (np.moveaxis(np.where(known, v, np.nan), 1, 0)[both].reshape(int(both.sum()), -1) for v in values)
+    return np.nanmean(one, axis=1), np.nanmean(two, axis=1), known.sum(axis=1)[both].astype(np.float64)
+
+
+def _values(scores: Scores, index: np.ndarray, metric: str, teams: list[int]) -> Floats:
+    """(T, N, 7 or 5) of the chosen teams on the shared cases."""
+    if metric == "mape":
+        return scores.length_errors[teams][:, index]
+    return scores.values[teams][:, index][..., SEGMENTATION_METRICS.index(metric)]
 
 
 def _gain(metric: str, first: Floats, second: Floats) -> Floats:
@@ -172,14 +178,27 @@ def _gain(metric: str, first: Floats, second: Floats) -> Floats:
 
 
 def _comparison(
-    selection: str, metric: str, first: Floats, second: Floats, p: float, generator: np.random.Generator
+    selection: str,
+    metric: str,
+    first: Floats,
+    second: Floats,
+    counts: Floats,
+    p: float,
+    generator: np.random.Generator,
 ) -> Comparison:
     gain = _gain(metric, first, second)
-    samples = gain[generator.integers(0, len(gain), (BOOTSTRAPS, len(gain)))].mean(axis=1)
+    drawn = generator.integers(0, len(gain), (BOOTSTRAPS, len(gain)))
+    samples = _pooled(gain[drawn], counts[drawn])
     low, high = (float(v) for v in np.percentile(samples, [2.5, 97.5]))
-    return Comparison(
-        selection, metric, float(first.mean()), float(second.mean()), gain, low, high, rank_biserial(gain), p
-    )
+    one, two, mean_gain = (float(_pooled(values, counts)) for values in (first, second, gain))
+    return Comparison(selection, metric, one, two, gain, mean_gain, low, high, rank_biserial(gain), p)
+
+
+def _pooled(values: Floats, counts: Floats) -> Floats:
+    """Mean along the last axis in which each case counts as often as it has values; plain where all have as many."""
+    if (counts == counts.flat[0]).all():
+        return values.mean(axis=-1)
+    return (values * counts).sum(axis=-1) / counts.sum(axis=-1)
 
 
 def rank_biserial(gain: Floats) -> float:

@@ -14,6 +14,7 @@ from typing import Any, TypedDict, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.ranking.leaderboard import as_typed
 from evaluation.ranking.results import FORMAT
 from evaluation.report.write import LENGTH_COLUMNS, SCORE_COLUMNS
 from evaluation.scoring.policy import limits_of
@@ -120,7 +121,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
 
 
 def _at(place: dict[tuple[str, str], tuple[int, int]], row: dict[str, str], path: Path) -> tuple[int, int]:
-    team, case = _unquoted(row["team"]), _unquoted(row["case"])
+    team, case = as_typed(row["team"]), as_typed(row["case"])
     return _key(place, (team, case), path)
 
 
@@ -129,11 +130,6 @@ def _key(places: Mapping[K, V], key: K, path: Path) -> V:
         return places[key]
     except KeyError as error:
         raise FetaError(path, f"speaks of {key!r}, results.json does not", "score the submissions again") from error
-
-
-def _unquoted(cell: str) -> str:
-    """Undo the apostrophe that keeps a spreadsheet from running a cell (leaderboard.as_csv)."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _number(cell: str, path: Path) -> float:

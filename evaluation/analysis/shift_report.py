@@ -16,7 +16,7 @@ from evaluation.report.cells import DIGITS, ReportTable, TableCell
 from evaluation.report.figures import Plot
 from evaluation.report.render import render_page
 from evaluation.report.style import METRIC_TITLES, data_uri
-from feta.files import write_atomically
+from feta.files import write_together
 
 EFFECT_COLUMNS = (
     "metric", "cases", "r2", "factor", "size", "lowest_level", "highest_level", "null_median", "threshold", "p",
@@ -44,16 +44,18 @@ def write_analysis(folder: Path, analysis: Analysis, *, command: str = "") -> No
     Raises:
         FetaError: the folder can't be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     effects = [_effect_row(shift, effect) for shift in analysis.shifts for effect in shift.effects]
-    write_atomically(folder / "effects.csv", as_csv(EFFECT_COLUMNS, effects))
-    write_atomically(folder / "shap.csv", as_csv(SHAP_COLUMNS, _shap_rows(analysis)))
     rows: list[Row] = [
         {"site": c.site, "cases": c.cases, "r": c.r, "low": c.low, "high": c.high, "p": c.p}
         for c in analysis.correlations
     ]
-    write_atomically(folder / "quality_by_site.csv", as_csv(CORRELATION_COLUMNS, rows))
-    write_atomically(folder / "analysis.html", render_analysis(analysis, command=command))
+    files = {
+        "effects.csv": as_csv(EFFECT_COLUMNS, effects),
+        "shap.csv": as_csv(SHAP_COLUMNS, _shap_rows(analysis)),
+        "quality_by_site.csv": as_csv(CORRELATION_COLUMNS, rows),
+        "analysis.html": render_analysis(analysis, command=command),
+    }
+    write_together({folder / name: text for name, text in files.items()})
 
 
 def render_analysis(analysis: Analysis, *, command: str = "") -> str:

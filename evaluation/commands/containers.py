@@ -16,12 +16,17 @@ from feta.errors import FetaError
 
 app = typer.Typer()
 
+TeamOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this team; can be repeated.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="With --team: forget its results, run all of its cases.")]
+
 
 @app.command(epilog=EPILOG)
 def run(
     roster: Annotated[Path, typer.Argument(help="YAML, such as evaluation/harness/roster.yaml.")],
     input_: Annotated[Path, typer.Argument(metavar="INPUT", help="Hidden volumes and participants.tsv.")],
     output: Annotated[Path, typer.Argument(help="State, logs, submissions. A run that was ended continues there.")],
+    team: TeamOption = None,
+    again: AgainOption = False,
 ) -> None:
     """Run each team's container on each case (needs the extra `harness`)."""
     from evaluation.harness.case_state import CaseState
@@ -37,7 +42,7 @@ def run(
     check_output(output, input_)
     try:
         with shown_live(RunState(RunFolders(output).state), rules.limits) as on_cases_done:
-            rows = run_all(rules, input_, output, on_cases_done)
+            rows = run_all(rules, input_, output, on_cases_done, only=tuple(team or ()), again=again)
     except KeyboardInterrupt:
         print("feta-evaluate: interrupted; the same command continues where it stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

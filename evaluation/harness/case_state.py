@@ -28,14 +28,14 @@ class CaseState(StrEnum):
 
 #: What each final state means, for the report.
 MEANING = {
-    CaseState.DONE: "a label map was written",
+    CaseState.DONE: "ended by itself, and a label map was written",
     CaseState.NO_RESULT: "ended without an error, and without a label map",
     CaseState.CRASHED: "ended with an error",
     CaseState.TIMED_OUT: "ran longer than a case may, and was ended",
     CaseState.OUT_OF_MEMORY: "needed more memory than the limit",
     CaseState.OUTPUT_FULL: "filled the space for results",
     CaseState.OUT_OF_TIME: "not begun: the team's time was used up",
-    CaseState.NOT_STARTED: "the container could not be started",
+    CaseState.NOT_STARTED: "the image could not be started, twice, where another could under the same rules",
 }
 
 

@@ -2,7 +2,8 @@
 
 The archive that the engine makes of the results is untrusted from end to end: it is read as a stream, only plain
 files that may be results are kept, by names of ours, and links, pipes, devices and everything beyond the limits
-are left where they are. That the kept files are label maps is for the evaluator to find out.
+are left where they are. A second name of a kept file (a hard link) is one more name of the same file. That the
+kept files are label maps is for the evaluator to find out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from evaluation.harness.container_spec import MB
 from evaluation.harness.conventions import case_id
@@ -103,22 +104,57 @@ def _unpack_one(tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path, foun
     if entry.isdir() or not place.parts:
         return
     said = ""
-    if entry.type not in _PLAIN:
+    if entry.type not in _PLAIN and not entry.islnk():
         said = "is no plain file"
     elif name.is_absolute() or ".." in name.parts or len(name.parts) > _MAX_DEPTH or "\0" in entry.name:
         said = "lies where no result belongs"
+    elif entry.islnk():
+        said = _name_again(entry, folder, place)
     elif (file := tar.extractfile(entry)) is not None:
-        target = folder / place
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as copy:
-                shutil.copyfileobj(file, copy, 1 << 20)
-        except (FileExistsError, NotADirectoryError):
-            said = "has the name of another"
-        except OSError as error:
-            raise FetaError(folder, f"can't be written ({error.strerror})", "see that there is room") from error
+        said = _write(file, folder / place)
     if said and len(found.messages) < _MAX_MESSAGES:
         found.messages.append(f"{printable(str(place))[:200]} {said}; left behind")
+
+
+def _write(file: IO[bytes], target: Path) -> str:
+    """Write out a file of the archive; returns what is wrong, or nothing."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as copy:
+            shutil.copyfileobj(file, copy, 1 << 20)
+    except (FileExistsError, NotADirectoryError):
+        return "has the name of another"
+    except OSError as error:
+        raise FetaError(target.parent, f"can't be written ({error.strerror})", "see that there is room") from error
+    return ""
+
+
+def _name_again(entry: tarfile.TarInfo, folder: Path, place: PurePosixPath) -> str:
+    """Give a file that was taken one more name; returns what is wrong, or nothing.
+
+    It costs no room, however many there are. What the archive says of the first name is compared with the names that
+    were taken: nothing is looked up outside of them.
+    """
+    first = PurePosixPath(*PurePosixPath(entry.linkname).parts[1:])
+    if PurePosixPath(entry.linkname).is_absolute() or not first.parts or ".." in first.parts:
+        return "is a link to what is no result"
+    try:
+        if not (folder / first).is_file():
+            return "is a link to what is no result"
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        os.link(folder / first, folder / place)
+    except (FileExistsError, NotADirectoryError, ValueError):
+        return "has the name of another"
+    except OSError as error:
+        raise FetaError(folder, f"can't be written ({error.strerror})", "see that there is room") from error
+    return ""
+
+
+def remove_results(cases: Sequence[Case], team: Path) -> None:
+    """Remove what earlier attempts at some cases left in a team's folder."""
+    for case in cases:
+        for target in (label_map_path(team, case), biometry_path(team, case)):
+            target.unlink(missing_ok=True)
 
 
 def collect(folder: Path, cases: Sequence[Case], everyone: Sequence[Case], team: Path) -> tuple[set[str], list[str]]:

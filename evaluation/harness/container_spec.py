@@ -5,20 +5,30 @@ The keys are those of docker SDK's ``containers.create`` and ``volumes.create``.
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from evaluation.harness.conventions import Call
+from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import ResourceLimits, Team
 
 MB = 1 << 20
-#: An account that owns nothing on any machine.
+#: The account of containers of ours, which owns nothing on any machine.
 NOBODY = 65532
-HELD = "/held"
-_HELPER_MB = 64
+#: What keeps a container of ours at work until it is removed.
+SLEEPING = {"entrypoint": ["sleep"], "command": ["infinity"]}
+#: Accounts of the teams, one each: what the kernel counts by account (inotify's watches, processes, keys) is then a
+#: team's own. Between the accounts of people and of services nobody has these (systemd's table of accounts).
+_FIRST_ACCOUNT, _ACCOUNTS = 60706, 478
+HELD, TMP = "/held", "/tmp"
+_HELPER_MB, _HELPER_PROCESSES, _HELPER_FILES = 64, 16, 1024
+_LEAST_NPROC = 4096
+_PROFILE = Path(__file__).with_name("seccomp.json")
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,15 @@ class Place:
         return {"Type": kind, "Source": self.source, "Target": self.target, "ReadOnly": self.read_only, **own}
 
 
+def account(place: int) -> int:
+    """The number of the account that a team's containers run as.
+
+    Args:
+        place: of the team among those that ever came into the run.
+    """
+    return _FIRST_ACCOUNT + place % _ACCOUNTS
+
+
 def container_arguments(
     team: Team,
     limits: ResourceLimits,
@@ -45,35 +64,30 @@ def container_arguments(
     *,
     image_id: str,
     labels: Mapping[str, str],
+    user: int = NOBODY,
+    offers: EngineOffers = EngineOffers(),
     gpu: str | None = None,
-    declared: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Arguments of a submission's container.
 
     Args:
-        places: what is mounted: the input, and the folder for results.
+        places: what is mounted: the input, the folder for results, and folders of its own.
         image_id: the local id, so that a tag that moves changes nothing.
+        user: the account, 0 where the team may be root.
         gpu: id of the GPU; None for the CPU.
-        declared: the image's own ``VOLUME`` folders. The engine would make a volume without a limit for each;
-            a tmpfs takes their place.
     """
-    user = 0 if team.exceptions.root else NOBODY
-    taken = {place.target for place in places}
-    # An image may write its folders as "/output/" or "data": the engine would not know them for those that are mounted.
-    own = [posixpath.normpath(f"/{path.lstrip('/')}") for path in declared]
-    writable = ["/tmp", *team.exceptions.scratch, *(path for path in own if path not in taken)]
     return {
-        **_isolation(user),
+        **_isolation(user, limits.processes, limits.open_files, offers),
         "image": image_id,
         "command": list(call.command) if call.command is not None else None,
         "environment": {"HOME": "/tmp", **call.environment},
         "labels": dict(labels),
         "mounts": [place.mount() for place in places],
-        "tmpfs": dict.fromkeys(writable, f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp_mb * MB}"),
+        # It belongs to who runs, since engines keep the mode that the folder has in the image.
+        "tmpfs": {TMP: f"rw,exec,nosuid,nodev,mode=1777,uid={user},gid={user},size={limits.tmp_mb * MB}"},
         "mem_limit": limits.memory_mb * MB,
         "memswap_limit": limits.memory_mb * MB,
         "nano_cpus": round(limits.cpus * 1e9),
-        "pids_limit": limits.processes,
         "shm_size": (team.exceptions.shm_mb or limits.shm_mb) * MB,
         # The engine drops the older of two files. A short line takes several times its length in them.
         "log_config": {"Type": "json-file", "Config": {"max-size": f"{8 * limits.log_kb}k", "max-file": "2"}},
@@ -81,8 +95,26 @@ def container_arguments(
     }
 
 
+def own_folders(team: Team, places: Sequence[Place], declared: Sequence[str]) -> list[str]:
+    """Folders beside ``/tmp`` that a team may write to: those of the roster, and the image's own ``VOLUME`` folders.
+
+    For each of the latter the engine would make a volume without a limit.
+
+    Args:
+        places: what else is mounted.
+    """
+    taken = {TMP, *(place.target for place in places)}
+    # An image may write its folders as "/output/" or "data": the engine would not know them for those that are mounted.
+    asked = (posixpath.normpath(f"/{path.lstrip('/')}") for path in (*team.exceptions.scratch, *declared))
+    return [path for path in dict.fromkeys(asked) if path not in taken]
+
+
 def helper_arguments(
-    image_id: str, volumes: Sequence[str], labels: Mapping[str, str], gpu: str | None = None
+    image_id: str,
+    volumes: Sequence[str],
+    labels: Mapping[str, str],
+    gpu: str | None = None,
+    offers: EngineOffers = EngineOffers(),
 ) -> dict[str, Any]:
     """Arguments of the container that holds a job's volumes, below HELD by their number, until they were fetched.
 
@@ -91,30 +123,41 @@ def helper_arguments(
     """
     places = [Place(name, f"{HELD}/{i}", is_volume=True, read_only=False) for i, name in enumerate(volumes)]
     return {
-        **_isolation(NOBODY),
+        **_isolation(NOBODY, _HELPER_PROCESSES, _HELPER_FILES, offers),
         "image": image_id,
-        "entrypoint": ["sleep"],
-        "command": ["infinity"],
+        **SLEEPING,
         "labels": dict(labels),
         "mounts": [place.mount() for place in places],
         "mem_limit": _HELPER_MB * MB,
         "memswap_limit": _HELPER_MB * MB,
-        "pids_limit": 16,
         **(_gpu(gpu) if gpu is not None else {}),
     }
 
 
 def volume_arguments(
-    name: str, team: Team, limits: ResourceLimits, labels: Mapping[str, str], more: int = 0
+    name: str, owner: int, limits: ResourceLimits, labels: Mapping[str, str], more: int = 0
 ) -> dict[str, Any]:
-    """Arguments of a volume that the team may write to: memory, whose size the kernel keeps, whatever is done to it.
+    """Arguments of a volume that a team may write to: memory, whose size the kernel keeps, whatever is done to it.
 
     Args:
+        owner: the account that may, by the host's numbers: the engine mounts volumes outside of every container.
         more: bytes beyond the limit on results, for a copy of the input.
     """
-    user = 0 if team.exceptions.root else NOBODY
     size = limits.output_mb * MB + more
-    options = f"size={size},nr_inodes={limits.output_files},uid={user},gid={user},mode=0700,nosuid,nodev,noexec"
+    options = f"size={size},nr_inodes={limits.output_files},uid={owner},gid={owner},mode=0700,nosuid,nodev,noexec"
+    return _memory(name, options, labels)
+
+
+def folder_arguments(name: str, owner: int, limits: ResourceLimits, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of a volume in place of one of ``own_folders``, as ``/tmp`` is.
+
+    A tmpfs of the engine's own would take on the mode that the folder has in the image, and that may be anybody's.
+    """
+    size = limits.tmp_mb * MB
+    return _memory(name, f"size={size},uid={owner},gid={owner},mode=1777,nosuid,nodev", labels)
+
+
+def _memory(name: str, options: str, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": name,
         "driver": "local",
@@ -128,22 +171,33 @@ def staged_places(call: Call, staged: Path) -> list[Place]:
     return [Place(str(staged / folder), target) for folder, target in call.inputs.items()]
 
 
-def _isolation(user: int) -> dict[str, Any]:
+@cache
+def seccomp_profile() -> str:
+    """Which system calls a container may make, as the engine takes it: ``seccomp.json`` without its line breaks."""
+    return json.dumps(json.loads(_PROFILE.read_text(encoding="utf-8")), separators=(",", ":"))
+
+
+def _isolation(user: int, processes: int, open_files: int, offers: EngineOffers) -> dict[str, Any]:
     """What holds for every container, exceptions or not."""
+    # The kernel counts processes by account on the whole machine, where several runs and all helpers share theirs: the
+    # control group's limit on each container is the one that is met first.
+    limited = {"core": 0, "nofile": open_files, "nproc": max(_LEAST_NPROC, 4 * processes)}
     return {
         "user": f"{user}:{user}",
         "network_mode": "none",
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": ["no-new-privileges", *([f"seccomp={seccomp_profile()}"] if offers.seccomp else [])],
         "privileged": False,
         "init": True,
         "ipc_mode": "private",
+        **({"cgroupns": "private"} if offers.private_cgroup else {}),
+        "pids_limit": processes,
         # No proxy with a password from the organizer's own settings.
         "use_config_proxy": False,
         "hostname": "feta",
         "healthcheck": {"test": ["NONE"]},
-        "ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+        "ulimits": [{"Name": name, "Soft": most, "Hard": most} for name, most in limited.items()],
         # Where the machine itself runs short, it is a submission that ends, not the harness or the engine.
         "oom_score_adj": 500,
         "stdin_open": False,

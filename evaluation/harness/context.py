@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from evaluation.harness.container_spec import NOBODY
 from evaluation.harness.conventions import ContainerJob
-from evaluation.harness.roster import ResourceLimits
+from evaluation.harness.engine_offers import EngineOffers
+from evaluation.harness.roster import ResourceLimits, Team
 from feta.cases import Case
 
 #: What everything of a run in the engine is labelled with: its id.
@@ -57,6 +60,8 @@ class RunContext:
     Attributes:
         images: team → local id of its image.
         helper_id: local id of the helper's image.
+        accounts: team → number of the account that its containers run as.
+        offers: what the engine has to keep containers apart.
     """
 
     run_id: str
@@ -65,6 +70,12 @@ class RunContext:
     images: dict[str, str]
     helper_id: str
     cases: tuple[Case, ...]
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    offers: EngineOffers = field(default_factory=EngineOffers)
+
+    def user(self, team: Team) -> int:
+        """The account that a team's containers run as: its own, or root by exception."""
+        return 0 if team.exceptions.root else self.accounts.get(team.name, NOBODY)
 
 
 def log_path(folders: RunFolders, job: ContainerJob) -> Path:

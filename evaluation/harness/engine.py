@@ -5,35 +5,22 @@ The SDK (the extra ``harness``) is imported when an engine is asked for: the eva
 
 from __future__ import annotations
 
-import logging
 import re
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
+from evaluation.harness.engine_cleanup import remove_all
+from evaluation.harness.engine_errors import GoneError, RefusedError, SlowError, answering
+from evaluation.harness.engine_offers import EngineOffers, read_offers
 from feta.errors import FetaError
 
-_LOG = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 120
-_TRIES, _SECONDS_BETWEEN_TRIES = 60, 0.2
+_LAST_SIGNAL = 64
 #: A socket can't be told to wait longer than 24 days.
 _LONGEST_WAIT = 1e6
-_NO_ENGINE = "start the engine, or see that you may use it; `docker info` must answer"
-
-
-class RefusedError(Exception):
-    """The engine won't do this. Its words can hold a submission's own: for the organizer's log alone."""
-
-
-class GoneError(FetaError):
-    """There is no such image here."""
-
-
-class SlowError(FetaError):
-    """The engine took too long to answer."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +36,11 @@ class Ended:
     exit_code: int
     out_of_memory: bool
     seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended it: programs that start others, and shells, give 128 and the signal's number."""
+        return 128 < self.exit_code <= 128 + _LAST_SIGNAL
 
 
 class Engine:
@@ -66,7 +58,7 @@ class Engine:
             raise FetaError(
                 "docker", "the Python package is missing", 'pip install "feta-submission[harness]"'
             ) from error
-        with _answering():
+        with answering():
             self._client = docker.from_env(timeout=_TIMEOUT_SECONDS)
             self._api = self._client.api
             self._client.ping()
@@ -78,34 +70,34 @@ class Engine:
             GoneError: there is no such image here.
         """
         try:
-            with _answering():
+            with answering():
                 return self._client.images.get(name).id
         except RefusedError as error:
             raise GoneError(
                 name, "no such image here", f"docker pull {name}, docker load, or docker build it"
             ) from error
 
-    def cpus(self) -> int:
-        """How many processors the engine has: it refuses to give more."""
-        with _answering():
-            return int(self._client.info()["NCPU"])
+    def offers(self) -> EngineOffers:
+        """What the engine has to keep containers apart, and how many processors."""
+        with answering():
+            return read_offers(self._client.info(), self._client.version())
 
     def declared_volumes(self, image_id: str) -> list[str]:
         """The ``VOLUME`` folders of an image."""
-        with _answering():
+        with answering():
             config = self._api.inspect_image(image_id).get("Config") or {}
         return sorted(config.get("Volumes") or {})
 
     def make_volume(self, arguments: Mapping[str, Any]) -> None:
         """Make a volume."""
-        with _answering():
+        with answering():
             self._client.volumes.create(**arguments)
 
     def start(self, arguments: Mapping[str, Any]) -> str:
         """Make a container and start it; returns its id. Where that fails nothing of it is left."""
         import docker.errors
 
-        with _answering():
+        with answering():
             container = None
             try:
                 container = self._client.containers.create(**arguments)
@@ -122,7 +114,7 @@ class Engine:
         while True:
             left = end - time.monotonic()
             try:
-                with _answering():
+                with answering():
                     self._api.wait(container, timeout=min(max(left, 0.01), _LONGEST_WAIT))
                 return True
             except SlowError:
@@ -132,7 +124,7 @@ class Engine:
     def runs(self, container: str) -> bool:
         """Whether a container is there and has not ended."""
         try:
-            with _answering():
+            with answering():
                 return bool(self._api.inspect_container(container)["State"]["Running"])
         except RefusedError:
             return False
@@ -141,7 +133,7 @@ class Engine:
         """End every process of a container. One that has ended is left as it is."""
         import docker.errors
 
-        with _answering():
+        with answering():
             try:
                 self._api.kill(container)
             except docker.errors.APIError:
@@ -150,38 +142,38 @@ class Engine:
 
     def ended(self, container: str) -> Ended:
         """How a container ended."""
-        with _answering():
+        with answering():
             state = self._api.inspect_container(container)["State"]
         seconds = (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
         return Ended(int(state["ExitCode"]), bool(state["OOMKilled"]), max(seconds, 0.0))
 
     def usage(self, container: str) -> str:
         """Processes and memory of a running container, in words; empty where it has ended."""
-        with _answering():
+        with answering():
             stats = self._api.stats(container, stream=False, one_shot=True)
         processes, memory = stats.get("pids_stats", {}).get("current"), stats.get("memory_stats", {}).get("usage")
         return f"{processes} processes, {memory >> 20} MB" if processes and memory is not None else ""
 
     def log(self, container: str) -> bytes:
         """What a container printed, as far as the engine kept it."""
-        with _answering():
+        with answering():
             return self._api.logs(container, stdout=True, stderr=True)
 
     def fetch(self, container: str, folder: str) -> Generator[bytes, None, None]:
         """A folder of a container as a tar archive."""
-        with _answering():
+        with answering():
             yield from self._api.get_archive(container, folder)[0]
 
     def put(self, container: str, folder: str, archive: IO[bytes]) -> None:
         """Unpack a tar archive into a folder of a container."""
-        with _answering():
+        with answering():
             self._api.put_archive(container, folder, archive)
 
     def remove(self, container: str) -> None:
         """Remove a container, running or not; fine where there is none."""
         import docker.errors
 
-        with _answering():
+        with answering():
             try:
                 self._api.remove_container(container, v=True, force=True)
             except docker.errors.NotFound:
@@ -194,7 +186,7 @@ class Engine:
         """Remove a volume; fine where there is none."""
         import docker.errors
 
-        with _answering():
+        with answering():
             try:
                 self._api.remove_volume(name, force=True)
             except docker.errors.NotFound:
@@ -202,7 +194,7 @@ class Engine:
 
     def labelled(self, label: str) -> tuple[list[str], list[str]]:
         """Containers (ids) and volumes (names) with a label, ``key=value``."""
-        with _answering():
+        with answering():
             containers = self._api.containers(all=True, quiet=True, filters={"label": label})
             volumes = self._api.volumes(filters={"label": label})["Volumes"] or []
         return [c["Id"] for c in containers], [v["Name"] for v in volumes]
@@ -213,45 +205,11 @@ class Engine:
         What a call that was under way makes meanwhile is found when it is looked for again. What can't be removed
         (a process that the kernel can't end, say) is only warned of: it must not stop the other teams.
         """
-        count = 0
-        for tries_left in reversed(range(_TRIES)):
-            containers, volumes = self.labelled(label)
-            if not containers and not volumes:
-                break
-            if tries_left < _TRIES - 1:  # what is found again is being removed elsewhere, or resists
-                time.sleep(_SECONDS_BETWEEN_TRIES)
-            count = max(count, len(containers))
-            try:
-                for container in containers:
-                    self.remove(container)
-                for volume in volumes:
-                    self.remove_volume(volume)
-            except RefusedError as error:
-                if not tries_left:
-                    _LOG.warning("what carries the label %s can't be removed (%s); look at `docker ps`", label, error)
-        return count
+        return remove_all(self, label)
 
     def close(self) -> None:
         """End the connection."""
         self._client.close()
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Turns the SDK's exceptions into ours."""
-    import docker.errors
-    import requests
-
-    try:
-        yield
-    except docker.errors.APIError as error:  # also a RequestException
-        raise RefusedError(str(error.explanation or error)) from error
-    except requests.exceptions.RequestException as error:
-        if "timed out" in str(error).lower():
-            raise SlowError("container engine", "takes too long to answer", _NO_ENGINE) from error
-        raise FetaError("container engine", "doesn't answer", _NO_ENGINE) from error
-    except docker.errors.DockerException as error:
-        raise FetaError("container engine", "doesn't answer", _NO_ENGINE) from error
 
 
 def _moment(text: str) -> datetime:

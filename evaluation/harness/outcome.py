@@ -23,6 +23,7 @@ class ContainerOutcome:
     Attributes:
         ended: None where it never started.
         limited: it was ended by us when its time was up.
+        lost: the engine refused what was asked of it afterwards, for its results say.
         full: it used up the space for results.
         mapped: ids of cases with a label map.
         messages: in our own words, or with names of files: for the organizer's log.
@@ -31,10 +32,19 @@ class ContainerOutcome:
 
     ended: Ended | None = None
     limited: bool = False
+    lost: bool = False
     full: bool = False
     mapped: set[str] = field(default_factory=set)
     messages: list[str] = field(default_factory=list)
     printed: bytes = b""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something else than the submission may be the reason: it never started, or neither its limits nor
+        we ended what a signal has ended, or its results could not be had."""
+        if self.ended is None or self.lost:
+            return True
+        return self.ended.killed and not self.limited and not self.ended.out_of_memory
 
 
 def case_row(job: ContainerJob, case: Case, outcome: ContainerOutcome) -> CaseRow:
@@ -55,12 +65,13 @@ def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alo
         limited: its time was up.
         full: the space for results was used up.
         mapped: there is a label map of the case. It counts however the container ended; in a call for all cases
-            it is all that matters.
+            that ended by itself it is all that matters.
         alone: the container was for this case alone.
     """
     if ended is None:
         return CaseState.NOT_STARTED
-    if mapped and (not alone or not (limited or full or ended.exit_code)):
+    by_itself = not (limited or ended.killed)
+    if mapped and by_itself and (not alone or not (full or ended.exit_code)):
         return CaseState.DONE
     if limited:
         return CaseState.TIMED_OUT

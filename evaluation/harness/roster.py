@@ -41,6 +41,7 @@ class ResourceLimits:
         memory_mb: swap is none. What lies in ``/tmp``, the shared memory and the results counts here too.
         cpus: may be a fraction.
         processes: threads included.
+        open_files: of one process.
         shm_mb: shared memory; 64 is what engines give.
         tmp_mb: of ``/tmp``, and of each other folder that may be written to.
         output_mb, output_files: of all results of one container.
@@ -51,7 +52,8 @@ class ResourceLimits:
     team_seconds: float = math.inf
     memory_mb: int = 16384
     cpus: float = 4.0
-    processes: int = 1024
+    processes: int = 256
+    open_files: int = 16384
     shm_mb: int = 64
     tmp_mb: int = 2048
     output_mb: int = 1024

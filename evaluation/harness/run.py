@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluation.harness.case_state import CaseRow, CaseState
-from evaluation.harness.container_spec import helper_arguments
+from evaluation.harness.container_spec import MB, account, helper_arguments
 from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders
 from evaluation.harness.conventions import case_id
-from evaluation.harness.engine import Engine, GoneError, RefusedError
+from evaluation.harness.engine import Engine
+from evaluation.harness.engine_errors import GoneError, RefusedError
 from evaluation.harness.record import write_record
-from evaluation.harness.roster import Roster
+from evaluation.harness.roster import Roster, Team
 from evaluation.harness.staging import cases_to_run, identity, stage
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, run_teams
@@ -27,51 +28,102 @@ from feta.lock import locked
 _LOG = logging.getLogger(__name__)
 
 
-def run(roster: Roster, input_: Path, output: Path, on_cases_done: OnCasesDone) -> list[CaseRow]:
+def run(
+    roster: Roster,
+    input_: Path,
+    output: Path,
+    on_cases_done: OnCasesDone,
+    *,
+    only: Sequence[str] = (),
+    again: bool = False,
+) -> list[CaseRow]:
     """Run what is not finished of a roster; ``OUTPUT/submissions`` is then for ``feta-evaluate score``.
 
     Args:
         input_: a BIDS tree or a flat folder of volumes with participants.tsv. Nothing else of it is shown to a team.
         output: state, logs and submissions; a run that was killed continues there.
         on_cases_done: told of each job's cases when they have ended, in the thread that ran them.
+        only: the teams to run, and no others; empty for all.
+        again: what these teams have finished is forgotten first, after a fault of this machine's say.
 
     Returns:
-        How every team's cases ended.
+        How the cases of these teams ended.
 
     Raises:
         FetaError: roster, input, output or engine can't be used; or another harness is at work there.
         KeyboardInterrupt: interrupted; containers are gone, and the next run continues.
     """
-    cases = cases_to_run(input_, roster)
+    cases, teams = cases_to_run(input_, roster), chosen_teams(roster, only, again)
     folders = RunFolders(output)
     with locked(folders.lock), closing(Engine()) as engine:
-        images = _images(engine, roster, folders)
+        images = _images(engine, roster, folders, {team.name for team in teams}, again)
         state = _open_state(folders, roster, images, cases)
-        limits = replace(roster.limits, cpus=min(roster.limits.cpus, engine.cpus()))
-        helper = engine.image_id(roster.helper_image)
-        context = RunContext(state.fact("run"), folders, limits, images, helper, cases)
+        context = _context(engine, roster, folders, state, images, cases)
         left = engine.remove_labelled(f"{RUN_LABEL}={context.run_id}")
         if left:
             _LOG.warning("%d containers of the run before were ended; their cases are done again", left)
         state.forget_running()
+        if again:
+            state.forget_teams([team.name for team in teams])
         shutil.rmtree(folders.unpacked, ignore_errors=True)
-        if any(not row.state.final for row in state.rows()):
+        if any(not row.state.final for row in _rows_of(state, teams)):
             stage(cases, folders.staged)
-            gpus = _usable_gpus(engine, roster, helper, context.run_id)
-            run_teams(roster, context, state, gpus, engine, on_cases_done)
+            gpus = _usable_gpus(engine, roster, context)
+            run_teams(teams, context, state, gpus, engine, on_cases_done)
             check_some_started(state, folders)
         write_record(folders.submissions, roster, state)
         shutil.rmtree(folders.staged.parent, ignore_errors=True)
-        return state.rows()
+        return _rows_of(state, teams)
 
 
-def _images(engine: Engine, roster: Roster, folders: RunFolders) -> dict[str, str]:
-    """Team → local id of its image; a team that is finished needs none any more."""
+def chosen_teams(roster: Roster, only: Sequence[str], again: bool) -> tuple[Team, ...]:
+    """The teams that a call is for.
+
+    Raises:
+        FetaError: the roster has no such team, or everything would be done again.
+    """
+    known = [team.name for team in roster.teams]
+    for name in only:
+        if name not in known:
+            raise FetaError("--team", f"the roster has no team {name!r}", f"it has {', '.join(known)}")
+    if again and not only:
+        raise FetaError("--again", "would forget every team's results", "name those to run again: --team NAME")
+    return tuple(team for team in roster.teams if not only or team.name in only)
+
+
+def _rows_of(state: RunState, teams: Sequence[Team]) -> list[CaseRow]:
+    names = {team.name for team in teams}
+    return [row for row in state.rows() if row.team in names]
+
+
+def _context(
+    engine: Engine,
+    roster: Roster,
+    folders: RunFolders,
+    state: RunState,
+    images: dict[str, str],
+    cases: tuple[Case, ...],
+) -> RunContext:
+    offers = engine.offers()
+    if not offers.seccomp:
+        _LOG.warning("the engine can't limit system calls (no seccomp): containers run without that wall")
+    limits, at_once = replace(roster.limits, cpus=min(roster.limits.cpus, offers.cpus)), _workers(roster)
+    if at_once * limits.memory_mb * MB > offers.memory:
+        said = "%d containers may use %d MB each, the engine has %d MB: one may end as out-of-memory by another's doing"
+        _LOG.warning(said + "; lower memory_mb or parallel", at_once, limits.memory_mb, offers.memory / MB)
+    # By the state, which keeps teams in the order in which they came: a team has the same account in every call.
+    accounts = {entry["team"]: account(place) for place, entry in enumerate(state.teams())}
+    helper = engine.image_id(roster.helper_image)
+    return RunContext(state.fact("run"), folders, limits, images, helper, cases, accounts, offers)
+
+
+def _images(engine: Engine, roster: Roster, folders: RunFolders, chosen: set[str], again: bool) -> dict[str, str]:
+    """Team → local id of its image; a team that this call starts no container of needs none any more."""
     done: dict[str, str] = {}
     if folders.state.exists():
         state = RunState(folders.state)
-        open_ = {row.team for row in state.rows() if not row.state.final}
-        done = {entry["team"]: entry["image_id"] for entry in state.teams() if entry["team"] not in open_}
+        waiting = chosen if again else {row.team for row in state.rows() if not row.state.final} & chosen
+        done = {entry["team"]: entry["image_id"] for entry in state.teams() if entry["team"] not in waiting}
     images = {}
     for team in roster.teams:
         try:
@@ -114,11 +166,16 @@ def check_some_started(state: RunState, folders: RunFolders) -> None:
         raise HostError("the engine", "could start no container of any team, so that nothing is final", remedy)
 
 
-def _usable_gpus(engine: Engine, roster: Roster, helper: str, run_id: str) -> tuple[str | None, ...]:
+def _workers(roster: Roster) -> int:
+    return min(len(roster.gpus) or roster.parallel, len(roster.teams))
+
+
+def _usable_gpus(engine: Engine, roster: Roster, context: RunContext) -> tuple[str | None, ...]:
     """A worker's GPU each; None is the CPU, for all where the engine has no GPU to give."""
     workers = min(roster.parallel, len(roster.teams))
     for gpu in roster.gpus:
-        arguments = helper_arguments(helper, (), {RUN_LABEL: run_id}, gpu=gpu)
+        labels = {RUN_LABEL: context.run_id}
+        arguments = helper_arguments(context.helper_id, (), labels, gpu=gpu, offers=context.offers)
         try:
             engine.remove(engine.start(arguments))
         except RefusedError as error:

@@ -126,6 +126,14 @@ class RunState:
                 "UPDATE cases SET state = ?, begun = NULL, seconds = NULL, exit_code = NULL WHERE state = ?", values
             )
 
+    def forget_teams(self, names: Sequence[str]) -> None:
+        """Every case of some teams is to be done again, however it ended."""
+        with self._opened() as database:
+            values = [(CaseState.PENDING, name) for name in names]
+            database.executemany(
+                "UPDATE cases SET state = ?, begun = NULL, seconds = NULL, exit_code = NULL WHERE team = ?", values
+            )
+
     def begin(self, team: str, cases: Sequence[str], device: str) -> None:
         """Cases that a container is started for."""
         with self._opened() as database:

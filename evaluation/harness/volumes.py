@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from evaluation.harness.container_spec import HELD, MB, NOBODY, Place, helper_arguments, staged_places, volume_arguments
+from evaluation.harness.container_spec import HELD, MB, Place, helper_arguments, staged_places, volume_arguments
 from evaluation.harness.context import RUN_LABEL, RunContext
 from evaluation.harness.conventions import Call
 from evaluation.harness.engine import Engine
@@ -106,13 +106,15 @@ class ResultVolumes:
         labels = {RUN_LABEL: self._context.run_id, HOLDER_LABEL: self._label}
         names = [f"feta-{uuid.uuid4().hex}" for _ in range(count + len(copies))]
         for name, more in zip(names, [*[0] * count, *copies], strict=True):
-            self._engine.make_volume(volume_arguments(name, self._team, self._context.limits, labels, more=more))
-        self._helper = self._engine.start(helper_arguments(self._context.helper_id, names, labels))
+            owner = self._context.offers.first_id + self._context.user(self._team)
+            self._engine.make_volume(volume_arguments(name, owner, self._context.limits, labels, more=more))
+        helper = helper_arguments(self._context.helper_id, names, labels, offers=self._context.offers)
+        self._helper = self._engine.start(helper)
         pairs = [(name, f"{HELD}/{i}") for i, name in enumerate(names)]
         self._unused = pairs[:count]
         return pairs[count:]
 
     def _fill(self, folder: str, staged: Path) -> None:
         with tempfile.TemporaryFile() as archive:
-            pack(staged, 0 if self._team.exceptions.root else NOBODY, archive)
+            pack(staged, self._context.user(self._team), archive)
             self._engine.put(self._helper, folder, archive)

@@ -10,11 +10,13 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from evaluation.harness.case_state import CaseRow, CaseState
+from evaluation.harness.collect import remove_results
 from evaluation.harness.context import RUN_LABEL, RunContext
 from evaluation.harness.conventions import ContainerJob, case_id, make_jobs
-from evaluation.harness.engine import Engine, GoneError
+from evaluation.harness.engine import Engine
+from evaluation.harness.engine_errors import GoneError
 from evaluation.harness.job import StoppedError, Worker, run_job
-from evaluation.harness.roster import ResourceLimits, Roster, Team
+from evaluation.harness.roster import ResourceLimits, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.volumes import ResultVolumes
 from feta.cases import Case
@@ -26,7 +28,7 @@ OnCasesDone = Callable[[Sequence[CaseRow]], None]
 
 
 def run_teams(
-    roster: Roster,
+    teams: Sequence[Team],
     context: RunContext,
     state: RunState,
     gpus: Sequence[str | None],
@@ -37,16 +39,16 @@ def run_teams(
 
     A team whose image is gone is left, for the error at the end.
     """
-    teams: SimpleQueue[Team] = SimpleQueue()
-    for team in roster.teams:
-        teams.put(team)
+    waiting: SimpleQueue[Team] = SimpleQueue()
+    for team in teams:
+        waiting.put(team)
     stop, errors, gone = threading.Event(), SimpleQueue[BaseException](), SimpleQueue[GoneError]()
 
     def work(gpu: str | None) -> None:
         try:
             with closing(Engine()) as own:
                 while not stop.is_set():
-                    team = teams.get_nowait()
+                    team = waiting.get_nowait()
                     jobs = _unfinished(state, team, context.cases)
                     try:
                         with ResultVolumes(own, context, team, len(jobs)) as volumes:
@@ -62,7 +64,7 @@ def run_teams(
             errors.put(error)
             stop.set()
 
-    threads = [threading.Thread(target=work, args=(gpu,), daemon=True) for gpu in gpus[: len(roster.teams)]]
+    threads = [threading.Thread(target=work, args=(gpu,), daemon=True) for gpu in gpus[: len(teams)]]
     with _terminated_as_interrupted():
         try:
             for thread in threads:
@@ -114,6 +116,7 @@ def _run_team(
     """A team's unfinished jobs, one after another, until its time is used up."""
     for job in jobs:
         ids = [case_id(case) for case in job.cases]
+        remove_results(job.cases, worker.context.folders.submissions / team.name)
         seconds = time_for(job, _rows_of(state, team), worker.context.limits)
         if seconds <= 0:
             ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]

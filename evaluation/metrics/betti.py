@@ -22,13 +22,13 @@ def betti_numbers(labels: npt.NDArray[np.uint8], surfaces: tuple[Surface, ...]) 
         surfaces: the surface elements of its labels 1–7.
 
     Returns:
-        (7, 3) int64, (b0, b1, b2) of labels 1–7; zeros for an absent label.
+        (7, 3) int64, (b0, b1, b2) of labels 1–7; zeros for an absent label, and for one whose elements are left out.
     """
     return np.array([_betti(labels, t, s) for t, s in zip(TISSUES, surfaces, strict=True)], dtype=np.int64)
 
 
 def _betti(labels: npt.NDArray[np.uint8], label: int, surface: Surface) -> tuple[int, int, int]:
-    if surface.empty:
+    if surface.empty or surface.left_out:
         return 0, 0, 0
     box = tuple(slice(a, b) for a, b in zip(surface.low, surface.high, strict=True))
     mask = labels[box] == label

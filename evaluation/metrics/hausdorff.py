@@ -21,14 +21,15 @@ _ROUNDING = 1e-9
 
 
 def hausdorff95(truth: Surface, prediction: Surface, spacing: tuple[float, float, float]) -> float:
-    """95th percentile of the Hausdorff distance (``surface_distance``), in mm; infinite where either mask is empty.
+    """95th percentile of the Hausdorff distance (``surface_distance``), in mm; infinite where either mask is empty, or
+    its elements were left out.
 
     Args:
         truth: surface of the ground truth's mask.
         prediction: surface of the predicted mask, in the same lattice.
         spacing: mm along (z, y, x).
     """
-    if truth.empty or prediction.empty:
+    if not truth.codes.size or not prediction.codes.size:
         return float("inf")
     return max(_one_way(truth, prediction, spacing), _one_way(prediction, truth, spacing))
 

@@ -7,7 +7,7 @@ infinite; ``evaluation.scoring.policy`` gives them their penalties.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ from evaluation.metrics import backend
 from evaluation.metrics.betti import betti_numbers
 from evaluation.metrics.hausdorff import hausdorff95
 from evaluation.metrics.overlap import confusion_matrix, dice, volume_similarity
-from evaluation.metrics.surface_elements import Surface
+from evaluation.metrics.surface_elements import Surface, most_elements
 from feta.labels import TISSUES
 from feta.volumes import Volume
 
 #: Part of the cache's key: raise it whenever a measurement's value can change.
-MEASUREMENT_VERSION = 1
+MEASUREMENT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,11 @@ class PairMetrics:
 
     Attributes:
         dice, vs: NaN where the label is in neither map.
-        hd95: mm, infinite where the label is missing in either map.
-        betti_truth, betti_prediction: (7, 3) int64, (b0, b1, b2).
+        hd95: mm, infinite where the label is missing in either map, or ``ragged``.
+        betti_truth, betti_prediction: (7, 3) int64, (b0, b1, b2); zeros in the latter where ``ragged``.
         in_truth, in_prediction: bool.
         diagonal: mm, of the image.
+        ragged: bool, the predicted label's surface was too large to be measured.
     """
 
     dice: npt.NDArray[np.float64]
@@ -65,13 +66,14 @@ class PairMetrics:
     in_truth: npt.NDArray[np.bool_]
     in_prediction: npt.NDArray[np.bool_]
     diagonal: float
+    ragged: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(len(TISSUES), dtype=bool))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the cache; NaN and infinity become null (they follow from the label's absence)."""
         plain: dict[str, Any] = {"diagonal": self.diagonal}
         for name in ("dice", "vs", "hd95"):
             plain[name] = [v if np.isfinite(v) else None for v in getattr(self, name).tolist()]
-        for name in ("betti_truth", "betti_prediction", "in_truth", "in_prediction"):
+        for name in ("betti_truth", "betti_prediction", "in_truth", "in_prediction", "ragged"):
             plain[name] = getattr(self, name).tolist()
         return plain
 
@@ -91,6 +93,7 @@ class PairMetrics:
             betti_prediction=np.array(plain["betti_prediction"], dtype=np.int64).reshape(n, 3),
             in_truth=np.array(plain["in_truth"], dtype=bool).reshape(n),
             in_prediction=np.array(plain["in_prediction"], dtype=bool).reshape(n),
+            ragged=np.array(plain["ragged"], dtype=bool).reshape(n),
             diagonal=float(plain["diagonal"]),
         )
 
@@ -99,9 +102,15 @@ def _floats(values: list[float | None], absent: float) -> npt.NDArray[np.float64
     return np.array([absent if v is None else v for v in values], dtype=np.float64).reshape(len(TISSUES))
 
 
-def analyse(volume: Volume) -> LabelMap:
-    """Find surfaces and Betti numbers of a label map (uint8, values 0–7)."""
-    surfaces = backend.load().surfaces(volume.array)
+def analyse(volume: Volume, truth: LabelMap | None = None) -> LabelMap:
+    """Find surfaces and Betti numbers of a label map (uint8, values 0–7).
+
+    Args:
+        truth: the ground truth, for a map that strangers made: what it costs is bounded then, and a label whose
+            surface is many times the true one's, as noise has it, is not looked at any further.
+    """
+    most = most_elements(truth.surfaces) if truth else None
+    surfaces = backend.load().surfaces(volume.array, most)
     return LabelMap(volume, surfaces, betti_numbers(volume.array, surfaces))
 
 
@@ -122,10 +131,12 @@ def compare(truth: LabelMap, prediction: LabelMap) -> PairMetrics:
         betti_prediction=prediction.betti,
         in_truth=truth.present,
         in_prediction=prediction.present,
+        ragged=np.array([bool(surface.left_out) for surface in prediction.surfaces]),
         diagonal=truth.volume.grid.diagonal_mm,
     )
 
 
 def measure(truth: Volume, prediction: Volume) -> PairMetrics:
     """Every measurement of one pair of label maps on the same grid."""
-    return compare(analyse(truth), analyse(prediction))
+    true = analyse(truth)
+    return compare(true, analyse(prediction, true))

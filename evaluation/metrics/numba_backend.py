@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.metrics.numba_distances import nearest_distances
-from evaluation.metrics.surface_elements import Surface
+from evaluation.metrics.surface_elements import Surface, too_many
 from feta.compiled import compiled
 from feta.labels import LABEL_COUNT
 
@@ -26,7 +26,7 @@ def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: 
     """Visit every corner between unequal voxels, once for each label around it.
 
     With empty ``codes`` it counts the surface elements of each label, else it
-    writes them, those of label k from ``starts[k]`` on. ``padded`` has a margin
+    writes them, those of label k from ``starts[k]`` on; none where that is negative. ``padded`` has a margin
     of one voxel, so that corner i lies between its voxels i and i + 1.
     """
     around = np.zeros(8, np.uint8)
@@ -50,27 +50,35 @@ def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: 
                     code_of[label] = 0
                     if label == 0 or code == 0 or code == 255:
                         continue
-                    if codes.size:
+                    if codes.size and starts[label] >= 0:
                         at = starts[label] + counts[label]
                         positions[0, at], positions[1, at], positions[2, at] = z, y, x
                         codes[at] = code
                     counts[label] += 1
 
 
-def surfaces(labels: npt.NDArray[np.uint8]) -> tuple[Surface, ...]:
+def surfaces(labels: npt.NDArray[np.uint8], most: npt.NDArray[np.int64] | None = None) -> tuple[Surface, ...]:
     """Find the surface elements of labels 1–7; see ``evaluation.metrics.numpy_backend.surfaces``."""
     low, high = _foreground_box(labels)
     padded = np.pad(labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], 1)
     counts, starts = np.zeros(LABEL_COUNT, np.int64), np.zeros(LABEL_COUNT, np.int64)
     _mark(padded, counts, starts, np.empty((3, 0), np.int32), np.empty(0, np.uint8))
+    left_out = np.zeros(LABEL_COUNT, np.int64)
+    if most is not None:
+        left_out[1:] = np.where(counts[1:] > most, counts[1:], 0)
+    counts -= left_out
     starts[1:] = np.cumsum(counts)[:-1]
+    starts[left_out > 0] = -1
     positions = np.empty((3, int(counts.sum())), np.int32)
     codes = np.empty(positions.shape[1], np.uint8)
     if codes.size:
         _mark(padded, np.zeros(LABEL_COUNT, np.int64), starts, positions, codes)
         positions += np.array(low, dtype=np.int32)[:, None]
     parts = [slice(s, s + n) for s, n in zip(starts[1:], counts[1:], strict=True)]
-    return tuple(Surface(positions[:, part], codes[part]) for part in parts)
+    return tuple(
+        too_many(int(n)) if n else Surface(positions[:, part], codes[part])
+        for part, n in zip(parts, left_out[1:], strict=True)
+    )
 
 
 def _foreground_box(labels: npt.NDArray[np.uint8]) -> tuple[list[int], list[int]]:

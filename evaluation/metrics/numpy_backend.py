@@ -9,24 +9,26 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from evaluation.metrics.surface_elements import Surface
+from evaluation.metrics.surface_elements import Surface, too_many
 from feta.labels import LABEL_COUNT
 
 
-def surfaces(labels: npt.NDArray[np.uint8]) -> tuple[Surface, ...]:
+def surfaces(labels: npt.NDArray[np.uint8], most: npt.NDArray[np.int64] | None = None) -> tuple[Surface, ...]:
     """Find the surface elements of all labels.
 
     Args:
         labels: (z, y, x), values 0–7.
+        most: (7,) how many a label may have; those of a label that has more are only counted.
 
     Returns:
         One Surface for each of the labels 1–7.
     """
     boxes = ndimage.find_objects(labels, max_label=LABEL_COUNT - 1)
-    return tuple(_surface(labels, label, box) for label, box in enumerate(boxes, start=1))
+    limits = [labels.size * 8] * len(boxes) if most is None else most.tolist()
+    return tuple(_surface(labels, i + 1, box, most=limits[i]) for i, box in enumerate(boxes))
 
 
-def _surface(labels: npt.NDArray[np.uint8], label: int, box: tuple[slice, ...] | None) -> Surface:
+def _surface(labels: npt.NDArray[np.uint8], label: int, box: tuple[slice, ...] | None, most: int) -> Surface:
     if box is None:
         return Surface(np.empty((3, 0), dtype=np.int32), np.empty(0, dtype=np.uint8))
     mask = np.pad(labels[box] == label, 1).astype(np.uint8)
@@ -34,7 +36,10 @@ def _surface(labels: npt.NDArray[np.uint8], label: int, box: tuple[slice, ...] |
     code = np.zeros(size, dtype=np.uint8)
     for bit, (dz, dy, dx) in enumerate(np.ndindex(2, 2, 2)):
         code |= mask[dz : dz + size[0], dy : dy + size[1], dx : dx + size[2]] << (7 - bit)
-    positions = np.array(np.nonzero((code != 0) & (code != 255)), dtype=np.int32)
+    on_surface = (code != 0) & (code != 255)
+    if (count := int(np.count_nonzero(on_surface))) > most:
+        return too_many(count)
+    positions = np.array(np.nonzero(on_surface), dtype=np.int32)
     codes = code[tuple(positions)]
     return Surface(positions + np.array([[s.start] for s in box], dtype=np.int32), codes)
 

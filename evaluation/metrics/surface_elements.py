@@ -30,6 +30,11 @@ craq yba cpra abz arr rr xbaa aaa qqa aa ppa aa aa a
 """
 
 
+#: What one map may cost: a label with more surface elements than these, and than so many times those of the true label,
+#: is noise. Its elements are counted, and not kept.
+ALWAYS_KEPT, TIMES_THE_TRUTH = 1_000_000, 4
+
+
 @dataclass(frozen=True)
 class Surface:
     """The surface elements of one mask.
@@ -38,15 +43,22 @@ class Surface:
         positions: (3, N) int32, corner indices (z, y, x) in the image's lattice, in rising lexicographic order;
             corner i lies between voxels i − 1 and i.
         codes: (N,) uint8.
+        left_out: how many elements there are where they are too many to be kept; 0 where all are.
     """
 
     positions: npt.NDArray[np.int32]
     codes: npt.NDArray[np.uint8]
+    left_out: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many elements there are."""
+        return self.left_out or self.codes.size
 
     @property
     def empty(self) -> bool:
         """Whether the mask is empty (a mask with a voxel has corners)."""
-        return self.codes.size == 0
+        return self.count == 0
 
     @property
     def low(self) -> npt.NDArray[np.int32]:
@@ -57,6 +69,20 @@ class Surface:
     def high(self) -> npt.NDArray[np.int32]:
         """Largest corner index along (z, y, x): one past the last voxel of the mask's box."""
         return self.positions.max(axis=1)
+
+
+def too_many(count: int) -> Surface:
+    """The surface of a mask whose elements are too many to be kept."""
+    return Surface(np.empty((3, 0), np.int32), np.empty(0, np.uint8), count)
+
+
+def most_elements(truth: tuple[Surface, ...]) -> npt.NDArray[np.int64]:
+    """How many elements each label of a prediction may have, (7,).
+
+    Args:
+        truth: the surfaces of the true labels.
+    """
+    return np.maximum(ALWAYS_KEPT, [TIMES_THE_TRUTH * surface.count for surface in truth])
 
 
 @lru_cache(maxsize=64)

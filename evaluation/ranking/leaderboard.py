@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,10 @@ SEGMENTATION_COLUMNS = (
 BIOMETRY_COLUMNS = (
     "site", "rank", "team", "score", "rank_low", "rank_high", "mape", *map(str, MEASUREMENTS), "cases", "penalties",
 )  # fmt: skip
+
+
+#: What a spreadsheet takes for a formula, after any number of apostrophes; the wide signs in eastern ones.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,16 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
 
 
 def _safe(cell: Cell) -> str | int | float | None:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + cell
-    return cell
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection).
+
+    So does text that looks like the outcome of that, or two texts would become one; ``as_typed`` takes it off again.
+    """
+    return "'" + cell if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def as_typed(cell: str) -> str:
+    """The text that ``as_csv`` made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _leaderboard(
@@ -106,8 +117,8 @@ def _common(leaderboard: LeaderboardGroup, team: int) -> Row:
         "rank": int(leaderboard.ranking.rank[team]),
         "team": leaderboard.ranking.teams[team],
         "score": float(leaderboard.ranking.score[team]),
-        "rank_low": int(leaderboard.stability.low[team]),
-        "rank_high": int(leaderboard.stability.high[team]),
+        "rank_low": int(leaderboard.stability.low[team]) if leaderboard.stability.told else None,
+        "rank_high": int(leaderboard.stability.high[team]) if leaderboard.stability.told else None,
         "cases": leaderboard.group.size,
     }
 

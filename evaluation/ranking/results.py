@@ -145,16 +145,17 @@ def _group_means(table: ScoreTable) -> list[dict[str, Any]]:
 
 
 def _leaderboard(leaderboard: LeaderboardGroup) -> dict[str, Any]:
+    """A leaderboard as JSON; without shares, and with null for tau, where the bootstrap can't tell."""
+    stability = leaderboard.stability
+    shares = zip(leaderboard.ranking.teams, stability.frequency.tolist(), strict=True) if stability.told else ()
     return {
         "site": leaderboard.group.name,
         "cases": leaderboard.group.size,
         "rows": [dict(row) for row in leaderboard.rows],
-        "rank_frequency": {
-            t: leaderboard.stability.frequency[i].tolist() for i, t in enumerate(leaderboard.ranking.teams)
-        },
+        "rank_frequency": dict(shares),
         "kendall_tau": {
-            "mean": float(leaderboard.stability.tau.mean()),
-            "low": float(np.percentile(leaderboard.stability.tau, 2.5)),
+            "mean": float(stability.tau.mean()) if stability.told else None,
+            "low": float(np.percentile(stability.tau, 2.5)) if stability.told else None,
         },
     }
 

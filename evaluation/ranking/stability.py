@@ -6,6 +6,7 @@ one-sided Wilcoxon signed-rank tests with Holm's correction; Kendall's tau.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,12 +31,16 @@ class Stability:
         low, high: (T,) int, the range that holds the middle 95 % of a team's ranks.
         frequency: (T, T) float64, share of samples in which team t got rank r + 1.
         tau: (B,) float64, Kendall's tau of each sample's ranking with the full one.
+        told: whether the samples differ at all; where each site has one case they can't, and say nothing.
+        fixed: sites with a single case, which is in every sample once.
     """
 
     low: Integers
     high: Integers
     frequency: Floats
     tau: Floats
+    told: bool = True
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,10 @@ def bootstrap(
     sampled = min_ranks(scores[usable], axis=1)
     low, high = np.percentile(sampled, [2.5, 97.5], axis=0, method="inverted_cdf").astype(int)
     frequency = np.stack([(sampled == place).mean(axis=0) for place in range(1, len(ranks) + 1)], axis=1)
-    return Stability(low, high, frequency, kendall_tau(sampled, ranks))
+    counted = [site for site, known in zip(sites, members & units.counts.any(axis=1), strict=True) if known]
+    fixed = tuple(sorted(site for site, cases in Counter(counted).items() if cases == 1))
+    told = len(fixed) < len(set(counted)) or len(ranks) == 1  # a team alone is the first, whatever is drawn
+    return Stability(low, high, frequency, kendall_tau(sampled, ranks), told, fixed)
 
 
 def kendall_tau(rankings: Integers, reference: Integers) -> Floats:

@@ -90,12 +90,17 @@ def lengths(results: Results) -> list[Plot]:
 
 def _blob(leaderboard: LeaderboardGroup, task: str) -> Plot:
     tau = float(leaderboard.stability.tau.mean())
+    caption = (
+        "A blob's area is the share of bootstrap samples in which a team got that rank, the line holds 95 % of them, "
+        f"the bar is the rank on all cases. Mean Kendall's τ of samples and leaderboard: {tau:.2f}."
+    )
+    if not leaderboard.stability.told:
+        caption = "The bar is the rank on all cases. How far it is to be trusted can't be told: samples can't differ."
     return _plot(
         blob_plot(leaderboard),
         task,
         f"Blob plot of {task.lower()}: how often each team got each rank; the ranges stand in the leaderboard.",
-        "A blob's area is the share of bootstrap samples in which a team got that rank, the line holds 95 % of them, "
-        f"the bar is the rank on all cases. Mean Kendall's τ of samples and leaderboard: {tau:.2f}.",
+        caption,
     )
 
 

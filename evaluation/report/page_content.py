@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from evaluation.choices import RankingScheme
@@ -22,7 +21,6 @@ from evaluation.report.tables import (
 )
 from evaluation.report.worst_cases import PictureSource, worst_cases
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from feta.files import write_atomically
 
 SEGMENTATION_WORDS: dict[RankingScheme, str] = {
     "paper": "Teams are ranked by each metric's mean over all labels and cases; the score is the mean of four ranks.",
@@ -44,18 +42,13 @@ FLOOR_WORDS = {
 }
 
 
-def write_report(path: Path, results: Results, *, pictures: PictureSource | None = None) -> None:
-    """Write report.html.
+def render(results: Results, *, pictures: PictureSource | None = None) -> str:
+    """report.html as text.
 
     Args:
         pictures: draws a case of a team; the ten worst of each team are shown. Only where the
             organizer asks for it, since pictures show test data.
     """
-    write_atomically(path, render(results, pictures=pictures))
-
-
-def render(results: Results, *, pictures: PictureSource | None = None) -> str:
-    """The page as text."""
     return render_page(
         "report.html",
         **_tables(results),
@@ -99,6 +92,21 @@ def _limits(table: ScoreTable) -> dict[str, Any]:
     return {"counted": table.limits if math.isfinite(table.limits.ed) else None, "beyond": beyond}
 
 
+def _stability_words(results: Results) -> list[str]:
+    """What the samples can't tell, of each task."""
+    said = []
+    for task, leaderboards in (("Segmentation", results.segmentation), ("Biometry", results.biometry)):
+        if not leaderboards:
+            continue
+        stability = leaderboards[0].stability
+        if not stability.told:
+            said.append(f"{task}: no site has two cases, so that every sample is the same, and no range can be told.")
+        elif stability.fixed:
+            fixed = ", ".join(stability.fixed)
+            said.append(f"{task}: ranges leave out how sites with a single case might vary: {fixed}.")
+    return said
+
+
 def _words(results: Results) -> dict[str, Any]:
     return {
         "scheme_words": SEGMENTATION_WORDS[results.scheme],
@@ -109,4 +117,5 @@ def _words(results: Results) -> dict[str, Any]:
         "bootstraps": BOOTSTRAPS,
         "level": LEVEL,
         "run_words": run_words(results.messages.runs),
+        "stability_words": _stability_words(results),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from feta.labels import TISSUE_NAMES, TISSUES
 from feta.volumes import read_label_map
 
+_LOG = logging.getLogger(__name__)
 _COUNTS = ("ed", "b0", "b1", "b2")
 
 
@@ -40,7 +42,11 @@ def compare_files(truth: Path, prediction: Path, euler: Euler) -> Pair:
         FetaError: a file can't be read, or they lie on different grids.
     """
     true = read_label_map(truth)
-    measured = measure(true, read_label_map(prediction, true.grid))
+    predicted = read_label_map(prediction, true.grid)
+    for path, volume in ((truth, true), (prediction, predicted)):
+        for warning in volume.warnings:
+            _LOG.warning("%s: %s", path, warning)
+    measured = measure(true, predicted)
     scores, reasons = score_pair(measured, default_policy(), euler)
     fill_topology(scores[None, None], default_policy())
     return Pair(measured, scores, reasons)

@@ -27,11 +27,12 @@ def blob_plot(leaderboard: LeaderboardGroup) -> Figure:
         figure = new_figure(0.9 + 0.3 * len(order))
         axes = figure.subplots()
         for place, team in enumerate(order):
-            seen = np.flatnonzero(shares[team])
-            axes.plot([low[team], high[team]], [place, place], color=QUIET, zorder=1)
-            axes.scatter(
-                seen + 1, np.full(len(seen), place), s=MARKER_AREA * shares[team, seen], color=COLOURS[0], zorder=2
-            )
+            if leaderboard.stability.told:
+                seen = np.flatnonzero(shares[team])
+                axes.plot([low[team], high[team]], [place, place], color=QUIET, zorder=1)
+                axes.scatter(
+                    seen + 1, np.full(len(seen), place), s=MARKER_AREA * shares[team, seen], color=COLOURS[0], zorder=2
+                )
             axes.plot(
                 leaderboard.ranking.rank[team], place, "|", color=COLOURS[1], markersize=14, markeredgewidth=2, zorder=3
             )

@@ -26,6 +26,10 @@ BIOMETRY = {
 }  # fmt: skip
 
 
+#: In place of a range where every bootstrap sample is the same.
+NOT_TOLD = "can't be told"
+
+
 @dataclass(frozen=True)
 class Partition:
     """One way to part the cases, with a table for each metric."""
@@ -147,5 +151,5 @@ def _heading(group: Group) -> str:
 def _range(row: Row) -> TableCell:
     low, high = row.get("rank_low"), row.get("rank_high")
     if low is None:
-        return TableCell("not ranked", "")
+        return TableCell("not ranked" if row["rank"] is None else NOT_TOLD, "")
     return TableCell(f"{low}" if low == high else f"{low}–{high}", str(low))

@@ -44,6 +44,8 @@ def print_leaderboard(results: Results, *, format: Format = "table", file: IO[st
     ):
         if leaderboards:
             _print(title, columns, leaderboards[0], stream)
+            if not leaderboards[0].stability.told:
+                stream.write("# 95 %: can't be told, since no site has two cases that samples could differ in\n")
 
 
 def _print(title: str, columns: dict[str, str], leaderboard: LeaderboardGroup, stream: IO[str]) -> None:
@@ -77,6 +79,8 @@ def _range(row: Row) -> str:
     if row.get("rank") is None:
         return "–"
     low, high = row["rank_low"], row["rank_high"]
+    if low is None:
+        return "?"
     return f"{low}" if low == high else f"{low}–{high}"
 
 

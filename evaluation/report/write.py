@@ -13,11 +13,11 @@ from evaluation.choices import Euler, RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, as_csv
 from evaluation.ranking.results import Results, as_json, compute_results
-from evaluation.report.page_content import write_report
+from evaluation.report.page_content import render
 from evaluation.report.worst_cases import PictureSource
 from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from feta.files import write_atomically
+from feta.files import write_together
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
 
@@ -50,17 +50,20 @@ def write_outputs(
         FetaError: the folder can't be written.
     """
     results = compute_results(table, messages, scheme=scheme, seed=seed, references=references, euler=euler)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "scores.csv", as_csv(SCORE_COLUMNS, _score_rows(table)))
-    write_atomically(folder / "biometry.csv", as_csv(LENGTH_COLUMNS, _length_rows(table)))
+    files = {
+        folder / "scores.csv": as_csv(SCORE_COLUMNS, _score_rows(table)),
+        folder / "biometry.csv": as_csv(LENGTH_COLUMNS, _length_rows(table)),
+    }
     for name, columns, leaderboards in (
         ("leaderboard_segmentation.csv", SEGMENTATION_COLUMNS, results.segmentation),
         ("leaderboard_biometry.csv", BIOMETRY_COLUMNS, results.biometry),
     ):
         rows = (row for leaderboard in leaderboards for row in leaderboard.rows)
-        write_atomically(folder / name, as_csv(columns, rows))
-    write_atomically(folder / "results.json", json.dumps(as_json(results), indent=1, allow_nan=False) + "\n")
-    write_report(folder / "report.html", results, pictures=pictures)
+        files[folder / name] = as_csv(columns, rows)
+    files[folder / "results.json"] = json.dumps(as_json(results), indent=1, allow_nan=False) + "\n"
+    files[folder / "report.html"] = render(results, pictures=pictures)
+    # All at once: a run that is killed while plots are drawn leaves no new tables beside an old report.
+    write_together(files)
     return results
 
 

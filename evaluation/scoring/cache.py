@@ -15,6 +15,7 @@ from typing import Any
 
 import feta
 from evaluation.metrics.measurements import MEASUREMENT_VERSION, PairMetrics
+from evaluation.scoring.measured_file import MeasuredFile
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
 
@@ -28,8 +29,8 @@ class Cache:
 
     folder: Path
 
-    def get(self, truth: str, prediction: str) -> tuple[PairMetrics, tuple[str, ...]] | None:
-        """What was measured for two files, and the messages about the second; None where nothing usable is kept.
+    def get(self, truth: str, prediction: str) -> MeasuredFile | None:
+        """What was measured of the second file; None where nothing usable is kept.
 
         Args:
             truth, prediction: SHA-256 of the files.
@@ -41,16 +42,18 @@ class Cache:
             kept = json.loads(read_text(path))
             if kept["key"] != [VERSION, truth, prediction]:
                 return None
-            return PairMetrics.from_json(kept["measured"]), tuple(map(str, kept["remarks"]))
+            measured, remarks = PairMetrics.from_json(kept["measured"]), tuple(map(str, kept["remarks"]))
+            return MeasuredFile(measured, remarks, str(kept["labels"]))
         except (FetaError, ValueError, KeyError, TypeError, AttributeError):
             return None  # damaged: measured again, and written anew
 
-    def put(self, truth: str, prediction: str, measured: PairMetrics, messages: tuple[str, ...]) -> None:
+    def put(self, truth: str, prediction: str, file: MeasuredFile) -> None:
         """Keep a measurement; where the folder can't be written, it is only logged."""
         kept: dict[str, Any] = {
             "key": [VERSION, truth, prediction],
-            "measured": measured.to_json(),
-            "remarks": list(messages),
+            "measured": file.metrics.to_json(),
+            "remarks": list(file.messages),
+            "labels": file.labels,
         }
         try:
             write_atomically(self._path(truth, prediction), json.dumps(kept, allow_nan=False))

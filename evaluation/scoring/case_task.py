@@ -9,22 +9,25 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.metrics.measurements import LabelMap, PairMetrics, analyse, compare
+from evaluation.metrics.surface_elements import ALWAYS_KEPT, TIMES_THE_TRUTH
 from evaluation.scoring.cache import Cache
+from evaluation.scoring.measured_file import MeasuredFile, labels_digest
 from evaluation.submissions.case_files import Located, TeamFiles
-from evaluation.submissions.intake import Identity, RejectedError, private_folder, take
+from evaluation.submissions.intake import Identity, RejectedError, printable, private_folder, take
 from evaluation.submissions.label_maps import check_label_map, read_header, take_label_map
-from evaluation.submissions.lengths import check_lengths
+from evaluation.submissions.lengths import LARGEST_TABLE, check_lengths
 from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError, HostError
-from feta.files import MAX_TEXT_BYTES
 from feta.grid import Grid
+from feta.labels import TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS
+from feta.nifti import Header
 from feta.volumes import fingerprint, read_label_map
 
 _log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Outcome:
         measured: None where the label map is missing or rejected; then ``reason`` says why.
         lengths: (5,) mm, NaN where there is none; ``length_reasons`` (5,) say why.
         lines: one for each rejection and remark.
+        labels: what the label map shares with another's that holds the same labels; empty where it wasn't measured.
     """
 
     measured: PairMetrics | None = None
@@ -61,6 +65,7 @@ class Outcome:
     lengths: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(len(MEASUREMENTS), np.nan))
     length_reasons: tuple[str, ...] = ("",) * len(MEASUREMENTS)
     lines: tuple[str, ...] = ()
+    labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class CaseResult:
 
     Attributes:
         problem: why the true map can't be used; then no team's label map is measured, and their lengths are.
+        warnings: one line for each thing about the true map that the organizer should know.
         betti: (7, 3) of the true map.
         diagonal: mm, of the image.
     """
@@ -77,6 +83,7 @@ class CaseResult:
     betti: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((7, 3), dtype=np.int64))
     diagonal: float = 0.0
     problem: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class _TrueMap:
@@ -87,8 +94,12 @@ class _TrueMap:
         self.sha256 = fingerprint(path)
 
     @cached_property
+    def header(self) -> Header:
+        return read_header(self.path)
+
+    @property
     def grid(self) -> Grid:
-        return read_header(self.path).grid
+        return self.header.grid
 
     @cached_property
     def map(self) -> LabelMap:
@@ -112,7 +123,8 @@ def run_case(task: CaseTask) -> CaseResult:
     except FetaError as error:
         problem = f"{task.case}: its label maps are left out for every team: {error}"
         return CaseResult(tuple(replace(outcome, reason=Reason.NO_TRUTH) for outcome in lengths), problem=problem)
-    return CaseResult(tuple(map(_joined, maps, lengths)), betti, diagonal)
+    warnings = tuple(f"{task.case}: the true label map: {said}" for said in truth.header.warnings)
+    return CaseResult(tuple(map(_joined, maps, lengths)), betti, diagonal, warnings=warnings)
 
 
 def without_map(task: CaseTask, team: int) -> CaseTask:
@@ -131,8 +143,8 @@ def failed(task: CaseTask) -> Outcome:
 def _label_map(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> Outcome:
     """The part of an outcome that the label map gives."""
     try:
-        measured, messages = _guarded(task, files, truth)
-        return Outcome(measured, lines=messages)
+        file = _guarded(task, files, truth)
+        return Outcome(file.metrics, lines=file.messages, labels=file.labels)
     except RejectedError as error:
         return Outcome(reason=error.reason, lines=(error.line,))
 
@@ -142,7 +154,7 @@ def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
     try:
         with private_folder() as folder:
             name = files.lengths.found()
-            copy = take(files.root, name, folder, task.truth_files, largest=MAX_TEXT_BYTES)
+            copy = take(files.root, name, folder, task.truth_files, largest=LARGEST_TABLE)
             found = check_lengths(copy)
         return Outcome(lengths=found.lengths, length_reasons=found.reasons, lines=found.problems + found.messages)
     except RejectedError as error:
@@ -150,10 +162,11 @@ def _lengths(task: CaseTask, files: TeamFiles) -> Outcome:
 
 
 def _joined(label_map: Outcome, lengths: Outcome) -> Outcome:
-    return replace(lengths, measured=label_map.measured, reason=label_map.reason, lines=label_map.lines + lengths.lines)
+    lines = label_map.lines + lengths.lines
+    return replace(label_map, lengths=lengths.lengths, length_reasons=lengths.length_reasons, lines=lines)
 
 
-def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
+def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> MeasuredFile:
     """Measure; whatever goes wrong beyond the foreseen is logged and becomes a rejection."""
     try:
         return _measure(task, files, truth)
@@ -167,7 +180,7 @@ def _guarded(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMet
         raise RejectedError(Reason.NOT_MEASURED, line) from error
 
 
-def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMetrics, tuple[str, ...]]:
+def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> MeasuredFile:
     with private_folder() as folder:
         name = files.label_map.found()
         copy = take_label_map(files.root, name, folder, truth.grid, task.truth_files)
@@ -175,7 +188,16 @@ def _measure(task: CaseTask, files: TeamFiles, truth: _TrueMap) -> tuple[PairMet
         if kept:
             return kept
         volume, messages = check_label_map(copy, truth.grid)
-        measured = compare(truth.map, analyse(volume))
+        metrics = compare(truth.map, analyse(volume, truth.map))
+        file = MeasuredFile(metrics, (*messages, *_ragged(name, metrics)), labels_digest(volume.array))
         if task.cache:
-            task.cache.put(truth.sha256, copy.sha256, measured, messages)
-        return measured, messages
+            task.cache.put(truth.sha256, copy.sha256, file)
+        return file
+
+
+def _ragged(name: PurePosixPath, metrics: PairMetrics) -> list[str]:
+    """A line where labels were too ragged to be measured wholly."""
+    found = ", ".join(TISSUE_NAMES[tissue] for tissue, ragged in zip(TISSUES, metrics.ragged, strict=True) if ragged)
+    most = f"{ALWAYS_KEPT:,} and than {TIMES_THE_TRUTH} times the true label's"
+    said = f"{name}: {found}: more surface elements than {most}, as noise has: HD95 and topology count as missing"
+    return [printable(said)] if found else []

@@ -19,6 +19,7 @@ from evaluation.scoring.score_table import SEGMENTATION_METRICS
 from evaluation.submissions.reasons import Reason
 from feta.labels import EXPECTED_BETTI, TISSUES
 
+_HD95 = SEGMENTATION_METRICS.index("hd95")
 _ED = SEGMENTATION_METRICS.index("ed")
 _BETTI = slice(SEGMENTATION_METRICS.index("b0"), None)
 
@@ -44,7 +45,7 @@ def score_pair(
     ED = |χ − expected χ| and |Δb0|, |Δb1|, |Δb2| are the topology metrics of FeTA 2024 (Zalevskyi et al. 2025).
 
     Returns:
-        (7, 7) values, NaN where the label is missing and ED and Betti differences still
+        (7, 7) values, NaN where the label is missing or ragged and ED and Betti differences still
         have to be penalised; (7, 7) reason codes.
     """
     expected = expected_betti(measured.betti_truth, euler)
@@ -63,6 +64,10 @@ def score_pair(
         reasons[rows, :3] = reason
     values[truth & ~prediction, 3:] = np.nan
     reasons[truth & ~prediction, 3:] = Reason.MISSING_LABEL
+    # Dice and VS of a ragged label are what they are; what its surface would tell counts as for a missing one.
+    both = truth & measured.ragged
+    values[both, _HD95], reasons[both, _HD95] = policy.missing.values(measured.diagonal)[_HD95], Reason.TOO_RAGGED
+    values[measured.ragged, 3:], reasons[measured.ragged, 3:] = np.nan, Reason.TOO_RAGGED
     return values, reasons
 
 

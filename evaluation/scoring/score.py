@@ -19,6 +19,7 @@ from evaluation.scoring.messages import ScoringMessages, team_lines
 from evaluation.scoring.penalties import ed_floor, fill_lengths, fill_topology, missing_case, score_pair
 from evaluation.scoring.policy import Policy, default_policy
 from evaluation.scoring.process_pool import run_all
+from evaluation.scoring.same_results import same_results
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from evaluation.scoring.truth import Truth, read_truth
 from evaluation.submissions.case_files import TeamFiles, locate_files
@@ -67,7 +68,13 @@ def score(
     table = score_table(known, [team.team for team in teams], results, policy, euler)
     messages = ScoringMessages(
         teams={team.team: team_lines(team, t, results, table) for t, team in enumerate(teams)},
-        warnings=[*known.warnings, *ignored, *[r.problem for r in results if r.problem]],
+        warnings=[
+            *known.warnings,
+            *ignored,
+            *[r.problem for r in results if r.problem],
+            *[line for r in results for line in r.warnings],
+            *same_results([team.team for team in teams], results),
+        ],
         policy=policy.as_dict(),
         versions=_versions(),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from evaluation.submissions.intake import RejectedError, printable
+from evaluation.submissions.lookalikes import told_apart
 from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 
@@ -63,7 +64,8 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
     """Find the teams: one folder each, or one each below ``derivatives/predictions``.
 
     Returns:
-        Submissions in the order of their names, and one line for everything else that lies there.
+        Submissions in the order of their names, and one line for everything else that lies there, and for names
+        that look the same.
 
     Raises:
         FetaError: there is no team.
@@ -80,13 +82,13 @@ def find_submissions(folder: Path) -> tuple[list[Submission], list[str]]:
         raise FetaError(folder, "holds subjects, not teams", "give the folder above it")
     if not teams:
         raise FetaError(folder, "holds no folder of a team", "make one folder for each team")
-    names = _printable_names([e.name for e in teams])
+    names, alike = told_apart(_printable_names([e.name for e in teams]))
     # Absolute, since another process may stand elsewhere; no link on the way is resolved.
     submissions = [_find(name, Path(entry.path).absolute()) for name, entry in zip(names, teams, strict=True)]
     others = [e for e in entries if e not in teams and e.name != RECORD]
     hidden = "is a hidden folder, so no team; ignored: rename it if it is one"
     ignored = [f"{printable(e.name)}: {hidden if e in folders else 'is no folder of a team; ignored'}" for e in others]
-    return submissions, ignored
+    return submissions, [*ignored, *alike]
 
 
 def _teams_folder(folder: Path) -> Path:

@@ -18,6 +18,9 @@ from feta.files import read_text
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.tables import read_table
 
+#: A file of five lengths takes a few hundred bytes: a larger one than this isn't read.
+LARGEST_TABLE = 1 << 20
+
 
 @dataclass(frozen=True)
 class CheckedLengths:

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     # Of a single label.
     MISSING_LABEL = "missing-label"
     EXTRA_LABEL = "extra-label"
+    TOO_RAGGED = "too-ragged"
     ABSENT_IN_BOTH = "absent-in-both"
     # Of a single length.
     MISSING_LENGTH = "missing-length"

@@ -12,10 +12,9 @@ from evaluation.submissions.case_files import Located, TeamFiles, locate_files
 from evaluation.submissions.find import Submission, case_key, find_submission
 from evaluation.submissions.intake import RejectedError, private_folder, take
 from evaluation.submissions.label_maps import check_label_map, read_header, take_label_map
-from evaluation.submissions.lengths import check_lengths
+from evaluation.submissions.lengths import LARGEST_TABLE, check_lengths
 from feta.cases import Case, find_cases
 from feta.errors import FetaError
-from feta.files import MAX_TEXT_BYTES
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT, TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS
@@ -84,7 +83,7 @@ def _check_map(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str
 def _check_lengths(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:
     del grid
     with private_folder() as folder:
-        found = check_lengths(take(files.root, located.found(), folder, largest=MAX_TEXT_BYTES))
+        found = check_lengths(take(files.root, located.found(), folder, largest=LARGEST_TABLE))
     missing = [str(m) for m, reason in zip(MEASUREMENTS, found.reasons, strict=True) if reason]
     unsaid = [f"{located.name}: no {', '.join(missing)}"] if missing and not found.problems else []
     return [*found.problems, *unsaid], list(found.messages)

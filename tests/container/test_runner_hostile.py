@@ -13,6 +13,8 @@ from tests.support import rivals
 from tests.support.rivals import Rival
 
 KB = 1024
+#: Those that a submission may write to, most of which its image has already.
+FOLDERS = ("/tmp", "/workspace/cache", "/declared", "/store", "/bottomless")
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ def run_day(root: Path, teams: list[Rival], cases: int, **limits: float) -> Day:
 def ending(tmp_path_factory: pytest.TempPathFactory) -> Day:
     """Submissions that end by themselves, or by a limit on what they use; one container each for three cases."""
     behaviours = [
-        "silent", "crash", "no-program", "memory", "memory-child", "disk", "disk-once", "files", "holes",
-        "flood-well", "escape-codes", "zombies", "odd-files", "good",
+        "silent", "crash", "no-program", "memory", "memory-child", "memory-first", "killed", "killed-late", "disk", 
+        "disk-once", "files", "holes", "flood-well", "escape-codes", "zombies", "odd-files", "linked", "good",
     ]  # fmt: skip
     teams = [Rival(behaviour, behaviour, convention="folder-all") for behaviour in behaviours]
     return run_day(tmp_path_factory.mktemp("ending"), teams, 3)
@@ -76,6 +78,10 @@ def reaching(tmp_path_factory: pytest.TempPathFactory) -> Day:
         ("no-program", "crashed"),
         ("memory", "out-of-memory"),
         ("memory-child", "out-of-memory"),
+        ("memory-first", "out-of-memory"),
+        ("killed", "crashed"),
+        ("killed-late", "crashed"),
+        ("linked", "done"),
         ("disk", "output-full"),
         ("disk-once", "output-full"),
         ("files", "output-full"),
@@ -124,6 +130,23 @@ def test_space_is_limited_wherever_it_can_write(ending: Day) -> None:
     assert max(sizes) <= rivals.LIMITS["output_mb"] * KB * KB
 
 
+def test_a_score_that_is_raised_back_gains_nothing(ending: Day) -> None:
+    """Whatever it makes of its own place in the kernel's order: its own limit ends it, before any other is asked."""
+    log = ending.log("memory-first")
+    (score,) = (int(line.split()[1]) for line in log.splitlines() if line.startswith("score "))
+    assert 0 <= score < 500, log
+    assert ending.states("memory-first") == ["out-of-memory"] * 3
+
+
+def test_what_was_killed_is_done_again_before_it_counts(ending: Day) -> None:
+    assert "done again, to be sure" in ending.log("killed")
+    assert "done again" not in ending.log("crash")
+
+
+def test_a_result_by_another_name_of_its_own_is_a_result(ending: Day) -> None:
+    assert ending.results("linked") == ending.results("good")
+
+
 def test_a_file_of_holes_fills_no_disk_of_ours(ending: Day) -> None:
     assert sum(map(len, rivals.files(ending.output / "submissions" / "holes").values())) < 8 * KB * KB
 
@@ -165,9 +188,29 @@ def test_what_containers_print_goes_to_the_logs_alone(ending: Day, hanging: Day)
 def test_nothing_is_within_reach(reaching: Day, team: str) -> None:
     """The network, the engine, the host, the truth beside the input, other cases, other teams."""
     log = reaching.log(team)
-    assert log.count("kept from") >= 24, log
+    assert log.count("kept from") >= 28, log
     assert "REACHED" not in log, log
     assert reaching.states(team) == ["done", "done"]
+
+
+@pytest.fixture(scope="module")
+def writing(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """Submissions that need folders which their image has already, two at a time."""
+    more = {"scratch": ["/workspace/cache"], "why": "caches there"}
+    teams = [Rival("first", "writes", exceptions=more), Rival("second", "writes", exceptions=more)]
+    teams.append(Rival("as root", "writes", exceptions={**more, "root": True}))
+    return run_day(tmp_path_factory.mktemp("writing"), teams, 1)
+
+
+@pytest.mark.parametrize("team", ["first", "second", "as root"])
+def test_folders_that_the_image_has_can_be_written_to(writing: Day, team: str) -> None:
+    log = writing.log(team)
+    assert all(f"wrote to {f}" in log for f in FOLDERS), log
+
+
+def test_every_team_is_somebody_else(writing: Day) -> None:
+    accounts = {team: writing.log(team).splitlines()[-1] for team in ("first", "second", "as root")}
+    assert accounts == {"first": "60706", "second": "60707", "as root": "0"}
 
 
 def test_the_input_is_unchanged(reaching: Day) -> None:

@@ -214,6 +214,46 @@ def test_a_helper_that_does_not_stay_ends_the_run(tmp_path: Path) -> None:
     assert rivals.left_behind(tmp_path / "out") == []
 
 
+@pytest.fixture(scope="module")
+def two_teams(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has ended, of which one team's results are lost."""
+    root = tmp_path_factory.mktemp("two")
+    rivals.write_cohort(root, 2)
+    rivals.write_roster(root / "roster.yaml", [Rival("kept"), Rival("lost", convention="folder-all")])
+    assert rivals.evaluate(*arguments(root, "out")).returncode == 0
+    return root
+
+
+def test_one_team_is_run_again_and_no_other_is_touched(two_teams: Path) -> None:
+    out = two_teams / "out"
+    results = rivals.files(out / "submissions")
+    for path in (out / "submissions" / "lost").rglob("*_dseg.nii.gz"):
+        path.write_text("what a failing disk left")
+    times = {path: path.stat().st_mtime_ns for path in (out / "logs" / "kept").iterdir()}
+    done = rivals.evaluate(*arguments(two_teams, "out"), "--team", "lost", "--again")
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in (out / "logs" / "kept").iterdir()} == times
+    again = rivals.files(out / "submissions")
+    assert {k: v for k, v in again.items() if k != "runs.json"} == {
+        k: v for k, v in results.items() if k != "runs.json"
+    }
+    assert rivals.counted(out) == {"kept": {"done": 2}, "lost": {"done": 2}}
+    assert "kept:" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--again",), "name those to run again"),
+        (("--team", "nobody", "--again"), "no team 'nobody'; it has kept, lost"),
+    ],
+)
+def test_a_call_that_is_for_no_team_is_refused(two_teams: Path, options: tuple[str, ...], said: str) -> None:
+    done = rivals.evaluate(*arguments(two_teams, "out"), *options)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_status_of_a_folder_without_a_run(tmp_path: Path) -> None:
     done = rivals.evaluate("status", tmp_path)
     assert (done.returncode, "holds no run" in done.stderr) == (2, True)

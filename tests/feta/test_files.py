@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -10,10 +11,31 @@ from pathlib import Path
 import pytest
 
 from feta.errors import FetaError
-from feta.files import open_regular, read_text, write_atomically, write_together
+from feta.files import gunzip, open_regular, read_text, write_atomically, write_together
 from feta.tables import create_csv
 
 ROOT = Path(__file__).parents[2]
+
+
+def members(*pieces: bytes) -> bytes:
+    return b"".join(gzip.compress(piece, mtime=0) for piece in pieces)
+
+
+def inflated(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return b"".join(gunzip(file, path))
+
+
+def test_a_file_of_several_gzip_members_is_one(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(members(*[bytes([i % 256]) * 5000 for i in range(1500)]))
+    assert len(inflated(tmp_path / "a.gz")) == 7_500_000
+
+
+@pytest.mark.parametrize("piece", [b"", b"x", b"y" * 100])
+def test_a_file_of_thousands_of_gzip_members_of_next_to_nothing_is_refused(tmp_path: Path, piece: bytes) -> None:
+    (tmp_path / "a.gz").write_bytes(members(*[piece] * 3000))
+    with pytest.raises(FetaError, match="too many pieces"):
+        inflated(tmp_path / "a.gz")
 
 
 def test_missing_folders_are_made_and_nothing_else_is_left(tmp_path):

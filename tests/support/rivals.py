@@ -52,7 +52,8 @@ class Rival:
         """The image's tag. All share every layer but the last, which holds no file."""
         tag = f"feta-rival-{self.behaviour}:{self.maps}"
         arguments = ["--build-arg", f"BEHAVIOUR={self.behaviour}", "--build-arg", f"MAPS={self.maps}", "--tag", tag]
-        images.docker("build", "--quiet", *arguments, _context().name, environment={"DOCKER_BUILDKIT": "1"})
+        settings = ("--quiet", "--network", "none")
+        images.docker("build", *settings, *arguments, _context().name, environment={"DOCKER_BUILDKIT": "1"})
         return tag
 
 

@@ -25,6 +25,8 @@ good() {
     done
   fi
 }
+# A system call by its number on this processor, and its arguments: it fails where the call is refused.
+call() { perl -e 'exit((syscall(shift @ARGV, map { 0 + $_ } @ARGV) < 0) ? 1 : 0)' "$@"; }
 try() { if (exec >/dev/null 2>&1; "${@:2}"); then echo "REACHED $1"; else echo "kept from $1"; fi; }
 dial() { timeout 3 bash -c "exec 3<>/dev/$1"; }
 fill() { cat /dev/zero >"$1/$2"; ls -la "$1" | tail -1; }
@@ -38,6 +40,10 @@ case $BEHAVIOUR in
   crash) exit 3 ;;
   no-program) exec /no/such/program ;;
   memory) a=x; while :; do a=$a$a; done ;;
+  memory-first)
+    # Back to where the host's other processes stand, before it takes all that it can.
+    for score in 499 0 -1000; do echo $score >/proc/self/oom_score_adj; done 2>/dev/null
+    echo "score $(cat /proc/self/oom_score_adj)"; tail /dev/zero ;;
   memory-child) tail /dev/zero; exit 0 ;;
   forks) bomb() { bomb | bomb & }; bomb; sleep infinity ;;
   disk) for folder in /tmp /dev/shm /bottomless /output; do fill $folder "zeros_dseg.nii.gz"; done 2>&1; exit 0 ;;
@@ -50,11 +56,21 @@ case $BEHAVIOUR in
   zombies)
     for i in $(seq 20); do (sleep 0.1 & exec true) & done
     setsid nohup sleep 987654321 >/dev/null 2>&1 & setsid nohup sleep 987654321 & good ;;
+  killed) good; kill -9 $$ ;;
+  killed-late) good; sh -c 'kill -TERM $PPID'; sleep 9 ;;
+  writes)
+    for folder in /tmp /workspace/cache /declared /store /bottomless; do
+      if mkdir $folder/of-mine && echo x >$folder/of-mine/x; then echo "wrote to $folder"; else stat $folder; fi
+    done
+    id -u; good ;;
+  linked)
+    good; mkdir -p /output/kept; cd /output
+    for file in sub-*/anat/*; do mv "$file" kept/; ln "kept/${file##*/}" "$file"; done ;;
   odd-files)
     mkfifo /output/pipe_dseg.nii.gz
     ln -s /etc/passwd /output/sub-001_rec-mial_T2w_dseg.nii.gz; ln -s / /output/sub-001; ln -s /proc /output/derivatives
     mkdir -p /output/sub-002/anat/sub-002_rec-mial_T2w_dseg.nii.gz; good
-    echo a >/output/hard; ln /output/hard /output/sub-003_rec-mial_T2w_biom.csv
+    echo a >/output/hard; ln /output/hard /output/sub-009_rec-mial_T2w_biom.csv
     mkdir -p /output/a/b/c/d/e/f/g/h/i/j; echo x >/output/a/b/c/d/e/f/g/h/i/j/sub-001_dseg.nii.gz
     printf x >"/output/$(printf 'a\nb\033[31m')_dseg.nii.gz"; chmod 0 /output/hard ;;
   reach)
@@ -76,6 +92,15 @@ case $BEHAVIOUR in
     try "a control group" bash -c 'mkdir /sys/fs/cgroup/x || mkdir /sys/fs/cgroup/memory/x'
     try "a process of the host" bash -c '[[ $(ls -d /proc/[0-9]* | wc -l) -gt 15 ]]'
     try "more rights" bash -c '[[ $(sed -n "s/^CapEff:\s*//p;s/^CapPrm:\s*//p;s/^CapBnd:\s*//p" /proc/self/status | tr -d "0\n") ]]'
+    # The kernel's parts that containers need not reach.
+    if [[ $(uname -m) == x86_64 ]]; then
+      try "io_uring" call 425 1 0
+      try "io_uring, if it were there" perl -e 'syscall(425, 1, 0); exit($! == 1 ? 1 : 0)'
+    fi
+    try "a socket to the machine below (AF_VSOCK)" perl -e 'socket(my $s, 40, 1, 0) or exit 1'
+    try "the kernel's ciphers (AF_ALG)" perl -e 'socket(my $s, 38, 5, 0) or exit 1'
+    try "raw packets" perl -e 'socket(my $s, 17, 3, 0) or exit 1'
+    try "the host's control groups" bash -c 'grep -v ":/$" /proc/self/cgroup'
     try "setuid programs" bash -c 'grep -q "^NoNewPrivs:\s*0" /proc/self/status'
     # Its own image, the input, and what is beside it.
     try "its own root" touch /fetachallenge/x

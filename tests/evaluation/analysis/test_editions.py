@@ -78,6 +78,37 @@ def test_pairs_are_cases_not_places() -> None:
     assert all(not c.gain.any() for c in editions.comparisons)
 
 
+def with_lengths(scores: Scores, missing: int) -> Scores:
+    """The first ``missing`` cases have one true length, all others five; errors grow from case to case."""
+    errors = scores.length_errors + np.arange(len(scores.cases))[:, None]
+    errors[:, :missing, 1:] = np.nan
+    return replace(scores, length_errors=errors)
+
+
+@pytest.mark.parametrize("missing", [0, 3, 9])
+def test_mape_is_that_of_the_leaderboard(missing: int) -> None:
+    """Over all lengths of all cases, however many a case has."""
+    first, second = (with_lengths(edition(teams), missing) for teams in (("a", "b"), ("c",)))
+    mape = found(compare_editions(first, second, NAMES), ALL_TEAMS, "mape")
+    assert mape.first == pytest.approx(np.nanmean(first.length_errors))
+    assert mape.second == pytest.approx(np.nanmean(second.length_errors))
+    assert mape.mean_gain == pytest.approx(mape.first - mape.second)
+    assert mape.low <= mape.mean_gain <= mape.high
+
+
+def test_where_all_cases_have_all_lengths_nothing_is_weighed() -> None:
+    first, second = with_lengths(edition(("a",)), 0), with_lengths(edition(("c",)), 0)
+    mape = found(compare_editions(first, second, NAMES), ALL_TEAMS, "mape")
+    assert mape.mean_gain == mape.gain.mean()
+
+
+def test_a_length_that_one_edition_alone_has_the_truth_of_is_not_compared() -> None:
+    first, second = edition(("a",)), with_lengths(edition(("a",)), 2)
+    both = np.isfinite(second.length_errors)
+    mape = found(compare_editions(first, second, NAMES), ALL_TEAMS, "mape")
+    assert mape.first == pytest.approx(first.length_errors[both].mean())
+
+
 def test_one_site() -> None:
     editions = compare_editions(edition(cases=24), edition(cases=24), NAMES, site="KISPI")
     assert {case.site for case in editions.cases} == {"KISPI"}

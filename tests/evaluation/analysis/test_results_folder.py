@@ -26,7 +26,7 @@ FORMULA = '=HYPERLINK("http://x")'
 
 @pytest.fixture(autouse=True)
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.report.write.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("evaluation.report.write.render", lambda *_, **__: "")
 
 
 def written(table: ScoreTable, folder: Path) -> Scores:

@@ -111,7 +111,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("evaluation.report.write.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("evaluation.report.write.render", lambda *_, **__: "")
     write_outputs(tmp_path / "scores", made_up_table(("a", "b"), 36), ScoringMessages())
     return tmp_path / "scores"
 

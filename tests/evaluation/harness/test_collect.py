@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.harness.collect import Fetched, collect, unpack
+from evaluation.harness.collect import Fetched, collect, remove_results, unpack
 from evaluation.harness.roster import ResourceLimits
 from feta.cases import Case
 from tests.support.made_up_roster import cases
@@ -59,13 +59,51 @@ def test_plain_files_are_taken(tmp_path: Path) -> None:
     assert found == Fetched(size=2 * 4096)
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE], ids=str
-)
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE], ids=str)
 def test_nothing_but_plain_files(tmp_path: Path, kind: bytes) -> None:
     files, found = unpacked(tmp_path, ("results/l", kind, b"/etc/passwd"), plain("a"))
     assert files == {"a": b"x"}
     assert "no plain file" in found.messages[0]
+
+
+def test_a_second_name_of_a_result_is_a_result(tmp_path: Path) -> None:
+    again = [(f"results/{name}", tarfile.LNKTYPE, b"results/a") for name in ("b", "c/d")]
+    files, found = unpacked(tmp_path, plain("a", b"1"), *again)
+    assert files == {"a": b"1", "b": b"1", "c/d": b"1"}
+    assert found.messages == []
+
+
+def test_many_names_of_one_file_take_its_room_once(tmp_path: Path) -> None:
+    again = [(f"results/{number}", tarfile.LNKTYPE, b"results/a") for number in range(15)]
+    files, found = unpacked(tmp_path, plain("a", b"1" * 400_000), *again)
+    assert len(files) == 16
+    assert found.size < 1 << 20
+    assert len({path.stat().st_ino for path in (tmp_path / "inner" / "results").iterdir()}) == 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"/etc/passwd", b"results/none", b"results/../../outside", b"../outside", b"results", b"", b"results/folder",
+        b"results/link", b"other/a/b",
+    ],
+)  # fmt: skip
+def test_a_second_name_of_anything_else_is_left_behind(tmp_path: Path, first: bytes) -> None:
+    (tmp_path / "inner").mkdir()
+    outside = tmp_path / "inner" / "outside"
+    outside.write_text("secret")
+    folder = tmp_path / "inner" / "results"
+    folder.mkdir()
+    link = ("results/link", tarfile.SYMTYPE, str(outside).encode())
+    found = unpack([archive(link, plain("folder/x"), ("results/y", tarfile.LNKTYPE, first))], folder, LIMITS)
+    assert written(folder) == {"folder/x": b"x"}
+    assert "y is a link to what is no result; left behind" in found.messages
+
+
+def test_a_second_name_that_is_taken_is_left_behind(tmp_path: Path) -> None:
+    files, found = unpacked(tmp_path, plain("a", b"1"), plain("b", b"2"), ("results/b", tarfile.LNKTYPE, b"results/a"))
+    assert files == {"a": b"1", "b": b"2"}
+    assert "has the name of another" in found.messages[0]
 
 
 @pytest.mark.parametrize("name", ["../x", "../../x", "a/../../../x", "a/b/c/d/e/f/g/h/i"])
@@ -161,6 +199,13 @@ def test_a_container_for_one_case_brings_no_other(tmp_path: Path, two: tuple[Cas
     names = [f"sub-{i:03}/anat/sub-{i:03}_rec-mial_T2w_dseg.nii.gz" for i in (1, 2)]
     mapped, _ = collect(results(tmp_path, *names), two[:1], two, tmp_path / "team")
     assert len(mapped) == len(written(tmp_path / "team")) == 1
+
+
+def test_what_earlier_attempts_left_of_some_cases_can_be_removed(tmp_path: Path, two: tuple[Case, ...]) -> None:
+    names = [f"sub-{i:03}/anat/sub-{i:03}_rec-mial_T2w_{kind}" for i in (1, 2) for kind in ("dseg.nii.gz", "biom.csv")]
+    team = results(tmp_path, *names)
+    remove_results(two[:1], team)
+    assert set(written(team)) == set(names[2:])
 
 
 def test_what_an_unfinished_attempt_left_is_removed(tmp_path: Path, two: tuple[Case, ...]) -> None:

@@ -12,18 +12,23 @@ from hypothesis import strategies as st
 
 from evaluation.harness.container_spec import (
     MB,
+    NOBODY,
     Place,
+    account,
     container_arguments,
+    folder_arguments,
     helper_arguments,
+    own_folders,
     staged_places,
     volume_arguments,
 )
 from evaluation.harness.conventions import Call, make_call
+from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import Convention, Exceptions, ResourceLimits, Team
 from tests.support.made_up_roster import first_job, team
 
 LIMITS = ResourceLimits(
-    memory_mb=100, cpus=1.5, processes=7, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13
+    memory_mb=100, cpus=1.5, processes=7, open_files=17, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13
 )
 RESULTS = Place("v", "/output", is_volume=True, read_only=False)
 
@@ -43,7 +48,10 @@ def assert_isolated(made: dict[str, Any]) -> None:
     assert made["network_mode"] == "none"
     assert made["read_only"] is True
     assert made["cap_drop"] == ["ALL"]
-    assert made["security_opt"] == ["no-new-privileges"]
+    first, second = made["security_opt"]
+    assert (first, second.split("=")[0]) == ("no-new-privileges", "seccomp")
+    assert made["cgroupns"] == "private"
+    assert {limit["Name"]: limit["Hard"] for limit in made["ulimits"]}.keys() == {"core", "nofile", "nproc"}
     assert made["privileged"] is False
     assert made["init"] is True
     assert made["ipc_mode"] == "private"
@@ -69,25 +77,44 @@ def test_limits_are_the_rosters() -> None:
     assert made["nano_cpus"] == 1_500_000_000
     assert made["pids_limit"] == 7
     assert made["shm_size"] == 5 * MB
-    assert made["tmpfs"] == {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={3 * MB}"}
+    assert made["tmpfs"] == {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,uid=65532,gid=65532,size={3 * MB}"}
     assert made["log_config"] == {"Type": "json-file", "Config": {"max-size": "104k", "max-file": "2"}}
-    options = volume_arguments("v", team(), LIMITS, {})["driver_opts"]
+    assert {"Name": "nofile", "Soft": 17, "Hard": 17} in made["ulimits"]
+    options = volume_arguments("v", NOBODY, LIMITS, {})["driver_opts"]
     assert options["type"] == "tmpfs"
     assert f"size={9 * MB}," in options["o"]
     assert "nr_inodes=11," in options["o"]
 
 
-def test_nobody_unless_root_is_granted() -> None:
-    assert arguments()["user"] == "65532:65532"
-    assert arguments(team(root=True))["user"] == "0:0"
-    assert "uid=65532,gid=65532,mode=0700" in volume_arguments("v", team(), LIMITS, {})["driver_opts"]["o"]
-    assert "uid=0,gid=0," in volume_arguments("v", team(root=True), LIMITS, {})["driver_opts"]["o"]
+def test_what_a_team_may_write_to_belongs_to_its_account() -> None:
+    made = arguments(user=60707)
+    assert made["user"] == "60707:60707"
+    assert "uid=60707,gid=60707," in made["tmpfs"]["/tmp"]
+    assert "uid=60707,gid=60707,mode=0700" in volume_arguments("v", 60707, LIMITS, {})["driver_opts"]["o"]
+
+
+def test_every_team_has_an_account_of_its_own_that_nobody_else_uses() -> None:
+    accounts = [account(place) for place in range(400)]
+    assert len(set(accounts)) == 400
+    assert all(60705 < number < 61184 for number in accounts)
+    assert NOBODY not in accounts
+
+
+def test_folders_of_the_image_that_may_be_written_to_belong_to_the_account_too() -> None:
+    options = folder_arguments("v", 60707, LIMITS, {"feta.job": "1"})["driver_opts"]["o"]
+    assert options == f"size={3 * MB},uid=60707,gid=60707,mode=1777,nosuid,nodev"
+
+
+def test_an_engine_is_not_asked_for_what_it_lacks() -> None:
+    made = arguments(offers=EngineOffers(seccomp=False, private_cgroup=False))
+    assert made["security_opt"] == ["no-new-privileges"]
+    assert "cgroupns" not in made
 
 
 def test_exceptions_that_are_granted() -> None:
-    made = arguments(team(shm_mb=77, scratch=("/scratch",)))
-    assert made["shm_size"] == 77 * MB
-    assert set(made["tmpfs"]) == {"/tmp", "/scratch"}
+    of = team(shm_mb=77, scratch=("/scratch",))
+    assert arguments(of)["shm_size"] == 77 * MB
+    assert own_folders(of, [RESULTS], []) == ["/scratch"]
 
 
 @given(teams)
@@ -97,8 +124,13 @@ def test_only_the_results_can_be_written(of: Team) -> None:
 
 
 def test_volumes_that_the_image_declares_have_a_size() -> None:
-    made = arguments(declared=["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b"])
-    assert set(made["tmpfs"]) == {"/tmp", "/bottomless", "/data", "/b"}
+    places = [Place("/in", "/input"), RESULTS]
+    declared = ["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b", "/tmp", "/bottomless/"]
+    assert own_folders(team(), places, declared) == ["/bottomless", "/data", "/b"]
+
+
+def test_a_folder_that_roster_and_image_name_is_one() -> None:
+    assert own_folders(team(scratch=("/cache", "/tmp")), [RESULTS], ["cache/", "/more"]) == ["/cache", "/more"]
 
 
 def test_a_gpu_by_its_id() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from evaluation.harness.case_state import CaseState
 from evaluation.harness.context import RunContext, RunFolders, log_path
-from evaluation.harness.engine import Ended, Engine, GoneError, RefusedError
+from evaluation.harness.engine import Ended, Engine
+from evaluation.harness.engine_errors import GoneError, RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
 from evaluation.harness.roster import ResourceLimits
 from evaluation.harness.staging import stage
@@ -28,21 +29,30 @@ class MadeUpEngine:
     def __init__(self, error: Exception | None = None, slow: bool = False, results: int = 0) -> None:
         self.error, self.slow, self.results = error, slow, results
         self.refuses_ours = self.image_gone = self.holder_ended = False
+        self.refuses_volumes = self.refuses_results = False
+        #: How often the submission's container is refused, or killed from outside, before it is well.
+        self.refusals, self.kills, self.status = 0, 0, 0
         self.containers: dict[str, dict[str, Any]] = {}
         self.volumes: dict[str, dict[str, Any]] = {}
         self.started: list[dict[str, Any]] = []
+        self.declared: list[str] = []
         self.killed = False
 
     def declared_volumes(self, image_id: str) -> list[str]:
-        return []
+        return self.declared if image_id == "image" else []
 
     def make_volume(self, arguments: dict[str, Any]) -> None:
+        if self.refuses_volumes:
+            raise RefusedError("no space left on device")
         self.volumes[arguments["name"]] = arguments
 
     def start(self, arguments: dict[str, Any]) -> str:
         if self.error and arguments["image"] == "image":
             raise self.error
-        if self.refuses_ours and arguments["image"] == "helper" and not arguments["mounts"]:
+        if self.refusals and arguments["image"] == "image":
+            self.refusals -= 1
+            raise RefusedError("cgroup: device or resource busy")
+        if self.refuses_ours and arguments["image"] == "helper" and "tmpfs" in arguments:
             raise RefusedError("no space left on device")
         self.started.append(arguments)
         self.containers[str(len(self.started))] = arguments
@@ -66,7 +76,10 @@ class MadeUpEngine:
         return "3 processes, 4 MB"
 
     def ended(self, container: str) -> Ended:
-        return Ended(137 if self.killed else 0, False, 5.0)
+        if self.kills:
+            self.kills -= 1
+            return Ended(137, False, 5.0)
+        return Ended(137 if self.killed else self.status, False, 5.0)
 
     def log(self, container: str) -> bytes:
         return b"SECRET" * 1000
@@ -75,6 +88,8 @@ class MadeUpEngine:
         self.containers.pop(container)
 
     def fetch(self, container: str, folder: str) -> Iterator[bytes]:
+        if self.refuses_results:
+            raise RefusedError("can't be archived")
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as tar:
             entry = tarfile.TarInfo("held/x_dseg.nii.gz")
@@ -131,6 +146,7 @@ def test_an_engine_that_is_gone_is_nobodys_fault(tmp_path: Path) -> None:
         ("image_gone", RefusedError("no such image"), "is gone"),
         ("refuses_ours", RefusedError("no space"), "starts no container of ours"),
         ("holder_ended", None, "held results has ended"),
+        ("refuses_volumes", None, "makes no volumes"),
     ],
 )
 def test_what_the_engine_did_is_not_recorded(
@@ -143,6 +159,67 @@ def test_what_the_engine_did_is_not_recorded(
         run(tmp_path, engine)
     assert not (tmp_path / "out" / "logs").exists()
     assert (engine.containers, engine.volumes) == ({}, {})
+
+
+@pytest.mark.parametrize("times", ["refusals", "kills"])
+def test_what_happened_once_is_done_again_and_forgotten(tmp_path: Path, times: str) -> None:
+    """A refusal that passes, a container that somebody killed: neither is the team's."""
+    engine = MadeUpEngine()
+    setattr(engine, times, 1)
+    assert run(tmp_path, engine) is CaseState.NO_RESULT
+    assert "done again, to be sure" in log(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("times", "state"), [("refusals", CaseState.NOT_STARTED), ("kills", CaseState.CRASHED)], ids=str
+)
+def test_what_happens_twice_where_others_start_is_the_teams(tmp_path: Path, times: str, state: CaseState) -> None:
+    engine = MadeUpEngine()
+    setattr(engine, times, 2)
+    assert run(tmp_path, engine) is state
+
+
+def test_others_are_started_with_all_that_the_team_is_but_its_image(tmp_path: Path) -> None:
+    engine = MadeUpEngine(RefusedError("no such runtime"))
+    run(tmp_path, engine)
+    probe = next(a for a in engine.started if a["image"] == "helper" and "tmpfs" in a)
+    assert [mount["Target"] for mount in probe["mounts"]] == ["/input", "/output"]
+    assert (probe["entrypoint"], probe["command"]) == (["sleep"], ["infinity"])
+    assert probe["mem_limit"] == ResourceLimits().memory_mb << 20
+
+
+def test_what_an_image_asks_for_is_not_asked_for_in_others_places(tmp_path: Path) -> None:
+    """An image that declares `VOLUME /sbin` can't start, and must not keep others from it."""
+    engine = MadeUpEngine(RefusedError("exec: no such file"))
+    engine.declared = ["/sbin"]
+    assert run(tmp_path, engine) is CaseState.NOT_STARTED
+    probes = [a for a in engine.started if a["image"] == "helper" and "tmpfs" in a]
+    assert [[mount["Target"] for mount in probe["mounts"]] for probe in probes] == [["/input", "/output"]] * 2
+
+
+def test_folders_of_a_teams_own_are_volumes_that_go_with_its_container(tmp_path: Path) -> None:
+    engine = MadeUpEngine()
+    engine.declared = ["/data"]
+    run(tmp_path, engine, jobs=2, scratch=("/workspace/cache",))
+    containers = [a for a in engine.started if a["image"] == "image"]
+    own = [{m["Target"]: m["Source"] for m in a["mounts"] if m["Type"] == "volume"} for a in containers]
+    assert [set(folders) for folders in own] == [{"/output", "/workspace/cache", "/data"}] * 2
+    assert len({source for folders in own for source in folders.values()}) == 6
+
+
+def test_results_that_the_engine_will_not_give_are_asked_for_twice(tmp_path: Path) -> None:
+    engine = MadeUpEngine()
+    engine.refuses_results = True
+    assert run(tmp_path, engine) is CaseState.NO_RESULT
+    assert len([a for a in engine.started if a["image"] == "image"]) == 2
+
+
+@pytest.mark.parametrize("status", [1, 3, 127, 255])
+def test_an_error_of_its_own_is_not_doubted(tmp_path: Path, status: int) -> None:
+    engine = MadeUpEngine()
+    engine.status = status
+    assert run(tmp_path, engine) is CaseState.CRASHED
+    assert len([a for a in engine.started if a["image"] == "image"]) == 1
 
 
 def test_what_runs_too_long_is_killed(tmp_path: Path) -> None:

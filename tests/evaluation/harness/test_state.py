@@ -21,7 +21,7 @@ from evaluation.harness.engine import Ended
 from evaluation.harness.outcome import case_state
 from evaluation.harness.record import TeamRun, read_record, write_record
 from evaluation.harness.roster import ResourceLimits, Roster
-from evaluation.harness.run import check_some_started
+from evaluation.harness.run import check_some_started, chosen_teams
 from evaluation.harness.staging import cases_to_run, identity, pack, stage
 from evaluation.harness.state import RunState
 from evaluation.harness.status import MARKS, clock, print_status, seconds_left
@@ -81,7 +81,7 @@ def test_relative_folders_are_resolved_before_a_container_is_told_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Path] = []
-    monkeypatch.setattr("evaluation.harness.run.run", lambda rules, *folders: told.extend(folders[:2]) or [])
+    monkeypatch.setattr("evaluation.harness.run.run", lambda rules, *folders, **_: told.extend(folders[:2]) or [])
     monkeypatch.setattr("evaluation.harness.roster.read_roster", lambda _: roster())
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hidden").mkdir()
@@ -126,6 +126,10 @@ def test_a_file_that_is_no_state(tmp_path: Path) -> None:
         (137, True, False, False, False, "out-of-memory"),
         (0, True, False, False, False, "out-of-memory"),
         (137, False, True, False, True, "timed-out"),
+        (0, False, True, False, True, "timed-out"),
+        (137, False, False, False, True, "crashed"),
+        (143, False, False, False, True, "crashed"),
+        (137, True, False, False, True, "out-of-memory"),
         (137, True, True, True, False, "timed-out"),
         (0, False, False, True, False, "output-full"),
         (0, False, False, True, True, "output-full"),
@@ -135,11 +139,54 @@ def test_states_of_a_case_alone(exit_code: int, oom: bool, limited: bool, full: 
     assert case_state(Ended(exit_code, oom, 1.0), limited, full, mapped, alone=True) == state
 
 
-def test_in_a_call_for_all_cases_what_has_a_label_map_is_done() -> None:
-    ended = Ended(137, True, 1.0)
-    assert case_state(ended, True, True, True, alone=False) == "done"
-    assert case_state(ended, True, True, False, alone=False) == "timed-out"
+@pytest.mark.parametrize("exit_code", [0, 1, 3, 255])
+def test_in_a_call_for_all_cases_that_ended_by_itself_what_has_a_label_map_is_done(exit_code: int) -> None:
+    assert case_state(Ended(exit_code, True, 1.0), False, True, True, alone=False) == "done"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "oom", "limited", "state"),
+    [
+        (137, True, True, "timed-out"),
+        (0, False, True, "timed-out"),
+        (137, True, False, "out-of-memory"),
+        (137, False, False, "crashed"),
+        (143, False, False, "crashed"),
+        (139, False, False, "crashed"),
+    ],
+)
+@pytest.mark.parametrize("mapped", [True, False])
+def test_in_a_call_for_all_cases_that_was_ended_none_is_done(
+    exit_code: int, oom: bool, limited: bool, state: str, mapped: bool
+) -> None:
+    assert case_state(Ended(exit_code, oom, 1.0), limited, False, mapped, alone=False) == state
+
+
+def test_what_never_started_is_not_done() -> None:
     assert case_state(None, False, False, False, alone=False) == "not-started"
+
+
+def test_one_team_again_touches_no_other(tmp_path: Path) -> None:
+    state = opened(tmp_path, roster(team("a"), team("b")))
+    state.finish([CaseRow(name, case, CaseState.CRASHED, 1.0, 2.0, 3) for name in ("a", "b") for case in IDS])
+    state.forget_teams(["b"])
+    rows = {(row.team, row.state, row.seconds, row.exit_code) for row in state.rows()}
+    assert rows == {("a", CaseState.CRASHED, 2.0, 3), ("b", CaseState.PENDING, None, None)}
+
+
+def test_teams_that_a_call_is_for() -> None:
+    of = roster(team("a"), team("b"), team("c"))
+    assert [t.name for t in chosen_teams(of, (), again=False)] == ["a", "b", "c"]
+    assert [t.name for t in chosen_teams(of, ("c", "a"), again=True)] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("only", "again", "said"),
+    [(("d",), False, "no team 'd'; it has a, b"), (("a", "A"), True, "no team 'A'"), ((), True, "--team NAME")],
+)
+def test_teams_that_no_call_can_be_for(only: tuple[str, ...], again: bool, said: str) -> None:
+    with pytest.raises(FetaError, match=said):
+        chosen_teams(roster(team("a"), team("b")), only, again)
 
 
 def test_a_team_has_no_more_time_than_is_left(tmp_path: Path) -> None:

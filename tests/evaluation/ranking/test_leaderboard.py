@@ -15,7 +15,7 @@ import evaluation.ranking
 from evaluation.choices import RankingScheme
 from evaluation.ranking.baselines import ga_baseline, inter_rater
 from evaluation.ranking.groups import AGE_EDGES, band, by_attribute
-from evaluation.ranking.leaderboard import SEGMENTATION_COLUMNS, as_csv, segmentation_leaderboards
+from evaluation.ranking.leaderboard import SEGMENTATION_COLUMNS, as_csv, as_typed, segmentation_leaderboards
 from evaluation.ranking.results import as_json, compute_results
 from evaluation.ranking.schemes import SCHEMES
 from evaluation.report.terminal import print_leaderboard
@@ -33,9 +33,7 @@ SCHEMA = json.loads((Path(evaluation.ranking.__file__).parent / "results.schema.
 @pytest.fixture(autouse=True)
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots take seconds; the report has tests of its own."""
-    monkeypatch.setattr(
-        "evaluation.report.write.write_report", lambda path, results, pictures: path.write_text("report")
-    )
+    monkeypatch.setattr("evaluation.report.write.render", lambda results, pictures: "report")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -192,6 +190,84 @@ def test_team_names_are_neither_formulas_nor_paths(tmp_path: Path) -> None:
     assert not any(name.startswith(("=", "+", "-", "@", "\t")) for name in names)
     assert {name.removeprefix("'") for name in names} == set(HOSTILE)
     assert "'=1+1" in names
+
+
+NAMES = ("=x", "'=x", "''=x", "'x", "x", "-1", "'-1", "\uff1dx", "'\uff1dx", "'", "''", "\nx", "'\nx", "@", "'@")
+
+
+def test_no_two_names_become_one_cell() -> None:
+    cells = [row[0] for row in csv.reader(io.StringIO(as_csv(("team",), [{"team": name} for name in NAMES])))][1:]
+    assert len(set(cells)) == len(NAMES)
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d")) for cell in cells)
+    assert tuple(map(as_typed, cells)) == NAMES
+
+
+def test_names_that_need_no_apostrophe_get_none() -> None:
+    names = ["x", "'x", "a=b", "", "'", "n/a"]
+    cells = [row[0] if row else "" for row in csv.reader(io.StringIO(as_csv(("team",), [{"team": n} for n in names])))]
+    assert cells[1:] == names
+
+
+def one_case_a_site() -> ScoreTable:
+    return made_up_table(3, 3)
+
+
+def test_where_no_site_has_two_cases_no_range_is_told(tmp_path: Path) -> None:
+    write_outputs(tmp_path, one_case_a_site(), ScoringMessages())
+    for name in ("segmentation", "biometry"):
+        board = rows(tmp_path / f"leaderboard_{name}.csv")
+        assert {(row["rank_low"], row["rank_high"]) for row in board} == {("", "")}
+        assert {row["rank"] for row in board} == {"1", "2", "3"}
+
+
+def test_where_no_site_has_two_cases_the_results_say_null() -> None:
+    found = as_json(compute_results(one_case_a_site(), ScoringMessages()))
+    jsonschema.validate(json.loads(json.dumps(found, allow_nan=False)), SCHEMA)
+    for board in (*found["segmentation"], *found["biometry"]):
+        assert board["kendall_tau"] == {"mean": None, "low": None}
+        assert board["rank_frequency"] == {}
+
+
+def test_where_no_site_has_two_cases_the_terminal_says_so() -> None:
+    text = io.StringIO()
+    print_leaderboard(compute_results(one_case_a_site(), ScoringMessages()), file=text)
+    assert text.getvalue().count("can't be told") == 2
+    assert text.getvalue().count("\t?\t") == 6
+
+
+def test_a_sites_own_board_is_told_by_its_own_cases() -> None:
+    boards = segmentation_leaderboards(made_up_table(3, 4), "paper", 0)
+    assert {b.group.name: b.stability.told for b in boards} == {
+        "all": True,
+        "CHUV": False,
+        "KISPI": True,
+        "Vienna": False,
+    }
+
+
+def test_a_killed_run_leaves_no_new_table_beside_an_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_outputs(tmp_path, made_up_table(3, 6), ScoringMessages())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def killed(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evaluation.report.write.render", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_outputs(tmp_path, made_up_table(4, 9, seed=1), ScoringMessages())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_full_disk_leaves_no_new_table_beside_an_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_outputs(tmp_path, made_up_table(3, 6), ScoringMessages())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(FetaError, match="report"):
+        write_outputs(tmp_path, made_up_table(4, 9, seed=1), ScoringMessages())
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == {
+        name: data for name, data in before.items() if name != "report.html"
+    }
 
 
 def test_numbers_below_zero_stay_numbers() -> None:

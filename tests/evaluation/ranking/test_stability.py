@@ -19,6 +19,7 @@ from evaluation.ranking.schemes import (
     unit_scores,
 )
 from evaluation.ranking.stability import (
+    Stability,
     biometry_significance,
     bootstrap,
     case_weights,
@@ -96,6 +97,39 @@ def test_a_team_that_is_best_in_every_case_is_first_in_every_sample() -> None:
     values[0, ..., :2], values[0, ..., 2:] = 1, 0
     low, high, frequency = ranges(replaced(table, values=values))
     assert (low[0], high[0], frequency[0, 0]) == (1, 1, 1.0)
+
+
+def found_by(table: ScoreTable, sites: list[str]) -> Stability:
+    ranking = rank(table)[0]
+    assert ranking is not None
+    units = segmentation_units(table, "paper")
+    return bootstrap(units, sites, np.ones(len(sites), bool), ranking.rank)
+
+
+@pytest.mark.parametrize(
+    ("sites", "told", "fixed"),
+    [
+        (["a", "b", "c"], False, ("a", "b", "c")),
+        (["a"], False, ("a",)),
+        (["a", "a", "b"], True, ("b",)),
+        (["a", "a", "b", "b"], True, ()),
+    ],
+)
+def test_what_samples_cannot_vary_is_not_told(sites: list[str], told: bool, fixed: tuple[str, ...]) -> None:
+    found = found_by(made_up_table(3, len(sites)), sites)
+    assert (found.told, found.fixed) == (told, fixed)
+
+
+def test_cases_without_a_true_map_are_none_that_samples_could_vary() -> None:
+    """Two cases a site, of which one counts: the samples that can be ranked are all the same."""
+    table = made_up_table(3, 4)
+    values, floor = table.values.copy(), table.ed_floor.copy()
+    values[:, [1, 3]], floor[[1, 3]] = np.nan, np.nan
+    assert not found_by(replaced(table, values=values, ed_floor=floor), ["a", "a", "b", "b"]).told
+
+
+def test_a_team_alone_is_the_first_whatever_is_drawn() -> None:
+    assert found_by(made_up_table(1, 1), ["a"]).told
 
 
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=8), st.integers(0, 2**32 - 1))

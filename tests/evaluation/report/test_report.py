@@ -144,6 +144,26 @@ def test_what_counts_less_than_it_is_is_told() -> None:
     assert "counts more" not in Page(render(compute_results(table, ScoringMessages()))).text
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_a_range_that_cannot_be_told_is_not_shown_as_certain() -> None:
+    page = Page(render(compute_results(made_up_table(3, 3), ScoringMessages())))
+    assert page.text.count("can't be told") == 6
+    assert "no site has two cases" in page.text
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_sites_with_a_single_case_are_named_where_others_have_more() -> None:
+    text = " ".join(Page(render(compute_results(made_up_table(3, 4), ScoringMessages()))).text.split())
+    assert "how sites with a single case might vary: CHUV, Vienna." in text
+    assert "can't be told" not in text
+
+
+def test_a_plot_of_samples_that_cannot_differ_says_so() -> None:
+    captions = [plot.caption for plot in figures.blobs(compute_results(made_up_table(3, 3), ScoringMessages()))]
+    assert len(captions) == 2
+    assert all("can't be told" in caption and "τ" not in caption for caption in captions)
+
+
 def without_lengths(table: ScoreTable) -> ScoreTable:
     nothing = np.full(table.length_errors.shape, np.nan)
     return replaced(table, true_lengths=nothing[0], lengths=nothing, length_errors=nothing)

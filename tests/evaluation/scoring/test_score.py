@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evaluation.metrics import surface_elements
 from evaluation.scoring import cache as cache_module
 from evaluation.scoring import case_task as tasks
 from evaluation.scoring.score import score
@@ -113,6 +116,50 @@ def test_what_a_submission_writes_is_not_quoted(cohort: tuple[Path, Path], cell:
     _, messages = score(truth, submissions, jobs=1)
     assert any("LCC" in line for line in messages.teams["bad"])
     assert not any(word in line for line in messages.teams["bad"] for word in ("SECRET", "7654321"))
+
+
+@pytest.mark.parametrize("text", [";" * (1 << 21), "LCC\n" * (1 << 19), "\tLCC" + " " * (1 << 21) + "\nsub-001\t40\n"])
+def test_a_table_of_lengths_that_is_no_table_of_lengths_is_not_read(cohort: tuple[Path, Path], text: str) -> None:
+    truth, submissions = cohort
+    (write_team(submissions / "bad", 2) / f"sub-001/anat/{NAME}_T2w_biom.csv").write_text(text)
+    table, messages = score(truth, submissions, jobs=1)
+    assert set(table.length_reasons[table.teams.index("bad"), 0]) == {Reason.INVALID_FILE}
+    assert any("not read" in line for line in messages.teams["bad"])
+
+
+def test_noise_is_told_of_and_costs_nobody_else(cohort: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, submissions = cohort
+    alone, _ = score(truth, submissions, jobs=1)
+    monkeypatch.setattr(surface_elements, "ALWAYS_KEPT", 500)
+    labels = np.random.default_rng(0).integers(0, 8, brain().shape, dtype=np.uint8)
+    write_label_map(write_team(submissions / "noise", 2) / f"sub-001/anat/{NAME}_T2w_dseg.nii.gz", volume(labels))
+    table, messages = score(truth, submissions, jobs=1)
+    reasons = table.reasons[table.teams.index("noise"), 0]
+    assert set(reasons[:, :2].ravel()) == {""}
+    assert Reason.TOO_RAGGED in reasons[:, SEGMENTATION_METRICS.index("hd95")]
+    (line,) = [line for line in messages.teams["noise"] if "surface elements" in line]
+    assert "as noise has: HD95 and topology count as missing" in line
+    np.testing.assert_array_equal(table.values[table.teams.index("good")], alone.values[0])
+
+
+def turned(path: Path) -> None:
+    """Give a file's qform a code and another turn than its sform's."""
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into("<2h", data, 252, 1, 1)
+    struct.pack_into("<3f", data, 256, 0.0, 0.0, 0.13)
+    path.write_bytes(gzip.compress(bytes(data), mtime=0))
+
+
+def test_a_map_whose_two_forms_disagree_is_told_of(cohort: tuple[Path, Path], tmp_path: Path) -> None:
+    truth, submissions = cohort
+    for team in (write_team(submissions / "turned", 2), truth):
+        for path in team.rglob("*_dseg.nii.gz"):
+            turned(path)
+    for _ in range(2):  # measured, and kept
+        table, messages = score(truth, submissions, jobs=1, cache=tmp_path / "kept")
+        assert sum("qform and sform disagree by up to" in line for line in messages.teams["turned"]) == 2
+        assert sum("true label map: its qform and sform disagree" in line for line in messages.warnings) == 2
+    assert not (table.reasons[table.teams.index("turned")] != "").any()
 
 
 def test_a_link_in_place_of_a_team(cohort: tuple[Path, Path]) -> None:

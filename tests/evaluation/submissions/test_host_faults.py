@@ -119,7 +119,7 @@ def test_a_full_disk_ends_the_scoring_with_status_2_and_no_leaderboard(
     write_truth(truth)
     write_team(teams / "honest")
     # Plots take seconds; the report has tests of its own.
-    monkeypatch.setattr("evaluation.report.write.write_report", lambda path, *_, **__: path.write_text("report"))
+    monkeypatch.setattr("evaluation.report.write.render", lambda *_, **__: "report")
     copy = intake._copy
 
     def full(*_: object) -> str:

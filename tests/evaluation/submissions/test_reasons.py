@@ -14,7 +14,7 @@ from evaluation.submissions.reasons import FILE_REASONS, NOT_A_FAULT, Reason
 
 CODES = {
     "missing-file", "two-files", "unsafe-file", "invalid-file", "wrong-grid", "not-measured", "missing-label",
-    "extra-label", "absent-in-both", "missing-length", "invalid-length", "no-truth",
+    "extra-label", "too-ragged", "absent-in-both", "missing-length", "invalid-length", "no-truth",
 }  # fmt: skip
 
 

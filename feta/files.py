@@ -9,11 +9,12 @@ import re
 import secrets
 import shlex
 import stat
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from zlib_ng import zlib_ng
 
 from feta.errors import FetaError, error_kind
 
@@ -137,18 +138,18 @@ def gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
     Raises:
         FetaError: the data are damaged, end early, or are followed by something else.
     """
-    member, complete = zlib.decompressobj(wbits=31), False
+    member, complete = zlib_ng.decompressobj(wbits=31), False
     members, inflated = 1, 0
     for block in blocks(file):
         rest = block
         while rest and not (complete and not rest.strip(b"\0")):  # zero padding after the end is allowed, as gzip does
             if complete:
-                member, complete, members = zlib.decompressobj(wbits=31), False, members + 1
+                member, complete, members = zlib_ng.decompressobj(wbits=31), False, members + 1
             if members > _FEW_MEMBERS + inflated // _SMALL_MEMBER:
                 raise FetaError(path, "gzip data are in too many pieces of next to nothing", "compress the file anew")
             try:
                 piece = member.decompress(rest)
-            except zlib.error as error:
+            except zlib_ng.error as error:
                 raise FetaError(path, f"gzip data are damaged ({error})", "copy the file again") from error
             yield piece
             inflated += len(piece)

@@ -7,7 +7,6 @@ the one that its header declares.
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
+from zlib_ng import gzip_ng
 
 from feta.errors import FetaError, HostError, error_kind
 from feta.files import GZIP_MAGIC, blocks, fingerprint, gunzip, open_regular, write_atomically
@@ -228,7 +228,7 @@ def _write(path: Path, array: npt.NDArray, grid: Grid, level: int) -> None:
     else:
         data = _formed_by_simpleitk(path, array, grid)
     # No time stamp: the same result gives the same bytes.
-    write_atomically(path, gzip.compress(data, level, mtime=0) if path.suffix == ".gz" else data)
+    write_atomically(path, gzip_ng.compress(data, level, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _formed_by_simpleitk(path: Path, array: npt.NDArray, grid: Grid) -> bytes:

@@ -101,7 +101,7 @@ WALLS = (
 )
 
 #: What else `feta` may import: both sides install it.
-CONTRACT_NEEDS = {"feta", "numpy", "SimpleITK", "yaml", "numba"}
+CONTRACT_NEEDS = {"feta", "numpy", "SimpleITK", "yaml", "numba", "zlib_ng"}
 #: Never loaded by importing a package, also not through others.
 NEVER_LOADED = {
     "feta": {"inference", "evaluation", "training", "torch"},

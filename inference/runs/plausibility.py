@@ -12,11 +12,11 @@ from feta.volumes import Volume
 
 #: A volume thinner than this (mm) along any axis can't hold a fetal brain, which is 35 mm wide at 18 weeks.
 THINNEST_MM = 15.0
-#: A volume of fewer distinct values is no scan. Label maps have 2 (masks), 8 (FeTA), 10 (dHCP) or 20 (BOUNTI). A T2w
-#: volume stored in 8 bits has up to 256, over a hundred as a rule; one whose contrast a few bright voxels have squeezed
-#: into a quarter of that still has about 60.
-HANDFUL = 32
-#: Fewer than this are said: a squeezed 8-bit volume, or a parcellation (FreeSurfer's aseg has 45, Draw-EM 88).
+#: A volume of fewer distinct values is no scan. Label maps have 2 (masks), 8 (FeTA), 10 (dHCP), 20 (BOUNTI), 33 (white
+#: matter zones of the CRL atlas) or 45 (FreeSurfer's aseg). A T2w volume stored in 8 bits has up to 256, over a hundred
+#: as a rule; one whose contrast a few bright voxels have squeezed into a quarter of that still has about 60.
+HANDFUL = 48
+#: Fewer than this are said: a squeezed 8-bit volume, or a finer parcellation (Draw-EM has 88).
 FEW = 100
 #: Voxels whose values are counted first: all of a large volume take seconds.
 COUNTED = 100_000

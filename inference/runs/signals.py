@@ -13,13 +13,16 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 #: Seconds that the main thread gets to end by itself.
 GRACE_SECONDS = 2.5
 MESSAGE = "feta-infer: stopped; finished cases are kept, and the same call continues there"
+
+
+_STEPS: list[Callable[[], None]] = []
 
 
 class Stopped(BaseException):
@@ -37,6 +40,16 @@ def stop_on_sigterm() -> None:
     # The wake-up byte is written by the C handler at once, whatever the main thread is busy with.
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(receiver, sender), name="sigterm", daemon=True).start()
+
+
+@contextmanager
+def tidied(step: Callable[[], None]) -> Iterator[None]:
+    """Have something done should the waiting thread end the process during a block: no ``finally`` is run then."""
+    _STEPS.append(step)
+    try:
+        yield
+    finally:
+        _STEPS.remove(step)
 
 
 @contextmanager
@@ -72,6 +85,9 @@ def _watch(receiver: socket.socket, _sender: socket.socket) -> None:
     while signal.SIGTERM not in receiver.recv(64):
         continue
     time.sleep(GRACE_SECONDS)
+    for step in list(_STEPS):
+        with suppress(Exception):  # the main thread may be doing the same
+            step()
     # Not print: the main thread may hold the lock of standard error.
     os.write(2, f"{MESSAGE}\n".encode())
     os._exit(exit_status())

@@ -40,6 +40,7 @@ NO_SCANS = {
     "mask of 255": (HEAD.labels.array > 0) * 255,
     "label map": HEAD.labels.array,
     "BOUNTI": parcellation(20),
+    "aseg": parcellation(45),
     "scaled label map": HEAD.labels.array * 0.1,
     "mask with a cut": np.where(HEAD.labels.array > 0, 2, 1),
     "mask of numbers below 0": -1.0 * (HEAD.labels.array > 0),
@@ -67,7 +68,7 @@ def test_eight_bits_are_a_scan() -> None:
 
 
 def test_eight_bits_of_little_contrast_are_a_scan_with_a_warning() -> None:
-    (line,) = check_usable(FILE, on_grid(eight_bit(80)))
+    (line,) = check_usable(FILE, on_grid(eight_bit(110)))
     assert "distinct values" in line
 
 

@@ -37,6 +37,7 @@ def test_sigterm_in_the_middle_of_a_long_call(tmp_path: Path) -> None:
     assert "stopped" in said
     assert not list((tmp_path / "out").rglob("*.part"))
     assert not list((tmp_path / "out").rglob("*_dseg*"))
+    assert not list((tmp_path / "out").rglob(".*"))
 
 
 def test_a_stop_waits_for_the_end_of_a_deferring_block() -> None:

@@ -1,29 +1,59 @@
-"""What one case of 256³ voxels at 0.5 mm costs a user, with everything, with test-time augmentation and ``--fast``.
+"""What one case of 256³ voxels at 0.5 mm costs a user, with everything, beside an earlier commit on the same machine.
 
-    python -m benchmarks.case VOLUME [--weights weights] [--repeats 2]
+    python -m benchmarks.case VOLUME [--base 09d8dfe] [--repeats 5] [--avx2] [--busy N]
 
-The volume, of any grid, is put onto 256³ voxels of 0.5 mm. Each line is a fresh process from start to exit (the first
-of all is not counted: kernels are compiled in it); the best of the repeats counts. `wall` means something on an idle
-machine only.
+The volume, of any grid, is put onto 256³ voxels of 0.5 mm. Each line is a fresh process from start to exit; the first of
+each way is not counted, since kernels are compiled in it. Ways take turns, and medians are compared. `--avx2` keeps this
+machine's torch from wider instructions and from bfloat16, as on most computers. `--busy` runs so many processes beside,
+which count. The parts are those of one run more each, under Python's profiler, which itself takes some of the time.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import pstats
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 import SimpleITK as sitk
 
+ROOT = Path(__file__).resolve().parents[1]
 SIDE, SPACING = 256, 0.5
 #: What the command line is given besides.
 WAYS = {"as it is": (), "--fast": ("--fast",)}
+#: Parts of a case, and the functions (end of the file's path, name) of which each is the whole, of now and of 09d8dfe.
+PARTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "torch, imported": (("torch/__init__.py", "<module>"),),
+    "matplotlib, imported": (("qc_picture.py", "<module>"), ("inference/qc.py", "<module>")),
+    "numba, imported": (("feta/compiled.py", "<module>"), ("inference/compiled.py", "<module>")),
+    "reading": (("feta/volumes.py", "read_volume"), ("feta/volumes.py", "fingerprint")),
+    "weights, loaded": (("weights.py", "load_network"),),
+    "brain extraction": (("brain_extraction.py", "_mask"), ("inference/extraction.py", "_mask")),
+    "locator": (("inference/segmentation/locator.py", "__call__"), ("inference/locator.py", "__call__")),
+    "segmentation network": (("predictor.py", "_probabilities"), ("inference/segmenter.py", "_probabilities")),
+    "back to native space": (("native_grid.py", "resample_to_native"), ("ongrid.py", "back_to_grid")),
+    "topology": (("correction.py", "construct"), ("inference/topology.py", "construct")),
+    "midline": (("midline_alignment.py", "align_to_midline"), ("upright.py", "turn_upright")),
+    "landmark network": (("landmark_network.py", "__call__"), ("heatmaps.py", "__call__")),
+    "geometry of lengths": (("biometry/measure.py", "measure_upright"), ("inference/biometry.py", "measure_upright")),
+    "picture": (("qc_picture.py", "write_picture"), ("inference/qc.py", "write_picture")),
+    "label map, written": (("feta/volumes.py", "write_label_map"),),
+}
+#: An ordinary computer's torch: vectors of 256 bits, no bfloat16.
+ORDINARY = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+ORDINARY_START = "import torch; torch.cpu.get_capabilities = dict; "
+BUSY = "while True: sum(range(10**6))"
 
 
 @dataclass(frozen=True)
@@ -47,14 +77,16 @@ def put_on_grid(source: Path, target: Path) -> None:
     sitk.WriteImage(sitk.Resample(image, grid), str(target))
 
 
-def cost(command: list[str]) -> Cost:
+def cost(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Cost:
     """Run a command to its end.
 
     Raises:
         SystemExit: it failed.
     """
     began = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        command, cwd=folder, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     assert child.stderr is not None
     said = child.stderr.read().decode()
     _, status, used = os.wait4(child.pid, 0)
@@ -64,25 +96,104 @@ def cost(command: list[str]) -> Cost:
     return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
+def start(arguments: Sequence[str], *, ordinary: bool = False, profile: Path | None = None) -> list[str]:
+    """The command that runs `feta-infer` of whatever tree it is started in."""
+    run = "runpy.run_module('inference', run_name='__main__', alter_sys=True)"
+    before = (ORDINARY_START if ordinary else "") + "import runpy, sys; sys.path.insert(0, ''); "
+    if profile is not None:
+        # The command ends by SystemExit.
+        before += "import cProfile; p = cProfile.Profile(); "
+        run = f"\ntry: p.runcall(runpy.run_module, 'inference', run_name='__main__', alter_sys=True)\nfinally: p.dump_stats({str(profile)!r})"
+    return [sys.executable, "-c", before + run, *arguments]
+
+
+def parts(profile: Path) -> dict[str, float]:
+    """Seconds of each part of a profiled run."""
+    stats = pstats.Stats(str(profile)).stats  # type: ignore[attr-defined]
+    found = {}
+    for part, functions in PARTS.items():
+        fits = [
+            timing[3]
+            for (file, _, name), timing in stats.items()
+            if any(file.endswith(end) and name == function for end, function in functions)
+        ]
+        found[part] = sum(fits)
+    return found
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes that count, meanwhile."""
+    children = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def processor() -> str:
+    """The CPU's name, and which of the instructions that matter it has."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    fields = {key.strip(): value for key, _, value in (line.partition(": ") for line in lines)}
+    flags = set(fields.get("flags", "").split())
+    has = [name for name in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if name in flags]
+    return f"{fields.get('model name', 'unknown')} (model {fields.get('model', '?')}), {', '.join(has)}"
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.case", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("volume", type=Path)
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--base", default="09d8dfe", help="commit to compare with; '' for none")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--avx2", action="store_true")
+    parser.add_argument("--busy", type=int, default=0)
     asked = parser.parse_args()
-    print(f"load of the machine when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with tempfile.TemporaryDirectory(prefix="feta-benchmark-") as scratch:
+    print(f"{processor()}; {os.cpu_count()} cores, load when begun {os.getloadavg()[0]:.1f}", end="")
+    print(f"{', held to AVX2 and float32' if asked.avx2 else ''}, {asked.busy} busy processes beside\n")
+    with tempfile.TemporaryDirectory(prefix="feta-benchmark-") as scratch, ExitStack() as held:
         volume = Path(scratch) / "sub-case_T2w.nii.gz"
         put_on_grid(asked.volume, volume)
-        command = [sys.executable, "-m", "inference", str(volume), "--overwrite", "--weights", str(asked.weights)]
-        command += ["--device", "cpu", "--ga", "28"]
-        cost(command)
-        print("| a 256³ case | wall s | CPU s | MB |\n|---|---|---|---|")
-        for name, more in WAYS.items():
-            runs = [cost([*command, *more]) for _ in range(asked.repeats)]
-            best = min(runs, key=lambda run: run.wall)
-            print(f"| {name} | {best.wall:.1f} | {best.cpu:.1f} | {max(run.memory for run in runs):.0f} |", flush=True)
+        trees = {"now": ROOT}
+        if asked.base:
+            trees = {asked.base: Path(scratch) / "base", **trees}
+            subprocess.run(["git", "clone", "--quiet", str(ROOT), str(trees[asked.base])], check=True)
+            subprocess.run(["git", "checkout", "--quiet", asked.base], cwd=trees[asked.base], check=True)
+        environment = ORDINARY if asked.avx2 else {}
+
+        def run(tree: str, more: Sequence[str], profile: Path | None = None) -> Cost:
+            out = Path(scratch) / f"out-{tree}"
+            shutil.rmtree(out, ignore_errors=True)
+            given = [str(volume), str(out), "--weights", str(trees[tree] / "weights"), "--device", "cpu", "--ga", "28"]
+            command = start([*given, *more], ordinary=asked.avx2, profile=profile)
+            return cost(command, trees[tree], environment)
+
+        for tree in trees:
+            run(tree, ())
+        held.enter_context(busy(asked.busy))
+        print("| a 256³ case | commit | wall s, median (least–most) | CPU s | MB | ratio |\n|---|---|---|---|---|---|")
+        for way, more in WAYS.items():
+            runs: dict[str, list[Cost]] = {tree: [] for tree in trees}
+            for _ in range(asked.repeats):
+                for tree in trees:
+                    runs[tree].append(run(tree, more))
+            first = statistics.median(each.wall for each in next(iter(runs.values())))
+            for tree, costs in runs.items():
+                walls = sorted(each.wall for each in costs)
+                middle = statistics.median(walls)
+                cpu, memory = statistics.median(c.cpu for c in costs), max(c.memory for c in costs)
+                spread = f"{middle:.1f} ({walls[0]:.1f}–{walls[-1]:.1f})"
+                print(f"| {way} | {tree} | {spread} | {cpu:.1f} | {memory:.0f} | {first / middle:.2f} |", flush=True)
+        profiles = {}
+        for tree in trees:
+            profile = Path(scratch) / f"{tree}.profile"
+            whole = run(tree, (), profile).wall
+            profiles[tree] = {"all of it": whole, **parts(profile)}
+        print("\n| part, s, under the profiler | " + " | ".join(trees) + " |\n|---|" + "---|" * len(trees))
+        for part in ("all of it", *PARTS):
+            print(f"| {part} | " + " | ".join(f"{profiles[tree][part]:.2f}" for tree in trees) + " |")
 
 
 if __name__ == "__main__":

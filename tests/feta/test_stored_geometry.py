@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from feta.errors import FetaError
@@ -85,10 +85,20 @@ def test_label_map_and_image_coincide_in_every_reader(
     assert volume.grid.difference(read_label_map(folder / "labels.nii.gz").grid) is None
 
 
+def placed_quaternion(matrix) -> float:
+    """The first number of the quaternion by which a header would tell of this matrix."""
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    axes[:, 2] *= np.sign(np.linalg.det(axes))
+    return float(nibabel.quaternions.mat2quat(axes)[0])
+
+
 @settings(max_examples=60, deadline=None)
 @given(angles=ANGLES, spacing=st.tuples(*[st.floats(0.3, 3.0)] * 3), mirrored=st.booleans())
 def test_both_forms_are_read_as_nibabel_reads_them(tmp_path_factory, angles, spacing, mirrored):
     matrix = placed(angles, spacing, (-7.0, 8.0, 9.0), mirrored)
+    # The header leaves out the first number of the quaternion, the cosine of half the angle. Near half a turn it is all
+    # rounding, and readers differ by as much.
+    assume(abs(placed_quaternion(matrix)) > 0.05)
     file = file_with(tmp_path_factory.mktemp("read") / "a.nii", (1, 2), matrix, matrix, spacing)
     header, own = nibabel.load(file).header, read_volume(file).grid.header
     assert own is not None

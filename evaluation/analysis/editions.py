@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
 from evaluation.analysis.results_folder import Floats, Scores
-from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, Booleans, holm
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, holm
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
 from feta.errors import FetaError
 
@@ -158,8 +158,8 @@ def _paired(
     # Of a length that only one edition knows the truth of, nothing can be compared.
     if not all(map(len, values)):
         return None
-    known: Booleans = np.isfinite(values[0]).any(axis=0) & np.isfinite(values[1]).any(axis=0)
-    both: Booleans = known.any(axis=1)
+    known = np.asarray(np.isfinite(values[0]).any(axis=0) & np.isfinite(values[1]).any(axis=0))
+    both = np.asarray(known.any(axis=1))
     if both.sum() < FEWEST_SHARED:
         return None
     one, two = (np.moveaxis(np.where(known, v, np.nan), 1, 0)[both].reshape(int(both.sum()), -1) for v in values)

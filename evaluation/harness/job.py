@@ -24,6 +24,8 @@ from feta.errors import FetaError, HostError
 
 _JOB_LABEL = "feta.job"
 _KILLED_SECONDS = 60.0
+#: Folders of an image's own that are made writable; each costs the engine some milliseconds a container.
+_MOST_FOLDERS = 32
 _CONTINUES = "the same command continues where it stopped"
 
 
@@ -155,10 +157,14 @@ def _arguments(
 
     Raises:
         HostError: the engine makes no such volumes.
+        RefusedError: the image asks for too many.
     """
     context, user = worker.context, worker.context.user(job.team)
     places = list(job_volumes.places)
-    for path in own_folders(job.team, places, declared):
+    own = own_folders(job.team, places, declared)
+    if len(own) > _MOST_FOLDERS:
+        raise RefusedError(f"{len(own)} folders to be written to, {_MOST_FOLDERS} at most: fewer VOLUME in the image")
+    for path in own:
         name = f"feta-{uuid.uuid4().hex}"
         volume = folder_arguments(name, context.offers.first_id + user, context.limits, labels)
         with _ours("makes no volumes"):

@@ -197,6 +197,13 @@ def test_what_an_image_asks_for_is_not_asked_for_in_others_places(tmp_path: Path
     assert [[mount["Target"] for mount in probe["mounts"]] for probe in probes] == [["/input", "/output"]] * 2
 
 
+def test_an_image_that_declares_hundreds_of_folders_is_not_started(tmp_path: Path) -> None:
+    engine = MadeUpEngine()
+    engine.declared = [f"/{number}" for number in range(300)]
+    assert run(tmp_path, engine) is CaseState.NOT_STARTED
+    assert "300 folders to be written to, 32 at most" in log(tmp_path)
+
+
 def test_folders_of_a_teams_own_are_volumes_that_go_with_its_container(tmp_path: Path) -> None:
     engine = MadeUpEngine()
     engine.declared = ["/data"]

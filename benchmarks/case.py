@@ -2,10 +2,11 @@
 
     python -m benchmarks.case VOLUME [--base 09d8dfe] [--repeats 5] [--avx2] [--busy N]
 
-The volume, of any grid, is put onto 256³ voxels of 0.5 mm. Each line is a fresh process from start to exit; the first of
-each way is not counted, since kernels are compiled in it. Ways take turns, and medians are compared. `--avx2` keeps this
-machine's torch from wider instructions and from bfloat16, as on most computers. `--busy` runs so many processes beside,
-which count. The parts are those of one run more each, under Python's profiler, which itself takes some of the time.
+The volume, of any grid, is put onto 256³ voxels of 0.5 mm. Each line is a fresh process from start to exit; the first
+of each commit is not counted, since kernels are compiled in it. Commits take turns, and medians are compared. `--avx2`
+keeps this machine's torch from wider instructions and from bfloat16, as on most computers. `--busy` runs so many
+processes beside, which count. The parts are those of one run more each, under Python's profiler, which itself takes
+some of the time.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 import numpy as np
 import SimpleITK as sitk
@@ -103,7 +103,7 @@ def start(arguments: Sequence[str], *, ordinary: bool = False, profile: Path | N
     if profile is not None:
         # The command ends by SystemExit.
         before += "import cProfile; p = cProfile.Profile(); "
-        run = f"\ntry: p.runcall(runpy.run_module, 'inference', run_name='__main__', alter_sys=True)\nfinally: p.dump_stats({str(profile)!r})"
+        run = f"\ntry: p.runctx({run!r}, globals(), {{}})\nfinally: p.dump_stats({str(profile)!r})"
     return [sys.executable, "-c", before + run, *arguments]
 
 

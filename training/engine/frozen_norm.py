@@ -64,6 +64,7 @@ def folded(network: ResidualUNet) -> ResidualUNet:
     state = network.state_dict()
     for name, module in network.named_modules():
         if isinstance(module, FrozenNorm):
+            assert module.running_mean is not None and module.running_var is not None
             scale = module.weight / torch.sqrt(module.running_var + module.eps)
             conv = _CONVOLUTIONS[name.rpartition(".")[2]]
             before = f"{name.rpartition('.')[0]}.{conv}"

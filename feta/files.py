@@ -149,7 +149,7 @@ def gunzip(file: BinaryIO, path: Path) -> Iterator[bytes]:
                 raise FetaError(path, "gzip data are in too many pieces of next to nothing", "compress the file anew")
             try:
                 piece = member.decompress(rest)
-            except zlib_ng.error as error:
+            except zlib_ng.error as error:  # type: ignore[misc]  # its stub says nothing of the class
                 raise FetaError(path, f"gzip data are damaged ({error})", "copy the file again") from error
             yield piece
             inflated += len(piece)

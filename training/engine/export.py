@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -53,8 +53,7 @@ def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None
     settings: Any = found.settings
     shape, network = shipped(settings.network), found.network
     if isinstance(network, ResidualUNet) and shape.norm is Norm.FROZEN:
-        network = folded(network)
-        shape = network.settings
+        network, shape = folded(network), replace(shape, norm=Norm.FOLDED)
     data, entry = packed(network, name, spacing or settings.synthesis.spacing, shape, int8)
     return Export(entry | {"steps": found.steps, "minutes": round(found.seconds / 60)}, data, found.settings)
 

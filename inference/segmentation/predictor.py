@@ -18,14 +18,15 @@ from inference.geometry.orientation import CanonicalVolume
 from inference.geometry.preprocessing import standardise
 from inference.geometry.view import View, view
 from inference.networks.device import Compute, memory_left
+from inference.networks.frozen_norm import by_statistics_of
 from inference.networks.residual_unet import Norm, ResidualUNet
 from inference.networks.sliding_window import predict, softmax
 from inference.networks.weights import Model, WeightFile, load_network
 from inference.segmentation.autoencoder import Autoencoder
 from inference.segmentation.pose import Pose
 
-#: Room around the brain, mm: where it is seen in patches, each normalised by itself, and where it is seen whole.
-MARGIN_MM, WHOLE_MARGIN_MM = 14.0, 6.0
+#: Room around the brain, mm.
+MARGIN_MM = 6.0
 #: Bytes that a network takes at most for a voxel of what it sees and a channel of its finest level, measured with what
 #: convolutions take for themselves.
 BYTES_PER_CHANNEL = 48
@@ -84,14 +85,9 @@ class UprightPredictor:
         """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
         spacing, middle = self.files[0].spacing, (pose.low + pose.high) / 2
         normalise = partial(standardise_by_brain, pose)
-        size = _upright_size(pose, spacing, self._whole)
+        size = _upright_size(pose, spacing)
         upright = view(volume, pose.to_ras, spacing, size, middle, normalise=normalise)
         return self._probabilities(upright.image), upright.to_index @ index_to_ras(volume.grid)
-
-    @property
-    def _whole(self) -> bool:
-        """Whether all networks predict the same in a box of any size, so that they may see it whole."""
-        return all(file.network.norm is not Norm.INSTANCE for file in self.files)
 
     def _probabilities(self, image: Tensor) -> Tensor:
         """Mean over the ensemble and over test-time augmentation of an image (1, Z, Y, X).
@@ -104,18 +100,24 @@ class UprightPredictor:
         views = [False, True] if self.mirror_tta else [False]
         for network, file in zip(self.networks, self.files, strict=True):
             for mirrored in views:
-                view = image.flip(3) if mirrored else image
-                patch = self._patch(file, image)
-                output = predict(view, partial(softmax, network, self.compute), LABEL_COUNT, patch).cpu()
+                output = self._predict(network, file, image.flip(3) if mirrored else image).cpu()
                 total += output.flip(3) if mirrored else output
         return total / (len(self.networks) * len(views))
 
-    def _patch(self, file: WeightFile, image: Tensor) -> tuple[int, int, int]:
-        """Sides (z, y, x) of what a network is shown at a time: all of an image (1, Z, Y, X) where it may."""
+    def _predict(self, network: ResidualUNet, file: WeightFile, image: Tensor) -> Tensor:
+        """Probabilities (8, Z, Y, X) of an image (1, Z, Y, X) by one network: all at once where memory allows."""
+        if file.network.norm is Norm.INSTANCE:
+            network = by_statistics_of(network, _middle(image, file.patch)[None], self.compute.precision())
         z, y, x = image.shape[1:]
-        if self._whole and memory_left(self.compute) > BYTES_PER_CHANNEL * file.network.widths[0] * z * y * x:
-            return z, y, x
-        return (file.patch,) * 3
+        needed = BYTES_PER_CHANNEL * file.network.widths[0] * z * y * x
+        patch = (z, y, x) if memory_left(self.compute) > needed else (file.patch,) * 3
+        return predict(image, partial(softmax, network, self.compute), LABEL_COUNT, patch)
+
+
+def _middle(image: Tensor, side: int) -> Tensor:
+    """The cube of so many voxels a side in the middle of an image (1, Z, Y, X), which is as large at least."""
+    starts = [(n - side) // 2 for n in image.shape[1:]]
+    return image[(slice(None), *(slice(start, start + side) for start in starts))]
 
 
 def in_native_space(
@@ -149,17 +151,10 @@ def standardise_by_brain(pose: Pose, upright: View) -> Tensor:
     return standardise(image, brain & (image > 0))
 
 
-def _upright_size(pose: Pose, spacing: float, whole: bool) -> tuple[int, int, int]:
-    """Voxels (x, y, z) of the box that holds the brain in the canonical frame.
-
-    Args:
-        pose: of the brain.
-        spacing: mm.
-        whole: whether it is shown whole, which takes less room around the brain.
-    """
-    margin, multiple = (WHOLE_MARGIN_MM, 16) if whole else (MARGIN_MM, 8)
-    extent = np.clip(pose.high - pose.low + 2 * margin, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
-    x, y, z = (int(n) for n in np.ceil(extent / spacing / multiple).astype(int) * multiple)
+def _upright_size(pose: Pose, spacing: float) -> tuple[int, int, int]:
+    """Voxels (x, y, z) of the box that holds the brain in the canonical frame; multiples of 16."""
+    extent = np.clip(pose.high - pose.low + 2 * MARGIN_MM, SMALLEST_BOX * spacing, LARGEST_BOX_MM)
+    x, y, z = (int(n) for n in np.ceil(extent / spacing / 16).astype(int) * 16)
     return x, y, z
 
 

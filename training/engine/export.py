@@ -44,10 +44,10 @@ def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None
     Raises:
         FetaError: the folder holds no run, or one of another kind.
     """
+    from inference.networks.frozen_norm import folded
     from inference.networks.residual_unet import Norm, ResidualUNet
     from inference.networks.weights import packed
     from training.engine.architectures import shipped
-    from training.engine.frozen_norm import folded
 
     found = read_averaged(kind, run)
     settings: Any = found.settings

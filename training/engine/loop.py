@@ -18,13 +18,15 @@ from torch import Tensor, nn
 
 from feta.errors import FetaError
 from feta.files import make_writable
+from inference.networks.frozen_norm import frozen_norms, gather_statistics
 from training.data.leakage import Lineage, check_apart
 from training.engine import distributed
-from training.engine.frozen_norm import SAMPLES, frozen_norms, gather_statistics
 from training.engine.log import LOG, append_row, draw_curves
 from training.engine.optimisers import LoopSettings, Optimiser, learning_rate, sam_perturbed
 from training.engine.run_state import TrainingRun, begin_or_resume, run_lock
 
+#: Samples over which statistics that are to be frozen are averaged.
+SAMPLES = 64
 #: Takes a line of progress for a person.
 Report = Callable[[str], None]
 

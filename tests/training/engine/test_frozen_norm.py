@@ -11,10 +11,10 @@ import yaml
 from torch import Tensor, nn
 
 from feta.errors import FetaError
+from inference.networks.frozen_norm import folded, frozen_norms, gather_statistics
 from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 from inference.networks.weights import packed, read_model
 from training.engine.architectures import ArchitectureSettings, Kind
-from training.engine.frozen_norm import folded, frozen_norms, gather_statistics
 from training.engine.loop import train
 from training.engine.optimisers import LoopSettings
 

@@ -1,22 +1,39 @@
 """Statistics of normalisation that are gathered once and stay, and their folding into convolutions.
 
-A network that was trained with instance normalisation is given the mean of the statistics that it sees over some
-training samples, and is fine-tuned with them. Folded into the convolutions, they cost nothing.
+Instance normalisation ties a network to the size of the patches that it was trained on: statistics of a whole box, most
+of which is background, are others. So a network is shown the middle of the box first, as large as its patches were, and
+then the whole box with the statistics of the middle. Folded into the convolutions, they cost nothing.
+
+In training they are gathered over samples instead, and the network is fine-tuned with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inference.networks.residual_unet import FrozenNorm, Norm, ResidualUNet
 
-#: Samples whose statistics are averaged.
-SAMPLES = 64
+
+def by_statistics_of(network: ResidualUNet, image: Tensor, precision: AbstractContextManager[Any]) -> ResidualUNet:
+    """A network that normalises whatever it sees by the statistics of one image.
+
+    Args:
+        network: with instance normalisation.
+        image: (1, inputs, Z, Y, X), as large as what it was trained on.
+        precision: in which it is shown the image.
+    """
+    frozen = ResidualUNet(replace(network.settings, norm=Norm.FROZEN)).to(image.device)
+    statistics = {name: value for name, value in frozen.state_dict().items() if name not in network.state_dict()}
+    frozen.load_state_dict(network.state_dict() | statistics)
+    with precision:
+        gather_statistics(frozen, [0], lambda _: frozen(image))
+    return folded(frozen).to(image.device)
 
 
 def frozen_norms(network: nn.Module) -> list[FrozenNorm]:

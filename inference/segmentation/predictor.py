@@ -108,6 +108,9 @@ class UprightPredictor:
         """Probabilities (8, Z, Y, X) of an image (1, Z, Y, X) by one network: all at once where memory allows."""
         if file.network.norm is Norm.INSTANCE:
             network = by_statistics_of(network, _middle(image, file.patch)[None], self.compute.precision())
+        if image.device.type == "cpu":
+            # A third faster there, with channels last in memory; convolutions of this layout give outputs of it.
+            network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         z, y, x = image.shape[1:]
         needed = BYTES_PER_CHANNEL * file.network.widths[0] * z * y * x
         patch = (z, y, x) if memory_left(self.compute) > needed else (file.patch,) * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from feta.grid import Grid
 from feta.volumes import Volume
 from inference.geometry.frames import index_to_ras
 from inference.networks.device import choose
-from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 from inference.networks.weights import read_model, ship
 from inference.segmentation.brain_extraction import BrainExtractor
 from inference.segmentation.brain_mask import MARGIN_MM, BrainMask
@@ -162,7 +163,8 @@ def test_the_segmentation_sees_what_is_no_brain_only_without_brain_extraction(tm
         segmenter.find_pose.extractor.network = Bright()  # type: ignore[assignment]
     seen = SeenImages()
     assert isinstance(segmenter.predict, UprightPredictor)
-    segmenter.predict.networks = [seen]  # type: ignore[list-item]
+    segmenter.predict.networks, (file,) = [seen], segmenter.predict.files  # type: ignore[list-item]
+    segmenter.predict.files = [replace(file, network=replace(file.network, norm=Norm.FOLDED))]
     segmenter.find_pose.network = seen  # type: ignore[assignment]
     segmenter(_head(np.eye(3)))
     image = seen.images[-1]

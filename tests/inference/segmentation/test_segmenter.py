@@ -17,8 +17,9 @@ from inference.geometry.frames import box_to_frame, index_to_ras, rotation_degre
 from inference.geometry.native_grid import resample_to_native
 from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
-from inference.networks.residual_unet import NetworkSettings, ResidualUNet
+from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 from inference.networks.weights import read_model
+from inference.segmentation import predictor
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose, by_directions
 from inference.segmentation.pose_search import MAX_POSE_ROUNDS
@@ -58,10 +59,14 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     return load_segmenter(read_model(folder), choose("cpu"))
 
 
-def use(segmenter: Segmenter, network: nn.Module) -> None:
-    """Predict, and compare poses, with this network."""
+def use(segmenter: Segmenter, network: nn.Module, patch: int = 96) -> None:
+    """Predict, and compare poses, with this network, which needs no normalisation."""
     segmenter.find_pose.network = network  # type: ignore[assignment]
-    segmenter.predict.networks = [network]  # type: ignore[attr-defined]
+    predict = segmenter.predict
+    assert isinstance(predict, UprightPredictor)
+    predict.networks = [network]  # type: ignore[list-item]
+    folded = replace(predict.files[0].network, norm=Norm.FOLDED)
+    predict.files = [replace(predict.files[0], network=folded, patch=patch)]
 
 
 def _block(direction: np.ndarray) -> Volume:
@@ -242,23 +247,54 @@ def test_the_largest_piece_of_tissue_stays_whatever_its_labels() -> None:
 
 
 class Recorder(Threshold):
-    """Remembers how large its patches were."""
+    """Remembers how much it was shown at a time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sides: set[int] = set()
+        self.sides: list[tuple[int, ...]] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        self.sides |= set(x.shape[2:])
+        self.sides.append(tuple(x.shape[2:]))
         return super().forward(x)
 
 
-def test_patches_are_as_large_as_those_that_the_network_was_trained_on(segmenter: Segmenter) -> None:
+def test_the_box_is_shown_whole(segmenter: Segmenter) -> None:
+    network = Recorder()
+    use(segmenter, network, patch=64)
+    upright = segmenter.predict.predict_upright(_block(np.eye(3)), _pose())[0]  # type: ignore[attr-defined]
+    assert network.sides == [tuple(upright.shape[1:])] * 2
+
+
+def test_where_memory_is_short_it_is_shown_in_patches(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Recorder()
+    use(segmenter, network, patch=64)
+    whole = segmenter.predict.predict_upright(_block(np.eye(3)), _pose())[0]  # type: ignore[attr-defined]
+    network.sides = []
+    monkeypatch.setattr(predictor, "memory_left", lambda _: 0)
+    patches = segmenter.predict.predict_upright(_block(np.eye(3)), _pose())[0]  # type: ignore[attr-defined]
+    assert set(network.sides) == {(64, 64, 64)}
+    torch.testing.assert_close(patches, whole)
+
+
+def test_statistics_are_those_of_the_middle_which_is_as_large_as_a_patch(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Instance normalisation makes a network's answer depend on how much there is around."""
-    network, predict = Recorder(), segmenter.predict
+    shown = []
+
+    def by_statistics_of(network: nn.Module, image: Tensor, precision: object) -> nn.Module:
+        shown.append(image)
+        return network
+
+    use(segmenter, Threshold(), patch=64)
+    predict = segmenter.predict
     assert isinstance(predict, UprightPredictor)
-    predict.networks, before = [network], predict.files  # type: ignore[list-item]
-    predict.files = [replace(before[0], patch=64)]
-    segmenter(_block(np.eye(3)))
-    predict.files = before
-    assert network.sides == {64}
+    predict.files = [replace(predict.files[0], network=replace(predict.files[0].network, norm=Norm.INSTANCE))]
+    monkeypatch.setattr(predictor, "by_statistics_of", by_statistics_of)
+    predict.predict_upright(_block(np.eye(3)), _pose())
+    assert [tuple(image.shape) for image in shown] == [(1, 1, 64, 64, 64)] * 2
+    torch.testing.assert_close(shown[0], shown[1].flip(4))
+
+
+def _pose() -> Pose:
+    return replace(by_directions(_block(np.eye(3)), np.eye(3)), found=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import yaml
 from torch import Tensor, nn
 
 from feta.errors import FetaError
-from inference.networks.frozen_norm import folded, frozen_norms, gather_statistics
+from inference.networks.frozen_norm import by_statistics_of, folded, frozen_norms, gather_statistics
 from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 from inference.networks.weights import packed, read_model
 from training.engine.architectures import ArchitectureSettings, Kind
@@ -91,6 +92,14 @@ def test_what_a_network_predicts_does_not_depend_on_how_much_it_sees() -> None:
     inner = slice(reach, 64 - reach + 1)
     at = slice(16 + reach, 80 - reach + 1)
     torch.testing.assert_close(network(part)[..., inner, inner, inner], network(whole)[..., at, at, at])
+
+
+def test_by_the_statistics_of_an_image_that_image_is_seen_as_ever() -> None:
+    torch.manual_seed(0)
+    network, seen = ResidualUNet(SETTINGS).eval(), image(4, 32)
+    expected = network(seen)
+    found = by_statistics_of(network, seen, nullcontext())(seen)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-2)
 
 
 def test_by_instances_it_does() -> None:

@@ -14,10 +14,17 @@ from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
+from inference.runs.import_ahead import import_ahead
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
 from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
+
+#: What is needed once the networks have been run, and what draws the picture.
+AFTER_NETWORKS, PICTURE = (
+    ("inference.geometry.native_kernel", "inference.topology.correction"),
+    "inference.runs.qc_picture",
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     """
     volume = read_volume(job.case.image)
     doubts = check_usable(job.case.image, volume)
+    # Each takes a second on one core, while the networks leave some of the others' time.
+    import_ahead([*AFTER_NETWORKS, *([PICTURE] if job.picture else [])])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
     if job.label_map:

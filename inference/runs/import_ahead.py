@@ -1,0 +1,25 @@
+"""Modules that are imported while networks compute, in place of after them."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+
+def import_ahead(modules: Sequence[str]) -> None:
+    """Import modules in a thread of their own; who needs one sooner waits for it as for any import.
+
+    What is wrong with a module is said where it is needed.
+
+    Args:
+        modules: their full names.
+    """
+    threading.Thread(target=_import, args=(modules,), name="import-ahead").start()
+
+
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        with suppress(Exception):
+            importlib.import_module(name)

@@ -20,8 +20,11 @@ def largest_component(mask: Mask, connectivity: int, weights: npt.NDArray[np.flo
     Returns:
         bool, of the same shape; empty where the mask is.
     """
-    # Components are numbered in the order of memory.
     parts = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity)
     sizes = np.bincount(parts.ravel(), None if weights is None else weights.ravel())
     sizes[0] = 0
-    return np.asarray(mask & (parts == sizes.argmax()))
+    largest = np.flatnonzero(sizes == sizes.max())
+    if len(largest) == 1 or not mask.any():
+        return np.asarray(mask & (parts == largest[0]))
+    # Components aren't numbered in the array's order throughout (in two dimensions by 8 neighbours, for one).
+    return np.asarray(parts == parts.ravel()[np.isin(parts.ravel(), largest).argmax()])

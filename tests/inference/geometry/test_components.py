@@ -27,6 +27,12 @@ def test_it_is_the_first_of_the_largest_by_scipy(seed: int, kind: tuple[int, int
         assert np.array_equal(found, parts == 1 + np.bincount(parts.ravel())[1:].argmax())
 
 
+def test_of_two_as_large_the_first_in_the_array_is_taken_though_its_number_is_not() -> None:
+    mask = np.zeros((5, 8), bool)
+    mask[0, 4:6] = mask[1, 0] = mask[2, 1] = True
+    assert np.argwhere(largest_component(mask, 8)).tolist() == [[0, 4], [0, 5]]
+
+
 @pytest.mark.parametrize("heavy", [False, True])
 def test_weights_decide_where_they_are_given(heavy: bool) -> None:
     mask = np.array([[True, True, False, True]])

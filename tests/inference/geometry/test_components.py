@@ -33,6 +33,13 @@ def test_of_two_as_large_the_first_in_the_array_is_taken_though_its_number_is_no
     assert np.argwhere(largest_component(mask, 8)).tolist() == [[0, 4], [0, 5]]
 
 
+def test_what_lies_outside_the_mask_counts_for_no_component() -> None:
+    """cc3d numbers the pixel below the first one's row, too."""
+    mask = np.zeros((7, 4), bool).T
+    mask[0, 4] = mask[3, 6] = True
+    assert np.argwhere(largest_component(mask, 8)).tolist() == [[0, 4]]
+
+
 @pytest.mark.parametrize("heavy", [False, True])
 def test_weights_decide_where_they_are_given(heavy: bool) -> None:
     mask = np.array([[True, True, False, True]])

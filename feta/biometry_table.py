@@ -50,10 +50,14 @@ def read_length_table(path: Path) -> tuple[dict[str, list[float]], list[str]]:
     columns = {m: _column(table.header, m) for m in MEASUREMENTS}
     warnings = [f"{path.name}: has no column {m}" for m, at in columns.items() if at is None]
     lengths: dict[str, list[float]] = {}
-    for row in table.rows:
+    for number, row in enumerate(table.rows):
         name = subject_key(row[0])
         if name in lengths:
             warnings.append(f"{path.name}: {name} is listed twice; its lengths are not scored")
+            lengths[name] = [np.nan] * len(MEASUREMENTS)
+            continue
+        if misfit := table.misfit(number):  # which cell is missing, or one too many, nobody knows
+            warnings.append(f"{path.name}: {name}: {misfit}; its lengths are not scored")
             lengths[name] = [np.nan] * len(MEASUREMENTS)
             continue
         cells = {m: row[at] if at is not None and at < len(row) else "" for m, at in columns.items()}
@@ -118,7 +122,7 @@ def read_biometry(path: Path) -> Lengths:
         said = f"the row has {len(row)} cells, the header {len(header)} (decimal commas?)"
         return Lengths(dict.fromkeys(MEASUREMENTS), (f"{path.name}: {said}",))
     values: dict[Measurement, float | None] = {}
-    notes = []
+    notes = [f"{path.name}: the row has {len(row)} cells, the header {len(header)}"] if len(row) < len(header) else []
     for measurement in MEASUREMENTS:
         places = [at for at, name in enumerate(header) if _names(name, measurement)]
         values[measurement], note = _pick(row, places)

@@ -110,7 +110,7 @@ def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[Feta
     """What the subjects' tables of sessions say, ``sub-001/sub-001_sessions.tsv``, and those that can't be used."""
     found: dict[str, Participant] = {}
     problems: list[FetaError] = []
-    for folder in dict.fromkeys(image.parent.parent.parent for image in images if _session(image)):
+    for folder in dict.fromkeys(image.parent.parent.parent for image in images if session_of(image)):
         table = folder / f"{folder.name}_sessions.tsv"
         if not (table.exists() or table.is_symlink()):
             continue
@@ -121,7 +121,7 @@ def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[Feta
     return found, problems
 
 
-def _session(image: Path) -> str | None:
+def session_of(image: Path) -> str | None:
     """The session that a volume's folder or name tells: ``ses-01``."""
     told = next((part for part in image.parts[-3:-1] if part.startswith("ses-")), None)
     in_name = re.search(r"_(ses-[A-Za-z0-9]+)", image.name)
@@ -132,7 +132,7 @@ def _say_shared_ages(cases: tuple[Case, ...], table: dict[str, Participant]) -> 
     """The same cases; where one row's age serves several sessions of a subject, each says so."""
     sessions: dict[str, set[str]] = {}
     for case in cases:
-        session = _session(case.image)
+        session = session_of(case.image)
         if session and case.age is not None and f"{subject_key(case.subject)}/{session}" not in table:
             sessions.setdefault(case.subject, set()).add(session)
     return tuple(
@@ -154,7 +154,7 @@ def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Ca
     """The case of a volume below a root, with what the table of participants says of its subject."""
     folder = PurePosixPath(image.parent.relative_to(root).as_posix())
     subject = subject_of(image) if folder == _HERE else folder.parts[0]
-    person = _lookup(subject, _session(image), table)
+    person = participant_of(subject, session_of(image), table)
     return Case(
         subject,
         stem(image),
@@ -167,16 +167,22 @@ def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Ca
     )
 
 
-def _lookup(subject: str, session: str | None, table: dict[str, Participant] | None) -> Participant:
+def participant_of(subject: str, session: str | None, table: dict[str, Participant] | None) -> Participant:
     """The row of a subject's session, else the subject's; ``scanA_T2w`` also finds ``scanA``.
 
-    Without a table nothing is said again.
+    What is said of other sessions holds for none that isn't named. Without a table nothing is said again.
     """
     if table is None:
         return Participant(subject)
     for name in (subject, subject.removesuffix("_T2w")):
         key = subject_key(name)
-        if found := (session and table.get(f"{key}/{session}")) or table.get(key):
+        if session and (found := table.get(f"{key}/{session}")):
+            return found
+        others = sorted(other.split("/")[1] for other in table if other.startswith(f"{key}/"))
+        if session and others:
+            said = f"{key}: its session {session} has no age in the tables, where {', '.join(others[:3])} has"
+            return replace(table.get(key, Participant(key)), age=None, warnings=(said,), age_is_impossible=False)
+        if found := table.get(key):
             return found
     said = f"{subject}: no row in the participants table, gestational age unknown"
     if meant := likely_meant(subject.removesuffix("_T2w"), list(table)):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from feta.age_columns import AgeColumns, find_age_columns
 from feta.errors import FetaError
@@ -152,11 +153,11 @@ def _spelling(name: str) -> str:
 def _age(table: Table, number: int, ages: AgeColumns) -> tuple[float | None, str | None]:
     """A row's age, and why it isn't used; columns that differ, and rows that don't fit the header, give none."""
     row, misfit = table.rows[number], table.misfit(number)
-    if misfit and len(row) > len(table.header):
+    if misfit:  # which cell is missing, or one too many, nobody knows
         return None, f"{misfit}: its gestational age is not used"
     told = [(at, row[at]) for at in ages.places if at < len(row) and not is_absent(row[at])]
     if not told:
-        return None, misfit or None
+        return None, None
     found = [parse_age(text) for _, text in told]
     if len({weeks for weeks, problem in found if not problem}) > 1:
         said = " and ".join(f"'{table.header[at]}' ({text})" for at, text in told)
@@ -202,8 +203,12 @@ def _twice(first: Participant, path: Path) -> Participant:
 
 
 def _of_all_sessions(rows: Sequence[Participant], path: Path) -> Participant:
-    """What holds for a subject whatever the session."""
-    if len({person.age for person in rows}) == 1:
-        return rows[0]
-    warning = f"{rows[0].subject}: its sessions have different ages in {path.name}, and no session was named"
-    return replace(rows[0], age=None, warnings=(warning,), age_is_impossible=False)
+    """What holds for a subject whatever the session: that in which all its rows agree."""
+    told = ("pathology", "site", "reconstruction", "field_strength", "quality", "in_domain")
+    differing = [name for name in told if len({getattr(person, name) for person in rows}) > 1]
+    nothing: dict[str, Any] = dict.fromkeys(differing)
+    person = replace(rows[0], **nothing)
+    if len({row.age for row in rows}) == 1:
+        return person
+    warning = f"{person.subject}: its sessions have different ages in {path.name}, and no session was named"
+    return replace(person, age=None, warnings=(warning,), age_is_impossible=False)

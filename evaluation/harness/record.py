@@ -77,7 +77,7 @@ def read_record(submissions: Path) -> dict[str, TeamRun]:
         FetaError: there is a ``runs.json`` that is none.
     """
     path = submissions / RECORD
-    if not path.exists() and not path.is_symlink():
+    if path.is_dir() or (not path.exists() and not path.is_symlink()):  # a folder of that name is a team's
         return {}
     try:
         content = json.loads(read_text(path))

@@ -14,6 +14,7 @@ from evaluation.scoring.score_table import CaseInfo
 from evaluation.submissions.find import case_key
 from evaluation.submissions.intake import Identity, identities
 from feta.biometry_table import read_true_lengths
+from feta.cases import participant_of, session_of
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.participants import Participant, read_participants
@@ -92,7 +93,7 @@ def _people(root: Path) -> tuple[dict[str, Participant], list[str]]:
 
 def _info(key: str, path: Path, people: dict[str, Participant]) -> CaseInfo:
     subject = next(part for part in path.parts[::-1] if part.startswith("sub-") and part != path.name)
-    person = people.get(subject, Participant(subject))
+    person = participant_of(subject, session_of(path), people)
     return CaseInfo(
         subject=subject,
         name=key,

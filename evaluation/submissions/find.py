@@ -100,8 +100,14 @@ def _teams_folder(folder: Path) -> Path:
     if not nested.is_dir() or nested.is_symlink() or nested.parent.is_symlink():
         return folder
     beside = [e.name for e in os.scandir(folder) if e.is_symlink() or e.is_dir(follow_symlinks=False)]
-    whole = all(name == "derivatives" or name.startswith(("sub-", ".")) for name in beside)
+    whole = all(name == "derivatives" or name.startswith(".") or _is_subject(folder / name) for name in beside)
     return nested if whole else folder
+
+
+def _is_subject(folder: Path) -> bool:
+    """Whether a folder is a data set's subject, and no team whose name begins as subjects' do."""
+    inside = [path.name for path in folder.iterdir()] if folder.name.startswith("sub-") and folder.is_dir() else ["?"]
+    return all(name == "anat" or name.startswith(("ses-", ".")) for name in inside)
 
 
 def find_submission(root: Path) -> Submission:

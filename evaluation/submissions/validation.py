@@ -35,10 +35,14 @@ def validate(submission: Path, images: Path) -> Verdict:
     Raises:
         FetaError: either folder can't be used at all.
     """
-    cases = find_cases(images).cases
+    listed = find_cases(images)
+    cases = listed.cases
     found = find_submission(submission)
     counts = Counter(case.subject for case in cases)
     problems, messages = [found.rejected] if found.rejected else [], [n for n in found.messages if n != found.rejected]
+    messages += [
+        f"{problem}; its results are not checked" for problem in listed.problems if problem.subject != str(images)
+    ]
     for case in cases if not found.rejected else ():
         said = _check_case(found, case, only_case=counts[case.subject] == 1)
         problems += said[0]

@@ -17,7 +17,7 @@ from inference.runs.claims import Claims
 from inference.runs.models import Loader, Models, load_models
 from inference.runs.outputs import CaseJob
 from inference.runs.progress import reporter
-from inference.runs.record import Record, checksums, finished, write_record
+from inference.runs.record import Record, checksums, finished, read_record, write_record
 from inference.runs.run_log import NAME, RunLog
 from inference.runs.run_state import SOME_FAILED, Run, gpu_is_full
 from inference.runs.settings import Settings
@@ -95,7 +95,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         state.report.line(f"warning: {line}")
     if job.case.age_is_impossible:
         state.status = SOME_FAILED
-    earlier = job.record is not None and job.record.is_file()
+    earlier, now = read_record(job.record) if job.record else None, None
     others = state.log.of_others(job.title) or {}
     if others.get("status") == "failed":
         state.status = SOME_FAILED
@@ -103,7 +103,8 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         return
     try:
         _refuse_overwriting(job, owners)
-        key = {**state.key, "input": fingerprint(job.case.image), "age": job.case.age}
+        now = fingerprint(job.case.image)
+        key = {**state.key, "input": now, "age": job.case.age}
         record = None if state.settings.overwrite and not others else finished(job, key)
         if record is not None:
             _note(state, job, record, "skipped")
@@ -116,8 +117,11 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         raise
     except Exception as error:  # one bad case never stops the others
         state.fail(job.title, error, time.monotonic() - began)
-        if earlier:
+        # Of an input that can't be read at the moment nobody knows that it is another.
+        if earlier is not None and now is not None and earlier.key.get("input") != now:
             _withdraw(state, job)
+        elif earlier is not None:
+            state.report.line(f"warning: {job.title}: its earlier result stays as it is")
         state.report.done(job.title, "failed")
     else:
         _note(state, job, record, "done")

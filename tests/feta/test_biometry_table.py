@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feta.biometry_table import read_biometry, write_biometry
+from feta.biometry_table import read_biometry, read_true_lengths, write_biometry
 from feta.cases import Case, biometry_path, label_map_path
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS, Measurement
@@ -124,6 +125,14 @@ def test_one_row_is_expected(tmp_path, rows):
 def test_short_row(tmp_path):
     lengths = read(tmp_path, "\tLCC\tHV\tbBIP\tsBIP\tTCD\nsub-001\t30.5\t14.25\n")
     assert [lengths.values[m] for m in MEASUREMENTS] == [30.5, 14.25, None, None, None]
+
+
+@pytest.mark.parametrize(("row", "count"), [("41\t76\t86\t39", 5), ("41\t20\t76\t77\t86\t39", 7)])
+def test_true_lengths_of_a_row_that_may_be_shifted_are_not_scored(tmp_path, row, count):
+    (tmp_path / "biometry.tsv").write_text(f"\tLCC\tHV\tbBIP\tsBIP\tTCD\nsub-001\t{row}\nsub-002\t1\t2\t3\t4\t5\n")
+    lengths, warnings = read_true_lengths(tmp_path)
+    assert np.isnan(lengths["sub-001"]).all() and lengths["sub-002"] == [1, 2, 3, 4, 5]
+    assert f"sub-001: line 2 has {count} cells, the header 6; its lengths are not scored" in warnings[0]
 
 
 @given(data=st.binary(max_size=300))

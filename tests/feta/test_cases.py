@@ -154,6 +154,19 @@ def test_a_table_of_sessions_gives_each_its_age(tmp_path):
     assert found.problems == ()
 
 
+@pytest.mark.parametrize("where", ["in the participants table", "n/a in its own", "not in its own"])
+def test_the_age_of_another_session_serves_none_that_is_not_listed(tmp_path, where):
+    root = touch(tmp_path, *TWO_SESSIONS)
+    if where == "in the participants table":
+        (root / "participants.tsv").write_text("participant_id\tsession_id\tGA\nsub-001\tses-01\t22\n")
+    else:
+        ages(root, "sub-001\tx\t22")
+        sessions(root, "session_id\tgestational_age\nses-01\t22\n" + ("ses-02\tn/a\n" if "n/a" in where else ""))
+    first, second = find_cases(root).cases
+    assert (first.age, first.warnings, second.age) == (22.0, (), None)
+    assert "its session ses-02 has no age in the tables, where ses-01 has" in second.warnings[0]
+
+
 @pytest.mark.parametrize("spelling", ["ses-{}", "{}"])
 def test_a_column_of_sessions_gives_each_its_age(tmp_path, spelling):
     root = touch(tmp_path, *TWO_SESSIONS, "sub-002/anat/sub-002_T2w.nii.gz")

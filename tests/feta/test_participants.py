@@ -177,3 +177,18 @@ def test_a_row_with_fewer_cells_says_so_where_its_age_is_missing(tmp_path):
     found = table(tmp_path, "participant_id\tsite\tga\nsub-001\t28\nsub-002\tA\t30\n")
     assert found["sub-001"].age is None
     assert "line 2 has 2 cells, the header 3" in found["sub-001"].warnings[0]
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
+def test_a_row_with_fewer_cells_gives_no_age_since_it_may_be_shifted(tmp_path, separator):
+    """A maternal age of 31 would stand in the place of the fetus's 28."""
+    rows = ["participant_id|sex|GA|maternal_age|comment", "sub-01|28.0|31|foo", "sub-02|f|30|33|bar"]
+    found = table(tmp_path, "\n".join(rows).replace("|", separator))
+    assert (found["sub-01"].age, found["sub-02"].age) == (None, 30.0)
+    assert "line 2 has 4 cells, the header 5: its gestational age is not used" in found["sub-01"].warnings[0]
+
+
+def test_what_differs_between_sessions_holds_for_none_of_them(tmp_path):
+    text = "participant_id\tsession_id\tga\tsite\tpathology\nsub-1\tses-1\t22\tA\tx\nsub-1\tses-2\t22\tB\tx\n"
+    person = table(tmp_path, text)["sub-1"]
+    assert (person.age, person.site, person.pathology) == (22.0, None, "x")

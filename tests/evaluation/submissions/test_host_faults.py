@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from evaluation.commands.common import UNUSABLE
+from evaluation.harness.record import read_record
 from evaluation.submissions import intake
 from evaluation.submissions.find import find_submissions
 from evaluation.submissions.intake import RejectedError, take
@@ -153,3 +154,15 @@ def test_the_layout_of_a_data_set_is_recognised_where_it_is_the_whole(tmp_path: 
     for name in ("derivatives/predictions/x", "derivatives/predictions/y", *beside):
         (tmp_path / name).mkdir(parents=True)
     assert [team.team for team in find_submissions(tmp_path)[0]] == ["x", "y"]
+
+
+def test_teams_whose_names_begin_as_subjects_do_are_not_hidden(tmp_path: Path) -> None:
+    for name in ("derivatives/predictions/x", "sub-zero/sub-001/anat", "sub-scorpion"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "sub-scorpion" / "sub-001_T2w_dseg.nii.gz").touch()
+    assert [team.team for team in find_submissions(tmp_path)[0]] == ["derivatives", "sub-scorpion", "sub-zero"]
+
+
+def test_a_team_called_like_the_record_of_a_run_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "runs.json").mkdir()
+    assert read_record(tmp_path) == {}

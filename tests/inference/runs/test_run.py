@@ -156,6 +156,21 @@ def test_a_result_of_another_input_does_not_stand_beside_a_failed_case(tmp_path:
     assert list(anat(tmp_path, "out", 2).glob("*_dseg.nii.gz"))
 
 
+@pytest.mark.parametrize("how", ["gone", "dangling link", "folder"])
+def test_a_result_stays_while_its_input_cannot_be_read(tmp_path: Path, go: Go, how: str) -> None:
+    """Such as after `datalad drop`: nobody knows that it is another."""
+    make_tree(tmp_path / "in", 2)
+    go()
+    before = contents(anat(tmp_path, "out", 1))
+    image(tmp_path, 1).unlink()
+    if how == "dangling link":
+        image(tmp_path, 1).symlink_to("../../.git/annex/objects/x.nii.gz")
+    if how == "folder":
+        image(tmp_path, 1).mkdir()
+    go()
+    assert contents(anat(tmp_path, "out", 1)) == before
+
+
 def test_a_result_of_somebody_elses_is_left_alone(tmp_path: Path, go: Go) -> None:
     make_tree(tmp_path / "in", 1)
     damage(image(tmp_path, 1))

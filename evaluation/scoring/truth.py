@@ -59,6 +59,11 @@ def read_truth(root: Path) -> Truth:
     warnings += [f"{c.subject}: no site in participants.tsv" for c in cases if people and c.site == UNKNOWN_SITE]
     lengths, messages = read_true_lengths(root)
     rows = [lengths.get(case.name, lengths.get(case.subject, [np.nan] * len(MEASUREMENTS))) for case in cases]
+    named = {case.subject for case in cases}
+    for what, names in (("true lengths", lengths.keys() - named - maps.keys()), ("a row", people.keys() - named)):
+        if left := sorted(name for name in names if name.partition("/")[0] not in named):
+            shown = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
+            warnings.append(f"{root}: {len(left)} with {what} but no label map, not scored: {shown}")
     counts = Counter(case.subject for case in cases)
     return Truth(
         cases=cases,

@@ -19,12 +19,20 @@ if _PROCESSES > 1:
     os.cpu_count = lambda: _CORES
     os.sched_getaffinity = lambda pid: set(range(_CORES))
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from feta.machine import keep_freed_memory  # noqa: E402
 
 # As in the commands: a third of the time of tests that compute would go into page faults.
 keep_freed_memory()
+
+
+# Whether a commit passes must not hang on the draw: `tools/check` gives every property the same examples each time.
+# `make test` draws new ones, by which rare faults are found over time.
+hypothesis.settings.register_profile("check", derandomize=True)
+if profile := os.environ.get("HYPOTHESIS_PROFILE"):
+    hypothesis.settings.load_profile(profile)
 
 
 @pytest.fixture(autouse=True)

@@ -41,8 +41,8 @@ demo: .venv/.complete ## simulate three sites, run three rivals, score, rank, re
 	@echo "   label maps, lengths and pictures: $(abspath $(DEMO))/submissions"
 
 # As many processes as the machine has cores; each shares them out (tests/conftest.py). Files stay together as far as
-# possible, so that what a file's tests share is made once, and whoever is done takes over the rest of another's files.
-ON_ALL_CORES := --numprocesses logical --dist worksteal
+# possible, so that what they share is made once.
+ON_ALL_CORES := --numprocesses logical --dist loadfile
 
 test: .venv/.complete ## the tests, except those of the containers (tools/check)
 	$(BIN)/python -m pytest $(ON_ALL_CORES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,13 +149,24 @@ def stacks_beside_reconstructions(images: Iterable[Path]) -> list[Path]:
 
 def _scanning(image: Path) -> tuple[Path, str, str]:
     """What volumes of one subject in one session have in common."""
-    session = re.search("_ses-[A-Za-z0-9]+", image.name)
-    return image.parent, subject_of(image), session.group() if session else ""
+    return image.parent, subject_of(image), _session_in(image.name) or ""
 
 
-def some_names(paths: Sequence[Path]) -> str:
+def session_of(image: Path) -> str | None:
+    """The session that a volume's folder or name tells: ``ses-01``."""
+    told = next((part for part in image.parts[-3:-1] if part.startswith("ses-")), None)
+    return told or _session_in(image.name)
+
+
+def _session_in(name: str) -> str | None:
+    found = re.search(r"_(ses-[A-Za-z0-9]+)", name)
+    return found[1] if found else None
+
+
+def some_names(names: Iterable[str]) -> str:
     """Such as ``a.mha, b.mha, c.mha, …``."""
-    return ", ".join([*(path.name for path in paths[:_NAMES_TOLD]), *(["…"] if len(paths) > _NAMES_TOLD else [])])
+    told = list(names)
+    return ", ".join([*told[:_NAMES_TOLD], *(["…"] if len(told) > _NAMES_TOLD else [])])
 
 
 @dataclass(frozen=True)
@@ -199,18 +210,19 @@ def volumes_below(root: Path) -> Found:
         if left := left_out_by_name(root):
             found.warnings.append(
                 f"{root}: {len(left)} volumes are left out, since their names say that they are label maps or masks "
-                f"({some_names(left)}); one that is a scan can be named itself"
+                f"({some_names(path.name for path in left)}); one that is a scan can be named itself"
             )
     if unread:
         kinds = ", ".join(dict.fromkeys(other_format(path) or "" for path in unread))
-        problem = f"holds volumes of a format that is not read ({len(unread)}, {kinds}: {some_names(unread)})"
+        named = some_names(path.name for path in unread)
+        problem = f"holds volumes of a format that is not read ({len(unread)}, {kinds}: {named})"
         found.problems.append(FetaError(root, problem, _CONVERT))
         if not found.images and len(found.problems) == 1:
             raise found.problems[0]
     if not found.images and not found.problems:
-        named = [f"but label maps or masks by their names ({some_names(left)})"] if left else []
+        masks = [f"but label maps or masks by their names ({some_names(path.name for path in left)})"] if left else []
         remedy = "give a .nii.gz file, a folder of them, or a tree sub-*/anat/*_T2w.nii.gz"
-        raise FetaError(root, " ".join(["holds no volume", *named]), remedy)
+        raise FetaError(root, " ".join(["holds no volume", *masks]), remedy)
     return found
 
 

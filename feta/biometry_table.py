@@ -52,12 +52,11 @@ def read_length_table(path: Path) -> tuple[dict[str, list[float]], list[str]]:
     lengths: dict[str, list[float]] = {}
     for number, row in enumerate(table.rows):
         name = subject_key(row[0])
-        if name in lengths:
-            warnings.append(f"{path.name}: {name} is listed twice; its lengths are not scored")
-            lengths[name] = [np.nan] * len(MEASUREMENTS)
-            continue
-        if misfit := table.misfit(number):  # which cell is missing, or one too many, nobody knows
-            warnings.append(f"{path.name}: {name}: {misfit}; its lengths are not scored")
+        # Of a row that doesn't fit the header nobody knows which cell is missing, or one too many.
+        misfit = table.misfit(number)
+        if name in lengths or misfit:
+            problem = " is listed twice" if name in lengths else f": {misfit}"
+            warnings.append(f"{path.name}: {name}{problem}; its lengths are not scored")
             lengths[name] = [np.nan] * len(MEASUREMENTS)
             continue
         cells = {m: row[at] if at is not None and at < len(row) else "" for m, at in columns.items()}

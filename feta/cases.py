@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from feta.bids import (
     Found,
+    session_of,
     single_volume,
     some_names,
     stacks_beside_reconstructions,
@@ -74,7 +74,7 @@ def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = F
         images = [image for image in images if image not in left]
         warnings.append(
             f"{path}: {len(left)} raw stacks (run-*) beside their reconstruction (rec-*) are left out "
-            f"({some_names(left)}); --stacks takes them, too"
+            f"({some_names(path.name for path in left)}); --stacks takes them, too"
         )
     table, about_table, unusable = _ages(participants or _default_table(path))
     images, twins = without_twins(images)
@@ -119,13 +119,6 @@ def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[Feta
         except FetaError as error:
             problems.append(error)
     return found, problems
-
-
-def session_of(image: Path) -> str | None:
-    """The session that a volume's folder or name tells: ``ses-01``."""
-    told = next((part for part in image.parts[-3:-1] if part.startswith("ses-")), None)
-    in_name = re.search(r"_(ses-[A-Za-z0-9]+)", image.name)
-    return told or (in_name[1] if in_name else None)
 
 
 def _say_shared_ages(cases: tuple[Case, ...], table: dict[str, Participant]) -> tuple[Case, ...]:
@@ -180,7 +173,7 @@ def participant_of(subject: str, session: str | None, table: dict[str, Participa
             return found
         others = sorted(other.split("/")[1] for other in table if other.startswith(f"{key}/"))
         if session and others:
-            said = f"{key}: its session {session} has no age in the tables, where {', '.join(others[:3])} has"
+            said = f"{key}: its session {session} has no age in the tables, where {some_names(others)} has"
             return replace(table.get(key, Participant(key)), age=None, warnings=(said,), age_is_impossible=False)
         if found := table.get(key):
             return found

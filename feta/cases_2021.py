@@ -23,7 +23,7 @@ def find_cases_2021(images: Path, meta: Path) -> CaseList:
     found = [image for image in volumes(images / "anat") or volumes(images) if is_t2w(image)]
     if not found:
         unread = [*unread_volumes(images / "anat"), *unread_volumes(images)]
-        others = f" that is read, but {some_names(unread)}" if unread else ""
+        others = f" that is read, but {some_names(path.name for path in unread)}" if unread else ""
         raise FetaError(images, f"holds no volume{others}", "expected anat/*_T2w.nii.gz")
     row: dict[str, object] | None = None
     warnings: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from evaluation.submissions.find import Submission, find_submissions
 from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.labels import TISSUES
+from feta.machine import usable_cores
 from feta.measurements import MEASUREMENTS
 
 Progress = Callable[[int, int], None]
@@ -62,7 +62,7 @@ def score(
     known = read_truth(truth)
     teams, ignored = find_submissions(submissions)
     tasks = _tasks(known, teams, Cache(cache.absolute()) if cache else None)
-    results = run_on(tasks, scheduler, progress) if scheduler else run_all(tasks, jobs or _cores(), progress)
+    results = run_on(tasks, scheduler, progress) if scheduler else run_all(tasks, jobs or usable_cores(), progress)
     if all(result.problem for result in results):
         raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
     table = score_table(known, [team.team for team in teams], results, policy, euler)
@@ -79,11 +79,6 @@ def score(
         versions=_versions(),
     )
     return table, messages
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _tasks(truth: Truth, teams: Sequence[Submission], cache: Cache | None) -> list[CaseTask]:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from evaluation.scoring.score_table import CaseInfo
 from evaluation.submissions.find import case_key
 from evaluation.submissions.intake import Identity, identities
+from feta.bids import session_of, some_names
 from feta.biometry_table import read_true_lengths
-from feta.cases import participant_of, session_of
+from feta.cases import participant_of
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.participants import Participant, read_participants
@@ -62,8 +63,7 @@ def read_truth(root: Path) -> Truth:
     named = {case.subject for case in cases}
     for what, names in (("true lengths", lengths.keys() - named - maps.keys()), ("a row", people.keys() - named)):
         if left := sorted(name for name in names if name.partition("/")[0] not in named):
-            shown = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
-            warnings.append(f"{root}: {len(left)} with {what} but no label map, not scored: {shown}")
+            warnings.append(f"{root}: {len(left)} with {what} but no label map, not scored: {some_names(left)}")
     counts = Counter(case.subject for case in cases)
     return Truth(
         cases=cases,

@@ -28,12 +28,14 @@ def by_statistics_of(network: ResidualUNet, image: Tensor, precision: AbstractCo
         image: (1, inputs, Z, Y, X), as large as what it was trained on.
         precision: in which it is shown the image.
     """
-    frozen = ResidualUNet(replace(network.settings, norm=Norm.FROZEN)).to(image.device)
-    statistics = {name: value for name, value in frozen.state_dict().items() if name not in network.state_dict()}
-    frozen.load_state_dict(network.state_dict() | statistics)
+    settings, weights = replace(network.settings, norm=Norm.FROZEN), network.state_dict()
+    with torch.device("meta"):
+        wanted = ResidualUNet(settings).state_dict()
+    statistics = {n: torch.empty_like(v, device=image.device) for n, v in wanted.items() if n not in weights}
+    frozen = ResidualUNet.of(settings, weights | statistics)
     with precision:
         gather_statistics(frozen, [0], lambda _: frozen(image))
-    return folded(frozen).to(image.device)
+    return folded(frozen)
 
 
 def frozen_norms(network: nn.Module) -> list[FrozenNorm]:
@@ -77,7 +79,6 @@ def folded(network: ResidualUNet) -> ResidualUNet:
     Args:
         network: with frozen statistics.
     """
-    plain = ResidualUNet(replace(network.settings, norm=Norm.FOLDED))
     state = network.state_dict()
     for name, module in network.named_modules():
         if isinstance(module, FrozenNorm):
@@ -89,8 +90,7 @@ def folded(network: ResidualUNet) -> ResidualUNet:
             state[f"{before}.bias"] = module.bias - module.running_mean * scale
             for key in [key for key in state if key.startswith(f"{name}.")]:
                 del state[key]
-    plain.load_state_dict(state)
-    return plain.eval()
+    return ResidualUNet.of(replace(network.settings, norm=Norm.FOLDED), state).eval()
 
 
 #: Which convolution of a block stands before which of its layers of normalisation.

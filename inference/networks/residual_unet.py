@@ -8,6 +8,7 @@ part of the convolutions before it is shipped.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -135,6 +136,18 @@ class ResidualUNet(nn.Module):
         self.encoder = nn.ModuleList(stages)
         self.decoder = nn.ModuleList(UpBlock(widths[i + 1], widths[i], norm) for i in reversed(range(len(widths) - 1)))
         self.heads = nn.ModuleList(nn.Conv3d(widths[i], settings.outputs, 1) for i in range(settings.heads))
+
+    @classmethod
+    def of(cls, settings: NetworkSettings, weights: Mapping[str, Tensor]) -> ResidualUNet:
+        """A network of these weights, which it keeps as its own; none are drawn first only to be overwritten.
+
+        Raises:
+            RuntimeError: they are of another shape.
+        """
+        with torch.device("meta"):
+            network = cls(settings)
+        network.load_state_dict(weights, assign=True)
+        return network
 
     def levels(self, x: Tensor, heads: int) -> list[Tensor]:
         """Logits of the ``heads`` finest levels; index 0 is the highest resolution, ``x``'s over ``stem``."""

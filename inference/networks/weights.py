@@ -171,12 +171,10 @@ def load_network(weight_file: WeightFile) -> ResidualUNet:
         raise FetaError(weight_file.path, f"cannot be read ({error.strerror})", REMEDY) from error
     if hashlib.sha256(data).hexdigest() != weight_file.sha256:
         raise FetaError(weight_file.path, "is damaged or another version: its sha256 differs from model.yaml's", REMEDY)
-    network = ResidualUNet(weight_file.network)
     try:
-        network.load_state_dict(restored(load(data)))
+        return ResidualUNet.of(weight_file.network, restored(load(data))).eval()
     except RuntimeError as error:
         raise FetaError(weight_file.path, "does not fit the network that model.yaml describes", REMEDY) from error
-    return network.eval()
 
 
 def packed(

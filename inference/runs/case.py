@@ -20,11 +20,8 @@ from inference.runs.outputs import CaseJob
 from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
 
-#: What is needed once the networks have been run, and what draws the picture.
-AFTER_NETWORKS, PICTURE = (
-    ("inference.geometry.native_kernel", "inference.topology.correction"),
-    "inference.runs.qc_picture",
-)
+#: Draws the picture; matplotlib takes a second to import.
+PICTURE = "inference.runs.qc_picture"
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     """
     volume = read_volume(job.case.image)
     doubts = check_usable(job.case.image, volume)
-    # Each takes a second on one core, while the networks leave some of the others' time.
-    import_ahead([*AFTER_NETWORKS, *([PICTURE] if job.picture else [])])
+    import_ahead([PICTURE] if job.picture else [])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
     if job.label_map:

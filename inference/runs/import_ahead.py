@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
 
 def import_ahead(modules: Sequence[str]) -> None:
-    """Import modules in a thread of their own; who needs one sooner waits for it as for any import.
+    """Import modules in a thread of their own, unless all are there; who needs one sooner waits as for any import.
 
     What is wrong with a module is said where it is needed.
 
     Args:
         modules: their full names.
     """
-    threading.Thread(target=_import, args=(modules,), name="import-ahead").start()
+    if missing := [name for name in modules if name not in sys.modules]:
+        threading.Thread(target=_import, args=(missing,), name="import-ahead").start()
 
 
 def _import(modules: Sequence[str]) -> None:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from inference.biometry.measure import LandmarkFinder
 from inference.geometry.segmentation_result import SegmentVolume
 from inference.nnunet.folder import find_results
+from inference.runs.import_ahead import import_ahead
 from inference.runs.settings import Settings, frame_weights
 from inference.runs.signals import deferred
+
+#: What is needed once the networks have been run: to come back to native space on a CPU, and to construct topology.
+NATIVE_KERNEL, CONSTRUCTION = "inference.geometry.native_kernel", "inference.topology.correction"
 
 
 @dataclass(frozen=True)
@@ -71,4 +75,11 @@ def load_models(settings: Settings) -> Models:
         find_pose = PoseFinder.of(model, network, compute, brain_extraction=brain_extraction)
         segment = Segmenter(find_pose, predict, topology=topology)
         warnings = (*compute.warnings, *results.warnings)
+    # numba takes half a second on one core, while the networks leave some of the others' time.
+    import_ahead(
+        [
+            *([NATIVE_KERNEL] if results is None and compute.device.type == "cpu" else []),
+            *([CONSTRUCTION] if topology else []),
+        ]
+    )
     return Models(segment, LandmarkNetwork.of(model, compute, mirror_tta=mirror_tta), device, warnings)

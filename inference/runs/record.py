@@ -62,14 +62,14 @@ def read_record(path: Path) -> Record | None:
         return None
 
 
-def finished(job: CaseJob, key: dict[str, Any]) -> Record | None:
-    """The record of a case that needs no more work; None where something is to be done.
+def finished(job: CaseJob, record: Record | None, key: dict[str, Any]) -> Record | None:
+    """The record of a case, if that needs no more work; None where something is to be done.
 
     Args:
         job: the case and its files.
+        record: that an earlier run left.
         key: everything the result would depend on now.
     """
-    record = read_record(job.record) if job.record else None
     if record is None or record.key != key or set(record.files) != {p.name for p in job.outputs}:
         return None
     return record if checksums(job) == record.files else None

@@ -105,7 +105,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         _refuse_overwriting(job, owners)
         now = fingerprint(job.case.image)
         key = {**state.key, "input": now, "age": job.case.age}
-        record = None if state.settings.overwrite and not others else finished(job, key)
+        record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
             state.report.done(job.title, "already finished")

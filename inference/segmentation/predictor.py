@@ -27,8 +27,8 @@ from inference.segmentation.pose import Pose
 
 #: Room around the brain, mm.
 MARGIN_MM = 6.0
-#: Bytes that a network takes at most for a voxel of what it sees and a channel of its finest level, measured with what
-#: convolutions take for themselves.
+#: Bytes that a network may take for a voxel of what it sees and a channel of its finest level: 19 were measured in
+#: float32 and 11 in bfloat16, on a CPU; as much again and more is for what other processes may take meanwhile.
 BYTES_PER_CHANNEL = 48
 #: Largest side of the upright box, mm: a term brain and its margins fit.
 LARGEST_BOX_MM = 192.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.images import HARDENED, TINY, Call, docker, printed
+from tests.support.images import HARDENED, TINY, Call, Ended, docker, printed
 from tests.support.textured_ball import write_image
 
 MAP = "sub-002/anat/sub-002_T2w_dseg.nii.gz"
@@ -41,6 +41,13 @@ def volume() -> Iterator[str]:
 
 def owners(folder: Path) -> set[tuple[int, int]]:
     return {(p.stat().st_uid, p.stat().st_gid) for p in folder.rglob("*")}
+
+
+def run_on(call: Call, output: Path, *options: str) -> Ended:
+    """Run with a folder for results and some options of the engine."""
+    call.mounts["/output"] = output
+    call.options = options
+    return call.run()
 
 
 def test_fresh_volume(call: Call, volume: str) -> None:
@@ -92,9 +99,7 @@ def test_variables_name_the_folder_too(call: Call, output: Path) -> None:
 
 def test_a_given_user(call: Call, output: Path) -> None:
     os.chown(output, 4321, 4321)
-    call.mounts["/output"] = output
-    call.options = ("--user", "4321:4321")
-    ended = call.run()
+    ended = run_on(call, output, "--user", "4321:4321")
     assert ended.status == 0, ended.output
     assert owners(output) == {(4321, 4321)}
 
@@ -103,9 +108,7 @@ def test_a_given_user(call: Call, output: Path) -> None:
 def test_hardened(call: Call, output: Path, user: tuple[str, ...]) -> None:
     """Read-only, without a network, without any right: root, which cannot change user then, or anybody."""
     output.chmod(0o777)
-    call.mounts["/output"] = output
-    call.options = (*HARDENED, *user)
-    ended = call.run()
+    ended = run_on(call, output, *HARDENED, *user)
     assert ended.status == 0, ended.output
     assert (output / MAP).is_file()
 
@@ -114,18 +117,14 @@ def test_rights_that_are_missing_are_no_reason_to_stop(call: Call, output: Path)
     """The folder is somebody's, but the container may not become somebody: it goes on as root, which may not write."""
     os.chown(output, 1000, 1000)
     output.chmod(0o777)
-    call.mounts["/output"] = output
-    call.options = HARDENED
-    ended = call.run()
+    ended = run_on(call, output, *HARDENED)
     assert ended.status == 0, ended.output
     assert owners(output) == {(0, 0)}
 
 
 def test_unwritable_output(call: Call, output: Path) -> None:
     output.chmod(0o555)
-    call.mounts["/output"] = output
-    call.options = (*HARDENED, "--user", "4321:4321")
-    ended = call.run()
+    ended = run_on(call, output, *HARDENED, "--user", "4321:4321")
     assert ended.status in (1, 2)
     assert "/output" in ended.output
     assert "Traceback" not in ended.output
@@ -142,14 +141,11 @@ def test_an_output_on_no_mount_is_said_before_any_computing(call: Call) -> None:
 def test_a_users_folder_under_isolation_names_the_option_that_opens_it(call: Call, output: Path) -> None:
     os.chown(output, 1000, 1000)
     output.chmod(0o755)
-    call.mounts["/output"] = output
-    call.options = HARDENED
-    ended = call.run()
+    ended = run_on(call, output, *HARDENED)
     assert ended.status == 2, ended.output
     assert "belongs to user 1000" in ended.output
     assert "--user" in ended.output
-    call.options = (*HARDENED, "--user", "1000:1000")
-    assert call.run().status == 0
+    assert run_on(call, output, *HARDENED, "--user", "1000:1000").status == 0
 
 
 COMMANDS = [(), ("bash", "src/inference.sh"), ("/bin/bash", "scripts/run_test.sh")]

@@ -26,6 +26,7 @@ LAYERS = {
     "inference/biometry": "feta inference/geometry inference/networks",
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
+    "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
     ),

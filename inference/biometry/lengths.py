@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from feta.age_model import CURVE_WEEKS, AgeModel
 from feta.measurements import MEASUREMENTS, Measurement
-from inference.biometry.age_check import contradiction
-from inference.biometry.age_prior import PATHOLOGICAL, PATHOLOGICAL_SPREAD, age_prior
+from inference.biometry.age_check import AgeCheck, check_age
+from inference.biometry.age_prior import DOUBTED_WEEKS, PATHOLOGICAL, PATHOLOGICAL_SPREAD, age_prior
 from inference.biometry.calibration import SOURCES, WRONG_SPREAD, Calibration, LengthSource
 from inference.biometry.line import Line
 from inference.biometry.measure import Evidence
-from inference.biometry.robust_fusion import Combined, combine
+from inference.biometry.robust_fusion import Combined, combine, either
 
 Array = npt.NDArray[np.float64]
 #: A length beyond these multiples of the age's mean is a failed measurement rather than a patient: the smallest
@@ -26,8 +26,9 @@ PLAUSIBLE_RATIO = (0.45, 1.7)
 IMPOSSIBLE_LENGTHS = 2
 #: Chances of a length to lie below and above its interval.
 TAILS = (0.05, 0.95)
-#: Where the age has more weight than this, the user is warned.
-MOSTLY_AGE = 0.75
+#: Where the age has more weight than this, the user is warned. An image that shows nothing leaves it about 0.7, since
+#: no age is trusted wholly.
+MOSTLY_AGE = 0.65
 IMAGE, AGE, BOTH, UNKNOWN = "image", "age", "image and age", ""
 
 
@@ -81,11 +82,12 @@ def complete(
     Returns:
         all five lengths, and warning lines about those that don't, or hardly, rest on the image.
     """
+    check = AgeCheck()
     if age is not None and method is not Method.AGE:
-        contradicted = contradiction(*_without_age(evidence, calibration), age, model)
-        if contradicted is not None:
+        check = check_age(*_without_age(evidence, calibration), age, model)
+        if check.contradiction is not None:
             without, warnings = complete(evidence, None, model, calibration, method)
-            return without, (contradicted.describe(age), *warnings)
+            return without, (check.contradiction.describe(age), *warnings)
     estimates = evidence.estimates(calibration, age if method is Method.REGRESSION else None)
     if age is not None and is_no_brain(estimates, np.array([model.mean(m, age) for m in MEASUREMENTS])):
         # Where much is impossible, what looks possible is so by chance.
@@ -96,10 +98,11 @@ def complete(
     problems: dict[Measurement, str] = {}
     for row, measurement in enumerate(MEASUREMENTS):
         expected = None if age is None else model.mean(measurement, age)
-        used, problem = _usable(estimates[row], expected, method)
+        used, problem = _usable(estimates[row], expected, method, check.side)
         if problem:
             problems[measurement] = problem
-        prior = None if age is None or (used and method is not Method.FUSION) else age_prior(model, measurement, age)
+        asked = age is not None and not (used and method is not Method.FUSION)
+        prior = _Prior.at(age, model, measurement, check.doubt) if age is not None and asked else None
         lengths[measurement] = _length(evidence, calibration, row, estimates[row], used, prior)
     return lengths, (*_missing(problems, age), *_unclear(lengths), *_outside(age))
 
@@ -130,11 +133,20 @@ def is_no_brain(estimates: Array, expected: Array) -> bool:
     return int(impossible.sum()) >= IMPOSSIBLE_LENGTHS and bool(impossible[wide].any())
 
 
-def _usable(found: Array, expected: float | None, method: Method) -> tuple[list[int], str]:
-    """Which sources count for a length, and why none does."""
+def _usable(found: Array, expected: float | None, method: Method, side: int = 0) -> tuple[list[int], str]:
+    """Which sources count for a length, and why none does.
+
+    Args:
+        found: mm by each source, NaN where it has none.
+        expected: mm at the age; None where it is unknown.
+        method: which sources are wanted.
+        side: 1 where several lengths are large for the age, -1 where they are small: then one impossibly far to that
+            side is no failed measurement, the age is in doubt.
+    """
     wanted = SOURCES if method is Method.FUSION else [s for s in SOURCES if s.value == method]
     known = [SOURCES.index(s) for s in wanted if np.isfinite(found[SOURCES.index(s)])]
     low, high = (0.0, np.inf) if expected is None else (r * expected for r in PLAUSIBLE_RATIO)
+    low, high = 0.0 if side < 0 else low, np.inf if side > 0 else high
     used = [s for s in known if low <= found[s] <= high]
     measured = used if method is Method.REGRESSION else [s for s in used if SOURCES[s] is not LengthSource.REGRESSION]
     if measured or method is Method.AGE:
@@ -145,22 +157,39 @@ def _usable(found: Array, expected: float | None, method: Method) -> tuple[list[
     return [], "can't be measured on this image"
 
 
+@dataclass(frozen=True)
+class _Prior:
+    """A length at an age, mean and standard deviation of ln(mm): with the age trusted, and doubted; and its doubt."""
+
+    trusted: tuple[float, float]
+    doubted: tuple[float, float]
+    doubt: float
+
+    @classmethod
+    def at(cls, age: float, model: AgeModel, measurement: Measurement, doubt: float) -> _Prior:
+        ways = (age_prior(model, measurement, age), age_prior(model, measurement, age, DOUBTED_WEEKS))
+        return cls(*ways, doubt)
+
+
 def _length(
     evidence: Evidence,
     calibration: Calibration,
     row: int,
     found: Array,
     used: list[int],
-    prior: tuple[float, float] | None,
+    prior: _Prior | None,
 ) -> Length:
+    """A length from the sources that count, and from the age as far as it isn't doubted."""
     measurement = MEASUREMENTS[row]
     said = {str(SOURCES[s]): float(v) for s, v in enumerate(found) if np.isfinite(v)}
     if prior is not None:
-        said[AGE] = float(np.exp(prior[0]))
+        said[AGE] = float(np.exp(prior.trusted[0]))
     if not used and prior is None:
         return Length(None, UNKNOWN, estimates=said)
     covariance = calibration.covariance(row, used, evidence.blur.get(measurement))
-    combined = weigh(np.log(found[used]), covariance, calibration.wrong[row, used], prior)
+    by_age = (None,) if prior is None else (prior.doubted, prior.trusted)
+    ways = [weigh(np.log(found[used]), covariance, calibration.wrong[row, used], one) for one in by_age]
+    combined = ways[0] if prior is None else either(ways[0], ways[1], prior.doubt)
     low, value, high = (float(np.exp(combined.distribution.quantile(p))) for p in (TAILS[0], 0.5, TAILS[1]))
     share = 0.0 if prior is None else float(np.clip(combined.shares[-1], 0, 1))
     weights = {evidence.line(measurement, SOURCES[s]): w for s, w in zip(used, combined.shares, strict=False)}

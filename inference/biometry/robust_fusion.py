@@ -52,6 +52,24 @@ class Combined:
     shares: Array
 
 
+def either(first: Combined, second: Combined, chance: float) -> Combined:
+    """The quantity where the first holds with some chance, and else the second.
+
+    Args:
+        first: of estimates (N,).
+        second: of the same estimates and no more, or of those and others after them (N or more).
+        chance: 0 to 1.
+    """
+    weights = [chance * first.distribution.weights, (1 - chance) * second.distribution.weights]
+    parts = (first.distribution, second.distribution)
+    mixture = Mixture(
+        np.concatenate(weights), np.concatenate([p.means for p in parts]), np.concatenate([p.sds for p in parts])
+    )
+    shares = (1 - chance) * second.shares
+    shares[: len(first.shares)] += chance * first.shares
+    return Combined(mixture, shares)
+
+
 def combine(estimates: Array, covariance: Array, wrong: Array, widening: Array) -> Combined:
     """Combine estimates of one quantity about which nothing else is known.
 

@@ -7,7 +7,7 @@ import pytest
 
 from feta.age_model import published_model
 from feta.measurements import MEASUREMENTS, Measurement
-from inference.biometry.age_check import contradiction
+from inference.biometry.age_check import AgeCheck, check_age
 from inference.biometry.calibration import usual
 from inference.biometry.lengths import complete
 from inference.biometry.line import Line
@@ -61,17 +61,31 @@ def errors(off: float | None, *, pathological: bool = False) -> np.ndarray:
 
 
 WITHOUT, RIGHT = errors(None), errors(0.0)
+ILL_WITHOUT, ILL_RIGHT = errors(None, pathological=True), errors(0.0, pathological=True)
+OFF = (-10.0, -6.0, -4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0)
 
 
-@pytest.mark.parametrize("off", [-10.0, -6.0, -4.0, 4.0, 6.0, 10.0])
+@pytest.mark.parametrize("off", [off for off in OFF if abs(off) >= 4])
 def test_an_age_far_off_makes_no_length_worse_than_no_age(off: float) -> None:
-    assert (errors(off).mean(axis=0) < WITHOUT.mean(axis=0) + 0.15).all()
+    assert (errors(off).mean(axis=0) < WITHOUT.mean(axis=0) + 0.1).all()
 
 
-@pytest.mark.parametrize("off", [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])
-def test_an_age_a_little_off_costs_little(off: float) -> None:
-    """Against the right age; where it is noticed it can't cost more than no age does."""
-    assert errors(off).mean() < max(RIGHT.mean(), WITHOUT.mean()) + 0.3
+@pytest.mark.parametrize("off", [off for off in OFF if abs(off) >= 4])
+def test_nor_does_it_in_the_ill(off: float) -> None:
+    """Whose own findings hide a part of what is wrong."""
+    assert (errors(off, pathological=True).mean(axis=0) < ILL_WITHOUT.mean(axis=0) + 0.3).all()
+
+
+@pytest.mark.parametrize("off", OFF)
+def test_no_wrong_age_costs_more_than_no_age(off: float) -> None:
+    assert errors(off).mean() < max(RIGHT.mean(), WITHOUT.mean()) + 0.05
+    ill = errors(off, pathological=True).mean()
+    assert ill < max(ILL_RIGHT.mean(), ILL_WITHOUT.mean()) + 0.1
+
+
+def test_a_right_age_helps() -> None:
+    assert RIGHT.mean() < WITHOUT.mean() - 0.3
+    assert ILL_RIGHT.mean() < ILL_WITHOUT.mean() - 0.2
 
 
 def test_a_right_age_is_not_doubted() -> None:
@@ -80,14 +94,14 @@ def test_a_right_age_is_not_doubted() -> None:
     for seed in range(300):
         age = float(np.random.default_rng(seed).uniform(20, 38))
         lengths = true_lengths(seed, age, pathological=seed % 3 == 0)
-        doubted += contradiction(np.log(lengths), np.full(5, 0.03), age, MODEL) is not None
+        doubted += check_age(np.log(lengths), np.full(5, 0.03), age, MODEL).contradiction is not None
     assert doubted <= 6
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_a_brain_that_is_small_or_large_throughout_is_named(factor: float) -> None:
     lengths = np.array([factor * MODEL.mean(m, 30.0) for m in MEASUREMENTS])
-    found = contradiction(np.log(lengths), np.full(5, 0.03), 30.0, MODEL)
+    found = check_age(np.log(lengths), np.full(5, 0.03), 30.0, MODEL).contradiction
     assert found is not None
     assert ("unusually small" if factor < 1 else "unusually large") in found.describe(30.0)
 
@@ -96,16 +110,38 @@ def test_a_brain_that_is_small_or_large_throughout_is_named(factor: float) -> No
 @pytest.mark.parametrize("factor", [0.5, 0.65, 1.3])
 def test_one_length_far_from_its_mean_is_a_patient(measurement: Measurement, factor: float) -> None:
     lengths = np.array([MODEL.mean(m, 30.0) * (factor if m is measurement else 1) for m in MEASUREMENTS])
-    assert contradiction(np.log(lengths), np.full(5, 0.03), 30.0, MODEL) is None
+    assert check_age(np.log(lengths), np.full(5, 0.03), 30.0, MODEL).contradiction is None
 
 
 def test_lengths_of_no_age_contradict_none() -> None:
     """A network that saw a brain where there is none: its lengths suit no age."""
     lengths = np.array([120.0, 3.0, 140.0, 150.0, 9.0])
-    assert contradiction(np.log(lengths), np.full(5, 0.03), 30.0, MODEL) is None
+    assert check_age(np.log(lengths), np.full(5, 0.03), 30.0, MODEL).contradiction is None
 
 
-def test_two_lengths_are_too_few() -> None:
-    logs = np.log([MODEL.mean(m, 22.0) for m in MEASUREMENTS])
-    logs[2:] = np.nan
-    assert contradiction(logs, np.full(5, 0.03), 34.0, MODEL) is None
+def two_lengths(first: Measurement, second: Measurement) -> AgeCheck:
+    """What two lengths of 22 weeks, and no others, say of an age of 34."""
+    logs = np.array([np.log(MODEL.mean(m, 22.0)) if m in (first, second) else np.nan for m in MEASUREMENTS])
+    return check_age(logs, np.full(5, 0.03), 34.0, MODEL)
+
+
+def test_two_lengths_contradict_an_age_if_one_is_biparietal() -> None:
+    found = two_lengths(Measurement.LCC, Measurement.BBIP).contradiction
+    assert found is not None
+    assert found.weeks == pytest.approx(22.0, abs=1.0)
+
+
+def test_a_small_cerebellum_and_its_vermis_contradict_none() -> None:
+    found = two_lengths(Measurement.TCD, Measurement.HV)
+    assert found.contradiction is None
+    assert found.doubt <= 0.5
+
+
+def test_without_lengths_nothing_is_doubted() -> None:
+    assert check_age(np.full(5, np.nan), np.ones(5), 30.0, MODEL) == AgeCheck()
+
+
+@pytest.mark.parametrize("age", [20.0, 26.0, 32.0, 38.0])
+def test_lengths_of_the_mean_leave_an_age_trusted(age: float) -> None:
+    logs = np.log([MODEL.mean(m, age) for m in MEASUREMENTS])
+    assert check_age(logs, np.full(5, 0.02), age, MODEL).doubt < 0.2

@@ -22,7 +22,11 @@ _OTHER_FORMATS = {
     "MetaImage": (".mha", ".mhd"),
     "NRRD": (".nrrd", ".nhdr"),
     "Analyze or a pair of NIfTI files": (".img", ".hdr", ".img.gz", ".hdr.gz"),
-    "MINC": (".mnc",),
+    "MINC": (".mnc", ".minc"),
+    "MRtrix": (".mif", ".mif.gz", ".mih"),
+    "GIPL": (".gipl", ".gipl.gz"),
+    "VTK": (".vtk", ".vti"),
+    "Philips": (".par", ".rec"),
     "DICOM": (".dcm", ".ima"),
     "NIfTI, compressed otherwise than by gzip": (".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip", ".nii.z"),
 }

@@ -55,6 +55,16 @@ class CaseList:
     warnings: tuple[str, ...]
     problems: tuple[FetaError, ...]
 
+    def all_usable(self) -> tuple[Case, ...]:
+        """The cases, for work that makes no sense on a part of them.
+
+        Raises:
+            FetaError: the first of the files that can't be used.
+        """
+        if self.problems:
+            raise self.problems[0]
+        return self.cases
+
 
 def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = False) -> CaseList:
     """Find the volumes in a BIDS tree or a flat folder, or take a single file.
@@ -76,7 +86,7 @@ def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = F
             f"{path}: {len(left)} raw stacks (run-*) beside their reconstruction (rec-*) are left out "
             f"({some_names(path.name for path in left)}); --stacks takes them, too"
         )
-    table, about_table, unusable = _ages(participants or _default_table(path))
+    table, about_table, unusable = _ages(participants or _default_table(path), named=participants is not None)
     images, twins = without_twins(images)
     root = path if path.is_dir() else path.parent
     by_session, unusable_sessions = _session_ages(images)
@@ -96,10 +106,16 @@ def _default_table(path: Path) -> Path:
     return next((table for table in tables if table.exists()), tables[0])
 
 
-def _ages(path: Path) -> tuple[dict[str, Participant] | None, tuple[str, ...], tuple[FetaError, ...]]:
-    """The participants; or None with a warning where there is no table, or an error where it can't be used."""
+def _ages(path: Path, *, named: bool) -> tuple[dict[str, Participant] | None, tuple[str, ...], tuple[FetaError, ...]]:
+    """The participants; or None with a warning where there is no table, or an error where it can't be used.
+
+    Args:
+        path: of the table.
+        named: whether it was asked for, so that its absence is an error.
+    """
     if not path.exists() and not path.is_symlink():
-        return None, (f"{path}: there is no such table; gestational ages are unknown",), ()
+        said = "there is no such table; gestational ages are unknown"
+        return (None, (), (FetaError(path, said, "check the path"),)) if named else (None, (f"{path}: {said}",), ())
     try:
         return read_participants(path), (), ()
     except FetaError as error:
@@ -174,6 +190,8 @@ def participant_of(subject: str, session: str | None, table: dict[str, Participa
         others = sorted(other.split("/")[1] for other in table if other.startswith(f"{key}/"))
         if session and others:
             said = f"{key}: its session {session} has no age in the tables, where {some_names(others)} has"
+            if meant := likely_meant(session, others):
+                said += f"; '{meant}' is probably meant: write it as the volume's name has it"
             return replace(table.get(key, Participant(key)), age=None, warnings=(said,), age_is_impossible=False)
         if found := table.get(key):
             return found

@@ -27,13 +27,26 @@ def find_cases_2021(images: Path, meta: Path) -> CaseList:
         raise FetaError(images, f"holds no volume{others}", "expected anat/*_T2w.nii.gz")
     row: dict[str, object] | None = None
     warnings: tuple[str, ...] = ()
+    kept, problems = without_twins(found)
     try:
         row = _read_meta(meta)
     except FetaError as error:
-        warnings = (f"{error}; gestational ages are unknown",)
-    kept, problems = without_twins(found)
+        if _is_there(meta):
+            problems.append(FetaError(error.subject, f"{error.problem}; gestational ages are unknown", error.remedy))
+        else:
+            warnings = (f"{error}; gestational ages are unknown",)
     table = {subject_key(subject_of(p)): _from_meta(subject_of(p), row) for p in kept} if row is not None else None
     return CaseList(tuple(case_of(p, p.parent, table) for p in kept), warnings, tuple(problems))
+
+
+def _meta_file(path: Path) -> Path:
+    return path / "meta.json" if path.is_dir() else path
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a meta.json, if only a link that leads nowhere."""
+    file = _meta_file(path)
+    return file.exists() or file.is_symlink()
 
 
 def _read_meta(path: Path) -> dict[str, object]:
@@ -42,7 +55,7 @@ def _read_meta(path: Path) -> dict[str, object]:
     Raises:
         FetaError: it can't be read or holds no object.
     """
-    file = path / "meta.json" if path.is_dir() else path
+    file = _meta_file(path)
     try:
         values = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
@@ -55,8 +68,9 @@ def _read_meta(path: Path) -> dict[str, object]:
 def _from_meta(subject: str, row: dict[str, object]) -> Participant:
     columns = find_age_columns(list(row))
     told = {str(row[name]) for name in (list(row)[at] for at in columns.places) if row[name] is not None}
-    age, problem = parse_age(next(iter(told), ""))
-    if len(told) > 1:
+    ages = {parse_age(text) for text in told}
+    age, problem = next(iter(ages), (None, None))
+    if len(ages) > 1:
         age, problem = None, f"meta.json holds different ages ({', '.join(sorted(told))}), none is used"
     missing = f" ({columns.missing})" if columns.missing else ""
     said = problem or (None if age else f"no gestational age in meta.json{missing}")

@@ -6,10 +6,20 @@ Anything else that is raised is a bug, and is logged with its traceback.
 from __future__ import annotations
 
 import errno
+import os
+import re
 from pathlib import Path
 
 #: Errors of the operating system that no file is to blame for: disk or quota full, no handles or memory left.
 _HOST_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS})
+
+#: Moves a terminal's cursor, or turns the direction of writing.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(name: str) -> str:
+    """A name without what can't be written or would move a terminal's cursor."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", os.fsencode(name).decode("utf-8", "replace"))
 
 
 class FetaError(Exception):

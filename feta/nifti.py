@@ -23,7 +23,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from feta.errors import FetaError, HostError
-from feta.grid import Grid, StoredGeometry
+from feta.grid import Grid, Matrix, StoredGeometry
 
 #: Declared limit on a volume's size, held against the header before anything is allocated.
 MAX_VOXELS = 1024**3 // 2
@@ -194,16 +194,21 @@ def _grid(raw: dict[str, tuple], path: Path) -> tuple[Grid, list[str]]:
         warnings.append("its affine is slightly sheared, as by rounded digits: the nearest rotation was taken")
     _check_extent(grid, raw, path)
     geometry = _stored(raw)
-    unit = _unit(raw)[1]
-    if (apart := geometry.disagreement(grid.size) * unit) > FORMS_DISAGREE_MM:
-        ras = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine()
-        scale = np.diag([unit, unit, unit, 1.0])
-        qform = np.abs(scale @ geometry.qform() - ras).max() <= np.abs(scale @ geometry.sform() - ras).max()
+    if (apart := geometry.disagreement(grid.size) * _unit(raw)[1]) > FORMS_DISAGREE_MM:
+        by_qform, by_sform = (float(np.abs(form - grid.affine()).max()) for form in forms_in_mm(geometry))
+        qform = by_qform <= by_sform
         warnings.append(
             f"its qform and sform disagree by up to {apart:.3g} mm: programs show it in one place or the other; the "
             f"{'qform' if qform else 'sform'} was taken, and results carry both"
         )
     return grid.with_header(geometry), warnings
+
+
+def forms_in_mm(geometry: StoredGeometry) -> tuple[Matrix, Matrix]:
+    """4×4 from index (x, y, z) to physical LPS mm: by the qform, and by the sform, set or not."""
+    unit = _UNITS.get(geometry.units & 0b111, _UNITS[2])[1]
+    to_lps = np.diag([-unit, -unit, unit, 1.0])
+    return to_lps @ geometry.qform(), to_lps @ geometry.sform()
 
 
 def _stored(raw: dict[str, tuple]) -> StoredGeometry:
@@ -285,14 +290,15 @@ def _clean_header(raw: dict[str, tuple]) -> bytes:
     struct.pack_into("<2h", header, 70, 2, 8)
     struct.pack_into("<f", header, 108, FIRST_VOXEL[1])
     header[123] = raw["units"][0] & 0xFF
-    _put_forms(header, raw["codes"], raw)
+    a, b = (min(max(code, 0), _MAX_CODE) for code in raw["codes"])
+    _put_forms(header, (a, b), raw)
     header[344:348] = b"n+1\0"
     return bytes(header)
 
 
 def _put_forms(header: bytearray, codes: tuple[int, int], fields: Mapping[str, tuple]) -> None:
     """Both forms with their codes, and pixdim, as NIfTI-1 has them."""
-    struct.pack_into("<2h", header, 252, *(min(max(code, 0), _MAX_CODE) for code in codes))
+    struct.pack_into("<2h", header, 252, *(int(np.clip(code, -32768, 32767)) for code in codes))
     for name in ("pixdim", "qform", "sform"):
         at, values = _LAYOUTS[1][name][0], _float32(fields[name])
         header[at : at + values.nbytes] = values.tobytes()

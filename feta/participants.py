@@ -70,17 +70,25 @@ def parse_age(text: str) -> tuple[float | None, str | None]:
         return None, None
     weeks = parse_number(text)
     if weeks is None:
-        return None, f"gestational age {text[:40]!r} is not a number of weeks (write 28.3), it is not used"
+        return None, f"gestational age {text[:40]!r} is not a number of weeks (write {_in_weeks(text)}), it is not used"
     if not YOUNGEST_WEEKS <= weeks <= OLDEST_WEEKS:
         limits = f"{YOUNGEST_WEEKS:g} to {OLDEST_WEEKS:g} weeks"
         return None, f"gestational age {text[:40]!r} is outside {limits}, it is not used"
     return weeks, None
 
 
+def _in_weeks(text: str) -> str:
+    """What to write for weeks and days, as ``28+3`` and ``28w3d``; an example for anything else."""
+    found = re.fullmatch(
+        r"\s*(\d{1,2})\s*(?:\+|\s|w(?:ee)?ks?,?|w)\s*([0-6])\s*(?:/\s*7)?\s*(?:d(?:ays?)?)?\s*", text.lower()
+    )
+    return f"{int(found[1]) + int(found[2]) / 7:.1f}" if found else "28.3"
+
+
 def session_key(name: str) -> str:
     """The session's name with ``ses-``, whether it had that or not."""
     stripped = name.strip()
-    return stripped if stripped.startswith("ses-") else f"ses-{stripped}"
+    return stripped if stripped.lower().startswith("ses-") else f"ses-{stripped}"
 
 
 def read_participants(path: Path) -> dict[str, Participant]:
@@ -145,8 +153,8 @@ def likely_meant(subject: str, names: Sequence[str]) -> str | None:
 
 
 def _spelling(name: str) -> str:
-    """A subject's name without case, prefix, session and leading zeros."""
-    bare = re.sub(r"^(sub[-_ ]?)+", "", name.lower().strip())
+    """A subject's or session's name without case, prefix, what follows, and leading zeros."""
+    bare = re.sub(r"^((sub|ses)[-_ ]?)+", "", name.lower().strip())
     return re.sub(r"[^a-z0-9]", "", bare.split("_")[0].split("/")[0]).lstrip("0")
 
 

@@ -22,9 +22,9 @@ from evaluation.harness.container_spec import MB
 from evaluation.harness.conventions import case_id
 from evaluation.harness.roster import ResourceLimits
 from evaluation.submissions.find import Submission, case_key, find_submission, locate
-from evaluation.submissions.intake import RejectedError, printable, take
+from evaluation.submissions.intake import RejectedError, take
 from feta.cases import Case, biometry_path, label_map_path
-from feta.errors import FetaError
+from feta.errors import FetaError, printable
 from feta.files import sync_folder
 
 _MAX_DEPTH = 8

@@ -19,11 +19,11 @@ from evaluation.metrics.surface_elements import ALWAYS_KEPT, TIMES_THE_TRUTH
 from evaluation.scoring.cache import Cache
 from evaluation.scoring.measured_file import MeasuredFile, labels_digest
 from evaluation.submissions.case_files import Located, TeamFiles
-from evaluation.submissions.intake import Identity, RejectedError, printable, private_folder, take
+from evaluation.submissions.intake import Identity, RejectedError, private_folder, take
 from evaluation.submissions.label_maps import check_label_map, read_header, take_label_map
 from evaluation.submissions.lengths import LARGEST_TABLE, check_lengths
 from evaluation.submissions.reasons import Reason
-from feta.errors import FetaError, HostError
+from feta.errors import FetaError, HostError, printable
 from feta.grid import Grid
 from feta.labels import TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS

@@ -13,10 +13,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from evaluation.submissions.intake import RejectedError, printable
+from evaluation.submissions.intake import RejectedError
 from evaluation.submissions.lookalikes import told_apart
 from evaluation.submissions.reasons import Reason
-from feta.errors import FetaError
+from feta.errors import FetaError, printable
 
 #: Folders deeper than derivatives/predictions/<name>/sub-*/ses-*/anat hold nothing that is scored.
 _MAX_DEPTH = 6

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,14 +18,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evaluation.submissions.reasons import Reason
-from feta.errors import HostError, is_hosts_fault
+from feta.errors import HostError, is_hosts_fault, printable
 
 #: A result file larger than this isn't read.
 MAX_FILE_BYTES = 2 << 30
 #: First bytes that are looked at before the rest is read: a header, compressed or not.
 HEAD_BYTES = 1 << 16
 _BLOCK = 1 << 20
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISLNK, "is a link"),
     (stat.S_ISDIR, "is a folder"),
@@ -43,11 +41,6 @@ Identity = tuple[int, ...]
 def identities(status: os.stat_result) -> tuple[Identity, Identity]:
     """(device, inode), and what is the same on every machine that mounts the file: (inode, size, time of change)."""
     return (status.st_dev, status.st_ino), (status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def printable(name: str) -> str:
-    """A name without what can't be written or would move a terminal's cursor."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", os.fsencode(name).decode("utf-8", "replace"))
 
 
 class RejectedError(Exception):

@@ -6,12 +6,14 @@ import math
 import zlib
 from pathlib import Path, PurePosixPath
 
-from evaluation.submissions.intake import HEAD_BYTES, Identity, PrivateCopy, RejectedError, printable, take
+import numpy as np
+
+from evaluation.submissions.intake import HEAD_BYTES, Identity, PrivateCopy, RejectedError, take
 from evaluation.submissions.reasons import Reason
-from feta.errors import FetaError, HostError
+from feta.errors import FetaError, HostError, printable
 from feta.files import GZIP_MAGIC
-from feta.grid import Grid
-from feta.nifti import HEADER_BYTES, MAX_OFFSET, Header, parse_header
+from feta.grid import GRID_TOLERANCE_MM, Grid, box_corners, transformed
+from feta.nifti import HEADER_BYTES, MAX_OFFSET, Header, forms_in_mm, parse_header
 from feta.volumes import Volume, read_label_map
 
 #: What single precision does to a grid isn't worth a message.
@@ -94,8 +96,21 @@ def _inflated(head: bytes, path: Path) -> bytes:
 
 def _check_grid(header: Header, grid: Grid, name: PurePosixPath) -> None:
     gap = grid.difference(header.grid)
-    if gap:
+    if gap and not _on_other_form(header.grid, grid):
         raise RejectedError(Reason.WRONG_GRID, f"{name}: not on the grid of its image: {gap}; resample it to the T2w")
+
+
+def _on_other_form(submitted: Grid, grid: Grid) -> bool:
+    """Whether a map lies where the other form of its image's header says, of two that disagree.
+
+    Which of them a program takes isn't the team's choice: ITK takes one, nibabel may take the other.
+    """
+    header = grid.header
+    if header is None or submitted.size != grid.size or header.disagreement(grid.size) == 0:
+        return False
+    corners = box_corners((0, 0, 0), np.subtract(grid.size, 1))
+    places = [transformed(form, corners) for form in forms_in_mm(header)]
+    return min(float(np.abs(place - submitted.corners()).max()) for place in places) <= GRID_TOLERANCE_MM
 
 
 def _messages(header: Header, grid: Grid) -> list[str]:
@@ -105,7 +120,9 @@ def _messages(header: Header, grid: Grid) -> list[str]:
     elif header.dtype.kind == "f":
         messages.append("labels are stored as floating-point numbers; accepted, since all are whole")
     small = grid.difference(header.grid, _NEGLIGIBLE_MM)
-    if small:
+    if small and grid.difference(header.grid):
+        messages.append("lies where one of two forms says that disagree in the header of its image; accepted")
+    elif small:
         messages.append(f"grid differs within the tolerance ({small}); accepted")
     return messages
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.submissions.intake import PrivateCopy, RejectedError, printable
+from evaluation.submissions.intake import PrivateCopy, RejectedError
 from evaluation.submissions.reasons import Reason
 from feta.biometry_table import _column, read_biometry
-from feta.errors import FetaError, HostError
+from feta.errors import FetaError, HostError, printable
 from feta.files import read_text
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.tables import read_table

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from feta.errors import printable
+
 
 class Reporter(Protocol):
     """Receives the events of a run."""
@@ -89,7 +91,7 @@ class PlainReporter:
 
     def line(self, text: str) -> None:
         """Print a line at once, so that a log shows it during the run."""
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 class TerminalReporter:
@@ -119,7 +121,7 @@ class TerminalReporter:
     def start(self, title: str) -> None:
         """Show which case begins."""
         self._clock.start()
-        self._progress.update(self._task, description=escape(title))
+        self._progress.update(self._task, description=escape(printable(title)))
 
     def done(self, title: str, outcome: str) -> None:
         """Move the bar on."""
@@ -128,7 +130,7 @@ class TerminalReporter:
 
     def line(self, text: str) -> None:
         """Print above the bar."""
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def reporter(total: int) -> PlainReporter | TerminalReporter:

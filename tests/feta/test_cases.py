@@ -222,6 +222,36 @@ def test_the_row_that_is_probably_meant_is_named(tmp_path, row):
     assert "010" not in case.warnings[0]
 
 
+def test_a_table_that_was_named_and_is_not_there_is_a_problem(tmp_path):
+    """A typing error: status 1, and the label maps are made all the same."""
+    root = touch(tmp_path / "in", "sub-001_T2w.nii.gz")
+    ages(root, "sub-001\tx\t28")
+    found = find_cases(root, root / "participant.tsv")
+    (problem,) = found.problems
+    assert "no such table" in str(problem)
+    assert [c.age for c in found.cases] == [None]
+    with pytest.raises(FetaError, match="no such table"):
+        found.all_usable()
+
+
+@pytest.mark.parametrize("row", ["ses-1", "Ses-01", "SES-001", "ses_1"])
+def test_the_session_that_is_probably_meant_is_named(tmp_path, row):
+    root = touch(tmp_path, "sub-001/ses-01/anat/sub-001_ses-01_T2w.nii.gz")
+    text = f"participant_id\tsession_id\tGA\nsub-001\t{row}\t22\nsub-001\tses-2\t33\n"
+    (root / "participants.tsv").write_text(text)
+    (case,) = find_cases(root).cases
+    assert case.age is None
+    assert "is probably meant" in case.warnings[0]
+    assert "'ses-2' is" not in case.warnings[0]
+
+
+def test_2021_ages_that_are_one_number_do_not_differ(tmp_path):
+    touch(tmp_path, "anat/sub-001_T2w.nii.gz")
+    (tmp_path / "meta.json").write_text('{"GA": 28, "Gestational age": 28.0}')
+    (case,) = find_cases_2021(tmp_path, tmp_path / "meta.json").cases
+    assert (case.age, case.warnings) == (28.0, ())
+
+
 def test_no_row_is_guessed_that_is_another_subject_s(tmp_path):
     root = touch(tmp_path, "sub-001_T2w.nii.gz")
     ages(root, "sub-011\tx\t28", "sub-100\tx\t30", "sub-001a\tx\t30")
@@ -295,7 +325,14 @@ def test_2021_without_a_usable_meta(tmp_path, text):
     (tmp_path / "meta.json").write_text(text)
     found = find_cases_2021(tmp_path, tmp_path / "meta.json")
     assert [(c.age, c.age_is_impossible) for c in found.cases] == [(None, False)]
-    assert len(found.warnings) == 1
+    (problem,) = found.problems
+    assert "gestational ages are unknown" in str(problem)
+
+
+def test_2021_without_a_meta_is_one_warning(tmp_path):
+    touch(tmp_path, "anat/sub-007_T2w.nii.gz")
+    found = find_cases_2021(tmp_path, tmp_path / "meta.json")
+    assert (len(found.cases), len(found.warnings), found.problems) == (1, 1, ())
 
 
 @pytest.mark.parametrize(

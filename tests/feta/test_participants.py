@@ -50,6 +50,22 @@ def test_impossible_age(tmp_path, cell):
     assert cell in person.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("cell", "advice"),
+    [
+        ("28+3", "28.4"),
+        ("28w3d", "28.4"),
+        ("28 weeks 3 days", "28.4"),
+        ("28 3/7", "28.4"),
+        ("30+0", "30.0"),
+        ("soon", "28.3"),
+    ],
+)
+def test_weeks_and_days_are_told_in_weeks(tmp_path, cell, advice):
+    (warning,) = table(tmp_path, f"participant_id\tga\nsub-001\t{cell}\n")["sub-001"].warnings
+    assert f"(write {advice})" in warning
+
+
 @pytest.mark.parametrize("cell", ["14", "45", "45.0", "2.1e1"])
 def test_possible_age(tmp_path, cell):
     assert table(tmp_path, f"participant_id\tga\nsub-001\t{cell}\n")["sub-001"].age == float(cell)

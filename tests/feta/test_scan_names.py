@@ -63,7 +63,25 @@ def test_a_folder_of_nothing_but_masks_says_so(tmp_path: Path) -> None:
         find_cases(tmp_path)
 
 
-OTHERS = ["a.mgz", "a.mgh", "a.mha", "a.mhd", "a.nrrd", "a.nhdr", "a.img", "a.hdr", "a.mnc", "a.dcm", "a.nii.bz2"]
+OTHERS = [
+    "a.mgz",
+    "a.mgh",
+    "a.mha",
+    "a.mhd",
+    "a.nrrd",
+    "a.nhdr",
+    "a.img",
+    "a.hdr",
+    "a.mnc",
+    "a.minc",
+    "a.dcm",
+    "a.mif",
+    "a.mif.gz",
+    "a.gipl",
+    "a.vtk",
+    "a.PAR",
+    "a.nii.bz2",
+]
 
 
 @pytest.mark.parametrize("name", [*OTHERS, "a.MHA", "a.img.gz", "a.nii.xz", "a.IMA"])

@@ -189,3 +189,13 @@ def test_codes_beyond_the_standard_are_read_as_itk_reads_them(tmp_path, code):
     file = put(tmp_path / "a.nii", bytes(data))
     image = sitk.ReadImage(str(file))
     assert read_volume(file).grid.direction == tuple(v + 0.0 for v in image.GetDirection())
+
+
+@pytest.mark.parametrize("codes", [(1, 7), (300, 1), (2, 5)])
+def test_codes_beyond_the_standard_are_carried_as_they_are(tmp_path, codes):
+    data = bytearray(file_with(tmp_path / "a.nii", (1, 1), np.eye(4), np.eye(4), (1.0, 1.0, 1.0)).read_bytes())
+    data[252:256] = struct.pack("<2h", *codes)
+    (tmp_path / "a.nii").write_bytes(data)
+    grid = read_volume(tmp_path / "a.nii").grid
+    write_label_map(tmp_path / "b.nii", Volume(np.zeros(grid.shape, np.uint8), grid))
+    assert struct.unpack("<2h", (tmp_path / "b.nii").read_bytes()[252:256]) == codes

@@ -92,7 +92,7 @@ def measure_cohort(cohort: Path) -> dict[tuple[str, str, str], list[dict[str, st
     from feta.volumes import read_label_map, read_volume
     from training.assessment.image_quality import image_quality
 
-    cases = find_cases(cohort / "input").cases
+    cases = find_cases(cohort / "input").all_usable()
     if not cases:
         raise FetaError(cohort, "holds no T2w volume in input", "name the folder of a simulated cohort")
     people = read_participants(cohort / "input" / "participants.tsv")

@@ -72,7 +72,7 @@ def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
     images, truth = (cohort / "input", cohort / "truth") if (cohort / "input").is_dir() else (cohort, cohort)
     lengths, warnings = read_true_lengths(truth)
     qualities = _qualities(images / "participants.tsv")
-    found = find_cases(images).cases
+    found = find_cases(images).all_usable()
     known = [(c, lengths.get(c.name.removesuffix("_T2w"), lengths.get(c.subject))) for c in found]
     cases = [(c, np.array(v), qualities.get(c.subject, np.nan)) for c, v in known if v is not None]
     if not cases:

@@ -8,6 +8,7 @@ import shutil
 import struct
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -160,6 +161,35 @@ def test_a_map_whose_two_forms_disagree_is_told_of(cohort: tuple[Path, Path], tm
         assert sum("qform and sform disagree by up to" in line for line in messages.teams["turned"]) == 2
         assert sum("true label map: its qform and sform disagree" in line for line in messages.warnings) == 2
     assert not (table.reasons[table.teams.index("turned")] != "").any()
+
+
+@pytest.mark.parametrize("form", ["qform", "sform"])
+def test_a_map_by_either_form_of_its_image_lies_on_its_grid(cohort: tuple[Path, Path], form: str) -> None:
+    """As nibabel saves it: with one affine, that of the form that it takes."""
+    truth, submissions = cohort
+    for path in truth.rglob("*_dseg.nii.gz"):
+        turned(path)
+    for path in write_team(submissions / "by-one-form", 2).rglob("*_dseg.nii.gz"):
+        true = nib.load(next(truth.rglob(path.name.replace("_T2w_dseg", "_dseg"))))
+        affine = getattr(true, f"get_{form}")()
+        nib.save(nib.Nifti1Image(np.asarray(nib.load(path).dataobj), affine), path)
+    table, messages = score(truth, submissions, jobs=1)
+    assert not (table.reasons[table.teams.index("by-one-form")] != "").any()
+    said = ["one of two forms" in line for line in messages.teams["by-one-form"]]
+    assert sum(said) in (0, 2)  # the form that is taken for the grid itself needs no word
+
+
+def test_a_map_by_neither_form_lies_elsewhere(cohort: tuple[Path, Path]) -> None:
+    truth, submissions = cohort
+    for path in truth.rglob("*_dseg.nii.gz"):
+        turned(path)
+    for path in write_team(submissions / "elsewhere", 2).rglob("*_dseg.nii.gz"):
+        image = nib.load(path)
+        affine = image.affine.copy()
+        affine[0, 3] += 0.5
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), path)
+    table, _ = score(truth, submissions, jobs=1)
+    assert Reason.WRONG_GRID in table.reasons[table.teams.index("elsewhere")]
 
 
 def test_a_link_in_place_of_a_team(cohort: tuple[Path, Path]) -> None:

@@ -57,3 +57,18 @@ def test_a_terminal_gets_a_bar_and_names_are_no_markup() -> None:
     assert "[red]001" in text.getvalue()
     assert "warning: [bold]" in text.getvalue()
     assert "1/2" in text.getvalue()
+
+
+@pytest.mark.parametrize("name", ["sub-\x1b[2J001", "sub-\u202e001", "sub-\r001"])
+def test_a_name_moves_no_cursor(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainReporter(1) as report:
+        report.start(name)
+        report.done(name, "done")
+    log = capsys.readouterr().err
+    text = io.StringIO()
+    with TerminalReporter(1, Console(file=text, width=100)) as report:
+        report.start(name)
+        report.line(f"warning: {name}")
+    for shown in (log, text.getvalue()):
+        assert not set(name) & set("\x1b\u202e\r") & set(shown)
+        assert "\N{REPLACEMENT CHARACTER}" in shown

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from feta.errors import FetaError
-
 
 def degrade(
     cohort: Annotated[Path, typer.Argument(help="BIDS tree of T2w volumes.")],
@@ -18,10 +16,7 @@ def degrade(
     """Blur a cohort's volumes on their own grid, and leave the ages out: a weak rival for a demonstration."""
     from feta.cases import find_cases
 
-    found = find_cases(cohort)
-    if not found.cases:
-        raise FetaError(cohort, "holds no T2w volume", "name the input folder of a cohort")
-    for case in found.cases:
+    for case in find_cases(cohort).all_usable():
         target = out / case.folder / f"{case.name}.nii.gz"
         if not target.exists():
             _blur(case.image, target, blur)

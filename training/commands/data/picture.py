@@ -29,7 +29,7 @@ def picture(
     """Draw the first case of every site of a simulated cohort, label map beside it."""
     people = read_participants(cohort / "input" / "participants.tsv")
     chosen: dict[str, tuple[Case, Participant]] = {}
-    for case in find_cases(cohort / "input").cases:
+    for case in find_cases(cohort / "input").all_usable():
         person = people[case.subject]
         chosen.setdefault(person.site or "", (case, person))
     if not chosen:

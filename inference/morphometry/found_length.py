@@ -64,7 +64,7 @@ def silhouette(aligned: AlignedLabels, mask: Mask, x: float, half_width: float) 
         half_width: from it to each plane, mm.
     """
     first, last = (aligned.index(0, x + way * half_width) for way in (-1, 1))
-    seen = mask[:, :, first : last + 1].any(axis=2)
+    seen = np.asarray(mask[:, :, first : last + 1].any(axis=2))
     return Plane(smoothed(seen, aligned.spacing), aligned.origin[1:], aligned.spacing).largest_part()
 
 

@@ -65,8 +65,8 @@ def further_lengths(aligned: AlignedLabels | None) -> list[Measured]:
         aligned: the upright label map; None where the map is empty.
 
     Returns:
-        one each, in the order of ``FURTHER_LENGTHS``: ``value`` in mm and ``line`` in the image's physical LPS mm; where
-        it can't be measured, both are None and ``flag`` says why. Norms are not looked up here, and there is no interval.
+        one each, in the order of ``FURTHER_LENGTHS``: ``value`` in mm and ``line`` in the image's physical LPS mm;
+        where it can't be measured, both are None and ``flag`` says why. Norms are not looked up here.
     """
     brain = None if aligned is None else mask_of(aligned, CEREBRUM)
     if aligned is None or brain is None or brain.sum() * aligned.spacing**3 < SMALLEST_VOLUME_MM3:
@@ -89,7 +89,7 @@ def _found(aligned: AlignedLabels, brain: Mask, width: float) -> dict[str, Found
 
 def _extent(aligned: AlignedLabels, brain: Mask) -> tuple[float, float]:
     """How far the brain reaches from left to right and from front to back, mm."""
-    flat = largest(brain.any(axis=0))
+    flat = largest(np.asarray(brain.any(axis=0)))
     assert flat is not None
     wide, long = (np.flatnonzero(flat.any(axis=axis)) for axis in (0, 1))
     return float(np.ptp(wide) + 1) * aligned.spacing, float(np.ptp(long) + 1) * aligned.spacing

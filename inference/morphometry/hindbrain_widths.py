@@ -4,8 +4,9 @@
   diameter of Tilea et al., Ultrasound Obstet Gynecol 2009;33:173; vermian width of Kyriakopoulou et al., Brain Struct
   Funct 2017;222:2295). Where no fastigium shows, as in a young or a crowded vermis, from the middle of its front.
 - Pons: from its belly to the floor of the fourth ventricle, at a right angle to the brainstem (Tilea 2009; pons width
-  of Luis et al., medRxiv 2025.02.06.25321808). FeTA's brainstem is midbrain, pons and medulla in one: the pons is
-  in the middle of where its front stands out most, between a quarter and seven tenths of its way down, below the interpeduncular fossa.
+  of Luis et al., medRxiv 2025.02.06.25321808). FeTA's brainstem is midbrain, pons and medulla in one: the pons is in
+  the middle of where its front stands out most, between a quarter and seven tenths of its way down, below the
+  interpeduncular fossa.
 
 What is front and back follows the brainstem's axis, along which HV is measured, too.
 """

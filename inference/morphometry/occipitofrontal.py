@@ -44,7 +44,7 @@ def brain_diameter(aligned: AlignedLabels, cerebrum: Mask, side: int) -> Found:
         side: −1 left, 1 right of the fetus.
     """
     places = aligned.origin[0] + aligned.spacing * np.arange(cerebrum.shape[2])
-    seen = cerebrum[:, :, side * places >= FROM_MIDLINE_MM].any(axis=0)
+    seen = np.asarray(cerebrum[:, :, side * places >= FROM_MIDLINE_MM].any(axis=0))
     places = places[side * places >= FROM_MIDLINE_MM]
     met = np.flatnonzero(seen.any(axis=0))
     if not len(met):
@@ -81,5 +81,5 @@ def _rows(whole: Plane) -> Chords:
     """The plane's own rows, from back to front: ``Plane.chords`` would interpolate."""
     first, last = whole.spacing * np.stack(crossings(whole.field))
     met = np.isfinite(first)
-    offset = whole.spacing * np.flatnonzero(met)
+    offset = np.asarray(whole.spacing * np.flatnonzero(met), np.float64)
     return Chords(whole.origin, np.array([1.0, 0.0]), np.array([0.0, 1.0]), offset, first[met], last[met])

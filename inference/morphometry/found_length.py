@@ -9,10 +9,12 @@ from feta.labels import Tissue
 from inference.biometry.line import Line
 from inference.biometry.mask_operations import SMALLEST_AREA_MM2, Mask
 from inference.biometry.midline_alignment import AlignedLabels
-from inference.biometry.section import SLAB_MM, SMOOTH_MM, TRUNCATE, Plane, plane, smoothed
+from inference.biometry.section import LEVEL, SLAB_MM, SMOOTH_MM, TRUNCATE, Plane, plane, smoothed
 
 #: A line in the upright frame, mm; or in a few words why there is none.
 Found = Line | str
+#: A structure that is fewer voxels across in its plane has no outline.
+FEWEST_VOXELS = 3
 Ends = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
@@ -51,7 +53,8 @@ def section(
     origin = aligned.origin + aligned.spacing * np.array([b.start for b in box[::-1]])
     cut = tuple(slice(None) if across == 2 - axis else box[across] for across in range(3))
     found = plane(mask[cut], origin, aligned.spacing, axis, position).largest_part()
-    return found if found.area >= smallest_mm2 else None
+    reach = [np.ptp(n) + 1 if len(n) else 0 for n in np.nonzero(found.field >= LEVEL)]
+    return found if found.area >= smallest_mm2 and min(reach) >= FEWEST_VOXELS else None
 
 
 def silhouette(aligned: AlignedLabels, mask: Mask, x: float, half_width: float) -> Plane:

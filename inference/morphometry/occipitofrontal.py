@@ -53,7 +53,7 @@ def brain_diameter(aligned: AlignedLabels, cerebrum: Mask, side: int) -> Found:
     longest = met[reach >= reach.max() - LONGEST_MM / aligned.spacing]
     x = float(places[longest].mean())
     whole = _whole(aligned, cerebrum, x, SULCI_MM)
-    return line_in_plane(0, x, _rows(whole).farthest(SLOPE)[::-1]) if whole else NOTHING
+    return NOTHING if whole is None else _longest(x, _rows(whole), SLOPE)
 
 
 def skull_diameter(aligned: AlignedLabels, head: Mask, beside: tuple[Found, ...]) -> Found:
@@ -65,10 +65,15 @@ def skull_diameter(aligned: AlignedLabels, head: Mask, beside: tuple[Found, ...]
         beside: the diameters of the brain, along which the skull's is sought.
     """
     forward = [np.subtract(line.start, line.end)[1:] for line in beside if not isinstance(line, str)]
-    direction = np.sum(forward, axis=0) if forward else np.array([1.0, 0.0])
+    direction = np.sum([[1e-6, 0.0], *forward], axis=0)
     along, up = (direction / np.linalg.norm(direction)).tolist()
     whole = _whole(aligned, head, 0.0, NOTCH_MM)
-    return line_in_plane(0, 0.0, whole.chords((along, up)).farthest(BESIDE)[::-1]) if whole else NOTHING
+    return NOTHING if whole is None else _longest(0.0, whole.chords((along, up)), BESIDE)
+
+
+def _longest(x: float, chords: Chords, slope: float) -> Found:
+    """The farthest ends, the front one first, in the sagittal plane at x; or that there are none."""
+    return line_in_plane(0, x, chords.farthest(slope)[::-1]) if len(chords.offset) else NOTHING
 
 
 def _whole(aligned: AlignedLabels, mask: Mask, x: float, half_width: float) -> Plane | None:

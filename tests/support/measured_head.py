@@ -56,14 +56,14 @@ class MeasuredHead:
         labels[(np.hypot(along / VERMIS[0], forward / VERMIS[1]) < 1) & (np.abs(x) < 12.0) & ~notch] = Tissue.CBM
         return labels
 
-    def upright(self, spacing: float = 0.6) -> AlignedLabels:
+    def upright(self, spacing: float = 0.75) -> AlignedLabels:
         """On a grid along the axes."""
         low = np.array([-42.05, -50.03, -46.02])
         x, y, z = (np.arange(a, -a, spacing) for a in low)
         z, y, x = np.meshgrid(z, y, x, indexing="ij")
         return AlignedLabels(self.at(np.stack([x, y, z], axis=-1)), low, np.eye(4), spacing)
 
-    def turned(self, turn: npt.NDArray[np.float64], spacing: float = 0.8) -> tuple[Volume, Matrix]:
+    def turned(self, turn: npt.NDArray[np.float64], spacing: float = 1.0) -> tuple[Volume, Matrix]:
         """A stored label map whose axes are turned (3×3) against the head, and the way to the brain frame."""
         to_lps = np.diag([-1.0, -1.0, 1.0])
         size = int(108 / spacing)

@@ -34,6 +34,10 @@ def relabelled(aligned: AlignedLabels, changed: np.ndarray, label: Tissue) -> Al
     return replace(aligned, labels=np.where(changed, np.uint8(label), aligned.labels))
 
 
+UNEVEN = MeasuredHead(left=3.5, right=5.0, fastigium=3.0)
+STRAIGHT = values(UNEVEN.upright())
+
+
 @pytest.mark.parametrize(("left", "right"), [(2.0, 3.0), (4.0, 4.0), (8.0, 5.0)])
 def test_an_atrium_is_as_wide_as_the_ellipsoid_that_it_is_cut_from(left: float, right: float) -> None:
     lengths = found(MeasuredHead(left, right).upright())
@@ -75,12 +79,11 @@ def test_the_sinus_s_notch_in_the_midline_does_not_shorten_the_skull() -> None:
     assert notched["skull_OFD"] == pytest.approx(2 * SKULL[1] * np.sqrt(1 - (3 / SKULL[0]) ** 2), abs=0.6)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_turning_the_stored_volume_changes_a_length_by_little(seed: int) -> None:
-    head = MeasuredHead(left=3.5, right=5.0, fastigium=3.0)
-    aligned = align_to_midline(*head.turned(Rotation.random(random_state=seed).as_matrix()))
-    assert values(aligned) == pytest.approx(values(head.upright()), rel=0.09, abs=0.45)
+    aligned = align_to_midline(*UNEVEN.turned(Rotation.random(random_state=seed).as_matrix()))
+    assert values(aligned) == pytest.approx(STRAIGHT, rel=0.06, abs=0.4)
 
 
 def test_lines_lie_in_the_image_s_physical_space() -> None:
@@ -167,7 +170,7 @@ def test_an_empty_map_has_no_lengths() -> None:
         ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     shape=st.tuples(*[st.integers(1, 40)] * 3),

@@ -53,8 +53,9 @@ def section(
     origin = aligned.origin + aligned.spacing * np.array([b.start for b in box[::-1]])
     cut = tuple(slice(None) if across == 2 - axis else box[across] for across in range(3))
     found = plane(mask[cut], origin, aligned.spacing, axis, position).largest_part()
-    reach = [np.ptp(n) + 1 if len(n) else 0 for n in np.nonzero(found.field >= LEVEL)]
-    return found if found.area >= smallest_mm2 and min(reach) >= FEWEST_VOXELS else None
+    inside = found.field >= LEVEL
+    thinnest = min(int(inside.any(axis=way).sum()) for way in (0, 1))
+    return found if found.area >= smallest_mm2 and thinnest >= FEWEST_VOXELS else None
 
 
 def silhouette(aligned: AlignedLabels, mask: Mask, x: float, half_width: float) -> Plane:

@@ -19,6 +19,7 @@ from inference.biometry.midline_alignment import AlignedLabels
 from inference.morphometry.atrial_width import atrial_width
 from inference.morphometry.found_length import Found, mask_of
 from inference.morphometry.hindbrain_widths import pons_width, vermis_width
+from inference.morphometry.length_errors import interval
 from inference.morphometry.measured import Kind, Measured
 from inference.morphometry.occipitofrontal import brain_diameter, skull_diameter
 
@@ -66,12 +67,13 @@ def further_lengths(aligned: AlignedLabels | None) -> list[Measured]:
 
     Returns:
         one each, in the order of ``FURTHER_LENGTHS``: ``value`` in mm and ``line`` in the image's physical LPS mm;
-        where it can't be measured, both are None and ``flag`` says why. Norms are not looked up here.
+        where it can't be measured, both are None and ``flag`` says why. ``low`` and ``high`` tell how far our network's
+        label maps are off on simulated cases (``length_errors``). Norms are not looked up here.
     """
     brain = None if aligned is None else mask_of(aligned, CEREBRUM)
     if aligned is None or brain is None or brain.sum() * aligned.spacing**3 < SMALLEST_VOLUME_MM3:
         return [_unmeasured(each, "no brain") for each in FURTHER_LENGTHS]
-    width, length = _extent(aligned, brain)
+    width, length = brain_extent(aligned, brain)
     if width < NARROWEST * length:
         return [_unmeasured(each, "half a brain, or one that is cut") for each in FURTHER_LENGTHS]
     found = _found(aligned, brain, width)
@@ -87,10 +89,17 @@ def _found(aligned: AlignedLabels, brain: Mask, width: float) -> dict[str, Found
     return dict(zip((each.key for each in FURTHER_LENGTHS), found, strict=True))
 
 
-def _extent(aligned: AlignedLabels, brain: Mask) -> tuple[float, float]:
-    """How far the brain reaches from left to right and from front to back, mm."""
-    flat = largest(np.asarray(brain.any(axis=0)))
-    assert flat is not None
+def brain_extent(aligned: AlignedLabels, brain: Mask | None = None) -> tuple[float, float]:
+    """How far the brain reaches from left to right and from front to back, mm; 0 where there is none.
+
+    Args:
+        aligned: the upright label map.
+        brain: its cerebrum (z, y, x), where that is known.
+    """
+    mask = mask_of(aligned, CEREBRUM) if brain is None else brain
+    flat = largest(np.asarray(mask.any(axis=0)))
+    if flat is None:
+        return 0.0, 0.0
     wide, long = (np.flatnonzero(flat.any(axis=axis)) for axis in (0, 1))
     return float(np.ptp(wide) + 1) * aligned.spacing, float(np.ptp(long) + 1) * aligned.spacing
 
@@ -102,7 +111,8 @@ def _measured(kind: FurtherLength, found: Found, aligned: AlignedLabels, width: 
     if not low * width <= found.length <= high * width:
         return _unmeasured(kind, f"measures {found.length:.1f} mm, which suits no brain {width:.0f} mm wide")
     line = found.moved(aligned.to_physical)
-    return Measured(kind.key, kind.title, Kind.LENGTH, line.length, source=SOURCE, line=line)
+    least, most = interval(kind.key, line.length, width) or (None, None)
+    return Measured(kind.key, kind.title, Kind.LENGTH, line.length, least, most, source=SOURCE, line=line)
 
 
 def _unmeasured(kind: FurtherLength, reason: str) -> Measured:

@@ -65,7 +65,7 @@ def skull_diameter(aligned: AlignedLabels, head: Mask, beside: tuple[Found, ...]
         beside: the diameters of the brain, along which the skull's is sought.
     """
     forward = [np.subtract(line.start, line.end)[1:] for line in beside if not isinstance(line, str)]
-    direction = np.sum([[1e-6, 0.0], *forward], axis=0)
+    direction = np.sum([np.array([1e-6, 0.0]), *forward], axis=0)
     along, up = (direction / np.linalg.norm(direction)).tolist()
     whole = _whole(aligned, head, 0.0, NOTCH_MM)
     return NOTHING if whole is None else _longest(0.0, whole.chords((along, up)), BESIDE)

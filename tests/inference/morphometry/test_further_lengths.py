@@ -82,8 +82,9 @@ def test_the_sinus_s_notch_in_the_midline_does_not_shorten_the_skull() -> None:
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_turning_the_stored_volume_changes_a_length_by_little(seed: int) -> None:
+    """Its voxels are 1 mm, and nearest neighbours are taken twice."""
     aligned = align_to_midline(*UNEVEN.turned(Rotation.random(random_state=seed).as_matrix()))
-    assert values(aligned) == pytest.approx(STRAIGHT, rel=0.06, abs=0.4)
+    assert values(aligned) == pytest.approx(STRAIGHT, rel=0.06, abs=0.7)
 
 
 def test_lines_lie_in_the_image_s_physical_space() -> None:
@@ -160,6 +161,16 @@ def test_a_brain_without_its_front_has_no_occipitofrontal_diameter() -> None:
     y = HEAD.origin[1] + HEAD.spacing * np.arange(HEAD.labels.shape[1])
     cut = relabelled(HEAD, np.broadcast_to((y > 0)[:, None], HEAD.labels.shape), Tissue.BACKGROUND)
     assert not {"brain_OFD_left", "brain_OFD_right", "skull_OFD"} & set(values(cut))
+
+
+def test_an_interval_holds_its_value_and_is_as_wide_as_the_brain_is_large() -> None:
+    small, large = (found(MeasuredHead(left=half, right=half).upright()) for half in (3.0, 6.0))
+    for key, each in small.items():
+        other = large[key]
+        assert each.low is not None and each.value is not None and each.high is not None
+        assert 0 <= each.low < each.value < each.high
+        assert other.low is not None and other.high is not None
+        assert other.high - other.low == pytest.approx(each.high - each.low, rel=1e-6)
 
 
 def test_an_empty_map_has_no_lengths() -> None:

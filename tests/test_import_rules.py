@@ -67,7 +67,8 @@ LAYERS = {
     "training/engine": "feta inference/networks training/data",
     "training/assessment": (
         "feta inference/geometry inference/networks inference/topology inference/biometry inference/segmentation "
-        "inference/runs evaluation/metrics evaluation/scoring training/imaging training/data training/anatomy"
+        "inference/morphometry inference/runs evaluation/metrics evaluation/scoring training/imaging training/data "
+        "training/anatomy"
     ),
     "training/tasks": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation "

@@ -27,8 +27,10 @@ LAYERS = {
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
+    "inference/derivatives": "feta inference/morphometry",
     "inference/runs": (
-        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
+        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
+        "inference/morphometry inference/derivatives"
     ),
     "inference/options.py": "inference/biometry inference/runs",
     "inference/cli.py": "feta inference/runs inference/options.py",

@@ -79,8 +79,13 @@ def _slicer() -> str:
 def _freesurfer() -> str:
     """``value name R G B A``, as FreeSurfer reads colour look-up tables: its A is how transparent it is."""
     lines = ["# FreeSurfer colour look-up table: FeTA labels", "0 Unknown 0 0 0 0"]
-    lines += [f"{t.value} {name.title()} {r} {g} {b} 0" for t, name, (r, g, b) in _colours()]
+    lines += [f"{t.value} {_capitals(name)} {r} {g} {b} 0" for t, name, (r, g, b) in _colours()]
     return _text(lines)
+
+
+def _capitals(name: str) -> str:
+    """``Deep-Grey-Matter``, as FreeSurfer writes names."""
+    return "-".join(word[:1].upper() + word[1:] for word in name.split("-"))
 
 
 def _text(lines: list[str]) -> str:

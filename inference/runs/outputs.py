@@ -21,6 +21,7 @@ class CaseJob:
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
+        sizes: table of volumes and lengths with their norms.
     """
 
     case: Case
@@ -30,11 +31,12 @@ class CaseJob:
     picture: Path | None = None
     record: Path | None = None
     sidecar: Path | None = None
+    sizes: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture)
+        files = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.picture)
         return tuple(path for path in files if path is not None)
 
     @property
@@ -45,7 +47,13 @@ class CaseJob:
 
 
 def folder_jobs(
-    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, sidecar: bool = True
+    cases: Iterable[Case],
+    root: Path,
+    *,
+    picture: bool = True,
+    landmarks: bool = False,
+    sidecar: bool = True,
+    sizes: bool = True,
 ) -> list[CaseJob]:
     """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
 
@@ -55,6 +63,7 @@ def folder_jobs(
         picture: also ``…_qc.png``.
         landmarks: also ``…_meas.nii.gz``.
         sidecar: also ``…_biom.json``.
+        sizes: also ``…_volumes.tsv``.
     """
     jobs = []
     for case in cases:
@@ -68,6 +77,7 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_qc.png") if picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
+                label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
             )
         )
     return jobs

@@ -33,7 +33,8 @@ LAYERS = {
         "inference/morphometry inference/derivatives"
     ),
     "inference/options.py": "inference/biometry inference/runs",
-    "inference/cli.py": "feta inference/runs inference/options.py",
+    "inference/commands": "feta inference/biometry inference/morphometry inference/runs inference/options.py",
+    "inference/cli.py": "feta inference/runs inference/options.py inference/commands",
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",

@@ -119,7 +119,9 @@ def _dictionary(sizes: list[Measured]) -> dict[str, Any]:
 
 def _columns(size: Measured) -> dict[str, Any]:
     key, title, unit = size.key, size.title, size.unit
-    curves = [f"{c.source} ({c.measure}, weeks {c.weeks[0]:g} to {c.weeks[1]:g}); {TRANSCRIBED}" for c in curves_of(key)]
+    curves = [
+        f"{c.source} ({c.measure}, weeks {c.weeks[0]:g} to {c.weeks[1]:g}); {TRANSCRIBED}" for c in curves_of(key)
+    ]
     where = "none where two sources differ by more than one standard deviation, or the age is beyond their weeks"
     return {
         key: {"LongName": title, "Description": f"{size.kind} of the label map or image", "Units": unit},

@@ -6,8 +6,9 @@ not checked against the papers (`TRANSCRIBED`). The first curve of each of the f
 Whose definitions are FeTA's was judged by names and by numbers. King's College London's BOUNTI labels (Uus et al.,
 eLife 2023;12:RP88818) have the cortex, white matter, deep grey matter, brainstem, cerebellum and external CSF as FeTA
 has them. FeTA's ventricles are BOUNTI's lateral, third and fourth ventricles and the cavum together; multi-BOUNTI has
-the vermis apart from the cerebellum. Its "total brain" holds the ventricles and the external CSF, too (it equals the sum
-of all of BOUNTI's labels to 1 % from 27 weeks): here that is the intracranial volume; its "parenchyma" is our brain.
+the vermis apart from the cerebellum. Its "total brain" holds the ventricles and the external CSF, too (it equals the
+sum of all of BOUNTI's labels to 1.3 % from 27 weeks): here that is the intracranial volume; its "parenchyma" is our
+brain.
 
 A curve of a sum has the sum of its parts' means. The spread of a sum depends on how the parts go together, which no
 source tells; it is at most the sum of the parts' standard deviations, and that is taken: such a curve never makes a

@@ -63,21 +63,21 @@ def _sizes(root: Path, entry: Mapping[str, Any]) -> tuple[Measured, ...]:
             return read_sizes(root / entry["table"]).sizes
         except FetaError:  # removed or changed since: its row says what run.json does
             pass
-    lengths = entry.get("lengths") or {}
-    return tuple(
-        Measured(m, MEASUREMENT_NAMES[m], Kind.LENGTH, float(lengths[m])) for m in MEASUREMENTS if m in lengths
-    )
+    noted = entry.get("lengths")
+    lengths = noted if isinstance(noted, dict) else {}
+    known = {m: lengths[m] for m in MEASUREMENTS if isinstance(lengths.get(m), int | float)}
+    return tuple(Measured(m, MEASUREMENT_NAMES[m], Kind.LENGTH, value) for m, value in known.items())
 
 
 def _row(title: str, entry: Mapping[str, Any], sizes: tuple[Measured, ...], keys: list[str]) -> list[str]:
-    age, by_key = entry.get("age"), {size.key: size for size in sizes}
+    age, warnings, by_key = entry.get("age"), entry.get("warnings"), {size.key: size for size in sizes}
     cells = [
         subject_of(Path(title)),
         session_of(Path(title)) or ABSENT,
         text(title),
         f"{age:g}" if isinstance(age, int | float) else ABSENT,
         FAILED if entry.get("status") == FAILED else DONE,
-        text("; ".join(map(str, entry.get("warnings") or ()))),
+        text("; ".join(map(str, warnings)) if isinstance(warnings, list | tuple) else ""),
         text(str(entry.get("error", ""))),
     ]
     for key in keys:

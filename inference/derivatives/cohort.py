@@ -22,7 +22,7 @@ from inference.derivatives.size_table import (
 )
 from inference.morphometry.growth_curve import TRANSCRIBED
 from inference.morphometry.measured import Kind, Measured
-from inference.morphometry.norms import curves_of
+from inference.morphometry.norms import WITHOUT_NORM, curves_of
 
 TABLE, DICTIONARY = "cohort.tsv", "cohort.json"
 DONE, FAILED = "done", "failed"
@@ -130,6 +130,7 @@ def _columns(size: Measured) -> dict[str, Any]:
         f"{key}_centile": {
             "Description": f"{title}: centile (0 to 100) among healthy fetuses of that age, by the first norm; {where}",
             "Norms": curves,
+            **({"NoNorms": WITHOUT_NORM[key]} if key in WITHOUT_NORM else {}),
         },
         f"{key}_z": {"Description": f"{title}: (value - mean) / standard deviation, by the first norm; {where}"},
         f"{key}_flag": {"Description": f"{title}: what to look at"},

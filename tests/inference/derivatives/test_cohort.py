@@ -17,8 +17,8 @@ from inference.morphometry.norms import place
 
 SIZES = [
     Measured("WM", "white matter", Kind.VOLUME, 95.0, source="label map"),
-    Measured("BSM", "brainstem", Kind.VOLUME, 3.9, source="label map"),
-    Measured("GM", "grey matter", Kind.VOLUME, 40.0, source="label map"),
+    Measured("CBM", "cerebellum", Kind.VOLUME, 7.5, source="label map"),
+    Measured("supratentorial", "all above", Kind.VOLUME, 140.0, source="label map"),
     Measured("TCD", "transverse cerebellar diameter", Kind.LENGTH, 35.1, 33.0, 37.0, source="image"),
 ]
 
@@ -41,9 +41,9 @@ def test_each_case_is_a_row_with_all_that_was_measured(tmp_path: Path) -> None:
     assert list(table.session_id) == ["ses-1", "ses-1"]
     row = table.iloc[0]
     assert (row.WM, row.TCD, row.TCD_low, row.TCD_high) == (95.0, 35.1, 33.0, 37.0)
-    assert 0 < row.BSM_centile < 100
-    assert row.BSM_z == pytest.approx((3.9 - 3.8572) / 0.2554, abs=0.006)
-    assert (row.GM_flag, pd.isna(row.GM_centile)) == ("norms differ", True)
+    assert 0 < row.CBM_centile < 100
+    assert row.CBM_z == pytest.approx((7.5 - 7.179) / 0.8405, abs=0.006)
+    assert (row.supratentorial_flag, pd.isna(row.supratentorial_centile)) == ("norms differ", True)
     assert row.TCD_source == "image"
 
 

@@ -17,7 +17,7 @@ from inference.morphometry.norms import place
 
 SIZES = (
     place(Measured("WM", "white matter", Kind.VOLUME, 95.20001, source="label map"), 30.0),
-    place(Measured("BSM", "brainstem", Kind.VOLUME, 3.9, source="label map"), 30.0),
+    place(Measured("CBM", "cerebellum", Kind.VOLUME, 7.5, source="label map"), 30.0),
     place(Measured("TCD", "cerebellum", Kind.LENGTH, 35.126, 33.0, 37.0, source="image and age"), 30.0),
     Measured("SGM", "deep grey matter", Kind.VOLUME, None, flag="not in the label map"),
 )
@@ -26,14 +26,14 @@ SIZES = (
 def test_another_library_reads_every_row_and_nothing_missing_as_a_number(tmp_path: Path) -> None:
     write_sizes(tmp_path / "a_volumes.tsv", SIZES, 30.0)
     table = pd.read_csv(tmp_path / "a_volumes.tsv", sep="\t", index_col="measure")
-    assert list(table.index) == ["WM", "BSM", "TCD", "SGM"]
+    assert list(table.index) == ["WM", "CBM", "TCD", "SGM"]
     assert (table.gestational_age == 30.0).all()
     assert list(table.unit) == ["ml", "ml", "mm", "ml"]
     assert table.value["WM"] == pytest.approx(95.2)
     assert (table.interval_low["TCD"], table.interval_high["TCD"]) == (33.0, 37.0)
     assert pd.isna(table.value["SGM"])
-    assert table.norm["BSM"].endswith(TRANSCRIBED)
-    assert table.other_norm["BSM"].endswith(TRANSCRIBED)
+    assert table.norm["CBM"].endswith(TRANSCRIBED)
+    assert table.other_norm["CBM"].endswith(TRANSCRIBED)
 
 
 def test_what_is_read_again_is_what_was_written(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from feta.cases import CaseList, find_cases
+from feta.cases import CaseList, find_cases, with_age
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
-from feta.participants import parse_age
+from inference.commands import measure
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
@@ -28,9 +28,9 @@ from inference.runs.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer case', 'feta-infer challenge-2024' and 'feta-infer challenge-2021' serve the challenge's "
-    "own ways of calling; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
-    "2 unusable call or input."
+    "Other forms: 'feta-infer measure' of label maps; 'feta-infer case', 'challenge-2024' and 'challenge-2021' serve "
+    "the challenge's own ways of calling; each has its --help. Exit status: 0 all fine, 1 some case failed or has an "
+    "impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -76,8 +76,11 @@ def infer(
     if single:
         for job in jobs:
             if job.title in lengths:
-                print_summary(job, lengths[job.title], settings.age_model())
+                print_summary(job)
     raise typer.Exit(status)
+
+
+forms.command("measure", help=measure.HELP)(measure.measure)
 
 
 @forms.command("case")
@@ -115,7 +118,7 @@ def challenge_2024(
         raise FetaError("--team", f"'{team}' can't name a folder")
     found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
-    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
+    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False, sizes=False)
     raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), root)[0])
 
 
@@ -133,15 +136,6 @@ def challenge_2021(
     found = find_cases_2021(images, meta)
     jobs = jobs_2021(found.cases, output)
     raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), output)[0])
-
-
-def with_age(found: CaseList, text: str) -> CaseList:
-    """The same cases with an age given on the command line."""
-    age, problem = parse_age(text)
-    warnings = () if problem is None else (f"--ga: {problem}",)
-    cases = [replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None) for case in found.cases]
-    # What was said about a table no longer matters.
-    return CaseList(tuple(cases), (), found.problems)
 
 
 def _run(found: CaseList, jobs: Sequence[CaseJob], settings: Settings, root: Path | None) -> tuple[int, dict]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feta.cases import Case, biometry_path, label_map_path
+from inference.morphometry.given_labels import GivenLabels
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class CaseJob:
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
+        sizes: table of volumes and lengths with their norms.
+        given: a label map to measure in place of the networks'.
     """
 
     case: Case
@@ -30,11 +33,13 @@ class CaseJob:
     picture: Path | None = None
     record: Path | None = None
     sidecar: Path | None = None
+    sizes: Path | None = None
+    given: GivenLabels | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture)
+        files = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.picture)
         return tuple(path for path in files if path is not None)
 
     @property
@@ -45,7 +50,13 @@ class CaseJob:
 
 
 def folder_jobs(
-    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, sidecar: bool = True
+    cases: Iterable[Case],
+    root: Path,
+    *,
+    picture: bool = True,
+    landmarks: bool = False,
+    sidecar: bool = True,
+    sizes: bool = True,
 ) -> list[CaseJob]:
     """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
 
@@ -55,6 +66,7 @@ def folder_jobs(
         picture: also ``…_qc.png``.
         landmarks: also ``…_meas.nii.gz``.
         sidecar: also ``…_biom.json``.
+        sizes: also ``…_volumes.tsv``.
     """
     jobs = []
     for case in cases:
@@ -68,7 +80,27 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_qc.png") if picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
+                label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
             )
+        )
+    return jobs
+
+
+def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> list[CaseJob]:
+    """``…_volumes.tsv``, ``…_biom.csv`` and ``…_biom.json`` of label maps; a picture where there is an image as well.
+
+    Args:
+        cases: each with its label map; its image is that map where there is no other.
+        root: the output folder.
+    """
+    jobs = []
+    for case, given in cases:
+        biometry = biometry_path(root, case)
+        at = {end: biometry.with_name(f"{case.name}_{end}") for end in ("qc.png", "measure.json", "biom.json")}
+        picture = at["qc.png"] if case.image != given.path else None
+        sizes = biometry.with_name(f"{case.name}_volumes.tsv")
+        jobs.append(
+            CaseJob(case, None, biometry, None, picture, at["measure.json"], at["biom.json"], sizes=sizes, given=given)
         )
     return jobs
 

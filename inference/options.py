@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from inference.biometry.lengths import Method
+from inference.derivatives.layout import Layout
 from inference.runs.settings import Settings, default_weights
 
 #: Old names of options; each is accepted for one release, with a line of warning.
@@ -26,6 +27,9 @@ Participants = Annotated[Path | None, typer.Option(help="Table of gestational ag
 Stacks = Annotated[
     bool, typer.Option("--stacks", help="Also raw stacks (run-*) that lie beside a reconstruction (rec-*).")
 ]
+NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
+AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: results may be lost with it.")]
+LayoutOption = Annotated[Layout, typer.Option("--layout", help="How results are named.")]
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[
     Path | None,

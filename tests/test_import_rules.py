@@ -27,11 +27,14 @@ LAYERS = {
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
+    "inference/derivatives": "feta",
     "inference/runs": (
+        "inference/derivatives "
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
     ),
-    "inference/options.py": "inference/biometry inference/runs",
-    "inference/cli.py": "feta inference/runs inference/options.py",
+    "inference/options.py": "inference/biometry inference/derivatives inference/runs",
+    "inference/commands": "feta inference/biometry inference/derivatives inference/runs inference/options.py",
+    "inference/cli.py": "feta inference/derivatives inference/runs inference/options.py inference/commands",
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from feta.biometry_table import write_biometry
 from feta.errors import HostError
+from feta.files import write_atomically
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map
@@ -48,8 +51,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     import_ahead([PICTURE] if job.picture else [])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
-    if job.label_map:
-        write_label_map(job.label_map, segmented.labels)
+    _write_maps(job, segmented.labels)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
     if not (job.biometry or job.sidecar or job.landmarks or job.picture):
@@ -64,6 +66,16 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     frame = aligned.from_physical if aligned else segmented.to_canonical
     undrawn = _draw(job, volume, segmented.labels, frame, lengths)
     return Result(lengths, (*warnings, *notes, *undrawn))
+
+
+def _write_maps(job: CaseJob, labels: Volume) -> None:
+    """The label map, the brain's mask, and the texts that are written beside them."""
+    if job.label_map:
+        write_label_map(job.label_map, labels)
+    if job.mask:
+        write_label_map(job.mask, Volume((labels.array > 0).astype(np.uint8), labels.grid))
+    for path, text in job.beside.items():
+        write_atomically(path, text)
 
 
 def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from feta.cases import Case, biometry_path, label_map_path
+from inference.derivatives.bids_names import SEGMENTATION, label_map_sidecar, mask_sidecar, names_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class CaseJob:
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
+        mask: the brain's mask, ``.nii.gz``.
+        beside: texts to write as they are, by file.
+        described: what the record tells of the label map beside its own, where it is that map's sidecar as well.
     """
 
     case: Case
@@ -30,11 +36,14 @@ class CaseJob:
     picture: Path | None = None
     record: Path | None = None
     sidecar: Path | None = None
+    mask: Path | None = None
+    beside: Mapping[Path, str] = field(default_factory=dict)
+    described: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture)
+        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture, self.mask, *self.beside)
         return tuple(path for path in files if path is not None)
 
     @property
@@ -68,6 +77,41 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_qc.png") if picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
+            )
+        )
+    return jobs
+
+
+def bids_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False) -> list[CaseJob]:
+    """Derivatives as BIDS names them: label map and mask with their sidecars, lengths, and the extras asked for.
+
+    The sidecar of the label map is the case's record as well.
+
+    Args:
+        cases: what was found in a BIDS tree.
+        root: of the derivatives.
+        picture: also a picture in the subject's folder of figures.
+        landmarks: also ``…_meas.nii.gz``.
+
+    Raises:
+        FetaError: a volume doesn't lie in a BIDS tree.
+    """
+    jobs = []
+    for case in cases:
+        names = names_of(root, case)
+        label_map = names.path("dseg", ".nii.gz", seg=SEGMENTATION)
+        jobs.append(
+            CaseJob(
+                case,
+                label_map,
+                names.path("biom", ".tsv"),
+                names.path("meas", ".nii.gz") if landmarks else None,
+                names.figure("dseg", ".png", seg=SEGMENTATION) if picture else None,
+                names.path("dseg", ".json", seg=SEGMENTATION),
+                names.path("biom", ".json"),
+                names.mask(".nii.gz"),
+                {names.mask(".json"): json.dumps(mask_sidecar(names, label_map), indent=1) + "\n"},
+                label_map_sidecar(names),
             )
         )
     return jobs

@@ -166,7 +166,7 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:
-        write_record(job.record, record)
+        write_record(job.record, record, job.described)
     for line in result.warnings:
         state.report.line(f"warning: {job.title}: {line}")
     return record

@@ -64,9 +64,7 @@ def infer(
     overwrite: Overwrite = False,
     fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
     no_qc: NoQc = False,
-    landmarks: Annotated[
-        bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
-    ] = False,
+    landmarks: Annotated[bool, typer.Option("--landmarks", help="Write …_meas.nii.gz: 2 voxels a length.")] = False,
     layout: LayoutOption = Layout.CHALLENGE,
     allow_unmounted: AllowUnmounted = False,
     *,

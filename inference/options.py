@@ -28,8 +28,10 @@ Stacks = Annotated[
     bool, typer.Option("--stacks", help="Also raw stacks (run-*) that lie beside a reconstruction (rec-*).")
 ]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
-AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: results may be lost with it.")]
-LayoutOption = Annotated[Layout, typer.Option("--layout", help="How results are named.")]
+AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")]
+LayoutOption = Annotated[
+    Layout, typer.Option("--layout", metavar="NAMES", help="Results' names: challenge or bids.", show_default=False)
+]
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[
     Path | None,

@@ -44,12 +44,15 @@ class Level(StrEnum):
     GROUP = "group"
 
 
-@app.command(epilog="Labels are written with 'sub-' and 'ses-' or without; several may follow one option.")
+@app.command(
+    epilog="Labels have 'sub-' and 'ses-' or not; several may follow one option. --participant_label is the same, too. "
+    "Names are those of BIDS unless --layout says challenge."
+)
 @takes(network_options, length_options)
 def bids_app(
     bids: Annotated[Path, typer.Argument(metavar="BIDS", help="Data set.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for derivatives.")],
-    level: Annotated[Level, typer.Argument(help="participant: each volume; group: what concerns all of them.")],
+    level: Annotated[Level, typer.Argument(metavar="LEVEL", help="participant, then group: all together.")],
     participant_label: Annotated[list[str] | None, typer.Option(metavar="LABEL…", help="These only.")] = None,
     session_label: Annotated[list[str] | None, typer.Option(metavar="LABEL…", help="These only.")] = None,
     skip_bids_validation: Annotated[

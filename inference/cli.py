@@ -19,6 +19,7 @@ from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
 from feta.participants import parse_age
 from inference.commands import bids_app
 from inference.commands.common import jobs_of, run_jobs
+from inference.commands.grand_challenge import LENGTHS_SOCKET, MAP_SOCKET, grand_challenge_job
 from inference.derivatives.dataset_description import describe_dataset
 from inference.derivatives.layout import Layout, check_layout
 from inference.options import (
@@ -43,12 +44,12 @@ from inference.runs.summary import print_summary
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
     "Other forms: 'feta-infer BIDS OUT participant' (or 'group') as BIDS apps are called; 'feta-infer case', "
-    "'challenge-2024' and 'challenge-2021' serve the challenge's own ways; each has its --help. Exit status: "
+    "'challenge-2024', 'challenge-2021' and 'grand-challenge' as challenges do; each has its --help. Exit status: "
     "0 all fine, 1 some case failed or has an impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The challenge's own ways of calling.")
+forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Challenges' own ways of calling.")
 
 
 @app.command(help=HELP, epilog=EPILOG)
@@ -148,6 +149,23 @@ def challenge_2021(
     found = find_cases_2021(images, meta)
     jobs = jobs_2021(found.cases, output)
     raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), output)[0])
+
+
+@forms.command("grand-challenge")
+@takes(network_options, length_options)
+def grand_challenge(
+    source: Annotated[Path, typer.Option("--input", help="Folder with images/<socket>/*.mha.")] = Path("/input"),
+    output: Annotated[Path, typer.Option(help="Folder for images/<socket>/output.mha.")] = Path("/output"),
+    map_socket: Annotated[str, typer.Option(help="Output socket of the label map.")] = MAP_SOCKET,
+    lengths_socket: Annotated[str, typer.Option(help="Output socket of the lengths.")] = LENGTHS_SOCKET,
+    *,
+    settings: Settings,
+) -> None:
+    """One .mha image, as Grand Challenge calls an algorithm."""
+    job = grand_challenge_job(source, output, map_socket, lengths_socket)
+    status, lengths = run_jobs(CaseList((job.case,), (), ()), [job], replace(settings, overwrite=True), None)
+    # Results are there, though the age can't be right: a job that ends otherwise than by 0 has none.
+    raise typer.Exit(0 if job.title in lengths else status)
 
 
 def with_age(found: CaseList, text: str) -> CaseList:

@@ -21,7 +21,7 @@ _IMAGE_VARIABLE = "FETA_PROGRAM"
 _RUNTIMES = {"APPTAINER_CONTAINER": "apptainer", "SINGULARITY_CONTAINER": "singularity"}
 #: What BIDS has no names for. Patterns are those of .gitignore.
 IGNORED = (
-    "run.json", "*.html", "figures/", "cohort.*", "*_biom.*", "*_meas.*", "*_volumes.*", "*.txt", "*.ctbl",
+    "run.json", "*.html", "figures", "cohort.*", "*_biom.*", "*_meas.*", "*_volumes.*", "*.txt", "*.ctbl",
 )  # fmt: skip
 #: Labels of BIDS's own list ("Common image-derived labels") that the tissues fall under.
 _STANDARD = {

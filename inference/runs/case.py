@@ -12,11 +12,12 @@ from feta.errors import HostError
 from feta.files import write_atomically
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.volumes import Volume, read_volume, write_label_map
+from feta.volumes import Volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
+from inference.derivatives.metaimage import read_image, write_map
 from inference.runs.import_ahead import import_ahead
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
@@ -46,7 +47,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     Raises:
         FetaError: the volume can't be used, or a file can't be written.
     """
-    volume = read_volume(job.case.image)
+    volume = read_image(job.case.image)
     doubts = check_usable(job.case.image, volume)
     import_ahead([PICTURE] if job.picture else [])
     segmented = models.segment(volume)
@@ -71,7 +72,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
 def _write_maps(job: CaseJob, labels: Volume) -> None:
     """The label map, the brain's mask, and the texts that are written beside them."""
     if job.label_map:
-        write_label_map(job.label_map, labels)
+        write_map(job.label_map, labels)
     if job.mask:
         write_label_map(job.mask, Volume((labels.array > 0).astype(np.uint8), labels.grid))
     for path, text in job.beside.items():

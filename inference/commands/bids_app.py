@@ -64,6 +64,7 @@ def bids_app(
     stacks: Stacks = False,
     overwrite: Overwrite = False,
     no_qc: NoQc = False,
+    probseg: Annotated[bool, typer.Option("--probseg", help="Also each tissue's probabilities.")] = False,
     allow_unmounted: AllowUnmounted = False,
     *,
     settings: Settings,
@@ -74,14 +75,14 @@ def bids_app(
     check_folders(bids, output, allow_unmounted=allow_unmounted)
     check_layout(output, layout, bids)
     found = selected(find_cases(bids, participants, stacks=stacks), bids, participant_label or [], session_label or [])
-    jobs = jobs_of(found, output, layout, picture=not no_qc)
+    jobs = jobs_of(found, output, layout, picture=not no_qc, soft=probseg)
     if level is Level.GROUP:
         raise typer.Exit(summarise(bids, output, jobs))
     if not skip_bids_validation:
         validate(bids, strict=strict)
     if layout is Layout.BIDS:
         describe_dataset(output, bids)
-    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), output)[0])
+    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite, soft=probseg), output)[0])
 
 
 def validate(bids: Path, *, strict: bool) -> None:

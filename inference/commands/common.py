@@ -16,15 +16,18 @@ from inference.runs.settings import Settings
 
 
 def jobs_of(
-    found: CaseList, root: Path, layout: Layout, *, picture: bool = True, landmarks: bool = False
+    found: CaseList, root: Path, layout: Layout, *, picture: bool = True, landmarks: bool = False, soft: bool = False
 ) -> list[CaseJob]:
     """What to write for each case, by the layout.
 
     Raises:
         FetaError: a volume doesn't lie in a BIDS tree, and BIDS names were asked for.
     """
-    named = bids_jobs if layout is Layout.BIDS else folder_jobs
-    return named(found.cases, root, picture=picture, landmarks=landmarks)
+    if layout is Layout.BIDS:
+        return bids_jobs(found.cases, root, picture=picture, landmarks=landmarks, soft=soft)
+    if soft:
+        raise FetaError("--probseg", "has a name in BIDS alone", "leave out --layout challenge")
+    return folder_jobs(found.cases, root, picture=picture, landmarks=landmarks)
 
 
 def run_jobs(

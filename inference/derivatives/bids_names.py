@@ -11,6 +11,7 @@ from typing import Any
 
 from feta.cases import Case
 from feta.errors import FetaError
+from feta.labels import TISSUE_NAMES, Tissue
 
 #: Calls the segmentation by its protocol: FeTA's seven tissues.
 SEGMENTATION = "feta"
@@ -41,6 +42,10 @@ class BidsNames:
         """The brain's mask, ``desc-brain``; ``label-brain`` where the volume has a ``desc-`` of its own."""
         entity = "label" if "desc" in self._own() else "desc"
         return self.path("mask", ending, **{entity: "brain"})
+
+    def probabilities(self, tissue: Tissue, ending: str) -> Path:
+        """The probabilities of one tissue, such as ``…_seg-feta_label-GM_probseg.nii.gz``."""
+        return self.path("probseg", ending, seg=SEGMENTATION, label=tissue.name)
 
     def figure(self, suffix: str, ending: str, **entities: str) -> Path:
         """A picture, in the subject's folder of figures, where NiPreps have theirs."""
@@ -96,6 +101,16 @@ def mask_sidecar(names: BidsNames, label_map: Path) -> dict[str, Any]:
         "Description": "Voxels with any label, external CSF included",
         "Type": "Brain",
         "Sources": [names.source(), names.of_this(label_map)],
+        "SpatialReference": names.source(),
+        "Manual": False,
+    }
+
+
+def soft_sidecar(names: BidsNames, tissue: Tissue) -> dict[str, Any]:
+    """What BIDS asks of the JSON file of a tissue's probabilities."""
+    return {
+        "Description": f"Probability of {TISSUE_NAMES[tissue]}, before islands and topology are corrected",
+        "Sources": [names.source()],
         "SpatialReference": names.source(),
         "Manual": False,
     }

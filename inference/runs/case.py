@@ -12,12 +12,13 @@ from feta.errors import HostError
 from feta.files import write_atomically
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.volumes import Volume, write_label_map
+from feta.volumes import Volume, write_label_map, write_volume
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.derivatives.metaimage import read_image, write_map
+from inference.geometry.segmentation_result import Segmentation
 from inference.runs.import_ahead import import_ahead
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
@@ -52,7 +53,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     import_ahead([PICTURE] if job.picture else [])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
-    _write_maps(job, segmented.labels)
+    _write_maps(job, segmented)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
     if not (job.biometry or job.sidecar or job.landmarks or job.picture):
@@ -69,12 +70,16 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     return Result(lengths, (*warnings, *notes, *undrawn))
 
 
-def _write_maps(job: CaseJob, labels: Volume) -> None:
-    """The label map, the brain's mask, and the texts that are written beside them."""
+def _write_maps(job: CaseJob, segmented: Segmentation) -> None:
+    """The label map, the brain's mask, tissues' probabilities, and the texts that are written beside them."""
+    labels = segmented.labels
     if job.label_map:
         write_map(job.label_map, labels)
     if job.mask:
         write_label_map(job.mask, Volume((labels.array > 0).astype(np.uint8), labels.grid))
+    if segmented.soft:
+        for tissue, path in job.probabilities.items():
+            write_volume(path, Volume(segmented.soft.of(tissue), labels.grid))
     for path, text in job.beside.items():
         write_atomically(path, text)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from feta.cases import Case, biometry_path, label_map_path
-from inference.derivatives.bids_names import SEGMENTATION, label_map_sidecar, mask_sidecar, names_of
+from feta.labels import TISSUES, Tissue
+from inference.derivatives.bids_names import SEGMENTATION, label_map_sidecar, mask_sidecar, names_of, soft_sidecar
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class CaseJob:
         sidecar: JSON with each length's interval, centile and sources.
         mask: the brain's mask, ``.nii.gz``.
         beside: texts to write as they are, by file.
+        probabilities: a file for each tissue, ``.nii.gz``.
         described: what the record tells of the label map beside its own, where it is that map's sidecar as well.
     """
 
@@ -39,12 +41,14 @@ class CaseJob:
     mask: Path | None = None
     beside: Mapping[Path, str] = field(default_factory=dict)
     described: Mapping[str, Any] = field(default_factory=dict)
+    probabilities: Mapping[Tissue, Path] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture, self.mask, *self.beside)
-        return tuple(path for path in files if path is not None)
+        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture, self.mask)
+        named = tuple(path for path in files if path is not None)
+        return (*named, *self.beside, *self.probabilities.values())
 
     @property
     def title(self) -> str:
@@ -82,7 +86,9 @@ def folder_jobs(
     return jobs
 
 
-def bids_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False) -> list[CaseJob]:
+def bids_jobs(
+    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, soft: bool = False
+) -> list[CaseJob]:
     """Derivatives as BIDS names them: label map and mask with their sidecars, lengths, and the extras asked for.
 
     The sidecar of the label map is the case's record as well.
@@ -92,6 +98,7 @@ def bids_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landma
         root: of the derivatives.
         picture: also a picture in the subject's folder of figures.
         landmarks: also ``…_meas.nii.gz``.
+        soft: also ``…_label-GM_probseg.nii.gz`` of each tissue.
 
     Raises:
         FetaError: a volume doesn't lie in a BIDS tree.
@@ -100,6 +107,9 @@ def bids_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landma
     for case in cases:
         names = names_of(root, case)
         label_map = names.path("dseg", ".nii.gz", seg=SEGMENTATION)
+        beside = {names.mask(".json"): mask_sidecar(names, label_map)}
+        probabilities = {tissue: names.probabilities(tissue, ".nii.gz") for tissue in (TISSUES if soft else ())}
+        beside |= {names.probabilities(tissue, ".json"): soft_sidecar(names, tissue) for tissue in probabilities}
         jobs.append(
             CaseJob(
                 case,
@@ -110,8 +120,9 @@ def bids_jobs(cases: Iterable[Case], root: Path, *, picture: bool = True, landma
                 names.path("dseg", ".json", seg=SEGMENTATION),
                 names.path("biom", ".json"),
                 names.mask(".nii.gz"),
-                {names.mask(".json"): json.dumps(mask_sidecar(names, label_map), indent=1) + "\n"},
+                {path: json.dumps(content, indent=1) + "\n" for path, content in beside.items()},
                 label_map_sidecar(names),
+                probabilities,
             )
         )
     return jobs

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from feta.labels import TISSUES
+from feta.volumes import Volume, read_label_map, read_volume
 from inference.derivatives.validation import errors_of, is_installed
+from inference.geometry.segmentation_result import Segmentation, SoftLabels
+from inference.topology.correction import sure_scores
+from tests.support.folders import Counting
 from tests.support.infer_calls import Calls, bids_dataset
 
 SCANS = (
@@ -42,6 +49,31 @@ def test_derivatives_are_valid(call: Calls, data: Path) -> None:
     assert call(data, data / "derivatives/feta", "--layout", "bids", "--landmarks") == 0
     assert errors_of(data / "derivatives/feta") == []
     assert errors_of(data) == []
+
+
+class Soft(Counting):
+    """A stand-in that gives probabilities, too: certain ones."""
+
+    def __call__(self, volume: Volume) -> Segmentation:
+        found = super().__call__(volume)
+        shape = found.labels.grid.shape
+        scores = sure_scores(found.labels.array)
+        everywhere = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
+        return replace(found, soft=SoftLabels(scores, everywhere, shape, np.asarray))
+
+
+def test_probabilities_are_valid_derivatives(
+    tmp_path: Path, call: Calls, one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.runs.run.load_models", Soft().load)
+    assert call(one, tmp_path / "out", "participant", "--probseg", "--no-qc") == 0
+    assert errors_of(tmp_path / "out") == []
+    stem = "sub-01/anat/sub-01_rec-mial_seg-feta"
+    labels = read_label_map(tmp_path / f"out/{stem}_dseg.nii.gz").array
+    for tissue in TISSUES:
+        soft = read_volume(tmp_path / f"out/{stem}_label-{tissue.name}_probseg.nii.gz").array
+        assert np.array_equal(soft, labels == tissue)
+    assert call(one, tmp_path / "c", "participant", "--probseg", "--layout", "challenge") == 2
 
 
 def test_the_validator_finds_what_is_wrong_with_derivatives(tmp_path: Path, call: Calls, one: Path) -> None:

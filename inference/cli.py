@@ -18,9 +18,8 @@ from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
 from feta.participants import parse_age
 from inference.commands import bids_app
-from inference.commands.common import jobs_of, run_jobs
+from inference.commands.common import describe_results, jobs_of, run_jobs
 from inference.commands.grand_challenge import LENGTHS_SOCKET, MAP_SOCKET, grand_challenge_job
-from inference.derivatives.dataset_description import describe_dataset
 from inference.derivatives.layout import Layout, check_layout
 from inference.options import (
     AllowUnmounted,
@@ -86,8 +85,7 @@ def infer(
     if ga is not None:
         found = with_age(found, ga)
     jobs = jobs_of(found, root, layout, picture=not (no_qc or fast), landmarks=landmarks)
-    if layout is Layout.BIDS:
-        describe_dataset(root, input_path)
+    describe_results(layout, root, input_path, settings)
     status, lengths = run_jobs(found, jobs, settings, None if output is None else root)
     if single:
         for job in jobs:

@@ -15,9 +15,8 @@ from feta.cases import find_cases
 from feta.errors import FetaError
 from inference.commands.bids_arguments import bids_arguments
 from inference.commands.bids_selection import selected
-from inference.commands.common import jobs_of, run_jobs
+from inference.commands.common import describe_results, jobs_of, run_jobs
 from inference.commands.group import summarise
-from inference.derivatives.dataset_description import describe_dataset
 from inference.derivatives.layout import Layout, check_layout
 from inference.derivatives.validation import ValidatorError, errors_of, is_installed
 from inference.options import (
@@ -80,8 +79,7 @@ def bids_app(
         raise typer.Exit(summarise(bids, output, jobs))
     if not skip_bids_validation:
         validate(bids, strict=strict)
-    if layout is Layout.BIDS:
-        describe_dataset(output, bids)
+    describe_results(layout, output, bids, settings)
     raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite, soft=probseg), output)[0])
 
 

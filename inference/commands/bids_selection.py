@@ -28,6 +28,9 @@ def selected(found: CaseList, root: Path, participants: Sequence[str], sessions:
         FetaError: a label that the tree doesn't hold.
     """
     wanted = dict.fromkeys(subject_key(label) for label in participants)
+    visits = dict.fromkeys(session_key(label) for label in sessions)
+    if visits:
+        _check("--session-label", visits, [session_of(case.image) or "" for case in found.cases], root)
     if wanted:
         _check("--participant-label", wanted, [case.subject for case in found.cases], root)
         found = replace(
@@ -36,10 +39,12 @@ def selected(found: CaseList, root: Path, participants: Sequence[str], sessions:
             warnings=tuple(line for line in found.warnings if _concerns(line.partition(": ")[0], wanted)),
             problems=tuple(problem for problem in found.problems if _concerns(problem.subject, wanted)),
         )
-    if sessions:
-        visits = dict.fromkeys(session_key(label) for label in sessions)
-        _check("--session-label", visits, [session_of(case.image) or "" for case in found.cases], root)
+    if visits:
         found = replace(found, cases=tuple(case for case in found.cases if session_of(case.image) in visits))
+        if not found.cases:
+            raise FetaError(
+                "--session-label", f"{some_names(wanted)} has no {some_names(visits)}", "name one of its own"
+            )
     return found
 
 

@@ -9,6 +9,7 @@ from feta.cases import CaseList
 from feta.errors import FetaError
 from feta.measurements import Measurement
 from inference.biometry.lengths import Length
+from inference.derivatives.dataset_description import describe_dataset
 from inference.derivatives.layout import Layout
 from inference.runs.outputs import CaseJob, bids_jobs, folder_jobs
 from inference.runs.run import run
@@ -28,6 +29,17 @@ def jobs_of(
     if soft:
         raise FetaError("--probseg", "has a name in BIDS alone", "leave out --layout challenge")
     return folder_jobs(found.cases, root, picture=picture, landmarks=landmarks)
+
+
+def describe_results(layout: Layout, root: Path, source: Path, settings: Settings) -> None:
+    """Write what describes a folder of results where the layout asks for it, unless the call can't be used anyway.
+
+    Raises:
+        FetaError: the folder can't be written, or the settings can't be used.
+    """
+    if layout is Layout.BIDS:
+        settings.result_key()
+        describe_dataset(root, source)
 
 
 def run_jobs(

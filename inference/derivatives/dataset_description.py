@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ def describe_dataset(root: Path, source: Path) -> None:
         root / ".bidsignore": "\n".join(IGNORED) + "\n",
     }
     for path, text in files.items():
-        if not (path.exists() and path.read_text("utf-8", errors="replace") == text):
+        before = None
+        with suppress(OSError):
+            before = path.read_text("utf-8", errors="replace")
+        if before != text:
             write_atomically(path, text)
 
 

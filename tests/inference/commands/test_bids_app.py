@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from feta.cases import CaseList, find_cases
+from feta.labels import TISSUES
 from feta.volumes import read_label_map
 from inference.runs.outputs import CaseJob, bids_jobs
 from inference.runs.settings import Settings
@@ -56,6 +57,9 @@ def test_participant_writes_derivatives(tmp_path: Path, call: Calls, data: Path)
     assert told["Sources"] == [f"bids:raw:{ONE}"]
     assert told["SpatialReference"] == f"bids:raw:{ONE}"
     assert (out / f"{stem}_biom.tsv").read_text().startswith("participant_id\tLCC\t")
+    table = [line.split("\t") for line in (out / "dseg.tsv").read_text().splitlines()]
+    assert table[0][:3] == ["index", "name", "abbreviation"]
+    assert [(int(row[0]), row[2]) for row in table[1:]] == [(tissue.value, tissue.name) for tissue in TISSUES]
 
 
 def test_what_is_finished_is_not_done_again(tmp_path: Path, call: Calls, data: Path) -> None:
@@ -147,6 +151,21 @@ def test_a_session_that_is_not_there_is_one_line(
 ) -> None:
     assert call(data, tmp_path / "out", "participant", "--session-label", "3") == 2
     assert "holds no ses-3; it holds none" in capsys.readouterr().err
+
+
+def test_a_session_of_another_participant_is_one_line(
+    tmp_path: Path, call: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = ("sub-01/ses-1/anat/sub-01_ses-1_T2w.nii.gz", "sub-02/ses-2/anat/sub-02_ses-2_T2w.nii.gz")
+    data = bids_dataset(tmp_path / "d", *scans)
+    labels = ("--participant-label", "01", "--session-label", "2")
+    assert call(data, tmp_path / "out", "participant", *labels) == 2
+    assert "sub-01 has no ses-2" in capsys.readouterr().err
+
+
+def test_a_call_that_can_t_be_used_leaves_nothing(tmp_path: Path, call: Calls, data: Path) -> None:
+    assert call(data, tmp_path / "out", "participant", "--weights", tmp_path / "nowhere") == 2
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("planned")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from inference.biometry.lengths import Method
+from inference.derivatives.layout import Layout
 from inference.runs.settings import Settings, default_weights
 
 #: Old names of options; each is accepted for one release, with a line of warning.
@@ -25,6 +26,11 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases 
 Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
 Stacks = Annotated[
     bool, typer.Option("--stacks", help="Also raw stacks (run-*) that lie beside a reconstruction (rec-*).")
+]
+NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
+AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")]
+LayoutOption = Annotated[
+    Layout, typer.Option("--layout", metavar="NAMES", help="Results' names: challenge or bids.", show_default=False)
 ]
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[

@@ -32,9 +32,11 @@ LAYERS = {
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
         "inference/morphometry inference/derivatives"
     ),
-    "inference/options.py": "inference/biometry inference/runs",
-    "inference/commands": "feta inference/biometry inference/morphometry inference/runs inference/options.py",
-    "inference/cli.py": "feta inference/runs inference/options.py inference/commands",
+    "inference/options.py": "inference/biometry inference/derivatives inference/runs",
+    "inference/commands": (
+        "feta inference/biometry inference/morphometry inference/derivatives inference/runs inference/options.py"
+    ),
+    "inference/cli.py": "feta inference/derivatives inference/runs inference/options.py inference/commands",
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",

@@ -1,1 +1,1 @@
-"""Files that other programs and people read beside the challenge's: tables of sizes, of a cohort, of the labels."""
+"""Files beside the challenge's for other programs and people: tables, and derivatives as BIDS has them."""

@@ -9,13 +9,15 @@ import numpy as np
 
 from feta.biometry_table import write_biometry
 from feta.errors import HostError
+from feta.files import write_atomically
 from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.volumes import Volume, read_volume, write_label_map
+from feta.volumes import Volume, read_volume, write_label_map, write_volume
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import LandmarkFinder, collect_evidence
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
+from inference.derivatives.metaimage import read_image, write_map
 from inference.derivatives.size_table import write_sizes
 from inference.geometry.segmentation_result import Segmentation
 from inference.morphometry.given_labels import GivenLabels, read_upright
@@ -51,13 +53,12 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     """
     if job.given is not None:
         return _process_given(job, job.given, measuring)
-    volume = read_volume(job.case.image)
+    volume = read_image(job.case.image)
     doubts = check_usable(job.case.image, volume)
     import_ahead([PICTURE] if job.picture else [])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
-    if job.label_map:
-        write_label_map(job.label_map, segmented.labels)
+    _write_maps(job, segmented)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture):
@@ -101,6 +102,20 @@ def _measure(
     frame = aligned.from_physical if aligned else segmented.to_canonical
     undrawn = _draw(job, volume, segmented.labels, frame, lengths)
     return Result(lengths, (*warnings, *notes, *undrawn))
+
+
+def _write_maps(job: CaseJob, segmented: Segmentation) -> None:
+    """The label map, the brain's mask, tissues' probabilities, and the texts that are written beside them."""
+    labels = segmented.labels
+    if job.label_map:
+        write_map(job.label_map, labels)
+    if job.mask:
+        write_label_map(job.mask, Volume((labels.array > 0).astype(np.uint8), labels.grid))
+    if segmented.soft:
+        for tissue, path in job.probabilities.items():
+            write_volume(path, Volume(segmented.soft.of(tissue), labels.grid))
+    for path, text in job.beside.items():
+        write_atomically(path, text)
 
 
 def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:

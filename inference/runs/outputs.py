@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from feta.cases import Case, biometry_path, label_map_path
+from feta.labels import TISSUES, Tissue
+from inference.derivatives.bids_names import SEGMENTATION, label_map_sidecar, mask_sidecar, names_of, soft_sidecar
 from inference.morphometry.given_labels import GivenLabels
 
 
@@ -24,6 +28,10 @@ class CaseJob:
         sidecar: JSON with each length's interval, centile and sources.
         sizes: table of volumes and lengths with their norms.
         given: a label map to measure in place of the networks'.
+        mask: the brain's mask, ``.nii.gz``.
+        beside: texts to write as they are, by file.
+        probabilities: a file for each tissue, ``.nii.gz``.
+        described: what the record tells of the label map beside its own, where it is that map's sidecar as well.
     """
 
     case: Case
@@ -35,12 +43,17 @@ class CaseJob:
     sidecar: Path | None = None
     sizes: Path | None = None
     given: GivenLabels | None = None
+    mask: Path | None = None
+    beside: Mapping[Path, str] = field(default_factory=dict)
+    described: Mapping[str, Any] = field(default_factory=dict)
+    probabilities: Mapping[Tissue, Path] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.picture)
-        return tuple(path for path in files if path is not None)
+        files = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.picture, self.mask)
+        named = tuple(path for path in files if path is not None)
+        return (*named, *self.beside, *self.probabilities.values())
 
     @property
     def title(self) -> str:
@@ -101,6 +114,49 @@ def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> lis
         sizes = biometry.with_name(f"{case.name}_volumes.tsv")
         jobs.append(
             CaseJob(case, None, biometry, None, picture, at["measure.json"], at["biom.json"], sizes=sizes, given=given)
+        )
+    return jobs
+
+
+def bids_jobs(
+    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, soft: bool = False
+) -> list[CaseJob]:
+    """Derivatives as BIDS names them: label map and mask with their sidecars, lengths, and the extras asked for.
+
+    The sidecar of the label map is the case's record as well.
+
+    Args:
+        cases: what was found in a BIDS tree.
+        root: of the derivatives.
+        picture: also a picture in the subject's folder of figures.
+        landmarks: also ``…_meas.nii.gz``.
+        soft: also ``…_label-GM_probseg.nii.gz`` of each tissue.
+
+    Raises:
+        FetaError: a volume doesn't lie in a BIDS tree.
+    """
+    jobs = []
+    for case in cases:
+        names = names_of(root, case)
+        label_map = names.path("dseg", ".nii.gz", seg=SEGMENTATION)
+        beside = {names.mask(".json"): mask_sidecar(names, label_map)}
+        probabilities = {tissue: names.probabilities(tissue, ".nii.gz") for tissue in (TISSUES if soft else ())}
+        beside |= {names.probabilities(tissue, ".json"): soft_sidecar(names, tissue) for tissue in probabilities}
+        jobs.append(
+            CaseJob(
+                case,
+                label_map,
+                names.path("biom", ".tsv"),
+                names.path("meas", ".nii.gz") if landmarks else None,
+                names.figure("dseg", ".png", seg=SEGMENTATION) if picture else None,
+                names.path("dseg", ".json", seg=SEGMENTATION),
+                names.path("biom", ".json"),
+                sizes=names.path("volumes", ".tsv"),
+                mask=names.mask(".nii.gz"),
+                beside={path: json.dumps(content, indent=1) + "\n" for path, content in beside.items()},
+                described=label_map_sidecar(names),
+                probabilities=probabilities,
+            )
         )
     return jobs
 

@@ -8,7 +8,8 @@ whenever a run before may have been killed.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,16 @@ class Record:
     warnings: tuple[str, ...] = ()
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all."""
-    write_atomically(path, json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1) + "\n")
+def write_record(path: Path, record: Record, described: Mapping[str, Any] | None = None) -> None:
+    """Write a record, whole or not at all.
+
+    Args:
+        path: the file.
+        record: of the case.
+        described: what the file tells of the label map beside, where it is its sidecar as well.
+    """
+    content = {**(described or {}), "version": RECORD_VERSION, **asdict(record)}
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_record(path: Path) -> Record | None:
@@ -57,7 +65,7 @@ def read_record(path: Path) -> Record | None:
         for name in ("lengths", "sources"):
             content[name] = {Measurement(k): v for k, v in content[name].items()}
         content["warnings"] = tuple(content["warnings"])
-        return Record(**content)
+        return Record(**{one.name: content[one.name] for one in fields(Record)})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -69,6 +69,16 @@ def run(
     return state.status, state.lengths
 
 
+def summarise_folder(root: Path) -> None:
+    """Write the table of all cases of an output folder anew, from what run.json and the cases' own tables hold.
+
+    Raises:
+        FetaError: it can't be written.
+    """
+    with Claims.on(root) as claims, claims.log():
+        write_cohort(root, RunLog(root / NAME, {}, claims).known())
+
+
 def _all(state: Run, jobs: Sequence[CaseJob], claims: Claims) -> None:
     """Do each case that no other process has; then wait for those, and do what one that was killed has left."""
     owners: dict[Path, CaseJob] = {}
@@ -180,7 +190,7 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:
-        write_record(job.record, record)
+        write_record(job.record, record, job.described)
     for line in result.warnings:
         state.report.line(f"warning: {job.title}: {line}")
     return record

@@ -16,7 +16,7 @@ from feta.volumes import Volume, read_label_map, write_label_map
 from inference.biometry.midline_alignment import align_to_midline
 from inference.geometry.orientation import Reorientation
 from inference.morphometry.label_frame import frame_of
-from inference.morphometry.measured import Kind, Measured
+from inference.morphometry.measured import Measured
 from inference.morphometry.sides import halves
 from inference.morphometry.sizes import measure_sizes
 from inference.morphometry.volumes import SUMS, measure_volumes
@@ -107,10 +107,9 @@ def test_without_an_orientation_in_the_header_no_side_is_named(
     frame = frame_of(labels)
     assert frame is not None
     aligned = align_to_midline(labels, frame.to_canonical)
-    atrium = Measured("atrium_left", "atrium, left", Kind.LENGTH, 7.0)
-    sizes, warnings = measure_sizes(labels, aligned, {}, 30.0, [atrium])
+    sizes, warnings = measure_sizes(labels, aligned, {}, 30.0)
     sides = {s.key: s for s in sizes if s.key.endswith(("_left", "_right"))}
-    assert len(sides) == 7
+    assert len(sides) == 10
     assert all((s.value is not None) == known for s in sides.values())
     assert all("left and right unknown" in s.flag or known for s in sides.values())
     assert bool(warnings) != known

@@ -46,10 +46,19 @@ def test_participant_writes_derivatives(tmp_path: Path, call: Calls, data: Path)
     assert call(data, out, "participant") == 0
     stem = "sub-01/anat/sub-01_rec-mial"
     ends = ("seg-feta_dseg.nii.gz", "seg-feta_dseg.json", "desc-brain_mask.nii.gz", "desc-brain_mask.json")
-    of_one = {f"{stem}_{end}" for end in (*ends, "biom.tsv", "biom.json")} | {
+    of_one = {f"{stem}_{end}" for end in (*ends, "biom.tsv", "biom.json", "volumes.tsv")} | {
         "sub-01/figures/sub-01_rec-mial_seg-feta_dseg.png"
     }
-    of_all = {"dataset_description.json", "dseg.tsv", "README.md", ".bidsignore", "run.json"}
+    of_all = {
+        "dataset_description.json",
+        "dseg.tsv",
+        "README.md",
+        ".bidsignore",
+        "run.json",
+        *label_tables(),
+        "cohort.tsv",
+        "cohort.json",
+    }
     assert {name for name in names(out) if not name.startswith("sub-02")} == of_one | of_all
     labels, mask = (read_label_map(out / f"{stem}_{end}").array for end in (ends[0], ends[2]))
     assert np.array_equal(mask, labels > 0)

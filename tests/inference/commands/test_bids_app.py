@@ -11,6 +11,7 @@ import pytest
 from feta.cases import CaseList, find_cases
 from feta.labels import TISSUES
 from feta.volumes import read_label_map
+from inference.derivatives.label_tables import label_tables
 from inference.runs.outputs import CaseJob, bids_jobs
 from inference.runs.settings import Settings
 from tests.support.infer_calls import Calls, bids_dataset, names
@@ -152,7 +153,7 @@ def test_sessions_and_reconstructions_are_told_apart(tmp_path: Path, call: Calls
     assert call(data, tmp_path / "out", "participant", "--session_label", "ses-1", "2", "--skip-bids-validation") == 0
     assert planned == stems  # a raw stack beside reconstructions isn't taken
     jobs = bids_jobs(find_cases(data).cases, tmp_path / "out")
-    assert len({path for job in jobs for path in (*job.outputs, job.record)}) == 7 * len(scans)
+    assert len({path for job in jobs for path in (*job.outputs, job.record)}) == 8 * len(scans)
 
 
 def test_a_session_that_is_not_there_is_one_line(

@@ -17,6 +17,7 @@ from feta.errors import FetaError
 from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
 from feta.participants import parse_age
+from inference.report.convention import Convention
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
@@ -48,8 +49,12 @@ def infer(
     participants: Participants = None,
     stacks: Stacks = False,
     overwrite: Overwrite = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")] = False,
     no_qc: Annotated[bool, typer.Option("--no-qc", help="Write no picture.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no pages to look at.")] = False,
+    convention: Annotated[
+        Convention, typer.Option(help="Which side pictures and pages show on the left: the fetus's right, or its left.")
+    ] = Convention.RADIOLOGICAL,
     landmarks: Annotated[
         bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
     ] = False,
@@ -71,7 +76,14 @@ def infer(
     found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
-    jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast), landmarks=landmarks)
+    jobs = folder_jobs(
+        found.cases,
+        root,
+        picture=not (no_qc or fast),
+        landmarks=landmarks,
+        report=not (no_report or fast),
+        convention=convention,
+    )
     status, lengths = _run(found, jobs, settings, None if output is None else root)
     if single:
         for job in jobs:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from feta.biometry_table import write_biometry
-from feta.errors import HostError
-from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
+from inference.morphometry.measured import Measured
 from inference.runs.import_ahead import import_ahead
+from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
 from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
-
-#: Draws the picture; matplotlib takes a second to import.
-PICTURE = "inference.runs.qc_picture"
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,14 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     """
     volume = read_volume(job.case.image)
     doubts = check_usable(job.case.image, volume)
-    import_ahead([PICTURE] if job.picture else [])
+    import_ahead(MODULES if job.picture or job.report else [])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
     if job.label_map:
         write_label_map(job.label_map, segmented.labels)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
-    if not (job.biometry or job.sidecar or job.landmarks or job.picture):
+    if not (job.biometry or job.sidecar or job.landmarks or job.picture or job.report):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
     evidence = collect_evidence(volume, segmented, aligned, models.find_landmarks)
@@ -62,7 +58,9 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
     # The midline of the label map is the better frame for planes.
     frame = aligned.from_physical if aligned else segmented.to_canonical
-    undrawn = _draw(job, volume, segmented.labels, frame, lengths)
+    measured: list[Measured] = []
+    said = (*job.case.warnings, *warnings, *notes)
+    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, measured, {}, said)
     return Result(lengths, (*warnings, *notes, *undrawn))
 
 
@@ -74,23 +72,3 @@ def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Leng
         write_biometry(job.biometry, job.case.subject, known)
     if job.landmarks:
         write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
-
-
-def _draw(
-    job: CaseJob, volume: Volume, labels: Volume, frame: Matrix, lengths: dict[Measurement, Length]
-) -> tuple[str, ...]:
-    """Write the picture, if one is wanted; why there is none, where it can't be drawn: the results stand without it."""
-    if job.picture is None:
-        return ()
-    try:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
-        from inference.runs.qc_picture import write_picture
-
-        write_picture(job.picture, job.case.name, volume, labels, frame, lengths)
-    except HostError:
-        raise
-    except Exception as error:
-        with suppress(OSError):  # an earlier one, of other results
-            job.picture.unlink(missing_ok=True)
-        return (f"no picture could be drawn ({type(error).__name__}: {' '.join(str(error).split())})",)
-    return ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feta.cases import Case, biometry_path, label_map_path
+from inference.report.convention import Convention
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class CaseJob:
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
+        report: page that opens offline.
+        convention: which side picture and page show on the left.
     """
 
     case: Case
@@ -30,11 +33,13 @@ class CaseJob:
     picture: Path | None = None
     record: Path | None = None
     sidecar: Path | None = None
+    report: Path | None = None
+    convention: Convention = Convention.RADIOLOGICAL
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture)
+        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture, self.report)
         return tuple(path for path in files if path is not None)
 
     @property
@@ -45,7 +50,14 @@ class CaseJob:
 
 
 def folder_jobs(
-    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, sidecar: bool = True
+    cases: Iterable[Case],
+    root: Path,
+    *,
+    picture: bool = True,
+    landmarks: bool = False,
+    sidecar: bool = True,
+    report: bool = False,
+    convention: Convention = Convention.RADIOLOGICAL,
 ) -> list[CaseJob]:
     """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
 
@@ -55,6 +67,8 @@ def folder_jobs(
         picture: also ``…_qc.png``.
         landmarks: also ``…_meas.nii.gz``.
         sidecar: also ``…_biom.json``.
+        report: also ``…_report.html``.
+        convention: of picture and page.
     """
     jobs = []
     for case in cases:
@@ -68,6 +82,8 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_qc.png") if picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
+                label_map.with_name(f"{case.name}_report.html") if report else None,
+                convention,
             )
         )
     return jobs

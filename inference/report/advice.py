@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.morphometry.measured import Measured
+from inference.report.render import capitalised
 
 ALWAYS = (
     "That the outlines follow what you see: cerebellum and brainstem first, then the ventricles and the cortex.",
@@ -40,16 +41,26 @@ def checks(measured: Sequence[Measured], age: float | None, *, empty: bool) -> l
     if age is None:
         found.append(Check("The gestational age is unknown, so that no size has a centile. Name it and run again."))
     flagged = sorted((m for m in measured if m.flag), key=lambda m: -abs(m.z or 0.0))
-    found += [Check(f"{sentence(m)}", m.key) for m in flagged]
+    found += [Check(sentence(m), m.key) for m in flagged if is_extreme(m)]
+    # What says nothing about the brain takes one line, however many sizes share it.
+    rest: dict[str, list[str]] = {}
+    for each in flagged:
+        if not is_extreme(each):
+            rest.setdefault(each.flag, []).append(each.title)
+    found += [Check(f"{capitalised(flag)}: {', '.join(titles)}.") for flag, titles in rest.items()]
     return found
+
+
+def is_extreme(measured: Measured) -> bool:
+    """Whether a size is flagged for lying outside of what healthy fetuses have."""
+    return measured.flag.startswith(("below", "above")) or any(w in measured.flag for w in ("; below", "; above"))
 
 
 def sentence(measured: Measured) -> str:
     """Such as 'Transverse cerebellar diameter: 21.0 mm, below the 3rd centile (z −2.6).'"""
     value = "not measured" if measured.value is None else f"{measured.value:.1f} {measured.unit}"
     place = "" if measured.z is None else f" (z {signed(measured.z)})"
-    title = measured.title[:1].upper() + measured.title[1:]
-    return f"{title}: {value}, {measured.flag}{place}."
+    return f"{capitalised(measured.title)}: {value}, {measured.flag}{place}."
 
 
 def signed(number: float) -> str:

@@ -17,7 +17,7 @@ from feta.labels import TISSUE_COLOURS, TISSUE_NAMES, TISSUES
 from feta.volumes import Volume
 from inference.morphometry.growth_curve import TRANSCRIBED, GrowthCurve
 from inference.morphometry.measured import Kind, Measured
-from inference.report.advice import ALWAYS, checks, signed
+from inference.report.advice import ALWAYS, checks, is_extreme, signed
 from inference.report.convention import Convention
 from inference.report.growth_chart import Dot, growth_chart
 from inference.report.private import names_case
@@ -117,6 +117,7 @@ def _row(measured: Measured) -> dict[str, Any]:
     centile = measured.centile
     return {
         "measured": measured,
+        "extreme": is_extreme(measured),
         "value": _UNKNOWN if measured.value is None else f"{measured.value:.1f}",
         "interval": f"{measured.low:.1f}–{measured.high:.1f}" if known else "",
         "centile": "" if centile is None else "< 1" if centile < 1 else "> 99" if centile > 99 else f"{centile:.0f}",
@@ -133,7 +134,10 @@ def _charts(page: CasePage) -> list[dict[str, Any]]:
         if page.age is not None and measured.value is not None:
             dots = [Dot(page.age, measured.value, measured.low, measured.high)]
         if chart := growth_chart(curves, dots, f"{measured.title} against gestational age"):
-            found.append({"measured": measured, "svg": chart.svg, "sources": [c.source for c in curves]})
+            sources = [c.source for c in curves]
+            found.append(
+                {"measured": measured, "extreme": is_extreme(measured), "svg": chart.svg, "sources": sources}
+            )
     # Lengths first: they are what a report names.
     return sorted(found, key=lambda each: each["measured"].kind is Kind.VOLUME)
 

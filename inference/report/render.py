@@ -42,9 +42,17 @@ def render_page(template: str, scripts: Sequence[str], **content: object) -> str
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("inference.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    # jinja's own makes the rest of the text small.
+    environment.filters["capitalise"] = capitalised
+    return environment
+
+
+def capitalised(text: str) -> str:
+    """The same with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 @lru_cache

@@ -36,7 +36,7 @@
     return map;
   }
 
-  // Lengths are drawn as tubes between two points, white and magenta in turn.
+  // Lengths are drawn as tubes between two points.
   function tubes() {
     const nodes = [], edges = [];
     Object.values(data.lines).forEach((ends, index) => {
@@ -45,7 +45,7 @@
     });
     return {
       name: "lengths", nodeColormap: "lengths", nodeColormapNegative: "lengths", nodeMinColor: 0, nodeMaxColor: 1,
-      nodeScale: 0.9, edgeColormap: "lengths", edgeColormapNegative: "lengths", edgeMin: 0, edgeMax: 1, edgeScale: 0.4,
+      nodeScale: 1.1, edgeColormap: "lengths", edgeColormapNegative: "lengths", edgeMin: 0, edgeMax: 1, edgeScale: 0.5,
       showLegend: false, nodes, edges,
     };
   }
@@ -59,7 +59,7 @@
   async function start() {
     holder.hidden = false;
     const viewer = new niivue.Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [0.35, 0.85, 1, 0.8], crosshairWidth: 1, crosshairGap: 6,
+      backColor: [0, 0, 0, 1], crosshairColor: [0.35, 0.85, 1, 0.8], crosshairWidth: 0.4, crosshairGap: 4,
       isRadiologicalConvention: data.radiological, isOrientationTextVisible: data.sides, show3Dcrosshair: true,
       multiplanarShowRender: niivue.SHOW_RENDER.NEVER, multiplanarLayout: niivue.MULTIPLANAR_TYPE.AUTO,
       isColorbar: false, dragAndDropEnabled: false, meshThicknessOn2D: 3, meshXRay: 0.4, logLevel: "silent",
@@ -77,9 +77,9 @@
     const shown = new Set(data.colours.map((_, index) => index + 1));
     const colour = () => { viewer.volumes[1].setColormapLabel(palette(shown)); viewer.updateGLVolume(); };
     colour();
-    viewer.addColormap("lengths", { R: [255, 255], G: [77, 77], B: [255, 255], A: [255, 255], I: [0, 255] });
+    viewer.addColormap("lengths", { R: [255, 255], G: [255, 255], B: [255, 255], A: [255, 255], I: [0, 255] });
     const mesh = Object.keys(data.lines).length ? viewer.loadConnectomeAsMesh(tubes()) : null;
-    if (mesh) viewer.addMesh(mesh);
+    if (mesh) { viewer.addMesh(mesh); viewer.setMeshShader(mesh.id, "Flat"); }
     const go = (point) => { viewer.scene.crosshairPos = viewer.mm2frac(point); viewer.createOnLocationChange(); viewer.drawScene(); };
     go(data.middle);
 

@@ -65,4 +65,5 @@ def sentence(measured: Measured) -> str:
 
 def signed(number: float) -> str:
     """'+1.2' or '−2.6', with a real minus."""
-    return f"{number:+.1f}".replace("-", "−")
+    text = f"{number:+.1f}"
+    return "0.0" if text[1:] == "0.0" else text.replace("-", "−")

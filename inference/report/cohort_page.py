@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,17 @@ def write_cohort_page(root: Path, curves_of: CurvesOf, *, path: Path | None = No
     """
     cohort = read_cohort(root)
     links = tuple(_link(root, case) for case in cohort.cases)
-    naming = Naming("Cohort", tuple(case.case or case.subject for case in cohort.cases), links, private=True)
+    naming = Naming("Cohort", case_names(cohort), links, private=True)
     path = path or root / PAGE
     write_atomically(path, render_cohort(cohort, thumbnails(root, cohort), curves_of, naming))
     return path
+
+
+def case_names(cohort: Cohort) -> tuple[str, ...]:
+    """Each volume's own name, with its folder where two have the same."""
+    short = [case.case.rpartition("/")[2] or case.subject for case in cohort.cases]
+    count = Counter(short)
+    return tuple(s if count[s] == 1 else c.case or s for s, c in zip(short, cohort.cases, strict=True))
 
 
 def thumbnails(root: Path, cohort: Cohort) -> list[str | None]:
@@ -84,8 +92,9 @@ def render_cohort(cohort: Cohort, small: list[str | None], curves_of: CurvesOf, 
     """
     chosen = next((s for key in _FIRST for s in cohort.sizes if s.key == key), next(iter(cohort.sizes), None))
     charts = [(name, chart) for name in cohort.sizes if (chart := _chart(name, cohort, curves_of))]
+    titles = {name.key: name.title for name in cohort.sizes}
     rows = [
-        _row(number, case, picture, naming, chosen)
+        _row(number, case, picture, naming, chosen, titles)
         for number, (case, picture) in enumerate(zip(cohort.cases, small, strict=True))
     ]
     return render_page(
@@ -107,7 +116,14 @@ def _link(root: Path, case: CohortCase) -> str | None:
     return None if case.beside(root, REPORT) is None else quote(case.case + REPORT)
 
 
-def _row(number: int, case: CohortCase, picture: str | None, naming: Naming, chosen: SizeName | None) -> dict[str, Any]:
+def _row(
+    number: int,
+    case: CohortCase,
+    picture: str | None,
+    naming: Naming,
+    chosen: SizeName | None,
+    titles: Mapping[str, str],
+) -> dict[str, Any]:
     size = case.sizes.get(chosen.key) if chosen else None
     outliers = case.outliers()
     return {
@@ -117,7 +133,7 @@ def _row(number: int, case: CohortCase, picture: str | None, naming: Naming, cho
         "case": case,
         "thumbnail": picture,
         "far": case.urgency()[1],
-        "outliers": [(key, _outlier_words(size)) for key, size in outliers[:_MOST_OUTLIERS]],
+        "outliers": [(titles.get(key, key), _outlier_words(size)) for key, size in outliers[:_MOST_OUTLIERS]],
         "more": max(0, len(outliers) - _MOST_OUTLIERS),
         "value": "" if size is None or size.value is None else f"{size.value:.1f}",
         "z": "" if size is None or size.z is None else signed(size.z),

@@ -57,6 +57,7 @@ class CohortCase:
         age: weeks; None where unknown.
         status: 'done', 'failed'.
         warnings: what was said of it.
+        error: why it failed.
         sizes: by key.
     """
 
@@ -66,6 +67,7 @@ class CohortCase:
     age: float | None
     status: str
     warnings: tuple[str, ...]
+    error: str
     sizes: dict[str, Size]
 
     @property
@@ -127,14 +129,14 @@ def _case(row: dict[str, str], keys: list[str]) -> CohortCase:
         text = row.get(name, "")
         return "" if text.lower() in _ABSENT else text
 
-    said = [*words("warnings").split("; "), words("error")]
+    said = tuple(line for line in words("warnings").split("; ") if line)
     sizes = {
         key: Size(_number(words(key)), _number(words(key + _Z)), _number(words(key + _CENTILE)), words(key + _FLAG))
         for key in keys
     }
     return CohortCase(
         words("participant_id"), words("session_id"), words("case"), _number(words("gestational_age")),
-        words("status"), tuple(line for line in said if line), sizes,
+        words("status"), said, words("error"), sizes,
     )  # fmt: skip
 
 

@@ -63,8 +63,10 @@ def growth_chart(curves: Sequence[GrowthCurve], dots: Sequence[Dot], words: str)
     across, down = (WIDTH - _LEFT - _RIGHT) / (last - first), (HEIGHT - _TOP - _BOTTOM) / (highest - lowest)
     scale = (_LEFT - first * across, across, _TOP + highest * down, -down)
     parts = [_axes(scale, first, last, lowest, highest, step)]
-    parts += [_curve(curve, scale, main=n == 0) for n, curve in enumerate(curves)]
-    parts.append(_dots(dots, scale))
+    drawn = [_curve(curve, scale, main=n == 0) for n, curve in enumerate(curves)]
+    marks = _dots(dots, scale)
+    # Many dots would hide the curves, a curve the single dot.
+    parts += [_band(curves[0], scale), *([*drawn, marks] if len(dots) == 1 else [marks, *drawn])]
     start = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">'
     return Chart(Markup(start + "".join(parts) + "</svg>"), scale)
 
@@ -88,18 +90,21 @@ def _axes(scale: tuple, first: float, last: float, lowest: float, highest: float
     return "".join(parts)
 
 
-def _curve(curve: GrowthCurve, scale: tuple, *, main: bool) -> str:
+def _points(curve: GrowthCurve, scale: tuple, sds: float) -> list[str]:
+    """Along the curve, so many standard deviations above its mean."""
     x0, across, y0, down = scale
     first, last = curve.weeks
     weeks = [first + (last - first) * n / _STEPS for n in range(_STEPS + 1)]
+    return [f"{x0 + w * across:.1f} {y0 + (curve.mean(w) + sds * curve.sd(w)) * down:.1f}" for w in weeks]
 
-    def points(sds: float) -> list[str]:
-        return [f"{x0 + w * across:.1f} {y0 + (curve.mean(w) + sds * curve.sd(w)) * down:.1f}" for w in weeks]
 
-    mean = f'<path class="{"mean" if main else "other"}" d="M{"L".join(points(0))}"/>'
-    if not main:
-        return mean
-    return f'<path class="band" d="M{"L".join([*points(TO_97TH), *reversed(points(-TO_97TH))])}Z"/>{mean}'
+def _curve(curve: GrowthCurve, scale: tuple, *, main: bool) -> str:
+    return f'<path class="{"mean" if main else "other"}" d="M{"L".join(_points(curve, scale, 0))}"/>'
+
+
+def _band(curve: GrowthCurve, scale: tuple) -> str:
+    around = [*_points(curve, scale, TO_97TH), *reversed(_points(curve, scale, -TO_97TH))]
+    return f'<path class="band" d="M{"L".join(around)}Z"/>'
 
 
 def _dots(dots: Sequence[Dot], scale: tuple) -> str:

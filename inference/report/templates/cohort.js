@@ -52,7 +52,7 @@
   }
 
   function rate(rating) {
-    if (!current) return;
+    if (!current) { choose(body.rows[0]); return; }
     if (rating) ratings[number(current)] = rating; else delete ratings[number(current)];
     unsaved = true;
     try { localStorage.setItem(store, JSON.stringify(ratings)); } catch { /* kept until the page is closed */ }
@@ -108,6 +108,17 @@
     });
   });
 
+  const first = () => body.rows[0];
+  const actions = {
+    n: () => choose(current ? current.nextElementSibling : first()),
+    p: () => choose(current ? current.previousElementSibling : first()),
+    a: () => rate("accept"), r: () => rate("reject"), u: () => rate(""),
+    Enter: () => choose(current, { open: true }),
+  };
+  actions.j = actions.ArrowDown = actions.n;
+  actions.k = actions.ArrowUp = actions.p;
+  document.querySelectorAll("[data-key]").forEach((button) => button.addEventListener("click", () => actions[button.dataset.key]()));
+
   body.addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     if (row && !event.target.closest("a, summary")) choose(row);
@@ -115,16 +126,9 @@
   document.getElementById("save").addEventListener("click", save);
   addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, button, summary, a")) return;
-    const first = () => body.rows[0];
-    const actions = {
-      n: () => choose(current ? current.nextElementSibling : first()),
-      p: () => choose(current ? current.previousElementSibling : first()),
-      a: () => rate("accept"), r: () => rate("reject"), u: () => rate(""),
-      Enter: () => choose(current, { open: true }),
-    };
-    actions.j = actions.ArrowDown = actions.n;
-    actions.k = actions.ArrowUp = actions.p;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
+    // Enter on a button or a link is theirs.
+    if (event.key === "Enter" && event.target.closest("button, a, summary, input")) return;
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (action) { event.preventDefault(); action(); }
   });

@@ -127,7 +127,7 @@ def challenge_2024(
         raise FetaError("--team", f"'{team}' can't name a folder")
     found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
-    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
+    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False, sizes=False)
     raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), root)[0])
 
 

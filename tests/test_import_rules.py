@@ -27,10 +27,11 @@ LAYERS = {
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
+    "inference/derivatives": "feta inference/morphometry",
     "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
-        "inference/morphometry inference/report"
+        "inference/morphometry inference/derivatives inference/report"
     ),
     "inference/options.py": "inference/biometry inference/runs",
     "inference/cli.py": "feta inference/report inference/runs inference/options.py",

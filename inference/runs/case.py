@@ -11,7 +11,8 @@ from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
-from inference.morphometry.measured import Measured
+from inference.derivatives.size_table import write_sizes
+from inference.morphometry.sizes import measure_sizes
 from inference.runs.import_ahead import import_ahead
 from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
@@ -48,7 +49,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
         write_label_map(job.label_map, segmented.labels)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
-    if not (job.biometry or job.sidecar or job.landmarks or job.picture or job.report):
+    if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
     evidence = collect_evidence(volume, segmented, aligned, models.find_landmarks)
@@ -56,11 +57,14 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     _write_lengths(job, volume, lengths)
     if job.sidecar:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
+    sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age)
+    if job.sizes:
+        write_sizes(job.sizes, sizes, job.case.age)
+        notes = (*notes, *said)
     # The midline of the label map is the better frame for planes.
     frame = aligned.from_physical if aligned else segmented.to_canonical
-    measured: list[Measured] = []
-    said = (*job.case.warnings, *warnings, *notes)
-    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, measured, {}, said)
+    all_said = (*job.case.warnings, *warnings, *notes)
+    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, all_said)
     return Result(lengths, (*warnings, *notes, *undrawn))
 
 

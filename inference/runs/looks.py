@@ -12,13 +12,12 @@ from feta.grid import Matrix
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.lengths import Length
-from inference.morphometry.growth_curve import GrowthCurve
 from inference.morphometry.measured import Measured
+from inference.morphometry.norms import curves_of
 from inference.runs.outputs import CaseJob
 
 #: What draws them; matplotlib takes a second to import.
 MODULES = ("inference.report.picture", "inference.report.case_page")
-Curves = Mapping[str, tuple[GrowthCurve, ...]]
 
 
 def write_looks(
@@ -28,7 +27,6 @@ def write_looks(
     frame: Matrix,
     lengths: Mapping[Measurement, Length],
     measured: Sequence[Measured],
-    curves: Curves,
     warnings: Sequence[str],
 ) -> tuple[str, ...]:
     """Write the picture and the page that are wanted; why one is not there, where it can't be drawn.
@@ -40,7 +38,6 @@ def write_looks(
         frame: 4×4 from physical LPS mm to the brain frame.
         lengths: the five lengths.
         measured: all volumes and lengths with their place on curves.
-        curves: of each size, by its key.
         warnings: what the case's page says.
     """
     if job.picture is None and job.report is None:
@@ -69,7 +66,8 @@ def write_looks(
         write_case_page(
             job.report,
             CasePage(
-                job.case.name, volume, labels, frame, measured, curves, job.case.subject, job.case.age,
+                job.case.name, volume, labels, frame, measured,
+                {m.key: curves_of(m.key) for m in measured}, job.case.subject, job.case.age,
                 warnings, jpegs[0] if jpegs else None, job.convention,
             ),  # fmt: skip
         )

@@ -22,6 +22,7 @@ class CaseJob:
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
+        sizes: table of volumes and lengths with their norms.
         report: page that opens offline.
         convention: which side picture and page show on the left.
     """
@@ -33,13 +34,16 @@ class CaseJob:
     picture: Path | None = None
     record: Path | None = None
     sidecar: Path | None = None
+    sizes: Path | None = None
     report: Path | None = None
     convention: Convention = Convention.RADIOLOGICAL
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture, self.report)
+        files = (
+            self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.picture, self.report,
+        )  # fmt: skip
         return tuple(path for path in files if path is not None)
 
     @property
@@ -56,6 +60,7 @@ def folder_jobs(
     picture: bool = True,
     landmarks: bool = False,
     sidecar: bool = True,
+    sizes: bool = True,
     report: bool = False,
     convention: Convention = Convention.RADIOLOGICAL,
 ) -> list[CaseJob]:
@@ -67,6 +72,7 @@ def folder_jobs(
         picture: also ``…_qc.png``.
         landmarks: also ``…_meas.nii.gz``.
         sidecar: also ``…_biom.json``.
+        sizes: also ``…_volumes.tsv``.
         report: also ``…_report.html``.
         convention: of picture and page.
     """
@@ -82,6 +88,7 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_qc.png") if picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
+                label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
                 label_map.with_name(f"{case.name}_report.html") if report else None,
                 convention,
             )

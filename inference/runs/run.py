@@ -12,6 +12,8 @@ from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.biometry.lengths import Length
+from inference.derivatives.cohort import write_cohort
+from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
 from inference.runs.claims import Claims
 from inference.runs.models import Loader, Models, load_models
@@ -60,6 +62,10 @@ def run(
                 state.fail(problem.subject, problem)
             _all(state, jobs, claims)
             log.finish()
+            if root is not None and any(job.sizes for job in jobs):
+                write_label_tables(root)
+                with claims.log():  # one process after the other: the last of them knows all cases
+                    write_cohort(root, log.known())
     return state.status, state.lengths
 
 
@@ -208,7 +214,14 @@ def _note(state: Run, job: CaseJob, record: Record, status: str) -> None:
         lengths=record.lengths,
         sources=record.sources,
         warnings=record.warnings,
+        **_table(state, job),
     )
+
+
+def _table(state: Run, job: CaseJob) -> dict[str, str]:
+    """Where a case's table of volumes lies below the output folder, for the table of the cohort."""
+    root = None if state.log.path is None else state.log.path.parent
+    return {"table": job.sizes.relative_to(root).as_posix()} if root is not None and job.sizes is not None else {}
 
 
 def _refuse_overwriting(job: CaseJob, owners: dict[Path, CaseJob]) -> None:

@@ -15,6 +15,7 @@ from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS
 from feta.volumes import Volume, read_label_map, write_volume
 from inference.cli import main
+from inference.derivatives.label_tables import label_tables
 from inference.options import RENAMED
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
 
@@ -57,7 +58,7 @@ def test_one_scan_gets_its_files_beside_it_and_centiles(
     tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(scan(tmp_path / "a b"), "--ga", "28.3") == 0
-    made = {f"my scan_{end}" for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "qc.png")}
+    made = {f"my scan_{end}" for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv", "qc.png")}
     assert names(tmp_path / "a b") == {"my scan.nii.gz"} | made
     said = capsys.readouterr()
     assert "centile at 28.3 weeks" in said.out
@@ -102,8 +103,9 @@ def test_a_tree_is_mirrored(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 1)
     assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
     stem = "sub-001/anat/sub-001_rec-mial_T2w_"
-    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json"}
-    assert names(tmp_path / "out") == {"run.json"} | {stem + ending for ending in endings}
+    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv"}
+    of_the_run = {"run.json", "cohort.tsv", "cohort.json", *label_tables()}
+    assert names(tmp_path / "out") == of_the_run | {stem + ending for ending in endings}
 
 
 def test_landmark_images_come_where_they_are_asked_for(tmp_path: Path, call: Call) -> None:

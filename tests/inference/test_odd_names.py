@@ -13,6 +13,7 @@ import pytest
 
 from feta.cases import find_cases
 from feta.volumes import write_volume
+from inference.derivatives.label_tables import label_tables
 from inference.runs.outputs import folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
@@ -43,8 +44,9 @@ def test_all_names_get_all_their_files(tmp_path: Path, encoding: str) -> None:
     assert b"Traceback" not in done.stderr
     assert b"no picture" not in done.stderr
     made = {os.fsencode(path.name) for path in (tmp_path / "out").iterdir()}
-    endings = (b"_dseg.nii.gz", b"_biom.csv", b"_qc.png", b"_dseg.json", b"_biom.json")
-    assert made == {b"run.json", *(name + ending for name in NAMES for ending in endings)}
+    endings = (b"_dseg.nii.gz", b"_biom.csv", b"_qc.png", b"_dseg.json", b"_biom.json", b"_volumes.tsv")
+    of_the_run = {b"run.json", b"cohort.tsv", b"cohort.json", *map(os.fsencode, label_tables())}
+    assert made == of_the_run | {*(name + ending for name in NAMES for ending in endings)}
     assert len(json.loads((tmp_path / "out/run.json").read_text())["cases"]) == len(NAMES)
 
 

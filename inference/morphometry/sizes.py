@@ -1,0 +1,37 @@
+"""All that is measured of a case: volumes, the five lengths and further ones, each with its place on the norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from feta.measurements import Measurement
+from feta.volumes import Volume
+from inference.biometry.lengths import Length
+from inference.biometry.midline_alignment import AlignedLabels
+from inference.morphometry.five_lengths import as_measured
+from inference.morphometry.measured import Measured
+from inference.morphometry.norms import place
+from inference.morphometry.volumes import measure_volumes
+
+
+def measure_sizes(
+    labels: Volume,
+    aligned: AlignedLabels | None,
+    lengths: Mapping[Measurement, Length],
+    age: float | None,
+    further: Iterable[Measured] = (),
+) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
+    """Everything that tables and pages show of a case.
+
+    Args:
+        labels: uint8 (z, y, x) FeTA labels.
+        aligned: the same, upright; None where the map is empty or nobody knows how the brain lies.
+        lengths: the five.
+        age: weeks; None where unknown.
+        further: other lengths, without norms.
+
+    Returns:
+        volumes, the five lengths, further lengths; and warnings, one line each.
+    """
+    volumes, warnings = measure_volumes(labels, aligned)
+    return tuple(place(size, age) for size in (*volumes, *as_measured(lengths), *further)), warnings

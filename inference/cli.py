@@ -17,8 +17,9 @@ from feta.errors import FetaError
 from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
 from feta.participants import parse_age
-from inference.report.convention import Convention
+from inference.morphometry.norms import curves_of
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
+from inference.report.convention import Convention
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import run
@@ -29,13 +30,17 @@ from inference.runs.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer case', 'feta-infer challenge-2024' and 'feta-infer challenge-2021' serve the challenge's "
+    "Other forms: 'feta-infer report OUTPUT' writes the page of all cases anew; 'feta-infer case', 'feta-infer challenge-2024' and 'feta-infer challenge-2021' serve the challenge's "
     "own ways of calling; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
     "2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The challenge's own ways of calling.")
+forms = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The challenge's own ways of calling, and pages of a run.",
+)
 
 
 @app.command(help=HELP, epilog=EPILOG)
@@ -90,6 +95,31 @@ def infer(
             if job.title in lengths:
                 print_summary(job, lengths[job.title], settings.age_model())
     raise typer.Exit(status)
+
+
+@forms.command("report")
+def report(
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder of results of feta-infer.")],
+    share: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Pages to give away, in a new folder: cases are numbered.")
+    ] = None,
+    keep_ids: Annotated[bool, typer.Option("--keep-ids", help="With --share: keep names and warnings.")] = False,
+) -> None:
+    """Write the page of all cases of a folder anew; with --share, pages that say of nobody who it is."""
+    # Jinja and Pillow take a while to import, which no other form needs at its start.
+    from inference.report.cohort_page import PAGE, write_cohort_page
+    from inference.report.share import key_of, write_shared
+
+    if keep_ids and share is None:
+        raise FetaError("--keep-ids", "is for --share", "name a folder by --share")
+    if share is None:
+        print(f"wrote {write_cohort_page(output, curves_of)}")
+        return
+    for line in write_shared(output, share, curves_of, keep_ids=keep_ids):
+        print(f"warning: {line}", file=sys.stderr)
+    print(f"wrote {share / PAGE}")
+    if not keep_ids:
+        print(f"wrote {key_of(share)}: which number is which case; keep it to yourself")
 
 
 @forms.command("case")

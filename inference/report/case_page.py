@@ -135,9 +135,7 @@ def _charts(page: CasePage) -> list[dict[str, Any]]:
             dots = [Dot(page.age, measured.value, measured.low, measured.high)]
         if chart := growth_chart(curves, dots, f"{measured.title} against gestational age"):
             sources = [c.source for c in curves]
-            found.append(
-                {"measured": measured, "extreme": is_extreme(measured), "svg": chart.svg, "sources": sources}
-            )
+            found.append({"measured": measured, "extreme": is_extreme(measured), "svg": chart.svg, "sources": sources})
     # Lengths first: they are what a report names.
     return sorted(found, key=lambda each: each["measured"].kind is Kind.VOLUME)
 

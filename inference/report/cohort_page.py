@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def render_cohort(cohort: Cohort, small: list[str | None], curves_of: CurvesOf, 
         sizes=cohort.sizes,
         chosen=chosen,
         charts=[(name, chart.svg, [c.source for c in curves_of(name.key)]) for name, chart in charts],
-        data=data_block(_for_script(cohort, dict((n.key, c) for n, c in charts), naming)),
+        data=data_block(_for_script(cohort, {n.key: c for n, c in charts}, naming)),
         transcribed=TRANSCRIBED,
         version=feta.__version__,
     )

@@ -79,6 +79,7 @@ def draw_picture(
     age: float | None = None,
     measured: Sequence[Measured] = (),
     convention: Convention = Convention.RADIOLOGICAL,
+    sides_known: bool = True,
 ) -> Drawn:
     """Draw three slices of each of three planes.
 
@@ -90,6 +91,7 @@ def draw_picture(
         age: weeks.
         measured: gives the lengths' centiles.
         convention: which side is on the left.
+        sides_known: whether left and right are the fetus's; no letters are drawn otherwise.
     """
     extent = scene.high - scene.low
     pixel = float(sum(extent[p.right] for p in PLANES)) / (WIDTH - 4 * GAP - 6)
@@ -104,13 +106,14 @@ def draw_picture(
         for row, each in enumerate(found):
             top = TITLE + row * (tall + GAP) + (WORDS if row else 0) + (tall - each.grey.shape[0]) // 2
             page.paste(each, left, top)
-            page.sides(each, left, top, convention)
+            if sides_known or each.plane.right != 0:
+                page.sides(each, left, top, convention)
             if row == 0:
                 page.lengths(each, left, top, lines)
                 page.words(each, left, TITLE + tall, lengths, lines, centiles)
         left += found[0].grey.shape[1] + GAP
     page.text(GAP + 2, 6, _heading(title, age), size="title")
-    page.legend(height - LEGEND + 8, convention)
+    page.legend(height - LEGEND + 8, convention.value if sides_known else "sides unknown")
     return Drawn(page.rendered(), TITLE, thumbnail([each[0] for each in rows]))
 
 
@@ -145,7 +148,9 @@ class _Page:
         rows, columns = each.grey.shape
         self.canvas[top : top + rows, left : left + columns] = each.outlined()
 
-    def text(self, x: float, y: float, text: str, *, size: str = "words", colour: str = "white", at: str = "left") -> None:
+    def text(
+        self, x: float, y: float, text: str, *, size: str = "words", colour: str = "white", at: str = "left"
+    ) -> None:
         height, width = self.canvas.shape[:2]
         self.figure.text(
             x / width, 1 - y / height, text, color=colour, fontsize=_SIZES[size], ha=at, va="top", parse_math=False
@@ -182,14 +187,14 @@ class _Page:
             words = length_words(measurement, lengths[measurement], centiles.get(str(measurement)))
             self.text(middle, top + 6 + 18 * row, words, colour=colour, at="center")
 
-    def legend(self, top: int, convention: Convention) -> None:
+    def legend(self, top: int, said: str) -> None:
         x = float(GAP + 2)
         for tissue in TISSUES:
             colour = tuple(int(255 * part) for part in TISSUE_COLOURS[tissue])
             self.canvas[top + 2 : top + 12, int(x) : int(x) + 10] = colour
             self.text(x + 15, top - 1, TISSUE_NAMES[tissue], colour=QUIET)
             x += 30 + 6.6 * len(TISSUE_NAMES[tissue])
-        self.text(WIDTH - GAP - 2, top - 1, f"{convention.value} · research only", colour=QUIET, at="right")
+        self.text(WIDTH - GAP - 2, top - 1, f"{said} · research only", colour=QUIET, at="right")
 
     def rendered(self) -> npt.NDArray[np.uint8]:
         """The canvas with the words and lines laid over it."""

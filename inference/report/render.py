@@ -31,12 +31,16 @@ def render_page(template: str, scripts: Sequence[str], **content: object) -> str
         content: what it shows.
     """
     hashes = " ".join(_hash(script) for script in scripts) or "'none'"
-    return _environment().get_template(template).render(
-        **content,
-        # Our own files and the viewer, not input: they go in as they are.
-        style=Markup(own_file("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        policy=_POLICY.format(hashes=hashes),
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **content,
+            # Our own files and the viewer, not input: they go in as they are.
+            style=Markup(own_file("page.css")),
+            scripts=[Markup(script) for script in scripts],
+            policy=_POLICY.format(hashes=hashes),
+        )
     )
 
 

@@ -12,6 +12,7 @@ from inference.biometry.line import landmark_image
 from inference.biometry.measure import collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
 from inference.derivatives.size_table import write_sizes
+from inference.morphometry.measured import Measured
 from inference.morphometry.sizes import measure_sizes
 from inference.runs.import_ahead import import_ahead
 from inference.runs.looks import MODULES, write_looks
@@ -57,14 +58,16 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     _write_lengths(job, volume, lengths)
     if job.sidecar:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
-    sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age)
+    sizes: tuple[Measured, ...] = ()
+    if job.sizes or job.picture or job.report:
+        sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age)
+        notes = (*notes, *said)
     if job.sizes:
         write_sizes(job.sizes, sizes, job.case.age)
-        notes = (*notes, *said)
     # The midline of the label map is the better frame for planes.
     frame = aligned.from_physical if aligned else segmented.to_canonical
-    all_said = (*job.case.warnings, *warnings, *notes)
-    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, all_said)
+    shown = (*job.case.warnings, *warnings, *notes)
+    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, shown)
     return Result(lengths, (*warnings, *notes, *undrawn))
 
 

@@ -1,4 +1,4 @@
-"""What a person looks at of a case: its picture and its page. The results stand without them."""
+"""What a person looks at: a case's picture and page, and the page of all cases. The results stand without them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from feta.volumes import Volume
 from inference.biometry.lengths import Length
 from inference.morphometry.measured import Measured
 from inference.morphometry.norms import curves_of
+from inference.morphometry.sides import why_unknown
 from inference.runs.outputs import CaseJob
 
-#: What draws them; matplotlib takes a second to import.
+#: What draws them; matplotlib takes a second to import, which runs without pictures needn't pay.
 MODULES = ("inference.report.picture", "inference.report.case_page")
 
 
@@ -26,7 +27,7 @@ def write_looks(
     labels: Volume,
     frame: Matrix,
     lengths: Mapping[Measurement, Length],
-    measured: Sequence[Measured],
+    sizes: Sequence[Measured],
     warnings: Sequence[str],
 ) -> tuple[str, ...]:
     """Write the picture and the page that are wanted; why one is not there, where it can't be drawn.
@@ -37,43 +38,66 @@ def write_looks(
         labels: uint8 on the same grid.
         frame: 4×4 from physical LPS mm to the brain frame.
         lengths: the five lengths.
-        measured: all volumes and lengths with their place on curves.
+        sizes: all volumes and lengths with their place on curves.
         warnings: what the case's page says.
     """
     if job.picture is None and job.report is None:
         return ()
     jpegs: list[bytes] = []
+    sides_known = not why_unknown(volume.grid)
 
     def picture() -> None:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
         from inference.report.picture import draw_picture
         from inference.report.sampling import Scene
 
-        lines = {m: n.line.moved(frame) for m, n in lengths.items() if n.line is not None}
         drawn = draw_picture(
-            job.case.name, Scene.of(volume, labels, frame), lengths, lines, age=job.case.age, measured=measured,
+            job.case.name,
+            Scene.of(volume, labels, frame),
+            lengths,
+            {m: n.line.moved(frame) for m, n in lengths.items() if n.line is not None},
+            age=job.case.age,
+            measured=sizes,
             convention=job.convention,
-        )  # fmt: skip
+            sides_known=sides_known,
+        )
         if job.picture:
             write_atomically(job.picture, drawn.png())
         if job.report:
             jpegs.append(drawn.nameless_jpeg())
 
-    def page() -> None:
+    def page(path: Path) -> None:
         from inference.report.case_page import CasePage, write_case_page
 
-        assert job.report is not None
-        write_case_page(
-            job.report,
-            CasePage(
-                job.case.name, volume, labels, frame, measured,
-                {m.key: curves_of(m.key) for m in measured}, job.case.subject, job.case.age,
-                warnings, jpegs[0] if jpegs else None, job.convention,
-            ),  # fmt: skip
+        content = CasePage(
+            job.case.name,
+            volume,
+            labels,
+            frame,
+            measured=sizes,
+            curves={size.key: curves_of(size.key) for size in sizes},
+            subject=job.case.subject,
+            age=job.case.age,
+            warnings=warnings,
+            picture=jpegs[0] if jpegs else None,
+            convention=job.convention,
+            sides_known=sides_known,
         )
+        write_case_page(path, content)
 
     undrawn = _tried("picture", job.picture, picture)
-    return (*undrawn, *(_tried("page", job.report, page) if job.report else ()))
+    report = job.report
+    return undrawn if report is None else (*undrawn, *_tried("page", report, lambda: page(report)))
+
+
+def write_cohort_look(root: Path) -> tuple[str, ...]:
+    """Write the page of all cases of an output folder that has a table of them; why there is none."""
+
+    def page() -> None:
+        from inference.report.cohort_page import write_cohort_page
+
+        write_cohort_page(root, curves_of)
+
+    return _tried("page of the cohort", None, page)
 
 
 def _tried(what: str, path: Path | None, draw: Callable[[], None]) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def finished(job: CaseJob, record: Record | None, key: dict[str, Any]) -> Record
 
 
 def checksums(job: CaseJob) -> dict[str, str] | None:
-    """sha256 of every output by name, "" for a picture or page that couldn't be drawn; None where a file is missing or none."""
+    """sha256 of every output by name, "" for a picture or page that couldn't be drawn; None where one is missing."""
     try:
         looks = [path for path in (job.picture, job.report) if path is not None]
         wanted = [path for path in job.outputs if path not in looks or is_there(path)]

@@ -58,9 +58,8 @@ def write_shared(root: Path, folder: Path, curves_of: CurvesOf, *, keep_ids: boo
     write_atomically(folder / PAGE, render_cohort(cohort, thumbnails(root, cohort), curves_of, naming))
     if not keep_ids:
         lines = ["case\tparticipant_id\tsession_id\tvolume"]
-        lines += [
-            "\t".join([n, c.subject, c.session or "n/a", c.case]) for n, c in zip(names, cohort.cases, strict=True)
-        ]
+        for name, case in zip(names, cohort.cases, strict=True):
+            lines.append("\t".join([name, case.subject, case.session or "n/a", case.case]))
         write_atomically(key_of(folder), "\n".join(lines) + "\n")
     return warnings
 

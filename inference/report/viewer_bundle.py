@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 PACKAGE, FILE = "nilearn", "niivue.umd.js"
 _VERSION = re.compile(r'\{version:"(\d+\.\d+\.\d+)"\}')
@@ -37,8 +38,8 @@ def viewer_bundle() -> Bundle | None:
     """The viewer; None where nilearn isn't installed or carries none that can stand in a page."""
     try:
         listed = importlib.metadata.files(PACKAGE) or []
-        paths = [path.locate() for path in listed if path.name == FILE]
-        script = next(iter(paths)).read_text("utf-8") if paths else ""  # type: ignore[union-attr]
+        paths = [Path(path.locate()) for path in listed if path.name == FILE]
+        script = paths[0].read_text("utf-8") if paths else ""
     except (importlib.metadata.PackageNotFoundError, OSError, ValueError):
         return None
     if not script or _UNSAFE.search(script):

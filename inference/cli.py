@@ -31,8 +31,8 @@ from inference.runs.summary import print_summary
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
     "Other forms: 'feta-infer report OUTPUT' writes the page of all cases anew; 'feta-infer case', 'feta-infer "
-    "challenge-2024' and 'feta-infer challenge-2021' serve the challenge's own ways of calling; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
-    "2 unusable call or input."
+    "challenge-2024' and 'feta-infer challenge-2021' serve the challenge's own ways of calling; each has its --help. "
+    "Exit status: 0 all fine, 1 some case failed or has an impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

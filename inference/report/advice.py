@@ -46,9 +46,14 @@ def checks(measured: Sequence[Measured], age: float | None, *, empty: bool) -> l
     rest: dict[str, list[str]] = {}
     for each in flagged:
         if not is_extreme(each):
-            rest.setdefault(each.flag, []).append(each.title)
+            rest.setdefault(each.flag, []).append(short_title(each.title))
     found += [Check(f"{capitalised(flag)}: {', '.join(titles)}.") for flag, titles in rest.items()]
     return found
+
+
+def short_title(title: str) -> str:
+    """A size's name without what it is made of: 'brain' of 'brain: grey matter, …'."""
+    return title.partition(":")[0]
 
 
 def is_extreme(measured: Measured) -> bool:
@@ -60,7 +65,7 @@ def sentence(measured: Measured) -> str:
     """Such as 'Transverse cerebellar diameter: 21.0 mm, below the 3rd centile (z −2.6).'"""
     value = "not measured" if measured.value is None else f"{measured.value:.1f} {measured.unit}"
     place = "" if measured.z is None else f" (z {signed(measured.z)})"
-    return f"{capitalised(measured.title)}: {value}, {measured.flag}{place}."
+    return f"{capitalised(short_title(measured.title))}: {value}, {measured.flag}{place}."
 
 
 def signed(number: float) -> str:

@@ -130,9 +130,9 @@ def _charts(page: CasePage) -> list[dict[str, Any]]:
     found = []
     for measured in page.measured:
         curves = page.curves.get(measured.key, ())
-        dots = []
-        if page.age is not None and measured.value is not None:
-            dots = [Dot(page.age, measured.value, measured.low, measured.high)]
+        if page.age is None or measured.value is None:
+            continue
+        dots = [Dot(page.age, measured.value, measured.low, measured.high)]
         if chart := growth_chart(curves, dots, f"{measured.title} against gestational age"):
             sources = [c.source for c in curves]
             found.append({"measured": measured, "extreme": is_extreme(measured), "svg": chart.svg, "sources": sources})

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import feta
 from feta.files import write_atomically
 from inference.morphometry.growth_curve import TRANSCRIBED, GrowthCurve
-from inference.report.advice import signed
+from inference.report.advice import short_title, signed
 from inference.report.cohort_table import Cohort, CohortCase, Size, SizeName, read_cohort
 from inference.report.growth_chart import Chart, Dot, growth_chart
 from inference.report.render import data_block, own_file, render_page
@@ -24,6 +24,10 @@ PAGE = "cohort.html"
 REPORT, PICTURE = "_report.html", "_qc.png"
 #: What a row names of what lies outside of the norms.
 _MOST_OUTLIERS = 3
+#: A size's name that is longer than this is named by its key.
+_LONGEST_TITLE = 24
+#: Cases that failed, and those without a place on any curve, sort before the farthest of others.
+_LAST_RESORT = 1000.0
 #: Shown beside the outliers when the page opens, the first of these that there is.
 _FIRST = ("total_brain", "TCD")
 CurvesOf = Callable[[str], tuple[GrowthCurve, ...]]
@@ -92,7 +96,7 @@ def render_cohort(cohort: Cohort, small: list[str | None], curves_of: CurvesOf, 
     """
     chosen = next((s for key in _FIRST for s in cohort.sizes if s.key == key), next(iter(cohort.sizes), None))
     charts = [(name, chart) for name in cohort.sizes if (chart := _chart(name, cohort, curves_of))]
-    titles = {name.key: name.title for name in cohort.sizes}
+    titles = {name.key: _short(name) for name in cohort.sizes}
     rows = [
         _row(number, case, picture, naming, chosen, titles)
         for number, (case, picture) in enumerate(zip(cohort.cases, small, strict=True))
@@ -132,12 +136,17 @@ def _row(
         "link": naming.links[number],
         "case": case,
         "thumbnail": picture,
-        "far": case.urgency()[1],
+        "far": _LAST_RESORT * (case.failed + (not case.placed)) + case.far,
         "outliers": [(titles.get(key, key), _outlier_words(size)) for key, size in outliers[:_MOST_OUTLIERS]],
         "more": max(0, len(outliers) - _MOST_OUTLIERS),
         "value": "" if size is None or size.value is None else f"{size.value:.1f}",
         "z": "" if size is None or size.z is None else signed(size.z),
     }
+
+
+def _short(name: SizeName) -> str:
+    title = short_title(name.title)
+    return title if len(title) <= _LONGEST_TITLE else name.key.replace("_", " ")
 
 
 def _outlier_words(size: Size) -> str:

@@ -80,9 +80,19 @@ class CohortCase:
         flagged = [(k, s) for k, s in self.sizes.items() if s.far > 0 and ("below" in s.flag or "above" in s.flag)]
         return sorted(flagged, key=lambda each: -each[1].far)
 
-    def urgency(self) -> tuple[bool, float, int]:
-        """The larger, the earlier it is shown: failed ones, then by how far the farthest size lies, then warnings."""
-        return self.failed, max((s.far for s in self.sizes.values()), default=0.0), len(self.warnings)
+    @property
+    def placed(self) -> bool:
+        """Whether any of its sizes has a place among healthy fetuses."""
+        return any(s.z is not None or s.flag for s in self.sizes.values())
+
+    @property
+    def far(self) -> float:
+        """How far its farthest size lies from what healthy fetuses have, standard deviations."""
+        return max((s.far for s in self.sizes.values()), default=0.0)
+
+    def urgency(self) -> tuple[bool, bool, float, int]:
+        """The larger, the earlier it is shown: failed ones, those that nothing is known of, then by how far they lie."""
+        return self.failed, not self.placed, self.far, len(self.warnings)
 
     def beside(self, root: Path, ending: str) -> Path | None:
         """A file of the case below the output folder; None where it isn't there."""

@@ -31,7 +31,7 @@ def render_page(template: str, scripts: Sequence[str], **content: object) -> str
         content: what it shows.
     """
     hashes = " ".join(_hash(script) for script in scripts) or "'none'"
-    return (
+    text = (
         _environment()
         .get_template(template)
         .render(
@@ -42,6 +42,8 @@ def render_page(template: str, scripts: Sequence[str], **content: object) -> str
             policy=_POLICY.format(hashes=hashes),
         )
     )
+    # Bytes of file names that are no UTF-8 are shown as escapes.
+    return text.encode(errors="backslashreplace").decode()
 
 
 @lru_cache(maxsize=1)

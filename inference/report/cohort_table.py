@@ -91,7 +91,7 @@ class CohortCase:
         return max((s.far for s in self.sizes.values()), default=0.0)
 
     def urgency(self) -> tuple[bool, bool, float, int]:
-        """The larger, the earlier it is shown: failed ones, those that nothing is known of, then by how far they lie."""
+        """The larger, the earlier it is shown: failed ones, those without a place, then by how far they lie."""
         return self.failed, not self.placed, self.far, len(self.warnings)
 
     def beside(self, root: Path, ending: str) -> Path | None:

@@ -44,7 +44,7 @@ def test_all_names_get_all_their_files(tmp_path: Path, encoding: str) -> None:
     assert b"Traceback" not in done.stderr
     assert b"no picture" not in done.stderr
     made = {os.fsencode(path.name) for path in (tmp_path / "out").iterdir()}
-    endings = (b"_dseg.nii.gz", b"_biom.csv", b"_qc.png", b"_dseg.json", b"_biom.json", b"_volumes.tsv")
+    endings = (b"_dseg.nii.gz", b"_biom.csv", b"_qc.png", b"_dseg.json", b"_biom.json", b"_volumes.tsv", b"_report.html")
     of_the_run = {b"run.json", b"cohort.tsv", b"cohort.json", *map(os.fsencode, label_tables())}
     assert made == of_the_run | {*(name + ending for name in NAMES for ending in endings)}
     assert len(json.loads((tmp_path / "out/run.json").read_text())["cases"]) == len(NAMES)

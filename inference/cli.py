@@ -56,15 +56,11 @@ def infer(
     overwrite: Overwrite = False,
     fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")] = False,
     no_qc: Annotated[bool, typer.Option("--no-qc", help="Write no picture.")] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Write no pages to look at.")] = False,
-    convention: Annotated[
-        Convention, typer.Option(help="Which side pictures and pages show on the left: the fetus's right, or its left.")
-    ] = Convention.RADIOLOGICAL,
-    landmarks: Annotated[
-        bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
-    ] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no pages.")] = False,
+    neurological: Annotated[bool, typer.Option("--neurological", help="Pictures with the left on the left.")] = False,
+    landmarks: Annotated[bool, typer.Option("--landmarks", help="…_meas.nii.gz, too: two voxels a length.")] = False,
     allow_unmounted: Annotated[
-        bool, typer.Option("--allow-unmounted", help="In a container: results may be lost with it.")
+        bool, typer.Option("--allow-unmounted", help="Results may be lost with the container.")
     ] = False,
     *,
     settings: Settings,
@@ -87,7 +83,7 @@ def infer(
         picture=not (no_qc or fast),
         landmarks=landmarks,
         report=not (no_report or fast),
-        convention=convention,
+        convention=Convention.NEUROLOGICAL if neurological else Convention.RADIOLOGICAL,
     )
     status, lengths = _run(found, jobs, settings, None if output is None else root)
     if single:

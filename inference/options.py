@@ -23,9 +23,7 @@ RENAMED = {
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
 Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
-Stacks = Annotated[
-    bool, typer.Option("--stacks", help="Also raw stacks (run-*) that lie beside a reconstruction (rec-*).")
-]
+Stacks = Annotated[bool, typer.Option("--stacks", help="Also raw stacks (run-*) beside a rec-*.")]
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[
     Path | None,

@@ -115,7 +115,7 @@ def pages(folder: Path) -> set[str]:
 
 def test_a_run_leaves_a_page_a_case_and_one_of_all(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 2)
-    assert call(tmp_path / "in", tmp_path / "out", "--convention", "neurological") == 0
+    assert call(tmp_path / "in", tmp_path / "out", "--neurological") == 0
     cases = [f"sub-00{n}/anat/sub-00{n}_rec-mial_T2w_report.html" for n in (1, 2)]
     assert pages(tmp_path / "out") == {"cohort.html", *cases}
     links = (tmp_path / "out/cohort.html").read_text()

@@ -42,7 +42,9 @@ def watched(text: str, script: str) -> str:
 
 @pytest.mark.skipif(viewer_bundle() is None, reason="nilearn, which carries the viewer, is not installed")
 def test_the_viewer_starts_under_the_pages_own_policy(tmp_path: Path) -> None:
-    page, complaints = browse(render_case(case_page(warnings=[ATTACK])), tmp_path, *SOFTWARE, "--virtual-time-budget=10000")
+    page, complaints = browse(
+        render_case(case_page(warnings=[ATTACK])), tmp_path, *SOFTWARE, "--virtual-time-budget=10000"
+    )
     assert complaints == ""
     (html,) = page.all("html")
     assert html.get("data-viewer") == "ready"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +18,7 @@ from feta.bids import (
     without_twins,
 )
 from feta.errors import FetaError
-from feta.participants import Participant, likely_meant, read_participants, read_sessions, subject_key
+from feta.participants import Participant, likely_meant, parse_age, read_participants, read_sessions, subject_key
 
 _HERE = PurePosixPath(".")
 
@@ -76,6 +77,25 @@ def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = F
             f"{path}: {len(left)} raw stacks (run-*) beside their reconstruction (rec-*) are left out "
             f"({some_names(path.name for path in left)}); --stacks takes them, too"
         )
+    return cases_of(images, path, participants, warnings, problems)
+
+
+def cases_of(
+    images: Iterable[Path],
+    path: Path,
+    participants: Path | None = None,
+    warnings: Iterable[str] = (),
+    problems: Iterable[FetaError] = (),
+) -> CaseList:
+    """The cases of volumes that were found, with the ages that tables tell.
+
+    Args:
+        images: the volumes.
+        path: the folder below which they were found, or the only one of them.
+        participants: table with the ages; by default participants.tsv or .csv of the data set.
+        warnings: about what was found.
+        problems: files that can't be used.
+    """
     table, about_table, unusable = _ages(participants or _default_table(path))
     images, twins = without_twins(images)
     root = path if path.is_dir() else path.parent
@@ -85,6 +105,15 @@ def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = F
     cases = tuple(case_of(image, root, table) for image in images)
     cases = _say_shared_ages(cases, table or {})
     return CaseList(cases, (*warnings, *about_table), (*problems, *twins, *unusable, *unusable_sessions))
+
+
+def with_age(found: CaseList, text: str) -> CaseList:
+    """The same cases with an age given on the command line (``--ga``)."""
+    age, problem = parse_age(text)
+    warnings = () if problem is None else (f"--ga: {problem}",)
+    cases = [replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None) for case in found.cases]
+    # What was said about a table no longer matters.
+    return CaseList(tuple(cases), (), found.problems)
 
 
 def _default_table(path: Path) -> Path:
@@ -161,13 +190,13 @@ def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Ca
 
 
 def participant_of(subject: str, session: str | None, table: dict[str, Participant] | None) -> Participant:
-    """The row of a subject's session, else the subject's; ``scanA_T2w`` also finds ``scanA``.
+    """The row of a subject's session, else the subject's; ``scanA_T2w`` and ``scanA_dseg`` also find ``scanA``.
 
     What is said of other sessions holds for none that isn't named. Without a table nothing is said again.
     """
     if table is None:
         return Participant(subject)
-    for name in (subject, subject.removesuffix("_T2w")):
+    for name in dict.fromkeys((subject, subject.removesuffix("_dseg").removesuffix("_T2w"))):
         key = subject_key(name)
         if session and (found := table.get(f"{key}/{session}")):
             return found
@@ -178,7 +207,7 @@ def participant_of(subject: str, session: str | None, table: dict[str, Participa
         if found := table.get(key):
             return found
     said = f"{subject}: no row in the participants table, gestational age unknown"
-    if meant := likely_meant(subject.removesuffix("_T2w"), list(table)):
+    if meant := likely_meant(subject.removesuffix("_dseg").removesuffix("_T2w"), list(table)):
         said += f"; '{meant}' is probably meant: write it as the volume's name has it"
     return Participant(subject, warnings=(said,))
 

@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 
-from feta.cases import CaseList, find_cases
+from feta.cases import CaseList, find_cases, with_age
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
-from feta.participants import parse_age
-from inference.morphometry.norms import curves_of
+from inference.commands import measure, report
 from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
 from inference.report.convention import Convention
 from inference.runs.mounts import check_folders
@@ -30,8 +29,8 @@ from inference.runs.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer report OUTPUT' writes the page of all cases anew; 'feta-infer case', 'feta-infer "
-    "challenge-2024' and 'feta-infer challenge-2021' serve the challenge's own ways of calling; each has its --help. "
+    "Other forms: 'feta-infer measure' measures label maps that are there; 'report' writes the page of all cases anew; "
+    "'case', 'challenge-2024' and 'challenge-2021' serve the challenge's own ways of calling; each has its --help. "
     "Exit status: 0 all fine, 1 some case failed or has an impossible age, 2 unusable call or input."
 )
 
@@ -89,33 +88,12 @@ def infer(
     if single:
         for job in jobs:
             if job.title in lengths:
-                print_summary(job, lengths[job.title], settings.age_model())
+                print_summary(job)
     raise typer.Exit(status)
 
 
-@forms.command("report")
-def report(
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder of results of feta-infer.")],
-    share: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Pages to give away, in a new folder: cases are numbered.")
-    ] = None,
-    keep_ids: Annotated[bool, typer.Option("--keep-ids", help="With --share: keep names and warnings.")] = False,
-) -> None:
-    """Write the page of all cases of a folder anew; with --share, pages that say of nobody who it is."""
-    # Jinja and Pillow take a while to import, which no other form needs at its start.
-    from inference.report.cohort_page import PAGE, write_cohort_page
-    from inference.report.share import key_of, write_shared
-
-    if keep_ids and share is None:
-        raise FetaError("--keep-ids", "is for --share", "name a folder by --share")
-    if share is None:
-        print(f"wrote {write_cohort_page(output, curves_of)}")
-        return
-    for line in write_shared(output, share, curves_of, keep_ids=keep_ids):
-        print(f"warning: {line}", file=sys.stderr)
-    print(f"wrote {share / PAGE}")
-    if not keep_ids:
-        print(f"wrote {key_of(share)}: which number is which case; keep it to yourself")
+forms.command("measure", help=measure.HELP)(measure.measure)
+forms.command("report")(report.report)
 
 
 @forms.command("case")
@@ -171,15 +149,6 @@ def challenge_2021(
     found = find_cases_2021(images, meta)
     jobs = jobs_2021(found.cases, output)
     raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), output)[0])
-
-
-def with_age(found: CaseList, text: str) -> CaseList:
-    """The same cases with an age given on the command line."""
-    age, problem = parse_age(text)
-    warnings = () if problem is None else (f"--ga: {problem}",)
-    cases = [replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None) for case in found.cases]
-    # What was said about a table no longer matters.
-    return CaseList(tuple(cases), (), found.problems)
 
 
 def _run(found: CaseList, jobs: Sequence[CaseJob], settings: Settings, root: Path | None) -> tuple[int, dict]:

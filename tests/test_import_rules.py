@@ -34,7 +34,10 @@ LAYERS = {
         "inference/morphometry inference/derivatives inference/report"
     ),
     "inference/options.py": "inference/biometry inference/runs",
-    "inference/cli.py": "feta inference/morphometry inference/report inference/runs inference/options.py",
+    "inference/commands": (
+        "feta inference/biometry inference/morphometry inference/report inference/runs inference/options.py"
+    ),
+    "inference/cli.py": "feta inference/report inference/runs inference/options.py inference/commands",
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",

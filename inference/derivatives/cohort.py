@@ -22,7 +22,7 @@ from inference.derivatives.size_table import (
 )
 from inference.morphometry.growth_curve import TRANSCRIBED
 from inference.morphometry.measured import Kind, Measured
-from inference.morphometry.norms import curves_of
+from inference.morphometry.norms import WITHOUT_NORM, curves_of
 
 TABLE, DICTIONARY = "cohort.tsv", "cohort.json"
 DONE, FAILED = "done", "failed"
@@ -63,21 +63,21 @@ def _sizes(root: Path, entry: Mapping[str, Any]) -> tuple[Measured, ...]:
             return read_sizes(root / entry["table"]).sizes
         except FetaError:  # removed or changed since: its row says what run.json does
             pass
-    lengths = entry.get("lengths") or {}
-    return tuple(
-        Measured(m, MEASUREMENT_NAMES[m], Kind.LENGTH, float(lengths[m])) for m in MEASUREMENTS if m in lengths
-    )
+    noted = entry.get("lengths")
+    lengths = noted if isinstance(noted, dict) else {}
+    known = {m: lengths[m] for m in MEASUREMENTS if isinstance(lengths.get(m), int | float)}
+    return tuple(Measured(m, MEASUREMENT_NAMES[m], Kind.LENGTH, value) for m, value in known.items())
 
 
 def _row(title: str, entry: Mapping[str, Any], sizes: tuple[Measured, ...], keys: list[str]) -> list[str]:
-    age, by_key = entry.get("age"), {size.key: size for size in sizes}
+    age, warnings, by_key = entry.get("age"), entry.get("warnings"), {size.key: size for size in sizes}
     cells = [
         subject_of(Path(title)),
         session_of(Path(title)) or ABSENT,
         text(title),
         f"{age:g}" if isinstance(age, int | float) else ABSENT,
         FAILED if entry.get("status") == FAILED else DONE,
-        text("; ".join(map(str, entry.get("warnings") or ()))),
+        text("; ".join(map(str, warnings)) if isinstance(warnings, list | tuple) else ""),
         text(str(entry.get("error", ""))),
     ]
     for key in keys:
@@ -119,7 +119,9 @@ def _dictionary(sizes: list[Measured]) -> dict[str, Any]:
 
 def _columns(size: Measured) -> dict[str, Any]:
     key, title, unit = size.key, size.title, size.unit
-    curves = [f"{c.source} ({c.measure}, weeks {c.weeks[0]:g} to {c.weeks[1]:g}); {TRANSCRIBED}" for c in curves_of(key)]
+    curves = [
+        f"{c.source} ({c.measure}, weeks {c.weeks[0]:g} to {c.weeks[1]:g}); {TRANSCRIBED}" for c in curves_of(key)
+    ]
     where = "none where two sources differ by more than one standard deviation, or the age is beyond their weeks"
     return {
         key: {"LongName": title, "Description": f"{size.kind} of the label map or image", "Units": unit},
@@ -128,6 +130,7 @@ def _columns(size: Measured) -> dict[str, Any]:
         f"{key}_centile": {
             "Description": f"{title}: centile (0 to 100) among healthy fetuses of that age, by the first norm; {where}",
             "Norms": curves,
+            **({"NoNorms": WITHOUT_NORM[key]} if key in WITHOUT_NORM else {}),
         },
         f"{key}_z": {"Description": f"{title}: (value - mean) / standard deviation, by the first norm; {where}"},
         f"{key}_flag": {"Description": f"{title}: what to look at"},

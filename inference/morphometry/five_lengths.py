@@ -10,8 +10,8 @@ from inference.morphometry.measured import Kind, Measured
 
 
 def as_measured(lengths: Mapping[Measurement, Length]) -> tuple[Measured, ...]:
-    """The five lengths, in the order of MEASUREMENTS, without norms."""
-    return tuple(_as_measured(m, lengths[m]) for m in MEASUREMENTS)
+    """The lengths that are given, in the order of MEASUREMENTS, without norms."""
+    return tuple(_as_measured(m, lengths[m]) for m in MEASUREMENTS if m in lengths)
 
 
 def _as_measured(measurement: Measurement, length: Length) -> Measured:

@@ -3,11 +3,13 @@
 The curves are those of public normative tools of the field, in the packaged ``norm_curves.csv``; they were transcribed,
 not checked against the papers (`TRANSCRIBED`). The first curve of each of the five lengths is that of `feta.age_model`.
 
-Whose definitions are FeTA's was judged by names and by numbers. King's College London's BOUNTI labels (Uus et al.,
-eLife 2023;12:RP88818) have the cortex, white matter, deep grey matter, brainstem, cerebellum and external CSF as FeTA
-has them. FeTA's ventricles are BOUNTI's lateral, third and fourth ventricles and the cavum together; multi-BOUNTI has
-the vermis apart from the cerebellum. Its "total brain" holds the ventricles and the external CSF, too (it equals the sum
-of all of BOUNTI's labels to 1 % from 27 weeks): here that is the intracranial volume; its "parenchyma" is our brain.
+Whose definitions are FeTA's was judged by names, by numbers, and by label maps of healthy brains in FeTA's protocol:
+those of the challenge's own group at 21, 30 and 38 weeks, and atlases of 18 and of 14 weeks. King's College London's
+BOUNTI labels (Uus et al., eLife 2023;12:RP88818) have white matter, cerebellum and external CSF as FeTA has them.
+FeTA's ventricles are BOUNTI's lateral, third and fourth ventricles and the cavum together; multi-BOUNTI has the vermis
+apart from the cerebellum. Its "total brain" holds the ventricles and the external CSF, too (it equals the sum of all
+of BOUNTI's labels to 1.3 % from 27 weeks): here that is the intracranial volume; its "parenchyma" is our brain. Three
+tissues have no curve (`WITHOUT_NORM`), since every healthy brain would lie beyond it.
 
 A curve of a sum has the sum of its parts' means. The spread of a sum depends on how the parts go together, which no
 source tells; it is at most the sum of the parts' standard deviations, and that is taken: such a curve never makes a
@@ -35,6 +37,12 @@ from inference.morphometry.measured import Measured, NormPosition
 LOWEST, HIGHEST = 3.0, 97.0
 NOT_MEASURED, FROM_AGE, BEYOND, DIFFER = "not measured", "from the age alone", "age beyond the norms", "norms differ"
 BELOW, ABOVE = "below the 3rd centile", "above the 97th centile"
+#: Tissues that FeTA's protocol draws otherwise than the published curves' do, and by how much.
+WITHOUT_NORM = {
+    "GM": "protocols draw the cortex at 41 to 64 ml at 30 weeks, which differs more than fetuses do",
+    "SGM": "FeTA's deep grey matter is 1.2 to 2.2 times that of the published curves at any age",
+    "BSM": "FeTA's brainstem is 1.1 to 1.8 times that of the published curves at any age",
+}
 _TABLE = Path(__file__).with_name("norm_curves.csv")
 _MEANS, _SDS = ("q2", "q1", "q0"), ("sd2", "sd1", "sd0")
 

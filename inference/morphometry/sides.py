@@ -3,7 +3,8 @@
 A label map tells up (the brainstem lies below) and front (the cerebellum lies behind), and both sides look alike. Which
 of them is the right one follows from up and front, and from whether the header's axes are right- or left-handed, never
 from what it calls its axes: a fetus lies in any direction. So a volume whose array and header are mirrored together
-keeps its sides, one whose array alone is mirrored swaps them, and without an orientation in the header they are unknown.
+keeps its sides, one whose array alone is mirrored swaps them, and without an orientation in the header they are
+unknown.
 """
 
 from __future__ import annotations
@@ -67,9 +68,7 @@ def _across(
 ) -> npt.NDArray[np.float32]:
     """Position x (mm, to the right) in the upright frame of the voxels (z, y, x) of a box that begins at ``start``."""
     row = (aligned.from_physical @ grid.affine())[0]
-    z, y, x = (
-        (row[2 - axis] * (np.arange(shape[axis]) + start[axis])).astype(np.float32) for axis in range(3)
-    )
+    z, y, x = ((row[2 - axis] * (np.arange(shape[axis]) + start[axis])).astype(np.float32) for axis in range(3))
     return np.asarray((z[:, None, None] + np.float32(row[3])) + y[:, None] + x, np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from feta.measurements import Measurement
 from feta.volumes import Volume
@@ -11,7 +12,8 @@ from inference.biometry.midline_alignment import AlignedLabels
 from inference.morphometry.five_lengths import as_measured
 from inference.morphometry.measured import Measured
 from inference.morphometry.norms import place
-from inference.morphometry.volumes import measure_volumes
+from inference.morphometry.sides import SIDES, why_unknown
+from inference.morphometry.volumes import NO_SIDES, measure_volumes
 
 
 def measure_sizes(
@@ -34,4 +36,12 @@ def measure_sizes(
         volumes, the five lengths, further lengths; and warnings, one line each.
     """
     volumes, warnings = measure_volumes(labels, aligned)
-    return tuple(place(size, age) for size in (*volumes, *as_measured(lengths), *further)), warnings
+    others = (_without_side(size) for size in further) if why_unknown(labels.grid) else further
+    return tuple(place(size, age) for size in (*volumes, *as_measured(lengths), *others)), warnings
+
+
+def _without_side(size: Measured) -> Measured:
+    """A size of one side is none where nobody knows the sides."""
+    if not size.key.endswith(SIDES):
+        return size
+    return replace(size, value=None, low=None, high=None, line=None, flag=NO_SIDES)

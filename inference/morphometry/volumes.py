@@ -15,17 +15,17 @@ from inference.morphometry.sides import HALVED, SIDES, halves, why_unknown
 #: tentorium is taken without ventricles, since FeTA's hold the fourth, which lies below.
 SUMS: dict[str, tuple[str, tuple[Tissue, ...]]] = {
     "total_brain": (
-        "brain: grey, white and deep grey matter, cerebellum, brainstem",
+        "brain without ventricles and CSF",
         (Tissue.GM, Tissue.WM, Tissue.SGM, Tissue.CBM, Tissue.BSM),
     ),
-    "intracranial": ("intracranial: brain, ventricles and external CSF", TISSUES),
+    "intracranial": ("brain, ventricles, external CSF", TISSUES),
     "supratentorial": (
-        "supratentorial brain: grey, white and deep grey matter",
+        "grey, white and deep grey matter",
         (Tissue.GM, Tissue.WM, Tissue.SGM),
     ),
 }
 #: What the halves are called: FeTA's ventricles hold the third, the fourth and the cavum, which lie in the midline.
-HALF_NAMES = {Tissue.VM: "ventricles with half of those in the midline"}
+HALF_NAMES = {Tissue.VM: "ventricles, to the midline"}
 LABEL_MAP = "label map"
 ABSENT, NO_SIDES = "not in the label map", "left and right unknown"
 

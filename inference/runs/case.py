@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from feta.biometry_table import write_biometry
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
-from inference.biometry.measure import collect_evidence
-from inference.biometry.midline_alignment import align_to_midline
+from inference.biometry.measure import LandmarkFinder, collect_evidence
+from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.derivatives.size_table import write_sizes
+from inference.geometry.segmentation_result import Segmentation
+from inference.morphometry.given_labels import GivenLabels, read_upright
 from inference.morphometry.measured import Measured
 from inference.morphometry.sizes import measure_sizes
 from inference.runs.import_ahead import import_ahead
@@ -41,6 +45,8 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     Raises:
         FetaError: the volume can't be used, or a file can't be written.
     """
+    if job.given is not None:
+        return _process_given(job, job.given, measuring)
     volume = read_volume(job.case.image)
     doubts = check_usable(job.case.image, volume)
     import_ahead(MODULES if job.picture or job.report else [])
@@ -53,11 +59,36 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    evidence = collect_evidence(volume, segmented, aligned, models.find_landmarks)
+    return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings)
+
+
+def _process_given(job: CaseJob, given: GivenLabels, measuring: Measuring) -> Result:
+    """As ``process``, of a label map that is there already."""
+    import_ahead(MODULES if job.picture or job.report else [])
+    image = read_volume(job.case.image) if job.case.image != given.path else None
+    upright = read_upright(given, None if image is None else image.grid)
+    labels = upright.labels
+    volume = Volume(labels.array.astype(np.float32), labels.grid) if image is None else image
+    warnings = (*(() if image is None else image.warnings), *upright.warnings)
+    segmented = Segmentation(labels, upright.to_canonical)
+    return _measure(job, volume, segmented, upright.aligned, None, measuring, tuple(dict.fromkeys(warnings)))
+
+
+def _measure(
+    job: CaseJob,
+    volume: Volume,
+    segmented: Segmentation,
+    aligned: AlignedLabels | None,
+    find_landmarks: LandmarkFinder | None,
+    measuring: Measuring,
+    warnings: tuple[str, ...],
+) -> Result:
+    """Measure a label map, and write what is made of it."""
+    evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
     lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
     _write_lengths(job, volume, lengths)
     if job.sidecar:
-        write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
+        write_sidecar(job.sidecar, lengths, job.case.age, measuring.method)
     sizes: tuple[Measured, ...] = ()
     if job.sizes or job.picture or job.report:
         sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feta.cases import Case, biometry_path, label_map_path
+from inference.morphometry.given_labels import GivenLabels
 from inference.report.convention import Convention
 
 
@@ -23,6 +24,7 @@ class CaseJob:
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
         sizes: table of volumes and lengths with their norms.
+        given: a label map to measure in place of the networks'.
         report: page that opens offline.
         convention: which side picture and page show on the left.
     """
@@ -35,6 +37,7 @@ class CaseJob:
     record: Path | None = None
     sidecar: Path | None = None
     sizes: Path | None = None
+    given: GivenLabels | None = None
     report: Path | None = None
     convention: Convention = Convention.RADIOLOGICAL
 
@@ -89,8 +92,39 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
                 label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
-                label_map.with_name(f"{case.name}_report.html") if report else None,
-                convention,
+                report=label_map.with_name(f"{case.name}_report.html") if report else None,
+                convention=convention,
+            )
+        )
+    return jobs
+
+
+def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> list[CaseJob]:
+    """``…_volumes.tsv``, ``…_biom.csv`` and ``…_biom.json`` of label maps; picture and page where there is an image as well.
+
+    Args:
+        cases: each with its label map; its image is that map where there is no other.
+        root: the output folder.
+    """
+    jobs = []
+    for case, given in cases:
+        biometry = biometry_path(root, case)
+        at = {
+            end: biometry.with_name(f"{case.name}_{end}")
+            for end in ("qc.png", "measure.json", "biom.json", "report.html")
+        }
+        seen = case.image != given.path
+        sizes = biometry.with_name(f"{case.name}_volumes.tsv")
+        jobs.append(
+            CaseJob(
+                case,
+                biometry=biometry,
+                picture=at["qc.png"] if seen else None,
+                record=at["measure.json"],
+                sidecar=at["biom.json"],
+                sizes=sizes,
+                given=given,
+                report=at["report.html"] if seen else None,
             )
         )
     return jobs

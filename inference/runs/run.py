@@ -114,7 +114,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     try:
         _refuse_overwriting(job, owners)
         now = fingerprint(job.case.image)
-        key = {**state.key, "input": now, "age": job.case.age}
+        key = {**state.key, "input": now, "age": job.case.age, **_given(job)}
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
@@ -136,6 +136,14 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     else:
         _note(state, job, record, "done")
         state.report.done(job.title, "done")
+
+
+def _given(job: CaseJob) -> dict[str, Any]:
+    """What the result of a given label map depends on, beside its image."""
+    if job.given is None:
+        return {}
+    mapping = None if job.given.mapping is None else {str(k): v for k, v in job.given.mapping.items()}
+    return {"labels": fingerprint(job.given.path), "mapping": mapping}
 
 
 def _withdraw(state: Run, job: CaseJob) -> None:

@@ -107,6 +107,10 @@ def remove_output(tmp_path: Path) -> None:
     (anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_biom.csv").unlink()
 
 
+def remove_table(tmp_path: Path) -> None:
+    (anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_volumes.tsv").unlink()
+
+
 def cut_output(tmp_path: Path) -> None:
     damage(anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_dseg.nii.gz")
 
@@ -117,7 +121,7 @@ def damage_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [change_input, change_weights, change_age, remove_output, cut_output, damage_record],
+    [change_input, change_weights, change_age, remove_output, remove_table, cut_output, damage_record],
     ids=lambda f: f.__name__,
 )
 def test_what_no_longer_fits_is_done_again(
@@ -298,7 +302,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.suffix != ".json"}
 
 
-@pytest.mark.parametrize("writes", range(1, 10))
+@pytest.mark.parametrize("writes", range(1, 14))
 def test_kill_at_any_write_then_resume(writes: int, tmp_path: Path, go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is killed in front of the n-th rename; the next run ends with what an undisturbed one gives."""
     make_tree(tmp_path / "in", 2)

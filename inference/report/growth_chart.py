@@ -15,6 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 6, 8, 22
 #: Standard deviations to the 97th centile of a normal distribution.
 TO_97TH = 1.8808
 _STEPS = 24
+#: So many dots are drawn small.
+_MANY = 100
 _TICKS_APART = 4
 
 
@@ -116,4 +118,5 @@ def _dots(dots: Sequence[Dot], scale: tuple) -> str:
     if len(dots) == 1 and dots[0].low is not None and dots[0].high is not None:
         ends = [y0 + v * down for v in (dots[0].low, dots[0].high)]
         whisker = f'<path class="whisker" d="M{places[0][0]:.1f} {ends[0]:.1f}V{ends[1]:.1f}"/>'
-    return f'{whisker}<path class="dots{" one" if len(dots) == 1 else ""}" d="{path}"/>' if path else ""
+    kind = " one" if len(dots) == 1 else " many" if len(dots) > _MANY else ""
+    return f'{whisker}<path class="dots{kind}" d="{path}"/>' if path else ""

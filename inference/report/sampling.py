@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feta.grid import Matrix, transformed
+from feta.grid import Grid, Matrix, transformed
 from feta.volumes import Volume
 from inference.geometry.display_kernel import shown
 
@@ -91,3 +91,16 @@ def _window(volume: Volume, labels: Volume) -> tuple[float, float]:
     low, high = np.percentile(inside[:: max(1, inside.size // _SOME)], WINDOW)
     low = min(0.0, float(low))
     return low, max(float(high), low + 1e-6)
+
+
+def warm_up() -> None:
+    """Compile the loop that reads a case, for an image whose containers then need not."""
+    volume = Volume(
+        np.zeros((4, 4, 4), np.float32), Grid((4, 4, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel()))
+    )
+    labels = Volume(np.zeros((4, 4, 4), np.uint8), volume.grid)
+    Scene.of(volume, labels, np.eye(4)).read((0.0, 0.0, 0.0), np.eye(3), (2, 2, 2))
+
+
+if __name__ == "__main__":
+    warm_up()

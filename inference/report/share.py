@@ -11,6 +11,8 @@ from inference.report.cohort_page import PAGE, REPORT, CurvesOf, Naming, case_na
 from inference.report.cohort_table import CohortCase, read_cohort
 from inference.report.private import telling_parts, without_private
 
+#: How a case's page is called that has no name left.
+_NAMELESS = "Fetal brain</span>"
 #: Pages of cases have at most 8 MB.
 _MOST_BYTES = 9 << 20
 #: Long runs of base64 hold voxels and may hold any short name by chance.
@@ -47,7 +49,9 @@ def write_shared(root: Path, folder: Path, curves_of: CurvesOf, *, keep_ids: boo
             links.append(None)
             continue
         page = read_text(source, limit=_MOST_BYTES)
-        page = page if keep_ids else without_private(page)
+        page = (
+            page if keep_ids else without_private(page).replace(_NAMELESS, f"{names[number - 1].capitalize()}</span>")
+        )
         if not keep_ids and names_left(page, case):
             warnings.append(f"{case.case}: its page names the case in an unexpected place, and was left out")
             links.append(None)

@@ -100,7 +100,7 @@ def folder_jobs(
 
 
 def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> list[CaseJob]:
-    """``…_volumes.tsv``, ``…_biom.csv`` and ``…_biom.json`` of label maps; picture and page where there is an image as well.
+    """``…_volumes.tsv``, ``…_biom.csv`` and ``…_biom.json`` of label maps; picture and page beside an image.
 
     Args:
         cases: each with its label map; its image is that map where there is no other.
@@ -109,10 +109,8 @@ def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> lis
     jobs = []
     for case, given in cases:
         biometry = biometry_path(root, case)
-        at = {
-            end: biometry.with_name(f"{case.name}_{end}")
-            for end in ("qc.png", "measure.json", "biom.json", "report.html")
-        }
+        endings = ("qc.png", "measure.json", "biom.json", "report.html")
+        at = {end: biometry.with_name(f"{case.name}_{end}") for end in endings}
         seen = case.image != given.path
         sizes = biometry.with_name(f"{case.name}_volumes.tsv")
         jobs.append(

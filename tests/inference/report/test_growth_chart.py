@@ -67,4 +67,4 @@ def test_words_are_text() -> None:
 
 def test_many_dots_are_one_path() -> None:
     found = parts(drawn(*(Dot(20 + n / 100, 20.0) for n in range(1000))))
-    assert len(found["dots"]) == 1000
+    assert len(found["dots many"]) == 1000

@@ -91,6 +91,23 @@
       shown[box.checked ? "add" : "delete"](Number(box.dataset.tissue));
       colour();
     }));
+    // In one plane the arrows scroll through it; in three they move the crosshair as the planes are shown.
+    const left = data.radiological ? 1 : -1;
+    const steps = {
+      ArrowUp: [0, 0, 1], ArrowDown: [0, 0, -1], ArrowLeft: [left, 0, 0], ArrowRight: [-left, 0, 0],
+      PageUp: [0, 1, 0], PageDown: [0, -1, 0],
+    };
+    const across = { 0: [0, 0, 1], 1: [0, 1, 0], 2: [1, 0, 0] };
+    find("canvas").addEventListener("keydown", (event) => {
+      let step = steps[event.key];
+      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+      const single = across[viewer.opts.sliceType];
+      if (single) step = single.map((n) => n * (event.key === "ArrowUp" || event.key === "ArrowRight" || event.key === "PageUp" ? 1 : -1));
+      viewer.moveCrosshairInVox(...step);
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }, true);
+
     find("opacity").addEventListener("input", (event) => viewer.setOpacity(1, Number(event.target.value) / 100));
     find("outline").addEventListener("change", (event) => viewer.setAtlasOutline(event.target.checked ? 1 : 0));
     find("lines").addEventListener("change", (event) => {

@@ -29,9 +29,9 @@ from inference.runs.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer measure' measures label maps that are there; 'report' writes the page of all cases anew; "
-    "'case', 'challenge-2024' and 'challenge-2021' serve the challenge's own ways of calling; each has its --help. "
-    "Exit status: 0 all fine, 1 some case failed or has an impossible age, 2 unusable call or input."
+    "Other forms: 'feta-infer measure' of label maps, 'report' for the page of all cases; 'case', 'challenge-2024' and "
+    "'challenge-2021' serve the challenge's own ways of calling; each has its --help. Exit status: 0 all fine, 1 some "
+    "case failed or has an impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

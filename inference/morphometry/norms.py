@@ -8,8 +8,11 @@ those of the challenge's own group at 21, 30 and 38 weeks, and atlases of 18 and
 BOUNTI labels (Uus et al., eLife 2023;12:RP88818) have white matter, cerebellum and external CSF as FeTA has them.
 FeTA's ventricles are BOUNTI's lateral, third and fourth ventricles and the cavum together; multi-BOUNTI has the vermis
 apart from the cerebellum. Its "total brain" holds the ventricles and the external CSF, too (it equals the sum of all
-of BOUNTI's labels to 1.3 % from 27 weeks): here that is the intracranial volume; its "parenchyma" is our brain. Three
-tissues have no curve (`WITHOUT_NORM`), since every healthy brain would lie beyond it.
+of BOUNTI's labels to 1.3 % from 27 weeks): here that is the intracranial volume; its "parenchyma" is our brain.
+
+Three tissues have no curve (`WITHOUT_NORM`), since every healthy brain would lie beyond it. The sums' are used from 24
+weeks on: taken to the reference's brain width, the healthy maps' brains lie within one standard deviation of them from
+27 weeks, at 1.8 at 24 weeks and at 2.4 to 2.7 at 21, where the parabolas fall below what a skull of that width holds.
 
 A curve of a sum has the sum of its parts' means. The spread of a sum depends on how the parts go together, which no
 source tells; it is at most the sum of the parts' standard deviations, and that is taken: such a curve never makes a

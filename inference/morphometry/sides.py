@@ -9,9 +9,9 @@ unknown.
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT, Tissue
@@ -22,9 +22,8 @@ LEFT, RIGHT = "left", "right"
 SIDES = (LEFT, RIGHT)
 #: Of these the halves are told; those of cerebellum and brainstem are of no use apart.
 HALVED = (Tissue.GM, Tissue.WM, Tissue.VM)
-#: Two parts of the cortex are its hemispheres where the smaller is at least this share of the larger, and others are
-#: no more than this share of all.
-HEMISPHERE_SHARE, REST_SHARE = 0.6, 0.03
+#: Cortex this near the plane (mm) goes with the nearest white matter, which is sought so far from it, so finely.
+NEAR_MM, REACH_MM, THINNED_MM = 6.0, 14.0, 1.0
 
 
 def why_unknown(grid: Grid) -> str:
@@ -42,8 +41,9 @@ def why_unknown(grid: Grid) -> str:
 def halves(labels: Volume, aligned: AlignedLabels) -> dict[tuple[Tissue, str], int]:
     """Voxels of each halved tissue, left and right.
 
-    A voxel belongs to the side of the mid-sagittal plane on which its centre lies; those of the cortex to their
-    hemisphere, where the cortex falls into two parts, since gyri cross the plane.
+    A voxel belongs to the side of the mid-sagittal plane on which its centre lies. But the cortex lines the fissure
+    between the hemispheres, where half a millimetre decides over millilitres: near the plane it goes with the nearer
+    white matter, and by halves where both are as near.
 
     Args:
         labels: uint8 (z, y, x), not empty.
@@ -51,11 +51,12 @@ def halves(labels: Volume, aligned: AlignedLabels) -> dict[tuple[Tissue, str], i
     """
     box = tuple(_used(labels.array, axis) for axis in range(3))
     array = labels.array[box]
-    right = _across(labels.grid, aligned, tuple(s.start for s in box), array.shape) > 0
+    across = _across(labels.grid, aligned, tuple(s.start for s in box), array.shape)
+    right = across > 0
     counts = np.bincount((array + LABEL_COUNT * right).ravel(), minlength=2 * LABEL_COUNT)
     found = {(t, side): int(counts[t + LABEL_COUNT * (side == RIGHT)]) for t in HALVED for side in SIDES}
-    hemispheres = _hemispheres(array == Tissue.GM, right)
-    return found | {(Tissue.GM, side): n for side, n in hemispheres.items()}
+    cortex = _by_white_matter(array, across, labels.grid.spacing)
+    return found | {(Tissue.GM, side): n for side, n in cortex.items()}
 
 
 def _used(array: npt.NDArray[np.uint8], axis: int) -> slice:
@@ -72,19 +73,31 @@ def _across(
     return np.asarray((z[:, None, None] + np.float32(row[3])) + y[:, None] + x, np.float32)
 
 
-def _hemispheres(cortex: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> dict[str, int]:
-    """Voxels of the two parts into which a cortex falls, by side; nothing where it isn't two parts alike."""
-    parts = cc3d.connected_components(cortex, connectivity=6)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    if len(sizes) < 3:
+def _by_white_matter(
+    array: npt.NDArray[np.uint8], across: npt.NDArray[np.float32], spacing: tuple[float, float, float]
+) -> dict[str, int]:
+    """Voxels of the cortex by side, near the plane by the nearer white matter; nothing where a side has none.
+
+    Args:
+        array: labels (z, y, x).
+        across: mm to the right of the plane, of each voxel.
+        spacing: mm along (x, y, z).
+    """
+    cortex, steps = array == Tissue.GM, np.array(spacing)[::-1]
+    distance = np.abs(across)
+    near = np.argwhere(cortex & (distance < NEAR_MM)) * steps
+    far = int(np.count_nonzero(cortex & (distance >= NEAR_MM) & (across > 0)))
+    if not len(near):
         return {}
-    second, first = np.argsort(sizes)[-2:]
-    if sizes[second] < HEMISPHERE_SHARE * sizes[first]:
+    white = (array == Tissue.WM) & (distance < REACH_MM)
+    # Every few voxels: hemispheres are farther apart than that.
+    z, y, x = (max(1, round(THINNED_MM / step)) for step in steps)
+    thinned = np.zeros_like(white)
+    thinned[::z, ::y, ::x] = white[::z, ::y, ::x]
+    sides = [np.argwhere(thinned & ((across > 0) == right)) for right in (False, True)]
+    if not all(map(len, sides)):
         return {}
-    if sizes.sum() - sizes[first] - sizes[second] > REST_SHARE * sizes.sum():
-        return {}
-    on_right = {int(p): float(right[parts == p].mean()) for p in (first, second)}
-    if (on_right[int(first)] > 0.5) == (on_right[int(second)] > 0.5):
-        return {}
-    return {RIGHT if share > 0.5 else LEFT: int(sizes[p]) for p, share in on_right.items()}
+    left, right = (cKDTree(places * steps).query(near)[0] for places in sides)
+    alike = np.abs(left - right) < THINNED_MM / 2
+    on_right = far + int(np.count_nonzero((right < left) & ~alike)) + int(np.count_nonzero(alike)) // 2
+    return {LEFT: int(np.count_nonzero(cortex)) - on_right, RIGHT: on_right}

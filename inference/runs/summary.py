@@ -61,7 +61,8 @@ def centile_text(size: Measured) -> str:
     if size.centile is not None:
         return _short(size.centile)
     if size.norms:
-        return f"{' or '.join(_short(norm.centile) for norm in size.norms)}, by the source"
+        said = dict.fromkeys(_short(norm.centile) for norm in size.norms)
+        return f"{' or '.join(said)}, by source"
     return size.flag or "–"
 
 

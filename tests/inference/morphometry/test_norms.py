@@ -129,6 +129,11 @@ def test_tissues_that_feta_draws_otherwise_have_no_norm_and_it_is_told_why(key: 
     assert key in WITHOUT_NORM
 
 
+@pytest.mark.parametrize("key", ["total_brain", "intracranial", "supratentorial"])
+def test_sums_have_norms_from_24_weeks_on(key: str) -> None:
+    assert [place(volume(key, 120.0), age).flag == "age beyond the norms" for age in (23.9, 24.0)] == [True, False]
+
+
 def test_every_source_says_that_it_was_transcribed() -> None:
     assert said_of(place(volume("CBM", 7.0), 30.0).norms[0]).endswith(TRANSCRIBED)
 

@@ -72,3 +72,8 @@ def signed(number: float) -> str:
     """'+1.2' or '−2.6', with a real minus."""
     text = f"{number:+.1f}"
     return "0.0" if text[1:] == "0.0" else text.replace("-", "−")
+
+
+def centile_text(centile: float) -> str:
+    """'48'; beyond 1 and 99 no more is said than that."""
+    return "< 1" if centile < 1 else "> 99" if centile > 99 else f"{centile:.0f}"

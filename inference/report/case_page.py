@@ -17,16 +17,15 @@ from feta.labels import TISSUE_COLOURS, TISSUE_NAMES, TISSUES
 from feta.volumes import Volume
 from inference.morphometry.growth_curve import TRANSCRIBED, GrowthCurve
 from inference.morphometry.measured import Kind, Measured
-from inference.report.advice import ALWAYS, checks, is_extreme, signed
+from inference.report.advice import ALWAYS, centile_text, checks, is_extreme, signed
 from inference.report.convention import Convention
 from inference.report.growth_chart import Dot, growth_chart
 from inference.report.private import names_case
 from inference.report.render import data_block, own_file, render_page
 from inference.report.sampling import Scene
 from inference.report.viewer_bundle import viewer_bundle
-from inference.report.viewer_volume import ViewerVolume, viewer_volume
+from inference.report.viewer_volume import viewer_volume
 
-#: Radius of the tube that a length is drawn as in the viewer, mm.
 _UNKNOWN = "–"
 
 
@@ -120,7 +119,7 @@ def _row(measured: Measured) -> dict[str, Any]:
         "extreme": is_extreme(measured),
         "value": _UNKNOWN if measured.value is None else f"{measured.value:.1f}",
         "interval": f"{measured.low:.1f}–{measured.high:.1f}" if known else "",
-        "centile": "" if centile is None else "< 1" if centile < 1 else "> 99" if centile > 99 else f"{centile:.0f}",
+        "centile": "" if centile is None else centile_text(centile),
         "z": "" if measured.z is None else signed(measured.z),
         "norms": [f"{n.source}: z {signed(n.z)}" for n in measured.norms] if measured.z is None else [],
     }
@@ -142,6 +141,3 @@ def _charts(page: CasePage) -> list[dict[str, Any]]:
 
 def _css(colour: tuple[float, float, float]) -> str:
     return f"rgb({', '.join(str(round(255 * part)) for part in colour)})"
-
-
-__all__ = ["CasePage", "ViewerVolume", "render_case", "write_case_page"]

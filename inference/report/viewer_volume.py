@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ MOST_CHARACTERS = 4_800_000
 #: Each try at a page that is too large makes voxels so much larger.
 _COARSER = 1.2
 _LEVEL = 3
+#: NIfTI-1's intent code, where it stands, and its value for labels, of which the viewer draws outlines.
+_INTENT_AT, _LABEL = 68, 1002
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,17 @@ def viewer_volume(scene: Scene) -> ViewerVolume:
 def _read(scene: Scene, spacing: float) -> ViewerVolume:
     x, y, z = (int(n) for n in np.ceil((scene.high - scene.low) / spacing).astype(int) + 1)
     grey, labels = scene.read(scene.low, np.eye(3) * spacing, (x, y, z))
-    zipped = [_nifti(array, spacing, scene.low) for array in (grey, labels)]
+    zipped = [_nifti(array, spacing, scene.low, intent) for array, intent in ((grey, 0), (labels, _LABEL))]
     return ViewerVolume(zipped[0], zipped[1], spacing, (x, y, z))
 
 
-def _nifti(array: npt.NDArray[np.uint8], spacing: float, corner: npt.NDArray[np.float64]) -> str:
+def _nifti(array: npt.NDArray[np.uint8], spacing: float, corner: npt.NDArray[np.float64], intent: int) -> str:
     rows = np.eye(4)[:3] * spacing
     rows[:, 3] = corner
     # The sform alone, "aligned": the frame is the brain's own.
     pixdim = (1.0, spacing, spacing, spacing, 1.0, 0.0, 0.0, 0.0)
     geometry = StoredGeometry((0, 2), pixdim, (0.0,) * 6, tuple(float(v) for v in rows.ravel()), 2)
     z, y, x = array.shape
-    data = write_header(geometry, (x, y, z), array.dtype) + array.tobytes()
-    return base64.b64encode(gzip_ng.compress(data, _LEVEL, mtime=0)).decode("ascii")
+    header = bytearray(write_header(geometry, (x, y, z), array.dtype))
+    struct.pack_into("<h", header, _INTENT_AT, intent)
+    return base64.b64encode(gzip_ng.compress(bytes(header) + array.tobytes(), _LEVEL, mtime=0)).decode("ascii")

@@ -109,7 +109,12 @@
     }, true);
 
     find("opacity").addEventListener("input", (event) => viewer.setOpacity(1, Number(event.target.value) / 100));
-    find("outline").addEventListener("change", (event) => viewer.setAtlasOutline(event.target.checked ? 1 : 0));
+    find("outline").addEventListener("change", (event) => {
+      // Outlines are for seeing what lies under them.
+      find("opacity").value = event.target.checked ? 10 : 35;
+      viewer.setOpacity(1, Number(find("opacity").value) / 100);
+      viewer.setAtlasOutline(event.target.checked ? 1 : 0);
+    });
     find("lines").addEventListener("change", (event) => {
       if (mesh) viewer.setMeshProperty(mesh.id, "visible", event.target.checked);
     });

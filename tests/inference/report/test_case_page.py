@@ -72,6 +72,7 @@ def test_what_is_read_off_the_page_is_the_brain(text: str, tmp_path: Path) -> No
     """Against the anatomy that the head was made of, by another reader of NIfTI."""
     (tmp_path / "labels.nii.gz").write_bytes(base64.b64decode(block(text, "labels")))
     image = sitk.ReadImage(str(tmp_path / "labels.nii.gz"))
+    assert image.GetMetaData("intent_code") == "1002", "NIFTI_INTENT_LABEL"
     labels = sitk.GetArrayFromImage(image)
     index = np.random.default_rng(1).integers(0, labels.shape, (4000, 3))
     # SimpleITK's LPS to the brain frame's RAS.

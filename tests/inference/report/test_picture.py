@@ -16,8 +16,10 @@ from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume
 from inference.biometry.lengths import Length
 from inference.biometry.measure import measure
+from inference.report.advice import centile_text
 from inference.report.convention import Convention
-from inference.report.picture import Drawn, centile_text, draw_picture, length_words
+from inference.report.picture import Drawn, draw_picture
+from inference.report.picture_canvas import length_words
 from inference.report.planes import PLANES, cut, positions
 from inference.report.sampling import Scene
 from inference.report.thumbnail import thumbnail_of

@@ -34,6 +34,7 @@ FROM python AS locked
 WORKDIR /locked
 COPY tools/locked.py tools/locked.py
 COPY requirements.lock pyproject.toml ./
+# The lists hold all that is needed, and of nilearn, of which one file is read, nothing that it asks for: hence --no-deps.
 RUN for extra in torch inference evaluation training; do python3 tools/locked.py $extra >$extra.txt || exit 1; done
 
 # --- torch: what it needs by the lock, then itself, without its headers and its own tests (150 MB) ---
@@ -61,7 +62,7 @@ sys.exit(None if (cuda is None) == ('${TORCH_BUILD}' == 'cpu') else 'this is the
 FROM torch AS training
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=bind,from=locked,source=/locked/training.txt,target=/wanted.txt --mount=type=bind,source=wheels,target=/wheels \
-    /opt/tools/install --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
+    /opt/tools/install --no-deps --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
 COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 weights ./weights
 COPY --chmod=755 feta ./feta
@@ -96,7 +97,7 @@ ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]
 FROM torch AS inference
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=bind,from=locked,source=/locked/inference.txt,target=/wanted.txt --mount=type=bind,source=wheels,target=/wheels \
-    /opt/tools/install --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
+    /opt/tools/install --no-deps --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
 COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 weights ./weights
 COPY --chmod=755 inference/container/src ./src
@@ -104,8 +105,10 @@ COPY --chmod=755 inference/container/scripts ./scripts
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 inference ./inference
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
-# The loops that make a label map's topology right, compiled by running them once; see the evaluation image above.
-RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.topology.correction && chmod -R a+rX /opt/numba
+# The loops that make a label map's topology right and read pictures, compiled by running them once; see the evaluation
+# image above.
+RUN --mount=type=tmpfs,target=/tmp export NUMBA_CACHE_DIR=/opt/numba && python -m inference.topology.correction \
+    && python -m inference.report.sampling && chmod -R a+rX /opt/numba
 # What results name as their container: --build-arg IMAGE_TAG=feta-inference:1.0.
 ARG IMAGE_TAG
 ENV FETA_PROGRAM=feta-infer FETA_CONTAINER_TAG=${IMAGE_TAG}

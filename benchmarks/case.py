@@ -35,7 +35,7 @@ WAYS = {"as it is": (), "--fast": ("--fast",)}
 #: Parts of a case, and the functions (end of the file's path, name) of which each is the whole, of now and of 09d8dfe.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "torch, imported": (("torch/__init__.py", "<module>"),),
-    "matplotlib, imported": (("qc_picture.py", "<module>"), ("inference/qc.py", "<module>")),
+    "picture and page, imported": (("runs/looks.py", "<module>"), ("inference/qc.py", "<module>")),
     "numba, imported": (("feta/compiled.py", "<module>"), ("inference/compiled.py", "<module>")),
     "reading": (("feta/volumes.py", "read_volume"), ("feta/volumes.py", "fingerprint")),
     "weights, loaded": (("weights.py", "load_network"),),
@@ -47,7 +47,9 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "alignment to the midline": (("midline_alignment.py", "align_to_midline"), ("upright.py", "turn_upright")),
     "landmark network": (("landmark_network.py", "__call__"), ("heatmaps.py", "__call__")),
     "geometry of lengths": (("biometry/measure.py", "measure_upright"), ("inference/biometry.py", "measure_upright")),
-    "picture": (("qc_picture.py", "write_picture"), ("inference/qc.py", "write_picture")),
+    "further sizes": (("morphometry/sizes.py", "measure_sizes"), ("derivatives/size_table.py", "write_sizes")),
+    "picture": (("report/picture.py", "draw_picture"), ("inference/qc.py", "write_picture")),
+    "page": (("report/case_page.py", "write_case_page"), ("report/cohort_page.py", "write_cohort_page")),
     "label map, written": (("feta/volumes.py", "write_label_map"),),
 }
 #: An ordinary computer's torch: vectors of 256 bits, no bfloat16.

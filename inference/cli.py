@@ -16,19 +16,22 @@ from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
-from inference.commands import bids_app, measure
+from inference.commands import bids_app, measure, report
 from inference.commands.common import describe_results, jobs_of, run_jobs
 from inference.commands.grand_challenge import LENGTHS_SOCKET, MAP_SOCKET, grand_challenge_job
 from inference.derivatives.layout import Layout, check_layout
 from inference.options import (
     AllowUnmounted,
     LayoutOption,
+    Neurological,
     NoQc,
+    NoReport,
     Overwrite,
     Participants,
     Stacks,
     by_new_names,
     length_options,
+    looks,
     network_options,
     takes,
 )  # fmt: skip
@@ -42,12 +45,13 @@ from inference.runs.summary import print_summary
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
     "Other forms: 'feta-infer BIDS OUT participant' (or 'group') as BIDS apps are called; 'feta-infer measure' of "
-    "label maps; 'feta-infer case', 'challenge-2024', 'challenge-2021', 'grand-challenge' as challenges do; each has "
-    "its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, 2 unusable call or input."
+    "label maps, 'report' for the page of all cases; 'case', 'challenge-2024', 'challenge-2021', 'grand-challenge' as "
+    "challenges do; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
+    "2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Challenges' own ways of calling.")
+forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Other ways of calling.")
 
 
 @app.command(help=HELP, epilog=EPILOG)
@@ -61,9 +65,11 @@ def infer(
     participants: Participants = None,
     stacks: Stacks = False,
     overwrite: Overwrite = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")] = False,
     no_qc: NoQc = False,
-    landmarks: Annotated[bool, typer.Option("--landmarks", help="Write …_meas.nii.gz: 2 voxels a length.")] = False,
+    no_report: NoReport = False,
+    neurological: Neurological = False,
+    landmarks: Annotated[bool, typer.Option("--landmarks", help="…_meas.nii.gz, too: two voxels a length.")] = False,
     layout: LayoutOption = Layout.CHALLENGE,
     allow_unmounted: AllowUnmounted = False,
     *,
@@ -83,7 +89,8 @@ def infer(
     found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
-    jobs = jobs_of(found, root, layout, picture=not (no_qc or fast), landmarks=landmarks)
+    shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological)
+    jobs = jobs_of(found, root, layout, shown, landmarks=landmarks)
     describe_results(layout, root, input_path, settings)
     status, lengths = run_jobs(found, jobs, settings, None if output is None else root)
     if single:
@@ -94,6 +101,7 @@ def infer(
 
 
 forms.command("measure", help=measure.HELP)(measure.measure)
+forms.command("report")(report.report)
 
 
 @forms.command("case")
@@ -131,7 +139,7 @@ def challenge_2024(
         raise FetaError("--team", f"'{team}' can't name a folder")
     found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
-    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False, sizes=False)
+    jobs = folder_jobs(found.cases, root, landmarks=True, sidecar=False, sizes=False)
     raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), root)[0])
 
 

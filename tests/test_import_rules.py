@@ -28,15 +28,19 @@ LAYERS = {
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
     "inference/derivatives": "feta inference/morphometry",
+    "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
-        "inference/morphometry inference/derivatives"
+        "inference/morphometry inference/derivatives inference/report"
     ),
-    "inference/options.py": "inference/biometry inference/derivatives inference/runs",
+    "inference/options.py": "inference/biometry inference/derivatives inference/report inference/runs",
     "inference/commands": (
-        "feta inference/biometry inference/morphometry inference/derivatives inference/runs inference/options.py"
+        "feta inference/biometry inference/morphometry inference/derivatives inference/report inference/runs "
+        "inference/options.py"
     ),
-    "inference/cli.py": "feta inference/derivatives inference/runs inference/options.py inference/commands",
+    "inference/cli.py": (
+        "feta inference/derivatives inference/report inference/runs inference/options.py inference/commands"
+    ),
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",
@@ -72,7 +76,7 @@ LAYERS = {
     "training/engine": "feta inference/networks training/data",
     "training/assessment": (
         "feta inference/geometry inference/networks inference/topology inference/biometry inference/segmentation "
-        "inference/morphometry inference/runs evaluation/metrics evaluation/scoring training/imaging training/data "
+        "inference/morphometry inference/report inference/runs evaluation/metrics evaluation/scoring training/imaging training/data "
         "training/anatomy"
     ),
     "training/tasks": (

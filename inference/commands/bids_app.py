@@ -22,11 +22,14 @@ from inference.derivatives.validation import ValidatorError, errors_of, is_insta
 from inference.options import (
     AllowUnmounted,
     LayoutOption,
+    Neurological,
     NoQc,
+    NoReport,
     Overwrite,
     Participants,
     Stacks,
     length_options,
+    looks,
     network_options,
     takes,
 )  # fmt: skip
@@ -63,6 +66,8 @@ def bids_app(
     stacks: Stacks = False,
     overwrite: Overwrite = False,
     no_qc: NoQc = False,
+    no_report: NoReport = False,
+    neurological: Neurological = False,
     probseg: Annotated[bool, typer.Option("--probseg", help="Also each tissue's probabilities.")] = False,
     allow_unmounted: AllowUnmounted = False,
     *,
@@ -74,7 +79,8 @@ def bids_app(
     check_folders(bids, output, allow_unmounted=allow_unmounted)
     check_layout(output, layout, bids)
     found = selected(find_cases(bids, participants, stacks=stacks), bids, participant_label or [], session_label or [])
-    jobs = jobs_of(found, output, layout, picture=not no_qc, soft=probseg)
+    shown = looks(no_qc=no_qc, no_report=no_report, neurological=neurological)
+    jobs = jobs_of(found, output, layout, shown, soft=probseg)
     if level is Level.GROUP:
         raise typer.Exit(summarise(bids, output, jobs))
     if not skip_bids_validation:

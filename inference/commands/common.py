@@ -11,13 +11,13 @@ from feta.measurements import Measurement
 from inference.biometry.lengths import Length
 from inference.derivatives.dataset_description import describe_dataset
 from inference.derivatives.layout import Layout
-from inference.runs.outputs import CaseJob, bids_jobs, folder_jobs
+from inference.runs.outputs import CaseJob, Looks, bids_jobs, folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
 
 
 def jobs_of(
-    found: CaseList, root: Path, layout: Layout, *, picture: bool = True, landmarks: bool = False, soft: bool = False
+    found: CaseList, root: Path, layout: Layout, looks: Looks, *, landmarks: bool = False, soft: bool = False
 ) -> list[CaseJob]:
     """What to write for each case, by the layout.
 
@@ -25,10 +25,10 @@ def jobs_of(
         FetaError: a volume doesn't lie in a BIDS tree, and BIDS names were asked for.
     """
     if layout is Layout.BIDS:
-        return bids_jobs(found.cases, root, picture=picture, landmarks=landmarks, soft=soft)
+        return bids_jobs(found.cases, root, looks, landmarks=landmarks, soft=soft)
     if soft:
         raise FetaError("--probseg", "has a name in BIDS alone", "leave out --layout challenge")
-    return folder_jobs(found.cases, root, picture=picture, landmarks=landmarks)
+    return folder_jobs(found.cases, root, looks, landmarks=landmarks)
 
 
 def describe_results(layout: Layout, root: Path, source: Path, settings: Settings) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from feta.biometry_table import write_biometry
-from feta.errors import HostError
 from feta.files import write_atomically
-from feta.grid import Matrix
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map, write_volume
 from inference.biometry.lengths import Length, Measuring, complete
@@ -21,15 +18,14 @@ from inference.derivatives.metaimage import read_image, write_map
 from inference.derivatives.size_table import write_sizes
 from inference.geometry.segmentation_result import Segmentation
 from inference.morphometry.given_labels import GivenLabels, read_upright
+from inference.morphometry.measured import Measured
 from inference.morphometry.sizes import measure_sizes
 from inference.runs.import_ahead import import_ahead
+from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
 from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
-
-#: Draws the picture; matplotlib takes a second to import.
-PICTURE = "inference.runs.qc_picture"
 
 
 @dataclass(frozen=True)
@@ -55,13 +51,13 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
         return _process_given(job, job.given, measuring)
     volume = read_image(job.case.image)
     doubts = check_usable(job.case.image, volume)
-    import_ahead([PICTURE] if job.picture else [])
+    import_ahead(MODULES if job.picture or job.report else [])
     segmented = models.segment(volume)
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
     _write_maps(job, segmented)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
-    if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture):
+    if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
     return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings)
@@ -69,7 +65,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
 
 def _process_given(job: CaseJob, given: GivenLabels, measuring: Measuring) -> Result:
     """As ``process``, of a label map that is there already."""
-    import_ahead([PICTURE] if job.picture else [])
+    import_ahead(MODULES if job.picture or job.report else [])
     image = read_volume(job.case.image) if job.case.image != given.path else None
     upright = read_upright(given, None if image is None else image.grid)
     labels = upright.labels
@@ -94,13 +90,16 @@ def _measure(
     _write_lengths(job, volume, lengths)
     if job.sidecar:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.method)
-    if job.sizes:
+    sizes: tuple[Measured, ...] = ()
+    if job.sizes or job.picture or job.report:
         sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age, ours=job.given is None)
-        write_sizes(job.sizes, sizes, job.case.age)
         notes = (*notes, *said)
+    if job.sizes:
+        write_sizes(job.sizes, sizes, job.case.age)
     # The midline of the label map is the better frame for planes.
     frame = aligned.from_physical if aligned else segmented.to_canonical
-    undrawn = _draw(job, volume, segmented.labels, frame, lengths)
+    shown = (*job.case.warnings, *warnings, *notes)
+    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, shown)
     return Result(lengths, (*warnings, *notes, *undrawn))
 
 
@@ -126,23 +125,3 @@ def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Leng
         write_biometry(job.biometry, job.case.subject, known)
     if job.landmarks:
         write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
-
-
-def _draw(
-    job: CaseJob, volume: Volume, labels: Volume, frame: Matrix, lengths: dict[Measurement, Length]
-) -> tuple[str, ...]:
-    """Write the picture, if one is wanted; why there is none, where it can't be drawn: the results stand without it."""
-    if job.picture is None:
-        return ()
-    try:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
-        from inference.runs.qc_picture import write_picture
-
-        write_picture(job.picture, job.case.name, volume, labels, frame, lengths)
-    except HostError:
-        raise
-    except Exception as error:
-        with suppress(OSError):  # an earlier one, of other results
-            job.picture.unlink(missing_ok=True)
-        return (f"no picture could be drawn ({type(error).__name__}: {' '.join(str(error).split())})",)
-    return ()

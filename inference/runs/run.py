@@ -16,6 +16,7 @@ from inference.derivatives.cohort import write_cohort
 from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
 from inference.runs.claims import Claims
+from inference.runs.looks import write_cohort_look
 from inference.runs.models import Loader, Models, load_models
 from inference.runs.outputs import CaseJob
 from inference.runs.progress import reporter
@@ -66,6 +67,9 @@ def run(
                 write_label_tables(root)
                 with claims.log():  # one process after the other: the last of them knows all cases
                     write_cohort(root, log.known())
+                    if any(job.report for job in jobs):
+                        for line in write_cohort_look(root):
+                            report.line(f"warning: {line}")
     return state.status, state.lengths
 
 

@@ -71,6 +71,13 @@ def test_tables_of_volumes_are_left_alone_without_a_word(tmp_path: Path) -> None
     assert (found.label_maps, found.lengths, found.messages) == (before.label_maps, before.lengths, [])
 
 
+def test_pages_to_look_at_are_no_results_and_not_worth_a_word(tmp_path: Path) -> None:
+    found = find_submission(touch(tmp_path / "us", "sub-001/anat/sub-001_T2w_report.html", "cohort.html"))
+    assert not found.label_maps
+    assert not found.lengths
+    assert found.messages == []
+
+
 def test_derived_maps_are_ignored(tmp_path: Path) -> None:
     found = find_submission(touch(tmp_path / "us", "sub-001/anat/sub-001_desc-landmarks_dseg.nii.gz"))
     assert not found.label_maps

@@ -18,7 +18,7 @@ from feta.errors import FetaError
 from feta.grid import Grid
 from feta.measurements import MEASUREMENTS
 from feta.volumes import Volume, read_label_map, write_volume
-from inference.runs.outputs import folder_jobs
+from inference.runs.outputs import Looks, folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
 from tests.support.folders import SMALL, Counting, damage, make_tree, make_weights
@@ -39,7 +39,7 @@ def go(tmp_path: Path, model: Counting) -> Go:
     def start(picture: bool = False, **changed: Any) -> int:
         settings = Settings(**{"weights": weights, **changed})
         found = find_cases(tmp_path / "in")
-        jobs = folder_jobs(found.cases, tmp_path / "out", picture=picture)
+        jobs = folder_jobs(found.cases, tmp_path / "out", Looks(picture=picture, report=False))
         arguments: dict[str, Any] = {"warnings": found.warnings, "problems": found.problems}
         return run(jobs, settings, root=tmp_path / "out", load=model.load, **arguments)[0]
 

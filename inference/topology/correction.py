@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from feta.labels import LABEL_COUNT, Tissue
 from inference.topology.flips import flip
-from inference.topology.growth import MEMBER, OWN, grow, shrink, states
+from inference.topology.growth import MEMBER, OWN, spread, states
 from inference.topology.start import deepest, support, tissue_voxels
-from inference.topology.swelling import FREE, open_zone, settle, zones
+from inference.topology.swelling import FREE, hand_over, open_zone, settle, zones
 
 Array = npt.NDArray[Any]
 
@@ -50,7 +50,7 @@ class _Map:
         depth: uint8, how surely a voxel lies within its target.
         labels: uint8, 0–7 or ``FREE``.
         state: uint16, of the tissue that is being placed; nothing before and after.
-        following, groups: int32, for the kernels.
+        groups: int32, for the kernels.
     """
 
     shape: tuple[int, int, int]
@@ -61,7 +61,6 @@ class _Map:
     depth: Array
     labels: Array
     state: Array
-    following: Array
     groups: Array
 
     @property
@@ -87,12 +86,13 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
         return result
     # Skins may lie a few voxels outside.
     box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in _extent(labels))
-    work = _started(labels[box], scores[(slice(None), *box)])
+    # Contiguous whatever the box, since the kernels are compiled anew for another layout.
+    work = _started(labels[box], np.ascontiguousarray(scores[(slice(None), *box)]))
     for tissue in ORDER:
         _place(work, tissue, left[box])
     work.labels[work.labels == FREE] = 0
     changed = np.flatnonzero(work.labels != work.target).astype(np.int32)
-    flip(work.labels, work.scores, work.state, work.following, changed, *work.steps)
+    flip(work.labels, work.scores, work.state, changed, *work.steps)
     result[box] = work.labels.reshape(work.shape)[1:-1, 1:-1, 1:-1]
     return result
 
@@ -100,7 +100,7 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
 def _extent(labels: Array) -> list[slice]:
     """The smallest box around all tissue of a map (Z, Y, X), which has some."""
     across = np.bitwise_or.reduce(labels, axis=0)
-    lines = (labels.any(axis=(1, 2)), across.any(axis=1), across.any(axis=0))
+    lines = (np.asarray(labels.any(axis=(1, 2))), across.any(axis=1), across.any(axis=0))
     return [slice(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines]
 
 
@@ -110,11 +110,11 @@ def _started(labels: Array, scores: Array) -> _Map:
     target, shape, count = padded.ravel(), padded.shape, padded.size
     parts = cc3d.connected_components(padded, connectivity=6).ravel()
     steps = np.uint64(shape[2]), np.uint64(shape[1] * shape[2])
-    voxels = tissue_voxels(target)
+    voxels, by_label, begins = tissue_voxels(target)
     depth = support(target, scores, voxels, *steps)
-    own = [voxels[target[voxels] == label] for label in range(LABEL_COUNT)]
+    own = np.split(by_label, begins[1:-1])
     free, groups = np.full(count, FREE, np.uint8), np.zeros(count, np.int32)
-    return _Map(shape, target, scores, own, parts, depth, free, states(count), np.empty(count, np.int32), groups)
+    return _Map(shape, target, scores, own, parts, depth, free, states(count), groups)
 
 
 def _seeds(work: _Map, tissue: Tissue, own: Array, left: Array) -> list[int]:
@@ -143,26 +143,28 @@ def _place(work: _Map, tissue: Tissue, left: Array) -> None:
     work.state[seeds] |= MEMBER
     row, plane = (int(step) for step in work.steps)
     around = [s + z * plane + y * row + x for s in seeds for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    grow(work.state, work.following, np.array(around, np.int32), *work.steps)
+    spread(work.state, np.array(around, np.int32), len(own), *work.steps, False)
+    touched = [own]
     for reach in REACHES:
         over = own[work.state[own] < MEMBER]
         if len(over) == 0:
             break
-        _swell_and_shrink(work, tissue, over, reach)
-    work.labels[work.state[:-1] >= MEMBER] = tissue
-    work.state[:] = 0
+        touched.append(_swell_and_shrink(work, tissue, over, reach))
+    for voxels in touched:
+        hand_over(work.state, work.labels, voxels, int(tissue))
 
 
-def _swell_and_shrink(work: _Map, tissue: Tissue, over: Array, reach: int) -> None:
-    """Swell over holes and gaps near what was left over, shrink back, and keep what gained score.
+def _swell_and_shrink(work: _Map, tissue: Tissue, over: Array, reach: int) -> Array:
+    """Swell over holes and gaps near what was left over, shrink back, and keep what gained score; the voxels there.
 
     Groups of cubes do not touch, so that no simple point of one depends on another: each is kept or undone alone.
     """
     zone = zones(over, reach, work.groups, *work.steps)
     before = open_zone(work.state, work.labels, work.scores, zone, int(tissue), *work.steps)
-    grow(work.state, work.following, zone, *work.steps)
-    shrink(work.state, work.following, zone, *work.steps)
+    spread(work.state, zone, len(zone), *work.steps, False)
+    spread(work.state, zone, len(zone), *work.steps, True)
     settle(work.state, work.groups, zone, *before)
+    return zone
 
 
 def warm_up() -> None:

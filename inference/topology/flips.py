@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from feta.compiled import compiled
+from feta.compiled import compiled, inlined
 from inference.topology.simple_points import is_simple, neighbourhood
 
 Array = npt.NDArray[Any]
@@ -17,8 +17,8 @@ _GAINS, _NONE = 257, -1
 _ONE, _THREE = np.uint64(1), np.uint64(3)
 
 
-@compiled
-def score_of(scores: Array, label: int, at: int, row: int, plane: int) -> int:
+@inlined
+def score_of(scores: Array, label: int, at: Any, row: Any, plane: Any) -> Any:
     """A label's score at a voxel of the map with its margin, in which background is certain: 0–255.
 
     Args:
@@ -34,7 +34,7 @@ def score_of(scores: Array, label: int, at: int, row: int, plane: int) -> int:
 
 
 @compiled
-def _best_gain(labels: Array, scores: Array, at: int, row: int, plane: int) -> Any:
+def _best_gain(labels: Array, scores: Array, at: Any, row: Any, plane: Any) -> Any:
     """The neighbouring label that a voxel gains most by taking, where both it and its own allow that, and the gain."""
     own = labels[at]
     here = score_of(scores, own, at, row, plane)
@@ -53,17 +53,17 @@ def _best_gain(labels: Array, scores: Array, at: int, row: int, plane: int) -> A
 
 
 @compiled
-def _push(heads: Array, tails: Array, following: Array, at: int, gain: int) -> None:
+def _push(heads: Array, tails: Array, following: Array, at: Any, gain: int) -> None:
     following[at] = _NONE
     if heads[gain] == _NONE:
         heads[gain] = at
     else:
-        following[np.uint64(tails[gain])] = at
+        following[tails[gain]] = at
     tails[gain] = at
 
 
 @compiled
-def flip(labels: Array, scores: Array, waits: Array, following: Array, candidates: Array, row: int, plane: int) -> None:
+def flip(labels: Array, scores: Array, waits: Array, candidates: Array, row: Any, plane: Any) -> None:
     """Give voxels in place to neighbouring labels that they score higher for, most gain first.
 
     A voxel moves only where it is simple for the tissue that it leaves and for the one that it joins;
@@ -73,10 +73,10 @@ def flip(labels: Array, scores: Array, waits: Array, following: Array, candidate
         labels: uint8, 0–7, with the margin.
         scores: (8, Z, Y, X) uint8, without it.
         waits: of as many voxels as ``labels``, 0 everywhere before and after.
-        following: int32.
         candidates: int32, voxels to begin with; their neighbours follow.
     """
     heads, tails = np.full(_GAINS, _NONE, np.int32), np.full(_GAINS, _NONE, np.int32)
+    following = np.empty(labels.size, np.int32)
     highest = 0
     for candidate in candidates:
         at = np.uint64(candidate)

@@ -8,33 +8,52 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.compiled import compiled
+from feta.labels import LABEL_COUNT
 from inference.topology.flips import score_of
 
 Array = npt.NDArray[Any]
 
+_ONE = np.uint64(1)
+
+
 @compiled
-def tissue_voxels(labels: Array) -> Array:
-    """Indices (int32) of all voxels that are not background, in ascending order."""
-    count = 0
+def tissue_voxels(labels: Array) -> tuple[Array, Array, Array]:
+    """Voxels by their label.
+
+    Args:
+        labels: uint8, 0–7.
+
+    Returns:
+        indices (int32, ascending) of all voxels that are not background; the same label by label; and (int64) where
+        each label's begin among these, 0–8.
+    """
+    begins, free = np.zeros(LABEL_COUNT + 1, np.int64), np.zeros(LABEL_COUNT, np.int64)
     for label in labels:
-        count += label != 0
-    found = np.empty(count, np.int32)
+        begins[np.uint64(label) + _ONE] += 1
+    begins[1] = 0
+    for label in range(1, LABEL_COUNT):
+        free[label] = begins[label]
+        begins[label + 1] += begins[label]
+    voxels, by_label = np.empty(begins[LABEL_COUNT], np.int32), np.empty(begins[LABEL_COUNT], np.int32)
     last = 0
     for at in range(labels.size):
-        if labels[at] != 0:
-            found[last] = at
+        label = np.uint64(labels[at])
+        if label != np.uint64(0):
+            voxels[last] = at
             last += 1
-    return found
+            by_label[free[label]] = at
+            free[label] += 1
+    return voxels, by_label, begins
 
 
 @compiled
-def support(labels: Array, scores: Array, voxels: Array, row: int, plane: int) -> Array:
+def support(labels: Array, scores: Array, voxels: Array, row: Any, plane: Any) -> Array:
     """How deep a voxel lies within its label: probability summed along the way out (a chamfer distance, two passes).
 
     Args:
         labels: uint8, 0–7, with a margin.
         scores: (8, Z, Y, X) uint8, without it.
-        voxels: int32, of ``tissue_voxels``.
+        voxels: int32, all that are not background, in ascending order.
         row, plane: uint64.
 
     Returns:
@@ -57,7 +76,8 @@ def support(labels: Array, scores: Array, voxels: Array, row: int, plane: int) -
         nearest = np.float32(1e9)
         for i in range(13):
             other = at - apart[i]
-            within = depth[other] if labels[other] == label else np.float32(0)
+            beyond = depth[other]
+            within = beyond if labels[other] == label else np.float32(0)
             nearest = min(nearest, within + steps[i] * here)
         depth[at] = nearest
     found = np.zeros(labels.size, np.uint8)
@@ -68,7 +88,8 @@ def support(labels: Array, scores: Array, voxels: Array, row: int, plane: int) -
         nearest = depth[at]
         for i in range(13):
             other = at + apart[i]
-            within = depth[other] if labels[other] == label else np.float32(0)
+            beyond = depth[other]
+            within = beyond if labels[other] == label else np.float32(0)
             nearest = min(nearest, within + steps[i] * here)
         depth[at] = nearest
         found[at] = min(np.float32(255), nearest * np.float32(16))
@@ -76,7 +97,7 @@ def support(labels: Array, scores: Array, voxels: Array, row: int, plane: int) -
 
 
 @compiled
-def deepest(voxels: Array, parts: Array, depth: Array) -> int:
+def deepest(voxels: Array, parts: Array, depth: Array) -> Any:
     """The deepest voxel of the largest component, the first of equal ones.
 
     Args:
@@ -84,7 +105,7 @@ def deepest(voxels: Array, parts: Array, depth: Array) -> int:
         parts: uint32, the component of every voxel of the map.
         depth: uint8, of ``support``.
     """
-    most = 0
+    most = np.int64(0)
     for voxel in voxels:
         most = max(most, np.int64(parts[np.uint64(voxel)]))
     sizes = np.zeros(most + 1, np.int64)

@@ -19,7 +19,7 @@ _ONE, _THREE = np.uint64(1), np.uint64(3)
 
 
 @compiled
-def zones(left: Array, reach: int, groups: Array, row: int, plane: int) -> Array:
+def zones(left: Array, reach: int, groups: Array, row: Any, plane: Any) -> Array:
     """The cubes around some voxels, and which of them hang together.
 
     Args:
@@ -74,7 +74,7 @@ def zones(left: Array, reach: int, groups: Array, row: int, plane: int) -> Array
 
 @compiled
 def open_zone(
-    state: Array, labels: Array, scores: Array, zone: Array, tissue: int, row: int, plane: int
+    state: Array, labels: Array, scores: Array, zone: Array, tissue: int, row: Any, plane: Any
 ) -> tuple[Array, Array, Array]:
     """Give levels to what a tissue could take from others, by how much likelier it is there than any of them.
 
@@ -87,22 +87,30 @@ def open_zone(
         row, plane: uint64.
 
     Returns:
-        of every voxel of the zone: by how much the tissue's score is above all others' (int16), whether it is a
-        member, and whether it was given a level.
+        of every voxel of the zone: by how much the tissue's score is above all others' (int16; 0 where the voxel can't
+        change), whether it is a member, and whether it was given a level.
     """
-    margins, members, opened = np.empty(zone.size, np.int16), np.empty(zone.size, np.bool_), np.empty(zone.size, np.bool_)
+    margins, members, opened = (
+        np.zeros(zone.size, np.int16),
+        np.empty(zone.size, np.bool_),
+        np.zeros(zone.size, np.bool_),
+    )
     for i in range(zone.size):
         at = np.uint64(zone[i])
+        level, member = state[at] & LEVEL, state[at] >= MEMBER
+        members[i] = member
+        opens = level == 0 and (member or labels[at] == FREE)
+        if not opens and (member or level == 0):
+            continue
         other = np.int64(-1)
         for label in range(scores.shape[0]):
             if label != tissue:
                 other = max(other, score_of(scores, label, at, row, plane))
         margin = score_of(scores, tissue, at, row, plane) - other
-        member = state[at] >= MEMBER
-        opens = state[at] & LEVEL == 0 and (member or labels[at] == FREE)
+        margins[i] = margin
         if opens:
+            opened[i] = True
             state[at] |= min(max(margin + 256, 1), OWN - 1)
-        margins[i], members[i], opened[i] = margin, member, opens
     return margins, members, opened
 
 
@@ -127,3 +135,13 @@ def settle(state: Array, groups: Array, zone: Array, margins: Array, members: Ar
         level = 0 if opened[i] else state[at] & LEVEL
         state[at] = level | (MEMBER if keeps else 0)
         groups[at] = 0
+
+
+@compiled
+def hand_over(state: Array, labels: Array, voxels: Array, tissue: int) -> None:
+    """Give those of some voxels that are members their label, and forget their states, all in place."""
+    for voxel in voxels:
+        at = np.uint64(voxel)
+        if state[at] >= MEMBER:
+            labels[at] = tissue
+        state[at] = 0

@@ -104,7 +104,7 @@ COPY --chmod=755 inference/container/scripts ./scripts
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 inference ./inference
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
-# The loops that make a label map's topology right, compiled by running them once; see the evaluation image above.
-RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.topology.correction && chmod -R a+rX /opt/numba
+# All compiled loops of a case, by running them once; see the evaluation image above.
+RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.runs.warm_up && chmod -R a+rX /opt/numba
 ENV FETA_PROGRAM=feta-infer
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]

@@ -173,7 +173,3 @@ def warm_up() -> None:
     labels[2:10, 2:10, 2:10] = Tissue.WM
     labels[5, :, 5] = labels[2:10, 8, 2:10] = 0
     construct(labels, sure_scores(labels), np.zeros(labels.shape, bool))
-
-
-if __name__ == "__main__":
-    warm_up()

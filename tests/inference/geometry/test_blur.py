@@ -69,7 +69,7 @@ def test_a_view_reads_what_a_blur_of_the_whole_volume_would_show(degrees: int, s
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.int16])
 def test_profiles_are_sums_of_what_is_above_zero(dtype: type) -> None:
-    array = (20 * noise((5, 6, 7))).astype(dtype)
+    array: np.ndarray = (20 * noise((5, 6, 7))).astype(dtype)
     above = np.maximum(array, 0).astype(np.float64)
     expected = above.sum((0, 1)), above.sum((0, 2)), above.sum((1, 2))
     assert all(np.allclose(a, b, rtol=1e-12) for a, b in zip(profiles(array), expected, strict=True))

@@ -3,9 +3,9 @@
     python -m benchmarks.startup VOLUME [--base 09d8dfe] [--repeats 5] [--image IMAGE ...] [--engine docker]
 
 The volume, of any grid, is put onto 64³ voxels of 2 mm. Each line is a fresh process; the first of each commit is not
-counted, since kernels are compiled in it. Commits take turns, and medians are compared; beside other work, seconds of all
-processors change less than those on the clock. Containers of the named images do the same case, from the engine's call
-to its end; the CPU seconds of a container are its client's alone.
+counted, since kernels are compiled in it. Commits take turns, and medians are compared; beside other work CPU seconds
+change less than those on the clock. Containers of the named images do the same case, from the engine's call to its end;
+their CPU seconds are those of the engine's client alone.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ LAYERS = {
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
     "inference/runs": (
-        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
+        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
+        "inference/topology"
     ),
     "inference/options.py": "inference/biometry inference/runs",
     "inference/cli.py": "feta inference/runs inference/options.py",

@@ -105,10 +105,8 @@ COPY --chmod=755 inference/container/scripts ./scripts
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 inference ./inference
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
-# The loops that make a label map's topology right and read pictures, compiled by running them once; see the evaluation
-# image above.
-RUN --mount=type=tmpfs,target=/tmp export NUMBA_CACHE_DIR=/opt/numba && python -m inference.topology.correction \
-    && python -m inference.report.sampling && chmod -R a+rX /opt/numba
+# All compiled loops of a case, by running them once; see the evaluation image above.
+RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.runs.warm_up && chmod -R a+rX /opt/numba
 # What results name as their container: --build-arg IMAGE_TAG=feta-inference:1.0.
 ARG IMAGE_TAG
 ENV FETA_PROGRAM=feta-infer FETA_CONTAINER_TAG=${IMAGE_TAG}

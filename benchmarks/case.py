@@ -67,14 +67,14 @@ class Cost:
     memory: float
 
 
-def put_on_grid(source: Path, target: Path) -> None:
-    """Resample a volume (linear) onto 256³ voxels of 0.5 mm about its middle."""
+def put_on_grid(source: Path, target: Path, side: int = SIDE, spacing: float = SPACING) -> None:
+    """Resample a volume (linear) onto side³ voxels of so many mm about its middle."""
     image = sitk.ReadImage(str(source), sitk.sitkFloat32)
     middle = np.array(image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()]))
-    grid = sitk.Image([SIDE] * 3, sitk.sitkFloat32)
-    grid.SetSpacing([SPACING] * 3)
+    grid = sitk.Image([side] * 3, sitk.sitkFloat32)
+    grid.SetSpacing([spacing] * 3)
     grid.SetDirection(image.GetDirection())
-    half = np.reshape(image.GetDirection(), (3, 3)) @ np.full(3, SPACING * (SIDE - 1) / 2)
+    half = np.reshape(image.GetDirection(), (3, 3)) @ np.full(3, spacing * (side - 1) / 2)
     grid.SetOrigin((middle - half).tolist())
     sitk.WriteImage(sitk.Resample(image, grid), str(target))
 

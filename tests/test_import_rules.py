@@ -31,7 +31,7 @@ LAYERS = {
     "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
-        "inference/morphometry inference/derivatives inference/report"
+        "inference/morphometry inference/derivatives inference/report inference/topology"
     ),
     "inference/options.py": "inference/biometry inference/derivatives inference/report inference/runs",
     "inference/commands": (
@@ -76,8 +76,8 @@ LAYERS = {
     "training/engine": "feta inference/networks training/data",
     "training/assessment": (
         "feta inference/geometry inference/networks inference/topology inference/biometry inference/segmentation "
-        "inference/morphometry inference/report inference/runs evaluation/metrics evaluation/scoring training/imaging training/data "
-        "training/anatomy"
+        "inference/morphometry inference/report inference/runs evaluation/metrics evaluation/scoring training/imaging "
+        "training/data training/anatomy"
     ),
     "training/tasks": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation "

@@ -100,7 +100,3 @@ def warm_up() -> None:
     )
     labels = Volume(np.zeros((4, 4, 4), np.uint8), volume.grid)
     Scene.of(volume, labels, np.eye(4)).read((0.0, 0.0, 0.0), np.eye(3), (2, 2, 2))
-
-
-if __name__ == "__main__":
-    warm_up()

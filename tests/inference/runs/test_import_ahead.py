@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.runs.case import PICTURE
+from inference.runs.looks import MODULES
 from inference.runs.import_ahead import import_ahead
 from inference.runs.models import CONSTRUCTION, NATIVE_KERNEL
 

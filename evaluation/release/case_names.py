@@ -43,7 +43,9 @@ def key_of(scores: Path) -> bytes:
             raise FetaError(path, "is no key of made-up names", remedy) from None
         return bytes.fromhex(text)
     except OSError as error:
-        raise error_kind(error)(path, f"cannot be written ({error.strerror})", "choose a folder you can write") from error
+        raise error_kind(error)(
+            path, f"cannot be written ({error.strerror})", "choose a folder you can write"
+        ) from error
     key = secrets.token_bytes(32)
     with os.fdopen(descriptor, "w") as file:
         file.write(key.hex() + "\n")

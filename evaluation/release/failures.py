@@ -50,12 +50,13 @@ def failed_cases(
         runs: how each case's container ended, by the case's name; empty where no runner was at work.
     """
     maps, lengths = table.reasons[team], table.length_reasons[team]
-    odd = ~np.isin(maps, sorted(NOT_A_FAULT)).all(axis=(1, 2)) | ~np.isin(lengths, sorted(NOT_A_FAULT)).all(axis=1)
+    fine = np.isin(maps, sorted(NOT_A_FAULT)).all(axis=(1, 2)) & np.isin(lengths, sorted(NOT_A_FAULT)).all(axis=1)
+    odd = set(np.flatnonzero(~fine).tolist())
     found = []
     for c, case in enumerate(table.cases):
         run = runs.get(case.name)
         ill = run is not None and run.state.final and run.state is not CaseState.DONE
-        if not odd[c] and not ill:
+        if c not in odd and not ill:
             continue
         said = [f"label map: {words}" for words in _words(maps[c].ravel().tolist())]
         said += [f"lengths: {words}" for words in _words(lengths[c].tolist())]

@@ -61,7 +61,9 @@ class Published:
             return tuple(found[:1])
         known = np.isfinite(self.table.true_lengths).any(axis=1)
         sizes = [int((group.members & cases).sum()) for group in found for cases in (self.table.mapped, known)]
-        return tuple(found) if all(size == 0 or size >= self.policy.fewest_cases for size in sizes) else tuple(found[:1])
+        return (
+            tuple(found) if all(size == 0 or size >= self.policy.fewest_cases for size in sizes) else tuple(found[:1])
+        )
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:

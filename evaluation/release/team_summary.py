@@ -15,7 +15,7 @@ from evaluation.harness.status import clock
 from evaluation.ranking.leaderboard import Row
 from evaluation.ranking.schemes import min_ranks
 from evaluation.release.failures import FailedCase, failed_cases, penalty_counts
-from evaluation.release.published import Published, rounded
+from evaluation.release.published import Published
 from evaluation.report.cells import DIGITS, ReportTable, text_cell
 from evaluation.report.style import METRIC_TITLES
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS
@@ -96,11 +96,11 @@ class Summaries:
         )
 
     def _metric(self, t: int, k: int, metric: str) -> ReportTable:
-        digits, teams = DIGITS.get(metric, 2), len(self._means)
+        digits = DIGITS.get(metric, 2)
         rows = []
         for i, tissue in enumerate(TISSUES):
             numbers = (f"{self._means[t, i, k]:.{digits}f}", f"{self._medians[i, k]:.{digits}f}")
-            place = f"{self._places[t, i, k]} of {teams}"
+            place = str(self._places[t, i, k])
             rows.append(tuple(map(text_cell, (TISSUE_NAMES[tissue], *numbers, place))))
         return ReportTable(METRIC_TITLES[metric], ("You", "Median", "Place"), tuple(rows))
 
@@ -111,10 +111,10 @@ class Summaries:
             pairs = zip(self._betti[t, i], self._betti_medians[i], strict=True)
             cells = (_beside(own, median) for own, median in pairs)
             rows.append(
-                tuple(map(text_cell, (TISSUE_NAMES[tissue], _expected(i, self._published.results.euler),
-                                      f"{broken} of {measured}", *cells)))
+                tuple(map(text_cell, (TISSUE_NAMES[tissue], f"{broken} of {measured}", *cells,
+                                      _expected(i, self._published.results.euler))))
             )  # fmt: skip
-        headings = ("Expected b0, b1, b2", "Cases off", "|Δb0| components", "|Δb1| loops", "|Δb2| cavities")
+        headings = ("Cases off", "|Δb0|", "|Δb1|", "|Δb2|", "Expected b0, b1, b2")
         return ReportTable("Topology", headings, tuple(rows))
 
     def _length_table(self, t: int) -> ReportTable:
@@ -174,9 +174,7 @@ def _standing(task: str, row: Row, teams: int) -> Standing:
     low, high = row.get("rank_low"), row.get("rank_high")
     range_ = None if low is None else f"{low}" if low == high else f"{low} to {high}"
     metrics = (*RANKED_METRICS, "mape")
-    facts = [
-        (METRIC_TITLES[metric], f"{row[metric]:.{DIGITS.get(metric, 2)}f}") for metric in metrics if metric in row
-    ]
+    facts = [(METRIC_TITLES[metric], f"{row[metric]:.{DIGITS.get(metric, 2)}f}") for metric in metrics if metric in row]
     return Standing(task, int(str(row["rank"])), teams, range_, tuple(facts))
 
 
@@ -194,8 +192,9 @@ def _run_facts(record: RunRecord, team: str, runs: Mapping[str, CaseRun]) -> tup
     run = record.teams[team]
     counts = [(state, run.cases.get(state.value, 0)) for state in CaseState]
     facts = [("Called as", run.convention), ("Device", run.device or "not recorded")]
-    facts.append(("Cases", ", ".join(f"{n} {state.value}" for state, n in counts if n) or "none"))
-    facts += [(state.value, MEANING[state]) for state, n in counts if n and state in MEANING and state != "done"]
+    ended = [f"{n} {state.value} ({MEANING[state]})" if state in MEANING else f"{n} {state.value}"
+             for state, n in counts if n]  # fmt: skip
+    facts.append(("Cases", "; ".join(ended) or "none"))
     seconds = [case.seconds for case in runs.values() if case.seconds and case.state is not CaseState.OUT_OF_TIME]
     facts.append(("Time of all cases", clock(run.seconds)))
     if seconds:
@@ -203,5 +202,6 @@ def _run_facts(record: RunRecord, team: str, runs: Mapping[str, CaseRun]) -> tup
     if record.limits is not None:
         facts.append(("Limit of a case", clock(record.limits.case_seconds)))
         needed = run.cases.get(CaseState.OUT_OF_MEMORY.value, 0)
-        facts.append(("Memory", f"limit {record.limits.memory_mb} MB; {needed} cases needed more; its peak is not recorded"))
+        said = f"limit {record.limits.memory_mb} MB; {needed} cases needed more; the peak is not recorded"
+        facts.append(("Memory", said))
     return tuple(facts)

@@ -30,7 +30,7 @@ class ReleasePlan:
     """Where a release goes, and by which policy."""
 
     folder: Path
-    policy: ReleasePolicy = ReleasePolicy()
+    policy: ReleasePolicy
 
     def check(self, cases: int, teams: Sequence[str], *others: Path) -> None:
         """Find in the first second what would otherwise be found after hours of measuring.

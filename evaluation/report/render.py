@@ -23,12 +23,16 @@ def render_page(template: str, **content: object) -> str:
         content: what it shows.
     """
     style, script = _own("report.css"), _own("sort.js")
-    return _environment().get_template(template).render(
-        **content,
-        # Our own files, not input: they go in as they are.
-        style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **content,
+            # Our own files, not input: they go in as they are.
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
 
 

@@ -15,7 +15,7 @@ from evaluation.ranking.leaderboard import LeaderboardGroup, Row
 from evaluation.ranking.results import Results
 from evaluation.release.policy import ReleasePolicy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from evaluation.submissions.reasons import NOT_A_FAULT, Reason
+from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 
@@ -24,9 +24,9 @@ Booleans = npt.NDArray[np.bool_]
 
 #: Three decimals, as the challenge published its tables: from more of them, single cases could be told.
 DIGITS = 3
-#: Kept of a row of each task's leaderboard where a team's numbers are withheld.
-ALWAYS = ("site", "rank", "team", "score", "rank_low", "rank_high", "cases")
-SEGMENTATION = (*SEGMENTATION_METRICS, "ed_floor", "dice_rank", "vs_rank", "hd95_rank", "ed_rank", "penalties")
+#: Kept of a row of a leaderboard where a team's numbers are withheld; the score of biometry can be its mean error.
+ALWAYS = ("site", "rank", "team", "rank_low", "rank_high", "cases")
+SEGMENTATION = ("score", *SEGMENTATION_METRICS, "ed_floor", "dice_rank", "vs_rank", "hd95_rank", "ed_rank", "penalties")
 LENGTHS = tuple(map(str, MEASUREMENTS))
 
 
@@ -93,9 +93,9 @@ class Published:
 
     @cached_property
     def lengths_told(self) -> Booleans:
-        """(T,) the same for the lengths."""
-        given = np.isin(self.table.length_reasons, ["", Reason.ABSENT_IN_BOTH]) & np.isfinite(self.table.true_lengths)
-        return self._enough(given)
+        """(T,) the same for the lengths: each of them, or all together where none is told by itself."""
+        given = (self.table.length_reasons == "") & np.isfinite(self.table.true_lengths)
+        return self._enough(given if self.each_length else given.any(axis=2, keepdims=True))
 
     @cached_property
     def each_length(self) -> bool:
@@ -114,7 +114,7 @@ class Published:
         known = int(np.isfinite(self.table.true_lengths).any(axis=1).sum())
         if not boards or known < self.policy.fewest_cases:
             return ()
-        columns = ("mape", *(LENGTHS if self.each_length else ()), "penalties")
+        columns = ("score", "mape", *(LENGTHS if self.each_length else ()), "penalties")
         return self._boards(boards, columns, self.lengths_told)
 
     def _boards(

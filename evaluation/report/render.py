@@ -40,7 +40,11 @@ def render_page(template: str, **content: object) -> str:
 def _environment() -> Environment:
     """One for all pages: there can be one a team, and a template is compiled once."""
     return Environment(
-        loader=PackageLoader("evaluation.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        auto_reload=False,
     )
 
 

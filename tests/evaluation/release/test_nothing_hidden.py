@@ -22,6 +22,7 @@ from evaluation.release.case_names import KEY_FILE, TABLE_FILE
 from evaluation.release.policy import ReleasePolicy
 from evaluation.release.published import Published
 from evaluation.release.write import release_files
+from evaluation.report import figures
 from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.policy import default_policy
 from feta.volumes import write_label_map, write_volume
@@ -106,6 +107,8 @@ def organizers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fixed = ["--jobs", "1", "--pictures", "--inter-rater", root / "HIDDENRATER.json"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("evaluation.report.worst_cases.draw", marked_picture)
+        for slow in ("podiums", "tissues", "lengths"):  # of the full report; those of a release are drawn
+            patch.setattr(figures, slow, lambda results: [])
         for release, more in (("release", []), ("by site", ["--release-policy", root / "by_site.yaml"])):
             arguments = [*places, *fixed, "--release", root / release, *more]
             patch.setattr(sys, "argv", ["feta-evaluate", "score", *map(str, arguments)])
@@ -135,7 +138,15 @@ def test_sites_are_named_only_where_the_policy_says_so(organizers: Path) -> None
 
 def test_what_a_team_needs_is_there(organizers: Path) -> None:
     page = (organizers / "release" / "teams" / "beta.html").read_text()
-    for words in ("no file", "ended with an error", "values than are allowed", "Median", "bootstrap", "|Δb1|", "Time of"):
+    for words in (
+        "no file",
+        "ended with an error",
+        "values than are allowed",
+        "Median",
+        "bootstrap",
+        "|Δb1|",
+        "Time of",
+    ):
         assert words in page
     assert "No case failed" not in page
 
@@ -177,7 +188,9 @@ def results_with(secret: str, number: float) -> Results:
 
 
 def record_with(secret: str) -> RunRecord:
-    run = TeamRun(secret, secret, "folder", "CPU", (f"may write to /{secret}",), secret, {"done": 11, "crashed": 1}, 60.0)
+    run = TeamRun(
+        secret, secret, "folder", "CPU", (f"may write to /{secret}",), secret, {"done": 11, "crashed": 1}, 60.0
+    )
     ended = {f"{secret}{i}": CaseRun(CaseState.CRASHED if i == 2 else CaseState.DONE, 5.0) for i in range(12)}
     return RunRecord({"team-1": run, secret: run}, {"team-1": ended}, ResourceLimits())
 

@@ -12,7 +12,7 @@ from typing import Any
 from evaluation.harness.record import RunRecord, TeamRun
 from evaluation.ranking.leaderboard import LeaderboardGroup
 from evaluation.ranking.results import Results, label_means
-from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, MOST_COMPARED
 from evaluation.release.published import Published
 from evaluation.release.team_summary import TeamSummary
 from evaluation.report import figures
@@ -33,8 +33,6 @@ from evaluation.scoring.score_table import RANKED_METRICS
 from evaluation.submissions.reasons import Reason
 from feta.labels import TISSUES
 
-#: Beyond so many teams nothing is shown that grows with their pairs.
-MOST_COMPARED = 40
 _VERSIONS = ("feta", "measurements", "python", "numpy", "scipy", "SimpleITK", "numba")
 #: How an exception of the roster begins → what of it is published: no path.
 _EXCEPTIONS = {
@@ -76,6 +74,7 @@ def render_report(published: Published, record: RunRecord, pages: Mapping[str, s
         pages=list(pages.items()),
         bootstraps=BOOTSTRAPS,
         level=LEVEL,
+        most_compared=MOST_COMPARED,
         scheme=shown.scheme,
         policy=_penalties(shown.messages.policy),
         versions={name: shown.messages.versions[name] for name in _VERSIONS if name in shown.messages.versions},

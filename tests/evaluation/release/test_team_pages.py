@@ -10,12 +10,12 @@ from evaluation.harness.case_state import CaseState
 from evaluation.harness.record import CaseRun, RunRecord, TeamRun
 from evaluation.harness.roster import ResourceLimits
 from evaluation.ranking.results import compute_results, label_means
-from evaluation.release import pages
 from evaluation.release.pages import page_addresses
 from evaluation.release.policy import ReleasePolicy
 from evaluation.release.published import Published
 from evaluation.release.team_summary import Summaries
 from evaluation.release.write import release_files
+from evaluation.report.render import render_page
 from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import ScoreTable
 from feta.errors import FetaError
@@ -154,8 +154,12 @@ def test_pages_are_made_for_the_teams_that_the_policy_names() -> None:
 def test_a_thousand_teams_take_a_thousand_times_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """One page a team, of a size that doesn't depend on the others; the report grows by a row a team and table."""
     rendered: list[str] = []
-    render = pages.render_page
-    monkeypatch.setattr(pages, "render_page", lambda name, **content: rendered.append(name) or render(name, **content))
+
+    def counted(name: str, **content: object) -> str:
+        rendered.append(name)
+        return render_page(name, **content)
+
+    monkeypatch.setattr("evaluation.release.pages.render_page", counted)
     sizes = {}
     for teams in (50, 100, 150):
         files = pages_of(made_up_table(tuple(f"team-{t:04d}" for t in range(teams)), 6, sites=("KISPI",)))

@@ -164,6 +164,17 @@ def test_a_plot_of_samples_that_cannot_differ_says_so() -> None:
     assert all("can't be told" in caption and "τ" not in caption for caption in captions)
 
 
+def test_beyond_a_number_of_teams_nothing_grows_with_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("ranking.stability", "report.page_content"):
+        monkeypatch.setattr(f"evaluation.{module}.MOST_COMPARED", 3)
+    results = compute_results(made_up_table(4, 6), ScoringMessages())
+    page = Page(render(results))
+    assert results.significance == ()
+    assert not page.all("img")
+    assert "Of more than 3 teams, pairs are not tested and plots are not drawn." in page.text
+    assert page.text.count("team-2") > 10
+
+
 def without_lengths(table: ScoreTable) -> ScoreTable:
     nothing = np.full(table.length_errors.shape, np.nan)
     return replaced(table, true_lengths=nothing[0], lengths=nothing, length_errors=nothing)

@@ -66,11 +66,12 @@ class Summaries:
         self._means = table.counted[:, table.mapped][..., index].mean(axis=1)
         signs = np.array([-1.0 if metric in HIGHER_IS_BETTER else 1.0 for metric in RANKED_METRICS])
         self._places = min_ranks(self._means * signs, axis=0)
-        self._medians = np.median(self._means, axis=0)
+        # Of few teams the median can be one's own number: those withheld have no part in it.
+        self._medians = _nanmedian(self._means[told])
         self._betti, self._betti_cases = _topology(published)
         self._betti_medians = _nanmedian(self._betti[told])
         self._errors = _length_means(published)
-        self._error_medians = np.median(self._errors, axis=0)
+        self._error_medians = _nanmedian(self._errors[published.lengths_told])
         self._boards = {
             task: {str(row["team"]): row for row in boards[0].rows if row["rank"] is not None}
             for task, boards in (("Segmentation", published.segmentation()), ("Biometry", published.biometry()))
@@ -122,7 +123,7 @@ class Summaries:
         rows = [
             (MEASUREMENT_NAMES[MEASUREMENTS[k]], f"{self._errors[t, k]:.2f}", f"{self._error_medians[k]:.2f}")
             for k in shown
-            if np.isfinite(self._error_medians[k])
+            if np.isfinite(self._errors[t, k])
         ]
         cells = tuple(tuple(map(text_cell, row)) for row in rows)
         return ReportTable("Mean error of each length, %", ("You", "Median"), cells)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -75,6 +76,16 @@ def test_who_hands_in_few_cases_cannot_read_their_scores_off_the_means(kept: int
     assert 'id="tissues"' not in page
     assert 'id="topology"' not in page
     assert 'id="lengths"' not in page
+
+
+def test_no_median_tells_a_number_that_is_withheld() -> None:
+    """Of two teams the median and one's own number give the other's."""
+    page = files_of(without(made_up_table(2, 12), 1, 2))["teams/team-0.html"]
+    for caption in ("Dice", "HD95, mm", "Mean error of each length, %"):
+        table = page.split(f"{caption}</caption>")[1].split("</table>")[0]
+        cells = [re.findall(r"<td>(.*?)</td>", row)[:2] for row in table.split("<tr>")[2:]]
+        assert len(cells) >= 5
+        assert all(own == median for own, median in cells)
 
 
 def test_who_hands_in_enough_cases_or_none_has_numbers() -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.choices import Euler
-from evaluation.harness.case_state import MEANING, CaseState
-from evaluation.harness.record import CaseRun, RunRecord
-from evaluation.harness.status import clock
+from evaluation.harness.record import RunRecord
 from evaluation.ranking.leaderboard import Row
 from evaluation.ranking.schemes import min_ranks
 from evaluation.release.failures import FailedCase, failed_cases, penalty_counts
 from evaluation.release.published import Published
+from evaluation.release.run_facts import run_facts
 from evaluation.report.cells import DIGITS, ReportTable, text_cell
 from evaluation.report.style import METRIC_TITLES
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS
@@ -92,7 +91,7 @@ class Summaries:
             metrics=tuple(self._metric(t, k, metric) for k, metric in enumerate(RANKED_METRICS)) if told else (),
             topology=self._topology_table(t) if told else None,
             lengths=self._length_table(t) if "Biometry" in self._boards and self._published.lengths_told[t] else None,
-            run=_run_facts(self._record, team, runs),
+            run=run_facts(self._record, team, runs),
             withheld=not (told and self._published.lengths_told[t]),
         )
 
@@ -184,25 +183,3 @@ def _penalty_table(counts: Sequence[tuple[str, int, int]]) -> ReportTable | None
         return None
     rows = tuple(tuple(map(text_cell, map(str, row))) for row in counts)
     return ReportTable("Cases with a penalty, by reason", ("Label maps", "Lengths"), rows)
-
-
-def _run_facts(record: RunRecord, team: str, runs: Mapping[str, CaseRun]) -> tuple[tuple[str, str], ...]:
-    """Of a team's containers, rounded to seconds: a time by case could tell what a container read there."""
-    if team not in record.teams:
-        return ()
-    run = record.teams[team]
-    counts = [(state, run.cases.get(state.value, 0)) for state in CaseState]
-    facts = [("Called as", run.convention), ("Device", run.device or "not recorded")]
-    ended = [f"{n} {state.value} ({MEANING[state]})" if state in MEANING else f"{n} {state.value}"
-             for state, n in counts if n]  # fmt: skip
-    facts.append(("Cases", "; ".join(ended) or "none"))
-    seconds = [case.seconds for case in runs.values() if case.seconds and case.state is not CaseState.OUT_OF_TIME]
-    facts.append(("Time of all cases", clock(run.seconds)))
-    if seconds:
-        facts.append(("Time of a case", f"median {clock(float(np.median(seconds)))}, longest {clock(max(seconds))}"))
-    if record.limits is not None:
-        facts.append(("Limit of a case", clock(record.limits.case_seconds)))
-        needed = run.cases.get(CaseState.OUT_OF_MEMORY.value, 0)
-        said = f"limit {record.limits.memory_mb} MB; {needed} cases needed more; the peak is not recorded"
-        facts.append(("Memory", said))
-    return tuple(facts)

@@ -1,4 +1,4 @@
-"""How a team's containers ran, as far as it may be told: in our own words, and in no number of a single case."""
+"""How a team's containers ran, as far as it may be told: in our own words, and no time beside a case."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def run_facts(record: RunRecord, team: str, runs: Mapping[str, CaseRun]) -> tupl
     if record.limits is not None:
         facts.append(("Limit of a case", clock(record.limits.case_seconds)))
         needed = run.cases.get(CaseState.OUT_OF_MEMORY.value, 0)
-        said = f"limit {record.limits.memory_mb} MB; {needed} cases needed more; the peak is not recorded"
+        said = f"limit {record.limits.memory_mb} MB; cases that needed more: {needed}; the peak is not recorded"
         facts.append(("Memory", said))
     return tuple(facts)

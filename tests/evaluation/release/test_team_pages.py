@@ -103,7 +103,7 @@ def test_failed_cases_are_told_in_one_line_each_by_their_made_up_names() -> None
     assert "a label that the truth lacks" in page  # counted, with no case
     text = " ".join(Page(page).text.split())
     assert "median 1:06, longest 30:00" in text
-    assert "limit 16384 MB; 1 cases needed more" in text
+    assert "limit 16384 MB; cases that needed more: 1" in text
     assert "Time of all cases" in text
 
 

@@ -54,10 +54,14 @@ LAYERS = {
         "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
         "evaluation/ranking"
     ),
+    "evaluation/release": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report"
+    ),
     "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
     "evaluation/commands": (
         "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
-        "evaluation/report evaluation/analysis"
+        "evaluation/report evaluation/release evaluation/analysis"
     ),
     "evaluation/cli.py": "feta evaluation/metrics evaluation/commands",
     "evaluation/__main__.py": "evaluation/cli.py",

@@ -28,6 +28,8 @@ from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.labels import TISSUES
 
 FORMAT = "feta-results/1"
+#: The library whose HD95 ours is, and FeTA's since 2022; FeTA 2021 used another (docs/explanation/editions.md).
+HD95_TOOL = "surface-distance"
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def as_json(results: Results) -> dict[str, Any]:
     table = results.table
     return {
         "format": FORMAT,
+        "edition": results.messages.edition,
+        "hd95": HD95_TOOL,
         "scheme": results.scheme,
         "euler": results.euler,
         "seed": results.seed,

@@ -48,8 +48,8 @@ LAYERS = {
     "evaluation/rehearsal": "feta evaluation/submissions evaluation/harness",
     "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
     "evaluation/phases": (
-        "feta evaluation/choices.py evaluation/harness evaluation/scoring evaluation/ranking evaluation/report "
-        "evaluation/analysis"
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report evaluation/analysis"
     ),
     "evaluation/commands": (
         "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "

@@ -99,7 +99,7 @@ def _run_phase(
     for line in done.admitted.refused:
         print(line)
     submissions, scores = (shlex.quote(str(folder / part)) for part in ("submissions", "scores"))
-    print(f"next: feta-evaluate score TRUTH {submissions} {scores}", file=sys.stderr)
+    print(f"next: feta-evaluate score TRUTH {submissions} {scores} --tables", file=sys.stderr)
     print(f"then: feta-evaluate board {shlex.quote(str(output))} SITE", file=sys.stderr)
     well = all(row.state is CaseState.DONE for row in done.rows) and not done.admitted.refused
     raise typer.Exit(FINE if well else SOME_FAILED)

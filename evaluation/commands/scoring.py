@@ -53,6 +53,9 @@ BaselineOption = Annotated[
     Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]}: lengths from the age, an unranked row.")
 ]
 RaterOption = Annotated[Path | None, typer.Option(help="A second rater's lengths or mean errors, an unranked row.")]
+TablesOption = Annotated[
+    bool, typer.Option("--tables", help="Scores alone, without ranks and report: for `board`, of any number of teams.")
+]
 PicturesOption = Annotated[bool, typer.Option("--pictures", help="Show worst cases in the report (test data!).")]
 
 
@@ -72,6 +75,7 @@ def score(
     ga_baseline: BaselineOption = None,
     inter_rater: RaterOption = None,
     pictures: PicturesOption = False,
+    tables: TablesOption = False,
     format_: FormatOption = "table",
 ) -> None:
     """Score and rank all teams."""
@@ -88,7 +92,7 @@ def score(
     from evaluation.report.progress import progress_bar
     from evaluation.report.terminal import print_leaderboard
     from evaluation.report.worst_cases import picture_source
-    from evaluation.report.write import write_outputs
+    from evaluation.report.write import write_outputs, write_tables
     from evaluation.scoring.score import score as score_all
 
     kept = None if no_cache else cache or output / ".measurements"
@@ -104,6 +108,10 @@ def score(
             progress=progress,
         )
     messages = replace(messages, command=command_line(), runs=runs)
+    if tables:
+        write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
+        print(f"{len(table.teams)} submissions, {len(table.cases)} cases: {output}")
+        raise typer.Exit(_status(table))
     results = write_outputs(
         output,
         table,

@@ -118,15 +118,18 @@ class History:
             found.setdefault(name, []).append(Rules(_phase(json.loads(rules)), since))
         return found
 
-    def put(self, entry: Entry) -> None:
-        """Add an entry."""
-        rules = json.dumps(entry.rules, sort_keys=True)
-        row = (entry.phase, entry.team, entry.number, entry.image, entry.image_id, rules, entry.received)
+    def put(self, *entries: Entry) -> None:
+        """Add entries, all or none."""
+        rows = [
+            (*(e.phase, e.team, e.number, e.image, e.image_id), json.dumps(e.rules, sort_keys=True), e.received,
+             e.again_of, e.word)
+            for e in entries
+        ]  # fmt: skip
         with self._opened() as database:
-            database.execute(
+            database.executemany(
                 "INSERT INTO entries (phase, team, number, image, image_id, rules, received, again_of, word) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, entry.again_of, entry.word),
+                rows,
             )
 
     def entries(self, phase: str) -> list[Entry]:

@@ -177,7 +177,7 @@ def _table(scores: Scores) -> ScoreTable:
     length_reasons = np.where(
         scores.lengths_measured, "", np.where(no_length, Reason.NO_TRUTH, Reason.MISSING_LENGTH)
     ).astype(np.str_)
-    mapped = np.isfinite(scores.values).all(axis=(0, 2, 3))
+    mapped = np.asarray(np.isfinite(scores.values).all(axis=(0, 2, 3)))
     return ScoreTable(
         teams=scores.teams, cases=scores.cases, values=scores.values, reasons=reasons,
         ed_floor=np.where(mapped[:, None], 0.0, np.nan) * np.ones((cases, len(TISSUES))),

@@ -9,7 +9,7 @@ import numpy as np
 from evaluation.harness.roster import Phase, Team
 from evaluation.phases.admission import Admitted, admit
 from evaluation.phases.history import HISTORY, SCORES, Entry, History, rules_of
-from evaluation.report.write import write_outputs
+from evaluation.report.write import write_tables
 from evaluation.scoring.messages import ScoringMessages
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
 from tests.support.made_up_scores import made_up_table, replaced
@@ -51,5 +51,5 @@ def table_of(entries: list[Entry], quality: list[float], cases: int = 6) -> Scor
 
 
 def write_scores(output: Path, phase: str, table: ScoreTable) -> None:
-    """As ``feta-evaluate score`` does; plots must be switched off by the fixture ``no_plots``."""
-    write_outputs(output / phase / SCORES, table, ScoringMessages())
+    """As ``feta-evaluate score --tables`` does."""
+    write_tables(output / phase / SCORES, table, ScoringMessages())

@@ -17,7 +17,6 @@ from evaluation.phases.standings import (
     Board,
     PhaseScores,
     boards,
-    in_force,
     look_alikes,
     mean_of,
     read_phase_scores,
@@ -142,19 +141,20 @@ def rule_words(phase: Phase) -> str:
 
 
 def _board_table(board: Board, entries: list[Entry], alike: Mapping[str, list[tuple[str, Entry]]]) -> ReportTable:
+    """Rank, team and scores first: on a phone the rest is beyond the edge."""
     columns = _SEGMENTATION if board.task == "segmentation" else _BIOMETRY
-    headings = ("Rank", "Team", "No.", "Handed in, UTC", "95 % of ranks", *columns.values(), "Marks")
     rows = []
     for row in board.leaderboard.rows:
         entry = board.counting[str(row["team"])]
-        cells = [value_cell(key, row.get(key)) for key in columns]
-        rows.append((*_named(row, entry), _range(row), *cells, text_cell(_marks(entry, entries, alike))))
+        cells = (value_cell(key, row.get(key)) for key in columns)
+        last = (_number(entry.number), _when(entry), text_cell(_marks(entry, entries, alike)))
+        rows.append((value_cell("rank", row["rank"]), text_cell(entry.team), *cells, _range(row), *last))
+    headings = ("Rank", "Team", *columns.values(), "95 % of ranks", "No.", "Handed in, UTC", "Marks")
     return ReportTable(board.task.capitalize(), headings, tuple(rows))
 
 
-def _named(row: Row, entry: Entry) -> tuple[TableCell, ...]:
-    number = TableCell(str(entry.number), str(entry.number))
-    return (value_cell("rank", row["rank"]), text_cell(entry.team), number, _when(entry))
+def _number(number: int) -> TableCell:
+    return TableCell(str(number), str(number))
 
 
 def _range(row: Row) -> TableCell:
@@ -169,7 +169,7 @@ def _when(entry: Entry) -> TableCell:
 def _marks(entry: Entry, entries: list[Entry], alike: Mapping[str, list[tuple[str, Entry]]]) -> str:
     marks = [f"run again of no. {entry.again_of}"] if entry.again_of is not None else []
     for word in ("image", "scores"):
-        others = [f"{other.team} {other.number}" for kind, other in alike.get(entry.name, ()) if kind == word]
+        others = [f"{other.team}\u00a0{other.number}" for kind, other in alike.get(entry.name, ()) if kind == word]
         more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         marks += [f"same {word} as {', '.join(others[:_MOST_NAMED])}{more}"] if others else []
     return "; ".join(marks)
@@ -179,29 +179,33 @@ def _entry_table(
     entries: list[Entry], scores: PhaseScores | None, made: list[Board], alike: Mapping[str, list[tuple[str, Entry]]]
 ) -> ReportTable:
     """Everything that was ever taken, the newest first."""
-    counting: dict[str, list[str]] = {entry.name: [] for entry in entries}
-    for board in made:
-        for entry in board.counting.values():
-            counting[entry.name].append(board.task)
-    standing = {entry.name for entry in in_force(entries)}
     rows = []
-    for number, entry in reversed(list(enumerate(entries, start=1))):
+    for place, entry in reversed(list(enumerate(entries, start=1))):
         means = mean_of(scores, entry)
-        counts = " and ".join(counting[entry.name]) or ("no" if entry.name in standing else "no: run again")
-        shown = "not scored yet" if means["dice"] is None and means["mape"] is None else counts
-        rows.append((
-            TableCell(str(number), str(number)), text_cell(entry.team), TableCell(str(entry.number), str(entry.number)),
-            _when(entry), text_cell(shown), *(value_cell(key, means[key]) for key in _MEANS),
-            text_cell(_marks(entry, entries, alike)),
-        ))  # fmt: skip
-    headings = ("#", "Team", "No.", "Handed in, UTC", "Counts", *_MEANS.values(), "Marks")
+        cells = (value_cell(key, means[key]) for key in _MEANS)
+        last = (text_cell(_counts(entry, scores, made)), _when(entry), text_cell(_marks(entry, entries, alike)))
+        rows.append((_number(place), text_cell(entry.team), _number(entry.number), *cells, *last))
+    headings = ("#", "Team", "No.", *_MEANS.values(), "Counts", "Handed in, UTC", "Marks")
     return ReportTable("All submissions", headings, tuple(rows))
+
+
+def _counts(entry: Entry, scores: PhaseScores | None, made: list[Board]) -> str:
+    """Whether an entry counts, and where."""
+    if scores is None or entry not in scores.entries:
+        return "not scored yet"
+    tasks = [board.task for board in made if board.counting[entry.team] == entry]
+    if tasks:
+        return "yes" if len(tasks) == len(made) else f"in {tasks[0]}"
+    again = any((other.team, other.again_of) == (entry.team, entry.number) for other in scores.entries)
+    return "no: run again" if again else "no"
 
 
 def _appeal(entry: Entry, entries: list[Entry], scores: PhaseScores | None) -> dict[str, object]:
     before = next(other for other in entries if (other.team, other.number) == (entry.team, entry.again_of))
-    pairs = [
-        (heading, value_cell(key, mean_of(scores, before)[key]).text, value_cell(key, mean_of(scores, entry)[key]).text)
-        for key, heading in _MEANS.items()
-    ]
+    old, new = mean_of(scores, before), mean_of(scores, entry)
+    pairs = [(heading, _text(key, old[key]), _text(key, new[key])) for key, heading in _MEANS.items()]
     return {"entry": entry, "before": before, "when": said(entry.received), "pairs": pairs}
+
+
+def _text(key: str, value: float | None) -> str:
+    return "not scored" if value is None else value_cell(key, value).text

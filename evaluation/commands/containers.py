@@ -114,9 +114,12 @@ def status(
     from evaluation.harness.context import RunFolders
     from evaluation.harness.state import RunState
     from evaluation.harness.status import print_status
+    from evaluation.phases.history import HISTORY
     from feta.lock import is_held
 
     folders = RunFolders(output)
+    if (output / HISTORY).is_file():
+        raise FetaError(output, "holds the phases of a challenge", f"name one's folder: {output / 'PHASE'}")
     if not folders.state.is_file():
         raise FetaError(output, "holds no run", "name the output folder of `feta-evaluate run`")
     state = RunState(folders.state)

@@ -78,6 +78,7 @@ def rehearse(
             )
             reasons = explain(rules, input_, folder / "why", list(done.rows)) if why and done.lost else []
         except KeyboardInterrupt:
+            print("feta-evaluate: interrupted", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
     found = [*done.findings, *reasons]
     if format_ == "json":
@@ -98,6 +99,8 @@ def _rules(image: str, convention: str | None, roster: Path | None, team: str | 
     if team is not None and (given is None or team not in {t.name for t in given.teams}):
         known = ", ".join(t.name for t in given.teams) if given else "it needs --roster"
         raise FetaError("--team", f"the roster has no team {team!r}", known)
+    if convention is not None and convention not in list(Convention):
+        raise FetaError("--convention", f"{convention!r} is none", f"it must be one of {', '.join(Convention)}")
     try:
         own = replace(given.team(team), image=image) if given and team else Team("rehearsal", image)
         own = named_anew(replace(own, convention=Convention(convention)) if convention else own)
@@ -105,7 +108,7 @@ def _rules(image: str, convention: str | None, roster: Path | None, team: str | 
         rules = replace(given, teams=(own,), phases=()) if given else Roster((own,), helper_image=image)
         return replace(rules, gpus=(gpu,) if gpu else rules.gpus[:1], parallel=1)
     except ValueError as error:
-        raise FetaError("rehearse", str(error)) from error
+        raise FetaError(image, str(error)) from error
 
 
 @contextmanager

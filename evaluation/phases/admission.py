@@ -81,10 +81,14 @@ def run_again(history: History, phase: Phase, team: Team, number: int | None, wo
             "--word", "is missing", 'say by whose word it is run again, and why: --word "A. Chair: disk full"'
         )
     own = [entry for entry in history.entries(phase.name) if entry.team == team.name]
-    again = next((entry for entry in reversed(own) if number in (None, entry.number)), None)
+    handed_in = [entry for entry in own if entry.again_of is None]
+    again = next((entry for entry in (own if number else handed_in)[::-1] if number in (None, entry.number)), None)
     if again is None:
         has = f"it has {', '.join(str(entry.number) for entry in own)}" if own else "it has none"
         raise FetaError(team.name, f"has no submission {number or ''} in phase {phase.name}".replace("  ", " "), has)
+    # What was run again already is in the place of its own: that is what is run again now.
+    while newer := next((entry for entry in own if entry.again_of == again.number), None):
+        again = newer
     entry = Entry(
         phase.name,
         team.name,

@@ -208,7 +208,10 @@ def _explained(trial: _Trial, row: CaseRow) -> list[Finding]:
         found.append(Finding("note", "writes", said))
     without = "" if trial.network else "; a network could not be tried: the engine makes none"
     if not well:
-        said = f"{row.case}: it ends no better with a network, as root, with a root and an input that it may change"
+        said = (
+            f"{row.case}: it ends no better with a network (if it leads anywhere), as root, with a root and an input "
+            "to write to, and more shared memory"
+        )
         return [*found, Finding("note", "why", said + without)]
     wall = next((wall for wall in WALLS if (trial.network or not wall.network) and trial.run(wall)[0]), None)
     needed = (

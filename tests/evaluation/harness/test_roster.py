@@ -124,3 +124,11 @@ def test_phases_that_cannot_be(tmp_path: Path, phase: str, said: str) -> None:
     (tmp_path / "roster.yaml").write_text(PHASES + f"  - {phase}\n")
     with pytest.raises(FetaError, match=said):
         read_roster(tmp_path / "roster.yaml")
+
+
+def test_the_phases_of_the_example_can_be_taken_as_they_stand(tmp_path: Path) -> None:
+    text = (Path(roster.__file__).parent / "roster.yaml").read_text()
+    plain, phases = text.split("# phases:\n")
+    lines = [line.removeprefix("# ") for line in phases.splitlines()]
+    (tmp_path / "roster.yaml").write_text("\n".join([plain, "phases:", *lines]))
+    assert [phase.name for phase in read_roster(tmp_path / "roster.yaml").phases] == ["validation", "test"]

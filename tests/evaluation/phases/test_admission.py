@@ -98,6 +98,15 @@ def test_an_appeal_costs_nothing_and_comes_when_the_phase_is_over(tmp_path: Path
     assert history.entries("test")[0].again_of is None
 
 
+def test_appeals_follow_one_another_and_are_no_submissions(tmp_path: Path) -> None:
+    history, team = new_history(tmp_path), Team("a", "2")
+    for image in ("1", "2"):
+        hand_in(history, PHASE, NOON, a=image)
+    numbers = [run_again(history, PHASE, team, number, "Chair", NOON).again_of for number in (1, None, 1, 3, None)]
+    assert numbers == [1, 2, 3, 5, 4]
+    assert hand_in(history, PHASE, NOON, a="2").taken == ()
+
+
 def test_an_appeal_needs_a_word_and_a_submission(tmp_path: Path) -> None:
     history = new_history(tmp_path)
     hand_in(history, PHASE, NOON, a="1")

@@ -6,7 +6,7 @@ For an image of one's own. Where it then ends well, what it needed is known; tha
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from evaluation.rehearsal.findings import Finding
 #: How cases end for which a wall may be the reason.
 DOUBTED = frozenset({CaseState.CRASHED, CaseState.NO_RESULT})
 _MOST_PATHS = 5
+_MOUNTED = ("/tmp", "/dev", "/proc", "/sys", "/etc", "/sbin/docker-init", "/usr/sbin/docker-init")
 _ROOMY_SHM_MB = 2048
 
 
@@ -87,7 +88,7 @@ class RelaxedEngine(Engine):
     def __init__(self, image_id: str = "", network: str = "", writable: bool = False) -> None:
         super().__init__()
         self._image_id, self._network, self._writable = image_id, network, writable
-        self._own: set[str] = set()
+        self._own: dict[str, list[str]] = {}
         self.written: list[str] = []
 
     def start(self, arguments: Mapping[str, Any]) -> str:
@@ -97,7 +98,7 @@ class RelaxedEngine(Engine):
         changes: dict[str, Any] = {"network_mode": self._network} if self._network else {}
         changes |= {"read_only": False} if self._writable else {}
         container = super().start({**arguments, **changes})
-        self._own.add(container)
+        self._own[container] = [mount["Target"] for mount in arguments["mounts"]]
         return container
 
     def make_network(self, name: str) -> bool:
@@ -116,17 +117,21 @@ class RelaxedEngine(Engine):
 
     def remove(self, container: str) -> None:
         """As ``Engine.remove``; before that, what it wrote to its own root is noted."""
-        if container in self._own and self._writable:
-            self._own.discard(container)
+        if self._writable and (mounted := self._own.pop(container, None)) is not None:
             with answering():
-                self.written = outside(self._api.diff(container) or [])
+                self.written = outside(self._api.diff(container) or [], mounted)
         super().remove(container)
 
 
-def outside(changes: list[dict[str, Any]]) -> list[str]:
-    """Files and new folders of the engine's list of changes, without the folders that lead to them, nor mounts."""
+def outside(changes: Sequence[Mapping[str, Any]], mounted: Iterable[str] = ()) -> list[str]:
+    """Files and new folders of the engine's list of changes, without folders that lead to others, and what is no
+    doing of the image's: mounts, and files of the engine's own.
+
+    Args:
+        mounted: folders beside those of every container.
+    """
+    ours = (*_MOUNTED, *mounted)
     paths = sorted(change["Path"] for change in changes)
-    ours = ("/input", "/output", "/input_img", "/input_meta", "/tmp", "/dev", "/proc", "/sys", "/etc")
     return [
         path for path in paths
         if not any(other.startswith(f"{path}/") for other in paths)

@@ -86,5 +86,6 @@ def test_the_last_line_that_was_printed_stands_beside_a_crash() -> None:
 
 
 def test_what_was_written_is_told_without_folders_on_the_way_and_mounts() -> None:
-    paths = ["/app", "/app/cache", "/app/cache/model", "/app/new", "/output", "/tmp", "/etc/hosts", "/input/x"]
-    assert outside([{"Path": path, "Kind": 1} for path in paths]) == ["/app/cache/model", "/app/new"]
+    paths = ["/app", "/app/cache", "/app/cache/model", "/app/new", "/output", "/tmp", "/etc/hosts", "/input/x", "/data"]
+    found = outside([{"Path": path, "Kind": 1} for path in paths], ["/input", "/output", "/data"])
+    assert found == ["/app/cache/model", "/app/new"]

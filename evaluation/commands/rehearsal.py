@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evaluation.rehearsal.findings import Finding
 
 _UNSEEN = "not seen from outside: what it tried in vain and got over; how fast the organizers' machine and GPU are"
+_NO_BRAINS = "phantoms have little likeness to brains: what is not found in them may well be found in volumes"
 
 app = typer.Typer()
 
@@ -86,6 +87,8 @@ def rehearse(
             json.dumps({"cases": [asdict(row) for row in done.rows], "findings": [asdict(f) for f in found]}, indent=1)
         )
     else:
+        if cases is None:
+            print(f"note: {_NO_BRAINS}")
         _print(found, len(done.rows), hint=done.lost and not why)
     raise typer.Exit(SOME_FAILED if done.lost else FINE)
 
@@ -135,5 +138,6 @@ def _print(found: list[Finding], cases: int, *, hint: bool) -> None:
     print(f"note: {_UNSEEN}")
     if hint and any(finding.about in ("exit status", "result") for finding in found):
         print("note: an image of your own? --why tries what failed again with walls taken down, one at a time")
-    lost = f"{counts['lost']} things would be lost" if counts["lost"] else "nothing would be lost"
+    things = "1 thing" if counts["lost"] == 1 else f"{counts['lost']} things"
+    lost = f"{things} would be lost" if counts["lost"] else "nothing would be lost"
     print(f"{cases} cases: {lost}, {counts['risk']} at risk")

@@ -58,6 +58,9 @@ RaterOption = Annotated[Path | None, typer.Option(help="A second rater's lengths
 ReleaseOption = Annotated[Path | None, typer.Option(help="Also write what may be published into this folder.")]
 ReleasePolicyOption = Annotated[Path | None, typer.Option(help="YAML: what may be published.")]
 EditionOption = Annotated[int | None, typer.Option(metavar="YEAR", min=2000, max=2999, help="Of the challenge.")]
+TablesOption = Annotated[
+    bool, typer.Option("--tables", help="Scores alone, without ranks and report: for `board`, of any number of teams.")
+]
 PicturesOption = Annotated[bool, typer.Option("--pictures", help="Show worst cases in the report (test data!).")]
 
 
@@ -80,6 +83,7 @@ def score(
     release: ReleaseOption = None,
     release_policy: ReleasePolicyOption = None,
     edition: EditionOption = None,
+    tables: TablesOption = False,
     format_: FormatOption = "table",
 ) -> None:
     """Score and rank all teams."""
@@ -89,6 +93,8 @@ def score(
     from evaluation.scoring.truth import read_truth
 
     # Whatever can be wrong with the call is found in the first second, before hours of measuring.
+    if tables and release is not None:
+        raise FetaError("--tables", "makes no ranks, which --release publishes", "leave out one of them")
     check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
     cases = read_truth(truth).cases
@@ -98,7 +104,7 @@ def score(
     from evaluation.report.progress import progress_bar
     from evaluation.report.terminal import print_leaderboard
     from evaluation.report.worst_cases import picture_source
-    from evaluation.report.write import write_outputs
+    from evaluation.report.write import write_outputs, write_tables
     from evaluation.scoring.score import score as score_all
 
     kept = None if no_cache else cache or output / ".measurements"
@@ -114,6 +120,10 @@ def score(
             progress=progress,
         )
     messages = replace(messages, command=command_line(), runs=record.teams, edition=edition)
+    if tables:
+        write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
+        print(f"{len(table.teams)} submissions, {len(table.cases)} cases: {output}")
+        raise typer.Exit(_status(table))
     results = write_outputs(
         output,
         table,

@@ -81,6 +81,14 @@ def compute_results(
     )
 
 
+def unranked_results(
+    table: ScoreTable, messages: ScoringMessages, *, scheme: RankingScheme, seed: int, euler: Euler
+) -> Results:
+    """The table and what was said of it; no team is compared with another."""
+    penalties = {team: _penalties(table, t) for t, team in enumerate(table.teams)}
+    return Results(table, messages, scheme, euler, seed, (), (), (), {}, (), penalties)
+
+
 def as_json(results: Results) -> dict[str, Any]:
     """results.json, as ``results.schema.json`` describes it; NaN becomes null."""
     table = results.table

@@ -49,6 +49,14 @@ def test_score(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch,
         assert (cohort[2] / name).stat().st_size > 0
 
 
+def test_scores_alone(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--tables") == FINE
+    assert capsys.readouterr().out == f"2 submissions, 3 cases: {cohort[2]}\n"
+    assert not (cohort[2] / "report.html").exists()
+
+
 @pytest.mark.usefixtures("no_plots")
 def test_json(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--format", "json", "--no-cache") == FINE

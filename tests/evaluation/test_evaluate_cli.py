@@ -147,6 +147,7 @@ def test_a_release(
         (["--release", "r", "--release-policy", "policy.yaml"], "teams: [nobody]", "there is no team 'nobody'"),
         (["--release", "r", "--release-policy", "policy.yaml"], "pictures: true", "pictures"),
         (["--release-policy", "policy.yaml"], "", "add --release FOLDER"),
+        (["--release", "r", "--tables"], "", "makes no ranks"),
     ],
 )
 def test_what_hinders_a_release_is_found_before_anything_is_measured(

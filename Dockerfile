@@ -1,8 +1,8 @@
 # Three images: `inference` (the submission, the default), `evaluation` (no torch) and `training` (simulation, training).
 #
-#   docker build -t feta-inference .                                      GPU: the ordinary torch package
-#   docker build -t feta-inference --build-arg TORCH_BUILD=cpu .          CPU: the torch wheel in wheels/ (wheels/README.md)
-#   docker build -t feta-evaluation --target evaluation .
+#   DOCKER_BUILDKIT=1 docker build -t feta-inference .                                      GPU: the ordinary torch package
+#   DOCKER_BUILDKIT=1 docker build -t feta-inference --build-arg TORCH_BUILD=cpu .          CPU: the torch wheel in wheels/ (wheels/README.md)
+#   DOCKER_BUILDKIT=1 docker build -t feta-evaluation --target evaluation .
 #
 # Needs BuildKit (DOCKER_BUILDKIT=1 on engines before 23). Layers run from what changes least to what changes most, so
 # a change in the code installs nothing again. The images hold no pip: the stage `tools` lends it to them.

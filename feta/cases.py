@@ -111,7 +111,7 @@ def cases_of(
     root = path if path.is_dir() else path.parent
     by_session, unusable_sessions = _session_ages(images)
     if by_session:
-        table = {**(table or {}), **by_session}
+        table = {**(table or {}), **{name: _agreeing(person, table, name) for name, person in by_session.items()}}
     cases = tuple(case_of(image, root, table) for image in images)
     cases = _say_shared_ages(cases, table or {})
     return CaseList(cases, (*warnings, *about_table), (*problems, *twins, *unusable, *unusable_sessions))
@@ -164,6 +164,18 @@ def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[Feta
         except FetaError as error:
             problems.append(error)
     return found, problems
+
+
+def _agreeing(told: Participant, table: dict[str, Participant] | None, name: str) -> Participant:
+    """What a table of sessions says of one; without an age where the table of participants says another."""
+    other = (table or {}).get(name)
+    if other is None or told.age is None or other.age is None or other.age == told.age:
+        return told
+    said = (
+        f"{name}: the table of participants ({other.age:g}) and that of sessions ({told.age:g}) differ, no gestational "
+        "age is used"
+    )
+    return replace(told, age=None, warnings=(said,), age_is_impossible=True)
 
 
 def _say_shared_ages(cases: tuple[Case, ...], table: dict[str, Participant]) -> tuple[Case, ...]:

@@ -255,12 +255,14 @@ def _check_extent(grid: Grid, raw: dict[str, tuple], path: Path) -> None:
 
 def _sizes(raw: dict[str, tuple]) -> tuple[str, list[str]]:
     """How pixdim and the sform contradict each other about the voxels' size, or a warning where they nearly agree."""
-    if raw["codes"][1] <= 0 or _nearest_rotation(raw) is None:  # there is none, or SimpleITK doesn't take it
+    if raw["codes"][1] <= 0:
         return "", []
     columns = np.linalg.norm(np.reshape(raw["sform"], (3, 4))[:, :3], axis=0)
     off = float(np.abs(columns / raw["pixdim"][1:4] - 1).max())
     by_both = [" × ".join(f"{s:.4g}" for s in sizes) for sizes in (raw["pixdim"][1:4], columns)]
     said = f"voxels of {by_both[0]} by its pixdim, of {by_both[1]} by its sform"
+    if _nearest_rotation(raw) is None:  # SimpleITK takes the qform; the sform may lead to a template
+        return "", [f"{said}, which is sheared: lengths are by its pixdim"] if off > SIZES_DIFFER else []
     if off > SIZES_DIFFER:
         return said, []
     return "", [f"{said}: lengths may be off by {100 * off:.1g} %"] if off > _SIZES_ROUNDED else []

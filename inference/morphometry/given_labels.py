@@ -13,7 +13,7 @@ from feta.grid import Grid, Matrix
 from feta.labels import TISSUE_NAMES
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
-from inference.morphometry.label_check import is_one_sided, missing, why_another_protocol
+from inference.morphometry.label_check import doubt_size, is_one_sided, missing, why_another_protocol
 from inference.morphometry.label_frame import frame_of
 from inference.morphometry.label_mapping import REMEDY, read_mapped
 
@@ -56,15 +56,16 @@ def read_upright(given: GivenLabels, grid: Grid | None = None) -> UprightLabels:
         grid: of the image that it belongs to, if there is one.
 
     Raises:
-        FetaError: it can't be read, is empty, or its values can't be FeTA's labels.
+        FetaError: it can't be read, is empty, far too large, or its values can't be FeTA's labels.
     """
     labels = read_mapped(given.path, grid, given.mapping)
     if not labels.array.any():
         raise FetaError(given.path, "is empty: every voxel is 0")
+    doubts = doubt_size(given.path, labels)
     frame = frame_of(labels)
     if why := why_another_protocol(labels, frame):
-        raise FetaError(given.path, f"can't be in FeTA's labels: {why}", REMEDY)
-    warnings = list(labels.warnings)
+        raise FetaError(given.path, "; ".join([f"can't be in FeTA's labels: {why}", *doubts]), REMEDY)
+    warnings = [*labels.warnings, *doubts]
     if gone := missing(labels):
         names = ", ".join(TISSUE_NAMES[t] for t in gone)
         warnings.append(f"{given.path.name} holds no {names}: neither that nor what it is a part of is measured")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
+from feta.errors import FetaError
 from feta.labels import LABEL_COUNT, TISSUE_NAMES, TISSUES, Tissue
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels
@@ -15,6 +18,9 @@ from inference.morphometry.label_frame import LabelFrame
 MISPLACED = 0.15
 #: A cerebrum and its mirror image overlap (Dice) at 0.94 at least on those atlases; of half a brain at 0.76 at most.
 ONE_SIDED = 0.82
+#: A brain is some 35 mm long at 14 weeks and 120 at term; what its labels span beyond these (mm) is no brain's. Beyond
+#: the last, millimetres were written as something else, and the upright map would take all memory that there is.
+SHORTEST_MM, LONGEST_MM, IMPOSSIBLE_MM = 25.0, 200.0, 500.0
 _CEREBRUM = (Tissue.GM, Tissue.WM, Tissue.VM, Tissue.SGM)
 #: Pairs of tissues, of which the first touch each other more than the second do, wherever all are there: the cortex
 #: lies between external CSF and white matter, and white matter between the cortex and the ventricles.
@@ -43,6 +49,32 @@ def why_another_protocol(labels: Volume, frame: LabelFrame | None) -> str:
             first, second = (" and ".join(TISSUE_NAMES[t] for t in pair) for pair in (near, far))
             return f"{first} touch less than {second} do"
     return ""
+
+
+def doubt_size(path: Path, labels: Volume) -> tuple[str, ...]:
+    """Doubt a label map that is too small or too large for any fetal brain, since its voxels' size may be wrong.
+
+    Args:
+        path: of the file whose header says how large the voxels are.
+        labels: uint8 (z, y, x); an empty map is as it should be.
+
+    Returns:
+        warnings, one line each.
+
+    Raises:
+        FetaError: it is far too large.
+    """
+    spans = [np.flatnonzero(labels.array.any(axis=tuple({0, 1, 2} - {axis}))) for axis in (2, 1, 0)]
+    if not spans[0].size:
+        return ()
+    longest = max(float((at[-1] - at[0] + 1) * side) for at, side in zip(spans, labels.grid.spacing, strict=True))
+    said = f"its labels span {longest:.3g} mm, no fetal brain's size"
+    remedy = "correct the voxel size or its unit in the header"
+    if longest > IMPOSSIBLE_MM:
+        raise FetaError(path, said, remedy)
+    if SHORTEST_MM <= longest <= LONGEST_MM:
+        return ()
+    return (f"{path.name}: {said}: every size is wrong unless its voxels' are right, or there are stray labels",)
 
 
 def missing(labels: Volume) -> tuple[Tissue, ...]:

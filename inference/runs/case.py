@@ -18,6 +18,7 @@ from inference.derivatives.metaimage import read_image, write_map
 from inference.derivatives.size_table import write_sizes
 from inference.geometry.segmentation_result import Segmentation
 from inference.morphometry.given_labels import GivenLabels, read_upright
+from inference.morphometry.label_check import doubt_size
 from inference.morphometry.measured import Measured
 from inference.morphometry.sizes import measure_sizes
 from inference.runs.import_ahead import import_ahead
@@ -53,6 +54,7 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     doubts = check_usable(job.case.image, volume)
     import_ahead(MODULES if job.picture or job.report else [])
     segmented = models.segment(volume)
+    doubts = (*doubts, *doubt_size(job.case.image, segmented.labels))
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
     _write_maps(job, segmented)
     if not segmented.labels.array.any():

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from feta.grid import Grid
 from feta.labels import Tissue
 from feta.volumes import Volume, write_label_map, write_volume
 from inference.cli import main
@@ -279,3 +280,32 @@ def test_no_label_map_is_status_1_or_2_in_a_line(
     (tmp_path / "text.nii.gz").write_text("no volume")
     assert call(tmp_path / what, tmp_path / "out") in (1, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def scaled(factor: float) -> Volume:
+    """The head with a header that makes it so many times larger."""
+    grid = HEAD.grid
+    sides = (factor * grid.spacing[0], factor * grid.spacing[1], factor * grid.spacing[2])
+    return Volume(HEAD.array, Grid(grid.size, sides, grid.origin, grid.direction))
+
+
+def test_a_brain_of_metres_is_one_line_and_no_end_of_memory(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(tmp_path / "a_dseg.nii.gz", labels=scaled(8.0))
+    assert call(tmp_path / "a_dseg.nii.gz") != 0
+    (line,) = errors(capsys)
+    assert "no fetal brain's size" in line
+    assert "unit" in line
+
+
+@pytest.mark.parametrize("factor", [0.1, 2.5])
+def test_a_brain_of_no_fetal_size_is_said(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float
+) -> None:
+    """Centimetres for millimetres; inches for centimetres."""
+    saved(tmp_path / "a_dseg.nii.gz", labels=scaled(factor))
+    call(tmp_path / "a_dseg.nii.gz")
+    said = capsys.readouterr().err
+    assert "no fetal brain's size" in said
+    assert "Traceback" not in said

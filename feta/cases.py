@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from feta.bids import (
     Found,
+    entries,
     session_of,
     single_volume,
     some_names,
@@ -21,6 +22,8 @@ from feta.errors import FetaError
 from feta.participants import Participant, likely_meant, parse_age, read_participants, read_sessions, subject_key
 
 _HERE = PurePosixPath(".")
+#: How files end that people keep tables in.
+_TABLES = (".tsv", ".csv", ".txt", ".xlsx", ".xls", ".ods", ".numbers")
 
 
 @dataclass(frozen=True)
@@ -143,12 +146,21 @@ def _ages(path: Path, *, named: bool) -> tuple[dict[str, Participant] | None, tu
         named: whether it was asked for, so that its absence is an error.
     """
     if not path.exists() and not path.is_symlink():
+        if not named and (other := _table_of_another_name(path.parent)):
+            problem = f"is not read, the table is called {path.name}; gestational ages are unknown"
+            return None, (), (FetaError(other, problem, "rename it, or save it as text with tabs under that name"),)
         said = "there is no such table; gestational ages are unknown"
         return (None, (), (FetaError(path, said, "check the path"),)) if named else (None, (f"{path}: {said}",), ())
     try:
         return read_participants(path), (), ()
     except FetaError as error:
         return None, (), (FetaError(error.subject, f"{error.problem}; gestational ages are unknown", error.remedy),)
+
+
+def _table_of_another_name(folder: Path) -> Path | None:
+    """A file beside the volumes that is probably meant for the table: Participants.tsv, participants.xlsx."""
+    found = [path for path in entries(folder) if path.name.lower().partition(".")[0] in ("participants", "participant")]
+    return next((path for path in found if path.suffix.lower() in _TABLES), None)
 
 
 def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[FetaError]]:

@@ -55,12 +55,10 @@ BaselineOption = Annotated[
     Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]}: lengths from the age, an unranked row.")
 ]
 RaterOption = Annotated[Path | None, typer.Option(help="A second rater's lengths or mean errors, an unranked row.")]
-ReleaseOption = Annotated[Path | None, typer.Option(help="Also write what may be published into this folder.")]
+ReleaseOption = Annotated[Path | None, typer.Option(help="Folder for what may be published.")]
 ReleasePolicyOption = Annotated[Path | None, typer.Option(help="YAML: what may be published.")]
 EditionOption = Annotated[int | None, typer.Option(metavar="YEAR", min=2000, max=2999, help="Of the challenge.")]
-TablesOption = Annotated[
-    bool, typer.Option("--tables", help="Scores alone, without ranks and report: for `board`, of any number of teams.")
-]
+TablesOption = Annotated[bool, typer.Option("--tables", help="Scores alone, for `board`.")]
 PicturesOption = Annotated[bool, typer.Option("--pictures", help="Show worst cases in the report (test data!).")]
 
 

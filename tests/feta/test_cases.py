@@ -254,6 +254,18 @@ def test_a_table_that_was_named_and_is_not_there_is_a_problem(tmp_path):
         found.all_usable()
 
 
+@pytest.mark.parametrize("name", ["Participants.tsv", "participants.xlsx", "participant.tsv", "participants.TSV"])
+def test_a_table_by_another_name_is_a_problem(tmp_path, name):
+    root = touch(tmp_path, "sub-001_T2w.nii.gz", name)
+    (problem,) = find_cases(root).problems
+    assert problem.subject == str(root / name)
+    assert "participants.tsv" in str(problem)
+
+
+def test_what_describes_the_table_is_none(tmp_path):
+    assert find_cases(touch(tmp_path, "sub-001_T2w.nii.gz", "participants.json")).problems == ()
+
+
 @pytest.mark.parametrize("row", ["ses-1", "Ses-01", "SES-001", "ses_1"])
 def test_the_session_that_is_probably_meant_is_named(tmp_path, row):
     root = touch(tmp_path, "sub-001/ses-01/anat/sub-001_ses-01_T2w.nii.gz")

@@ -26,10 +26,11 @@ RENAMED = {
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
 Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
-Stacks = Annotated[bool, typer.Option("--stacks", help="Also raw stacks (run-*) beside a rec-*.")]
+Stacks = Annotated[bool, typer.Option("--stacks", help="Raw stacks beside a rec-*, too.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no pages.")]
 Neurological = Annotated[bool, typer.Option("--neurological", help="Pictures with the left on the left.")]
+Surfaces = Annotated[bool, typer.Option("--surfaces", help="White and pial surfaces, GIFTI.")]
 AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")]
 LayoutOption = Annotated[
     Layout, typer.Option("--layout", metavar="NAMES", help="Results' names: challenge or bids.", show_default=False)
@@ -66,10 +67,10 @@ Biometry = Annotated[
 ]
 
 
-def looks(*, no_qc: bool, no_report: bool, neurological: bool) -> Looks:
+def looks(*, no_qc: bool, no_report: bool, neurological: bool, surfaces: bool = False) -> Looks:
     """What a person looks at, by the options of a call."""
     convention = Convention.NEUROLOGICAL if neurological else Convention.RADIOLOGICAL
-    return Looks(picture=not no_qc, report=not no_report, convention=convention)
+    return Looks(picture=not no_qc, report=not no_report, convention=convention, surfaces=surfaces)
 
 
 def network_options(

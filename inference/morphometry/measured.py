@@ -21,6 +21,11 @@ class Kind(StrEnum):
         """``ml``, ``mm``, ``mm^2`` or ``1/mm``, as BIDS writes units."""
         return _UNITS[self]
 
+    @property
+    def digits(self) -> int:
+        """Decimals that people read."""
+        return 3 if self is Kind.CURVATURE else 1
+
     @classmethod
     def of_unit(cls, unit: str) -> Kind:
         """The kind with such a unit; a length for any other."""

@@ -1,7 +1,7 @@
 """The two hemispheres of a label map: what the white matter encloses on each side, and its cortex.
 
-Enclosed are white matter, deep grey matter and ventricles up to the mid-sagittal plane, where the surfaces close; below,
-they close where brainstem and cerebellum begin. FeTA's ventricles hold the fourth, too: what lies nearer to the
+Enclosed are white matter, deep grey matter and ventricles up to the mid-sagittal plane, where the surfaces close;
+below, they close where brainstem and cerebellum begin. FeTA's ventricles hold the fourth, too: what lies nearer to the
 hindbrain than to the hemispheres is left out. A gyrus that bulges over the plane is an island on the other side, and
 goes back.
 """
@@ -83,7 +83,7 @@ def _thinned(mask: Mask, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.float
 
 
 def _without_islands(sides: list[Mask]) -> list[Mask]:
-    """Islands beside each side's largest component go to the other side, where they touch it; else they are left out."""
+    """Islands beside each side's largest component go to the other side, where they touch it, or are left out."""
     parts = [cc3d.connected_components(side, connectivity=6) for side in sides]
     largest = [part == np.bincount(part[part > 0]).argmax() if part.any() else part > 0 for part in parts]
     islands = [side & ~main for side, main in zip(sides, largest, strict=True)]
@@ -97,7 +97,7 @@ def _without_islands(sides: list[Mask]) -> list[Mask]:
 def _nearer_to_right(
     cortex: Mask, across: npt.NDArray[np.float32], inner: list[Mask], steps: npt.NDArray[np.float64]
 ) -> Mask:
-    """Cortex that goes with the right: by the plane, and near it by what it is nearer to, as volumes of sides have it."""
+    """Cortex on the right: by the plane, and near it by what it is nearer to, as for volumes."""
     right = cortex & (across > 0)
     near = np.argwhere(cortex & (np.abs(across) < NEAR_MM))
     places = [_thinned(side, steps) for side in inner]

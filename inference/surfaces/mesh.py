@@ -2,9 +2,9 @@
 
 Marching cubes (Lorensen and Cline, SIGGRAPH 1987) with the cells filled so that the mesh separates what counts as
 separate: foreground 6-connected, background 26-connected (Han, Xu and Prince, IEEE TPAMI 25 (2003) 755, who call it
-connectivity-consistent). On the face of a cell with two foreground corners across, each is cut off; where two background
-corners lie across a whole cell, a tube joins them. Every pair of neighbouring voxels in and out has one vertex, so that
-the mesh is a manifold, and its Euler characteristic is twice that of the mask.
+connectivity-consistent). On the face of a cell with two foreground corners across, each is cut off; where two
+background corners lie across a whole cell, a tube joins them. Every pair of neighbouring voxels in and out has one
+vertex, so that the mesh is a manifold, and its Euler characteristic is twice that of the mask.
 """
 
 from __future__ import annotations
@@ -72,16 +72,17 @@ def mesh_of(mask: npt.NDArray[np.bool_]) -> Mesh:
     crossed = [np.flatnonzero(flat[:-step] != flat[step:]) for step in steps]
     keys = np.concatenate([at + axis * flat.size for axis, at in enumerate(crossed)])
     z, y, x = np.unravel_index(np.concatenate(crossed), padded.shape)
-    points = np.stack([x, y, z], axis=1) - 1.0
+    points: Points = np.stack([x, y, z], axis=1).astype(np.float64) - 1.0
     points[np.arange(len(points)), keys // flat.size] += 0.5
 
     offsets = _CORNERS @ steps
     inside = padded.view(np.uint8)
     last = tuple(n - 1 for n in padded.shape)
-    kinds = sum(
-        inside[z : z + last[0], y : y + last[1], x : x + last[2]] << bit for bit, (x, y, z) in enumerate(_CORNERS)
-    )
-    kinds = np.pad(np.asarray(kinds, np.uint8), [(0, 1)] * 3).ravel()
+    grid = np.zeros(padded.shape, np.uint8)
+    for bit, (x, y, z) in enumerate(_CORNERS):
+        corner = inside[z : z + last[0], y : y + last[1], x : x + last[2]]
+        grid[: last[0], : last[1], : last[2]] |= corner << np.uint8(bit)
+    kinds = grid.ravel()
     cells = np.flatnonzero((kinds != 0) & (kinds != 255))
     counts, table = _table()
     found = table[kinds[cells]]

@@ -1,8 +1,8 @@
 """Triangles of a mesh that pass through each other.
 
-Two triangles do so where an edge of one pierces the other, by the signs of five volumes (Segura and Feito, WSCG 2001) in
-double precision. Neighbours share a vertex or an edge: of those that share a vertex, the edges across from it are asked; two
-that share an edge meet nowhere else unless one lies flat on the other.
+Two triangles do so where an edge of one pierces the other, by the signs of five volumes (Segura and Feito, WSCG 2001)
+in double precision. Neighbours share a vertex or an edge: of those that share a vertex, the edges across from it are
+asked; two that share an edge meet nowhere else unless one lies flat on the other.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ def _cells(first: Array, last: Array) -> Array:
 
 
 @compiled
-def _count(
-    cells: Array, points: Array, triangles: Array, low: Array, high: Array, start: Array, width: float
-) -> int:
+def _count(cells: Array, points: Array, triangles: Array, low: Array, high: Array, start: Array, width: float) -> int:
     found = 0
     begin = 0
     while begin < len(cells):
@@ -71,7 +69,7 @@ def _count(
             for j in range(i + 1, end):
                 other = cells[j, 1]
                 apart = False
-                key = 0
+                key = np.int64(0)
                 for axis in range(3):
                     apart |= low[one, axis] > high[other, axis] or low[other, axis] > high[one, axis]
                     # Both meet in several cells: the first of them counts.

@@ -39,7 +39,8 @@ class Shape:
 def shape_of(mesh: Mesh) -> Shape:
     """Measure a mesh.
 
-    Absolute values are taken after each vertex has shared its curvature with its neighbours: a voxel's steps are no folds.
+    Absolute values are taken after each vertex has shared its curvature with its neighbours: a voxel's steps are
+    no folds.
 
     Args:
         mesh: closed, in mm.
@@ -50,7 +51,7 @@ def shape_of(mesh: Mesh) -> Shape:
     area = float(doubled.sum()) / 2
     volume = float(np.einsum("ij,ij->", a - mesh.points.mean(axis=0), normals)) / 6
     edges, bends = _bends(mesh, normals / np.maximum(doubled, _TINY)[:, None])
-    bent = np.bincount(edges.ravel(), np.repeat(bends / 2, 2), len(mesh.points))
+    bent = np.asarray(np.bincount(edges.ravel(), np.repeat(bends / 2, 2), len(mesh.points)), np.float64)
     for _ in range(SPREAD):
         bent = _to_neighbours(edges, bent)
     return Shape(area, volume, float(bends.sum()) / area, float(np.abs(bent).sum()) / area)

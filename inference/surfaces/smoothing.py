@@ -1,8 +1,8 @@
 """Smoothing of a mesh that came from voxels: vertices move, triangles stay, so that topology can't change.
 
-Taubin's two steps (SIGGRAPH 1995), one that shrinks and one that swells, keep a sphere's size. No vertex leaves its place
-between two voxels by more than half a voxel, as in Gibson's elastic surface nets (MICCAI 1998): what the label map
-says stays true.
+Taubin's two steps (SIGGRAPH 1995), one that shrinks and one that swells, keep a sphere's size. No vertex leaves its
+place between two voxels by more than half a voxel, as in Gibson's elastic surface nets (MICCAI 1998): what the label
+map says stays true.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from inference.surfaces.mesh import Mesh, Points
+from inference.surfaces.mesh import Mesh
 
 SHRINKS, SWELLS = 0.6, -0.62
 ROUNDS = 20
@@ -36,5 +36,4 @@ def smoothed(mesh: Mesh, rounds: int = ROUNDS) -> Mesh:
             points = start + moved
             moved += np.float32(strength) * (mean @ points - points)
         np.clip(moved, -FARTHEST, FARTHEST, out=moved)
-    points: Points = mesh.points + moved
-    return Mesh(points, mesh.triangles)
+    return Mesh(np.asarray(mesh.points + moved, np.float64), mesh.triangles)

@@ -39,13 +39,19 @@ class Mesh:
     @property
     def euler(self) -> int:
         """Euler characteristic V − E + F: 2 for a sphere, 2 − 2g for a closed surface of genus g."""
-        return len(self.points) - len(self.edges()) + len(self.triangles)
+        pairs = np.sort(self._halves(), axis=1).astype(np.int64)
+        keys = np.sort(pairs[:, 0] << 32 | pairs[:, 1])
+        edges = np.count_nonzero(np.diff(keys)) + 1 if len(keys) else 0
+        return len(self.points) - int(edges) + len(self.triangles)
 
     def edges(self) -> npt.NDArray[np.int32]:
-        """(E, 2) int32, each edge once, its lower vertex first."""
-        pairs = np.sort(self.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1).astype(np.int64)
-        keys = np.unique(pairs[:, 0] << 32 | pairs[:, 1])
-        return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
+        """(E, 2) int32, each edge of a closed mesh once, its lower vertex first."""
+        halves = self._halves()
+        # The two triangles at an edge run along it in opposite ways.
+        return np.asarray(halves[halves[:, 0] < halves[:, 1]], np.int32)
+
+    def _halves(self) -> npt.NDArray[np.int32]:
+        return self.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
 
     def moved(self, matrix: Matrix) -> Mesh:
         """In another frame; triangles are turned where that is a mirror image.
@@ -168,12 +174,16 @@ def _edge(one: int, other: int) -> int:
 
 def _tube(one: list[int], other: list[int]) -> list[tuple[int, int, int]]:
     """Six triangles between two loops of three edges each, in place of one across each."""
-    middles = _middles()
     turned = [other[0], other[2], other[1]]
     ways = [turned[i:] + turned[:i] for i in range(3)]
-    beside = min(ways, key=lambda way: float(np.linalg.norm(middles[one] - middles[way], axis=1).sum()))
+    # Each vertex is joined to two of the other loop: those across the third would cut through the tube.
+    beside = min(ways, key=lambda way: _lengths(one, way) + _lengths(one[1:] + one[:1], way))
     found = []
     for i in range(3):
         j = (i + 1) % 3
         found += [(one[i], one[j], beside[i]), (beside[j], beside[i], one[j])]
     return found
+
+
+def _lengths(one: list[int], other: list[int]) -> float:
+    return float(np.linalg.norm(_middles()[one] - _middles()[other], axis=1).sum())

@@ -110,4 +110,4 @@ def _surface(mask: Mask, wanted: Mask, labels: Volume, brain: Hemispheres) -> Fo
     mesh = smoothed(raw).moved(to_ras)
     voxel = float(np.prod(labels.grid.spacing)) / 1000
     filled, cut = (float((one & ~other).sum()) * voxel for one, other in ((mask, wanted), (wanted, mask)))
-    return Surface(mesh, shape_of(mesh), mesh.euler, self_intersections(mesh), filled, cut)
+    return Surface(mesh, shape_of(mesh), raw.euler, self_intersections(mesh), filled, cut)

@@ -13,13 +13,13 @@ MASKS = arrays(np.bool_, (6, 6, 6))
 NOTHING = np.zeros((6, 6, 6), bool)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(MASKS)
 def test_any_mask_becomes_a_ball(mask: np.ndarray) -> None:
     assert betti_numbers(ball(mask, NOTHING)) == ((1, 0, 0) if mask.any() else (0, 0, 0))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(MASKS, MASKS, MASKS)
 def test_a_ball_holds_its_core_and_keeps_out_of_what_is_forbidden(
     mask: np.ndarray, inner: np.ndarray, forbidden: np.ndarray

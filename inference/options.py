@@ -38,7 +38,7 @@ LayoutOption = Annotated[
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Folder of weights or of a trained nnU-Net v2; else that of FETA_WEIGHTS.", show_default=False),
+    typer.Option(help="Folder, or nnU-Net v2; else FETA_WEIGHTS.", show_default=False),
 ]
 NoTta = Annotated[bool, typer.Option("--no-tta", help="No test-time augmentation: faster, worse.")]
 Topology = Annotated[bool, typer.Option(help="Construct tissues' topology; by default.", show_default=False)]
@@ -56,9 +56,7 @@ BrainExtraction = Annotated[
         "--brain-extraction/--no-brain-extraction", help="Brain extraction first; by default.", show_default=False
     ),
 ]
-Baseline = Annotated[
-    Path | None, typer.Option(metavar="JSON", help=r"Lines in place of the age curves: {measure: \[intercept, slope]}.")
-]
+Baseline = Annotated[Path | None, typer.Option(metavar="JSON", help=r"{measure: \[intercept, slope]} for curves.")]
 Biometry = Annotated[
     Method,
     typer.Option(

@@ -120,7 +120,7 @@ def test_two_spheres_that_overlap_meet_along_a_circle_and_apart_nowhere() -> Non
     sphere = smoothed(mesh_of(solid((6.0,) * 3)))
 
     def beside(distance: float) -> Mesh:
-        moved = sphere.points + [distance, 0.05, 0.03]
+        moved = sphere.points + np.array([distance, 0.05, 0.03])
         triangles = np.concatenate([sphere.triangles, sphere.triangles + len(sphere.points)])
         return Mesh(np.concatenate([sphere.points, moved]), triangles.astype(np.int32))
 

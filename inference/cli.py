@@ -29,6 +29,7 @@ from inference.options import (
     Overwrite,
     Participants,
     Stacks,
+    Surfaces,
     by_new_names,
     length_options,
     looks,
@@ -70,6 +71,7 @@ def infer(
     no_report: NoReport = False,
     neurological: Neurological = False,
     landmarks: Annotated[bool, typer.Option("--landmarks", help="…_meas.nii.gz, too: two voxels a length.")] = False,
+    surfaces: Surfaces = False,
     layout: LayoutOption = Layout.CHALLENGE,
     allow_unmounted: AllowUnmounted = False,
     *,
@@ -89,7 +91,7 @@ def infer(
     found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
-    shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological)
+    shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological, surfaces=surfaces)
     jobs = jobs_of(found, root, layout, shown, landmarks=landmarks)
     describe_results(layout, root, input_path, settings)
     status, lengths = run_jobs(found, jobs, settings, None if output is None else root)

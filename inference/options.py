@@ -26,10 +26,11 @@ RENAMED = {
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
 Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
-Stacks = Annotated[bool, typer.Option("--stacks", help="Also raw stacks (run-*) beside a rec-*.")]
+Stacks = Annotated[bool, typer.Option("--stacks", help="Raw stacks beside a rec-*, too.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no pages.")]
 Neurological = Annotated[bool, typer.Option("--neurological", help="Pictures with the left on the left.")]
+Surfaces = Annotated[bool, typer.Option("--surfaces", help="White and pial surfaces, GIFTI.")]
 AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")]
 LayoutOption = Annotated[
     Layout, typer.Option("--layout", metavar="NAMES", help="Results' names: challenge or bids.", show_default=False)
@@ -37,7 +38,7 @@ LayoutOption = Annotated[
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[
     Path | None,
-    typer.Option(help="Folder of weights or of a trained nnU-Net v2; else that of FETA_WEIGHTS.", show_default=False),
+    typer.Option(help="Folder, or nnU-Net v2; else FETA_WEIGHTS.", show_default=False),
 ]
 NoTta = Annotated[bool, typer.Option("--no-tta", help="No test-time augmentation: faster, worse.")]
 Topology = Annotated[bool, typer.Option(help="Construct tissues' topology; by default.", show_default=False)]
@@ -55,9 +56,7 @@ BrainExtraction = Annotated[
         "--brain-extraction/--no-brain-extraction", help="Brain extraction first; by default.", show_default=False
     ),
 ]
-Baseline = Annotated[
-    Path | None, typer.Option(metavar="JSON", help=r"Lines in place of the age curves: {measure: \[intercept, slope]}.")
-]
+Baseline = Annotated[Path | None, typer.Option(metavar="JSON", help=r"{measure: \[intercept, slope]} for curves.")]
 Biometry = Annotated[
     Method,
     typer.Option(
@@ -66,10 +65,10 @@ Biometry = Annotated[
 ]
 
 
-def looks(*, no_qc: bool, no_report: bool, neurological: bool) -> Looks:
+def looks(*, no_qc: bool, no_report: bool, neurological: bool, surfaces: bool = False) -> Looks:
     """What a person looks at, by the options of a call."""
     convention = Convention.NEUROLOGICAL if neurological else Convention.RADIOLOGICAL
-    return Looks(picture=not no_qc, report=not no_report, convention=convention)
+    return Looks(picture=not no_qc, report=not no_report, convention=convention, surfaces=surfaces)
 
 
 def network_options(

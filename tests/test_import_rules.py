@@ -27,11 +27,12 @@ LAYERS = {
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
+    "inference/surfaces": "feta inference/topology inference/biometry inference/morphometry",
     "inference/derivatives": "feta inference/morphometry",
     "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
-        "inference/morphometry inference/derivatives inference/report inference/topology"
+        "inference/morphometry inference/derivatives inference/report inference/topology inference/surfaces"
     ),
     "inference/options.py": "inference/biometry inference/derivatives inference/report inference/runs",
     "inference/commands": (

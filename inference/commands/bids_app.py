@@ -28,6 +28,7 @@ from inference.options import (
     Overwrite,
     Participants,
     Stacks,
+    Surfaces,
     length_options,
     looks,
     network_options,
@@ -69,6 +70,7 @@ def bids_app(
     no_report: NoReport = False,
     neurological: Neurological = False,
     probseg: Annotated[bool, typer.Option("--probseg", help="Also each tissue's probabilities.")] = False,
+    surfaces: Surfaces = False,
     allow_unmounted: AllowUnmounted = False,
     *,
     settings: Settings,
@@ -79,7 +81,7 @@ def bids_app(
     check_folders(bids, output, allow_unmounted=allow_unmounted)
     check_layout(output, layout, bids)
     found = selected(find_cases(bids, participants, stacks=stacks), bids, participant_label or [], session_label or [])
-    shown = looks(no_qc=no_qc, no_report=no_report, neurological=neurological)
+    shown = looks(no_qc=no_qc, no_report=no_report, neurological=neurological, surfaces=surfaces)
     jobs = jobs_of(found, output, layout, shown, soft=probseg)
     if level is Level.GROUP:
         raise typer.Exit(summarise(bids, output, jobs))

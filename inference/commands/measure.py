@@ -18,7 +18,7 @@ from inference.biometry.calibration import usual
 from inference.biometry.lengths import Measuring, Method
 from inference.morphometry.given_labels import GivenLabels
 from inference.morphometry.label_mapping import read_mapping
-from inference.options import Baseline, Overwrite, Participants
+from inference.options import Baseline, Overwrite, Participants, Surfaces
 from inference.runs.models import Models
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, measuring_jobs
@@ -78,6 +78,7 @@ def measure(
     participants: Participants = None,
     ga_baseline: Baseline = None,
     overwrite: Overwrite = False,
+    surfaces: Surfaces = False,
     allow_unmounted: Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")] = (
         False
     ),
@@ -96,7 +97,7 @@ def measure(
         found = with_age(found, ga)
     ours = None if mapping is None else read_mapping(mapping)
     maps = [(_named(case, image), GivenLabels(case.image, ours)) for case in found.cases]
-    jobs = measuring_jobs(maps, root)
+    jobs = measuring_jobs(maps, root, surfaces=surfaces)
     if not overwrite:
         _refuse_others(jobs)
     settings = MeasuringSettings(overwrite=overwrite, ga_baseline=ga_baseline)

@@ -21,7 +21,8 @@ _IMAGE_VARIABLE = "FETA_PROGRAM"
 _RUNTIMES = {"APPTAINER_CONTAINER": "apptainer", "SINGULARITY_CONTAINER": "singularity"}
 #: What BIDS has no names for. Patterns are those of .gitignore.
 IGNORED = (
-    "run.json", "*.html", "figures", "cohort.*", "*_biom.*", "*_meas.*", "*_volumes.*", "*.txt", "*.ctbl",
+    "run.json", "*.html", "figures", "cohort.*", "*_biom.*", "*_meas.*", "*_volumes.*", "*_surf.json", "*.surf.gii",
+    "*.txt", "*.ctbl",
 )  # fmt: skip
 _README = """Label maps of seven tissues, brain masks and five lengths of fetal brains, made by feta-infer from T2w
 volumes. Not a medical device: for research only, and to be looked at before use.
@@ -31,6 +32,7 @@ sub-*/[ses-*/]anat/*_seg-feta_dseg.json    its sources, and with what it was mad
 sub-*/[ses-*/]anat/*_desc-brain_mask.nii.gz
 sub-*/[ses-*/]anat/*_biom.tsv              lengths, mm; _biom.json holds their intervals and sources
 sub-*/[ses-*/]anat/*_volumes.tsv           volumes and lengths with their place on published curves
+sub-*/[ses-*/]anat/*_hemi-*.surf.gii       white and pial surfaces (--surfaces); _surf.json tells of them
 sub-*/figures/                             pictures to judge the results by eye
 cohort.tsv                                 one row a case, all of it; cohort.json says what its columns are
 run.json                                   what ran, for how long, and what failed

@@ -13,8 +13,8 @@ from inference.morphometry.growth_curve import TRANSCRIBED
 from inference.morphometry.measured import Kind, Measured, NormPosition
 
 ABSENT = "n/a"
-#: Decimals of ml, of mm, and of z and centiles.
-DECIMALS = {Kind.VOLUME: 3, Kind.LENGTH: 2}
+#: Decimals of ml, of mm, of mm², of 1/mm, and of z and centiles.
+DECIMALS = {Kind.VOLUME: 3, Kind.LENGTH: 2, Kind.AREA: 1, Kind.CURVATURE: 4}
 Z_DECIMALS, CENTILE_DECIMALS = 2, 1
 _OWN = ("measure", "name", "value", "unit", "interval_low", "interval_high", "gestational_age", "centile", "z")
 #: Of the curve that counts, and of another source's: no size has more.
@@ -97,7 +97,7 @@ def _norm(norm: NormPosition, digits: int) -> list[str]:
 
 
 def _measured(row: dict[str, str]) -> Measured:
-    kind = Kind.VOLUME if row["unit"] == Kind.VOLUME.unit else Kind.LENGTH
+    kind = Kind.of_unit(row["unit"])
     value, low, high, z, centile = (
         parse_number(row[name]) for name in ("value", "interval_low", "interval_high", "z", "centile")
     )

@@ -13,11 +13,26 @@ class Kind(StrEnum):
 
     VOLUME = "volume"
     LENGTH = "length"
+    AREA = "area"
+    CURVATURE = "curvature"
 
     @property
     def unit(self) -> str:
-        """``ml`` or ``mm``."""
-        return "ml" if self is Kind.VOLUME else "mm"
+        """``ml``, ``mm``, ``mm^2`` or ``1/mm``, as BIDS writes units."""
+        return _UNITS[self]
+
+    @property
+    def digits(self) -> int:
+        """Decimals that people read."""
+        return 3 if self is Kind.CURVATURE else 1
+
+    @classmethod
+    def of_unit(cls, unit: str) -> Kind:
+        """The kind with such a unit; a length for any other."""
+        return next((kind for kind in cls if kind.unit == unit), cls.LENGTH)
+
+
+_UNITS = {Kind.VOLUME: "ml", Kind.LENGTH: "mm", Kind.AREA: "mm^2", Kind.CURVATURE: "1/mm"}
 
 
 @dataclass(frozen=True)
@@ -41,13 +56,13 @@ class NormPosition:
 
 @dataclass(frozen=True)
 class Measured:
-    """One volume or length of a case.
+    """One volume, length, area or curvature of a case.
 
     Attributes:
         key: short name, unique, as tables use it: ``GM``, ``WM_left``, ``total_brain``, ``TCD``, ``atrium_left``.
         title: in words, for people: ``white matter, left``.
-        kind: volume or length.
-        value: ml or mm; None where it couldn't be measured.
+        kind: volume, length, area or curvature.
+        value: in the kind's unit; None where it couldn't be measured.
         low: lower end of the 90 % interval; None where there is none.
         high: its upper end.
         source: what it was measured by: ``label map``, or the sources of a length.
@@ -74,5 +89,5 @@ class Measured:
 
     @property
     def unit(self) -> str:
-        """``ml`` or ``mm``."""
+        """``ml``, ``mm``, ``mm^2`` or ``1/mm``."""
         return self.kind.unit

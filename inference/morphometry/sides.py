@@ -49,9 +49,9 @@ def halves(labels: Volume, aligned: AlignedLabels) -> dict[tuple[Tissue, str], i
         labels: uint8 (z, y, x), not empty.
         aligned: the same, upright: gives the plane.
     """
-    box = tuple(_used(labels.array, axis) for axis in range(3))
+    box = tuple(used(labels.array, axis) for axis in range(3))
     array = labels.array[box]
-    across = _across(labels.grid, aligned, tuple(s.start for s in box), array.shape)
+    across = across_plane(labels.grid, aligned, tuple(s.start for s in box), array.shape)
     right = across > 0
     counts = np.bincount((array + LABEL_COUNT * right).ravel(), minlength=2 * LABEL_COUNT)
     found = {(t, side): int(counts[t + LABEL_COUNT * (side == RIGHT)]) for t in HALVED for side in SIDES}
@@ -59,12 +59,13 @@ def halves(labels: Volume, aligned: AlignedLabels) -> dict[tuple[Tissue, str], i
     return found | {(Tissue.GM, side): n for side, n in cortex.items()}
 
 
-def _used(array: npt.NDArray[np.uint8], axis: int) -> slice:
+def used(array: npt.NDArray[np.uint8], axis: int) -> slice:
+    """Where along an axis a map, which isn't empty, has labels."""
     used = np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))
     return slice(int(used[0]), int(used[-1]) + 1)
 
 
-def _across(
+def across_plane(
     grid: Grid, aligned: AlignedLabels, start: tuple[int, ...], shape: tuple[int, ...]
 ) -> npt.NDArray[np.float32]:
     """Position x (mm, to the right) in the upright frame of the voxels (z, y, x) of a box that begins at ``start``."""

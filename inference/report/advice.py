@@ -63,7 +63,7 @@ def is_extreme(measured: Measured) -> bool:
 
 def sentence(measured: Measured) -> str:
     """Such as 'Transverse cerebellar diameter: 21.0 mm, below the 3rd centile (z −2.6).'"""
-    value = "not measured" if measured.value is None else f"{measured.value:.1f} {measured.unit}"
+    value = "not measured" if measured.value is None else f"{measured.value:.{measured.kind.digits}f} {measured.unit}"
     place = "" if measured.z is None else f" (z {signed(measured.z)})"
     return f"{capitalised(short_title(measured.title))}: {value}, {measured.flag}{place}."
 

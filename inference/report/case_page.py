@@ -117,7 +117,7 @@ def _row(measured: Measured) -> dict[str, Any]:
     return {
         "measured": measured,
         "extreme": is_extreme(measured),
-        "value": _UNKNOWN if measured.value is None else f"{measured.value:.1f}",
+        "value": _UNKNOWN if measured.value is None else f"{measured.value:.{measured.kind.digits}f}",
         "interval": f"{measured.low:.1f}–{measured.high:.1f}" if known else "",
         "centile": "" if centile is None else centile_text(centile),
         "z": "" if measured.z is None else signed(measured.z),
@@ -136,7 +136,7 @@ def _charts(page: CasePage) -> list[dict[str, Any]]:
             sources = [c.source for c in curves]
             found.append({"measured": measured, "extreme": is_extreme(measured), "svg": chart.svg, "sources": sources})
     # Lengths first: they are what a report names.
-    return sorted(found, key=lambda each: each["measured"].kind is Kind.VOLUME)
+    return sorted(found, key=lambda each: each["measured"].kind is not Kind.LENGTH)
 
 
 def _css(colour: tuple[float, float, float]) -> str:

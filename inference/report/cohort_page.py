@@ -13,6 +13,7 @@ from urllib.parse import quote
 import feta
 from feta.files import write_atomically
 from inference.morphometry.growth_curve import TRANSCRIBED, GrowthCurve
+from inference.morphometry.measured import Kind
 from inference.report.advice import short_title, signed
 from inference.report.cohort_table import Cohort, CohortCase, Size, SizeName, read_cohort
 from inference.report.growth_chart import Chart, Dot, growth_chart
@@ -140,9 +141,13 @@ def _row(
         "far": _LAST_RESORT * (case.failed + (not case.placed)) + case.far,
         "outliers": [(titles.get(key, key), _outlier_words(size)) for key, size in outliers[:_MOST_OUTLIERS]],
         "more": max(0, len(outliers) - _MOST_OUTLIERS),
-        "value": "" if size is None or size.value is None else f"{size.value:.1f}",
+        "value": "" if size is None or size.value is None or chosen is None else _value(size.value, chosen.unit),
         "z": "" if size is None or size.z is None else signed(size.z),
     }
+
+
+def _value(value: float, unit: str) -> str:
+    return f"{value:.{Kind.of_unit(unit).digits}f}"
 
 
 def _short(name: SizeName) -> str:

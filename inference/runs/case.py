@@ -27,6 +27,7 @@ from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
 from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
+from inference.runs.surface_files import write_surfaces
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,9 @@ def _measure(
     if job.sizes or job.picture or job.report:
         sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age, ours=job.given is None)
         notes = (*notes, *said)
+    if job.surfaces:
+        measured, said = write_surfaces(job.surfaces, job.meshes, segmented.labels, aligned)
+        sizes, notes = (*sizes, *measured), (*notes, *said)
     if job.sizes:
         write_sizes(job.sizes, sizes, job.case.age)
     # The midline of the label map is the better frame for planes.

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from feta.cases import Case, biometry_path, label_map_path
 from feta.labels import TISSUES, Tissue
-from inference.derivatives.bids_names import SEGMENTATION, label_map_sidecar, mask_sidecar, names_of, soft_sidecar
+from inference.derivatives.bids_names import (
+    SEGMENTATION,
+    BidsNames,
+    label_map_sidecar,
+    mask_sidecar,
+    names_of,
+    soft_sidecar,
+)
 from inference.morphometry.given_labels import GivenLabels
+from inference.morphometry.sides import SIDES
 from inference.report.convention import Convention
 
 
@@ -23,11 +32,13 @@ class Looks:
         picture: whether each case gets one.
         report: whether each case gets a page.
         convention: which side they show on the left.
+        surfaces: whether each case gets its surfaces, and what they measure.
     """
 
     picture: bool = True
     report: bool = True
     convention: Convention = Convention.RADIOLOGICAL
+    surfaces: bool = False
 
 
 #: As the challenge's own calls want it.
@@ -54,6 +65,8 @@ class CaseJob:
         described: what the record tells of the label map beside its own, where it is that map's sidecar as well.
         report: page that opens offline.
         convention: which side picture and page show on the left.
+        surfaces: JSON that tells of the surfaces.
+        meshes: ``.surf.gii`` of each side and kind; where none can be made, the JSON says why.
     """
 
     case: Case
@@ -71,12 +84,14 @@ class CaseJob:
     probabilities: Mapping[Tissue, Path] = field(default_factory=dict)
     report: Path | None = None
     convention: Convention = Convention.RADIOLOGICAL
+    surfaces: Path | None = None
+    meshes: Mapping[tuple[str, str], Path] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
         results = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.mask)
-        files = (*results, self.picture, self.report)
+        files = (*results, self.surfaces, self.picture, self.report)
         named = tuple(path for path in files if path is not None)
         return (*named, *self.beside, *self.probabilities.values())
 
@@ -121,17 +136,34 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
                 report=label_map.with_name(f"{case.name}_report.html") if looks.report else None,
                 convention=looks.convention,
+                **_surfaces(label_map, case.name, looks.surfaces),
             )
         )
     return jobs
 
 
-def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> list[CaseJob]:
+def _surfaces(beside: Path, name: str, wanted: bool) -> dict[str, Any]:
+    """The fields of a job for ``…_surf.json`` and ``…_hemi-L_white.surf.gii`` beside a file."""
+    meshes = _meshes(lambda hemi, kind: beside.with_name(f"{name}_hemi-{hemi}_{kind}.surf.gii"), wanted)
+    return {"surfaces": beside.with_name(f"{name}_surf.json") if wanted else None, "meshes": meshes}
+
+
+def _bids_mesh(names: BidsNames, hemi: str, kind: str) -> Path:
+    return names.path(kind, ".surf.gii", hemi=hemi)
+
+
+def _meshes(named: Callable[[str, str], Path], wanted: bool) -> dict[tuple[str, str], Path]:
+    keys = [(side, kind) for kind in ("white", "pial") for side in SIDES] if wanted else []
+    return {(side, kind): named(side[0].upper(), kind) for side, kind in keys}
+
+
+def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path, *, surfaces: bool = False) -> list[CaseJob]:
     """``…_volumes.tsv``, ``…_biom.csv`` and ``…_biom.json`` of label maps; picture and page beside an image.
 
     Args:
         cases: each with its label map; its image is that map where there is no other.
         root: the output folder.
+        surfaces: also ``…_surf.json`` and ``…_hemi-L_white.surf.gii`` and the like.
     """
     jobs = []
     for case, given in cases:
@@ -150,6 +182,7 @@ def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> lis
                 sizes=sizes,
                 given=given,
                 report=at["report.html"] if seen else None,
+                **_surfaces(biometry, case.name, surfaces),
             )
         )
     return jobs
@@ -195,6 +228,8 @@ def bids_jobs(
                 probabilities=probabilities,
                 report=names.figure("report", ".html") if looks.report else None,
                 convention=looks.convention,
+                surfaces=names.path("surf", ".json") if looks.surfaces else None,
+                meshes=_meshes(partial(_bids_mesh, names), looks.surfaces),
             )
         )
     return jobs

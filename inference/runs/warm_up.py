@@ -8,6 +8,7 @@ from inference.geometry import native_kernel
 from inference.geometry.blur import gaussian_blur
 from inference.geometry.profiles import profiles
 from inference.report import sampling
+from inference.surfaces import self_intersections
 from inference.topology import correction
 
 
@@ -20,6 +21,7 @@ def warm_up() -> None:
     native_kernel.warm_up()
     correction.warm_up()
     sampling.warm_up()
+    self_intersections.warm_up()
 
 
 if __name__ == "__main__":

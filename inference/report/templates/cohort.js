@@ -103,7 +103,7 @@
     const { values, z } = shown();
     rows.forEach((row) => {
       const n = number(row);
-      row.querySelector(".value").textContent = values[n] === null ? "" : values[n].toFixed(1);
+      row.querySelector(".value").textContent = values[n] === null ? "" : values[n].toFixed(shown().unit === "1/mm" ? 3 : 1);
       row.querySelector(".z").textContent = z[n] === null ? "" : signed(z[n]);
     });
   });

@@ -39,13 +39,16 @@ def print_summary(job: CaseJob) -> None:
 
 def summary_table(sizes: Iterable[Measured], age: float | None) -> Table:
     """A row a size, the five lengths first: name, value, centile for the age where there is one, flag."""
-    table = Table(box=None, pad_edge=False)
+    # Over the table, where it is never wrapped.
+    told = "" if age is None else f"centile at {age:g} weeks"
+    table = Table(box=None, pad_edge=False, title=told, title_justify="right", title_style="")
     table.add_column("size", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("centile" if age is None else f"centile at {age:g} weeks")
+    table.add_column("centile")
     for size in sorted(sizes, key=_order):
         value = "unknown" if size.value is None else f"{size.value:.1f} {size.unit}"
-        table.add_row(f"{size.key} {size.title}", value, centile_text(size))
+        short = size.key in list(MEASUREMENTS) or size.key.isupper()
+        table.add_row(f"{size.key} {size.title}" if short else size.title, value, centile_text(size))
     return table
 
 

@@ -40,7 +40,7 @@ from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run_state import UNUSABLE
 from inference.runs.settings import Settings
 from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
-from inference.runs.summary import print_summary
+from inference.runs.summary import print_folder_summary, print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
@@ -97,6 +97,8 @@ def infer(
         for job in jobs:
             if job.title in lengths:
                 print_summary(job)
+    else:
+        print_folder_summary(root, len(lengths), len(jobs) + len(found.problems))
     raise typer.Exit(status)
 
 

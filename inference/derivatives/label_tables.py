@@ -34,12 +34,13 @@ def write_label_tables(root: Path) -> None:
     Raises:
         FetaError: one can't be written.
     """
-    missing = {root / name: text for name, text in label_tables().items() if not _holds(root / name, text)}
+    missing = {root / name: text for name, text in label_tables().items() if not holds(root / name, text)}
     if missing:
         write_together(missing)
 
 
-def _holds(path: Path, text: str) -> bool:
+def holds(path: Path, text: str) -> bool:
+    """Whether a file is there and has just this text."""
     try:
         return read_text(path) == text
     except FetaError:

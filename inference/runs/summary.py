@@ -59,9 +59,10 @@ def print_folder_summary(root: Path, done: int, total: int) -> None:
 def summary_table(sizes: Iterable[Measured], age: float | None) -> Table:
     """A row a size, the five lengths first: name, value, centile for the age where there is one, flag."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("size", no_wrap=True)
+    heading = "centile" if age is None else f"centile at {age:g} weeks"
+    table.add_column("size")
     table.add_column("", justify="right", no_wrap=True)
-    table.add_column("centile" if age is None else f"centile at {age:g} weeks")
+    table.add_column(heading, min_width=len(heading))
     for size in sorted(sizes, key=_order):
         value = "unknown" if size.value is None else f"{size.value:.1f} {size.unit}"
         table.add_row(f"{size.key} {size.title}", value, centile_text(size))

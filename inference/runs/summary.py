@@ -50,7 +50,7 @@ def print_folder_summary(root: Path, done: int, total: int) -> None:
         total: cases of the input.
     """
     failed = "" if done == total else f", {total - done} failed: run.json says why"
-    print(f"{done} of {total} cases have results{failed}")
+    print(f"results of {done} of {total} cases{failed}")
     for name, what in ((COHORT_PAGE, "look here first: all cases"), (COHORT_TABLE, "all volumes and lengths")):
         if (root / name).is_file():
             print(printable(f"{root / name}: {what}"))

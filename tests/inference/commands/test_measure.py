@@ -114,7 +114,7 @@ def test_a_case_that_fails_keeps_its_age_in_the_table_and_the_last_lines_name_th
     cohort = pd.read_csv(tmp_path / "out" / "cohort.tsv", sep="\t")
     assert list(zip(cohort.status, cohort.gestational_age, strict=True)) == [("done", 28), ("failed", 30)]
     first, table = capsys.readouterr().out.splitlines()
-    assert first.startswith("1 of 2 cases have results, 1 failed")
+    assert first.startswith("results of 1 of 2 cases, 1 failed")
     assert str(tmp_path / "out" / "cohort.tsv") in table
 
 

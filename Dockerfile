@@ -19,6 +19,8 @@ RUN python3 -m venv --without-pip /opt/venv && install -d -m 1777 /output
 # Home and caches under /tmp: the image runs as any user and read-only, with a tmpfs there.
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/fetachallenge PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib NUMBA_CACHE_DIR=/tmp/numba
+# What is compiled here serves every processor with AVX2, not only those of the kind that built the image.
+ENV NUMBA_CPU_NAME=x86-64-v3 NUMBA_CPU_FEATURES=
 WORKDIR /fetachallenge
 
 # --- Two helpers, of which nothing ends up in an image: pip, and what the lock holds for each image ---
@@ -85,7 +87,7 @@ COPY --chmod=755 feta ./feta
 COPY --chmod=755 evaluation ./evaluation
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh evaluation:feta-evaluate
 # Kernels compiled by scoring two small maps: a container then starts without a compiler's pause. The entrypoint copies
-# them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to; on another processor it compiles anew.
+# them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to.
 RUN --mount=type=tmpfs,target=/tmp \
     python -c "import numpy, SimpleITK; tissues = (numpy.indices((24, 24, 24)).sum(0) // 9).astype('uint8'); \
 [SimpleITK.WriteImage(SimpleITK.GetImageFromArray(numpy.roll(tissues, i, 0)), f'/tmp/{i}.nii.gz') for i in (0, 1)]" \

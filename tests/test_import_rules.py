@@ -54,10 +54,19 @@ LAYERS = {
         "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
         "evaluation/ranking"
     ),
+    "evaluation/release": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report"
+    ),
+    "evaluation/rehearsal": "feta evaluation/submissions evaluation/harness",
     "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
-    "evaluation/commands": (
+    "evaluation/phases": (
         "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
         "evaluation/report evaluation/analysis"
+    ),
+    "evaluation/commands": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report evaluation/release evaluation/rehearsal evaluation/analysis evaluation/phases"
     ),
     "evaluation/cli.py": "feta evaluation/metrics evaluation/commands",
     "evaluation/__main__.py": "evaluation/cli.py",

@@ -51,6 +51,8 @@ if [[ $EUID -eq 0 ]] && owner=$(stat -c '%u:%g' -- "$(output_folder "$@")" 2>/de
   drop=(setpriv --reuid "${owner%:*}" --regid "${owner#*:}" --clear-groups)
   "${drop[@]}" true 2>/dev/null && as_owner=("${drop[@]}")
 fi
+# An older processor than the image's loops were compiled for (AVX2) compiles its own.
+grep -qw avx2 "${FETA_CPUINFO:-/proc/cpuinfo}" 2>/dev/null || unset NUMBA_CPU_NAME NUMBA_CPU_FEATURES
 # What the image compiled beforehand, to where it may be added to.
 [[ -d /opt/numba && ! -e ${NUMBA_CACHE_DIR:-} ]] && "${as_owner[@]}" cp -r /opt/numba "$NUMBA_CACHE_DIR" 2>/dev/null
 exec "${as_owner[@]}" "$@"

@@ -99,3 +99,16 @@ def test_the_apptainer_definition_starts_what_docker_does() -> None:
 )
 def test_a_bids_app_s_call_is_known_by_its_third_place(arguments: list[str], read: list[str] | None) -> None:
     assert bids_arguments(arguments, frozenset({"--device"})) == read
+
+
+@pytest.mark.parametrize(("flags", "name"), [("fpu avx avx2 fma", "x86-64-v3"), ("fpu avx", "none"), (None, "none")])
+def test_loops_compiled_for_avx2_are_used_where_the_processor_has_it(
+    tmp_path: Path, flags: str | None, name: str
+) -> None:
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    told = {"FETA_CPUINFO": str(tmp_path / "cpuinfo"), "NUMBA_CPU_NAME": "x86-64-v3", "FETA_PROGRAM": "feta-infer"}
+    call = ["bash", str(CONTAINER / "entrypoint.sh"), "bash", "-c", "echo ${NUMBA_CPU_NAME-none}"]
+    environment = {**os.environ, **told, "FETA_OUTPUT": "/", "NUMBA_CACHE_DIR": str(tmp_path)}
+    ended = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == [name]

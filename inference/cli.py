@@ -44,10 +44,9 @@ from inference.runs.summary import print_folder_summary, print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer BIDS OUT participant' (or 'group') as BIDS apps are called; 'feta-infer measure' of "
-    "label maps, 'report' for the page of all cases; 'case', 'challenge-2024', 'challenge-2021', 'grand-challenge' as "
-    "challenges do; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
-    "2 unusable call or input."
+    "Other forms: 'BIDS OUT participant' (or 'group'), 'measure', 'report', 'case', 'challenge-2024', "
+    "'challenge-2021', 'grand-challenge'; each has its --help. Exit status: 0 all fine, 1 some case failed or has an "
+    "impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -41,14 +41,13 @@ from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run_state import UNUSABLE
 from inference.runs.settings import Settings
 from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
-from inference.runs.summary import print_summary
+from inference.runs.summary import print_folder_summary, print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer BIDS OUT participant' (or 'group') as BIDS apps are called; 'feta-infer measure' of "
-    "label maps, 'report' for the page of all cases; 'case', 'challenge-2024', 'challenge-2021', 'grand-challenge' as "
-    "challenges do; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
-    "2 unusable call or input."
+    "Other forms: 'BIDS OUT participant' (or 'group'), 'measure', 'report', 'case', 'challenge-2024', "
+    "'challenge-2021', 'grand-challenge'; each has its --help. Exit status: 0 all fine, 1 some case failed or has an "
+    "impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -99,6 +98,8 @@ def infer(
         for job in jobs:
             if job.title in lengths:
                 print_summary(job)
+    else:
+        print_folder_summary(root, len(lengths), len(jobs) + len(found.problems))
     raise typer.Exit(status)
 
 

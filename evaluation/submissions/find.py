@@ -27,7 +27,7 @@ _LABEL_MAP = re.compile(r"^(?P<name>.+?)(?:_dseg|_seg_result)\.nii(?:\.gz)?$")
 _LENGTHS = re.compile(r"^(?P<name>.+?)_biom\.(?:csv|tsv)$")
 _IGNORED = re.compile(
     r"_meas\.nii(\.gz)?$|^participants\.(tsv|csv|json)$|^dataset_description\.json$|^run\.json$|^README|_qc\.png$|(_dseg|_biom)\.json$"
-    r"|_report\.html$|^cohort\.html$"
+    r"|_report\.html$|^cohort\.html$|_measure\.json$"
 )
 #: Tables that feta-infer writes beside the results.
 _TABLES = re.compile(

@@ -36,6 +36,7 @@ from inference.options import (
 )  # fmt: skip
 from inference.runs.mounts import check_folders
 from inference.runs.settings import Settings
+from inference.runs.summary import print_folder_summary
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -88,7 +89,9 @@ def bids_app(
     if not skip_bids_validation:
         validate(bids, strict=strict)
     describe_results(layout, output, bids, settings)
-    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite, soft=probseg), output)[0])
+    status, lengths = run_jobs(found, jobs, replace(settings, overwrite=overwrite, soft=probseg), output)
+    print_folder_summary(output, len(lengths), len(jobs) + len(found.problems))
+    raise typer.Exit(status)
 
 
 def validate(bids: Path, *, strict: bool) -> None:

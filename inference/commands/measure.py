@@ -24,7 +24,7 @@ from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, measuring_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
-from inference.runs.summary import print_summary
+from inference.runs.summary import print_folder_summary, print_summary
 
 HELP = (
     "Measure label maps in FeTA's values, or in others by --mapping: volumes, lengths, and where they lie among "
@@ -113,6 +113,8 @@ def measure(
         for job in jobs:
             if job.title in lengths:
                 print_summary(job)
+    else:
+        print_folder_summary(root, len(lengths), len(jobs) + len(found.problems))
     raise typer.Exit(status)
 
 

@@ -122,6 +122,7 @@ def _dictionary(sizes: list[Measured]) -> dict[str, Any]:
 
 def _columns(size: Measured) -> dict[str, Any]:
     key, title, unit = size.key, size.title, size.unit
+    tissue = key.removesuffix("_left").removesuffix("_right")
     curves = [
         f"{c.source} ({c.measure}, weeks {c.weeks[0]:g} to {c.weeks[1]:g}); {TRANSCRIBED}" for c in curves_of(key)
     ]
@@ -133,7 +134,7 @@ def _columns(size: Measured) -> dict[str, Any]:
         f"{key}_centile": {
             "Description": f"{title}: centile (0 to 100) among healthy fetuses of that age, by the first norm; {where}",
             "Norms": curves,
-            **({"NoNorms": WITHOUT_NORM[key]} if key in WITHOUT_NORM else {}),
+            **({"NoNorms": WITHOUT_NORM[tissue]} if tissue in WITHOUT_NORM else {}),
         },
         f"{key}_z": {"Description": f"{title}: (value - mean) / standard deviation, by the first norm; {where}"},
         f"{key}_flag": {"Description": f"{title}: what to look at"},

@@ -70,7 +70,7 @@ class Measured:
         z: on the curve that counts; None without one, or where sources differ by more than one standard deviation.
         centile: likewise.
         flag: empty, or in a few words what to look at: ``below the 3rd centile``, ``norms differ``,
-            ``age beyond the norms``, ``from the age alone``.
+            ``age beyond the norms``, ``from the age alone``, ``no norm``.
         line: ends of a length in the image's physical LPS mm; None for volumes and lengths that nobody saw.
     """
 

@@ -22,6 +22,7 @@ value look rarer than it is. The source says how many curves were added.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
@@ -40,6 +41,15 @@ from inference.morphometry.measured import Measured, NormPosition
 LOWEST, HIGHEST = 3.0, 97.0
 NOT_MEASURED, FROM_AGE, BEYOND, DIFFER = "not measured", "from the age alone", "age beyond the norms", "norms differ"
 BELOW, ABOVE = "below the 3rd centile", "above the 97th centile"
+#: Said of a size that no curve is for, so that an empty centile has a reason wherever it is shown.
+NO_NORM = "no norm"
+#: Why a size has no centile, by the beginning of its flag: tables of one case and pages say those that occur.
+WHY_NONE = {
+    NO_NORM: "FeTA draws grey matter, deep grey matter and brainstem otherwise than the published curves do, and the "
+    "halves of grey and white matter have no curve",
+    DIFFER: "two sources lie more than one standard deviation apart, so that a centile would depend on the source",
+    BEYOND: "no curve covers this age; those of whole-brain volumes are used from 24 weeks on",
+}
 #: Tissues that FeTA's protocol draws otherwise than the published curves' do, and by how much.
 WITHOUT_NORM = {
     "GM": "protocols draw the cortex at 41 to 64 ml at 30 weeks, which differs more than fetuses do",
@@ -88,7 +98,7 @@ def place(measured: Measured, age: float | None) -> Measured:
 
     Beyond a curve's weeks that curve says nothing. Where the means of two sources lie more than one standard deviation
     apart, by the smaller of theirs, no centile is given: it would depend on the source. A value from the age alone has
-    none either.
+    none either, nor has a size without a curve (``NO_NORM``).
 
     Args:
         measured: a size; its norms, z and centile are found anew.
@@ -100,8 +110,10 @@ def place(measured: Measured, age: float | None) -> Measured:
     if bare.source == AGE:
         return replace(bare, flag=FROM_AGE)
     curves = curves_of(bare.key)
-    if age is None or not curves:
+    if age is None:
         return bare
+    if not curves:
+        return replace(bare, flag=bare.flag or NO_NORM)
     norms = tuple(_position(c, bare.value, age) for c in curves if c.covers(age) and c.sd(age) > 0)
     if not norms:
         return replace(bare, norms=(), flag=BEYOND)
@@ -111,6 +123,12 @@ def place(measured: Measured, age: float | None) -> Measured:
         return replace(bare, norms=norms, flag=said)
     first = norms[0]
     return replace(bare, norms=norms, z=first.z, centile=first.centile, flag=_extreme(norms[:1]) or bare.flag)
+
+
+def why_none(sizes: Iterable[Measured]) -> list[str]:
+    """Why some of these sizes have no centile, a sentence for each reason that occurs."""
+    flags = [size.flag for size in sizes if size.centile is None]
+    return [f"{flag}: {why}" for flag, why in WHY_NONE.items() if any(said.startswith(flag) for said in flags)]
 
 
 def said_of(position: NormPosition) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.morphometry.measured import Measured
+from inference.morphometry.norms import NO_NORM
 from inference.report.render import capitalised
 
 ALWAYS = (
@@ -40,7 +41,8 @@ def checks(measured: Sequence[Measured], age: float | None, *, empty: bool) -> l
     found = []
     if age is None:
         found.append(Check("The gestational age is unknown, so that no size has a centile. Name it and run again."))
-    flagged = sorted((m for m in measured if m.flag), key=lambda m: -abs(m.z or 0.0))
+    # That nobody knows what is usual is nothing to check: the table of sizes says it.
+    flagged = sorted((m for m in measured if m.flag not in ("", NO_NORM)), key=lambda m: -abs(m.z or 0.0))
     found += [Check(sentence(m), m.key) for m in flagged if is_extreme(m)]
     # What says nothing about the brain takes one line, however many sizes share it.
     rest: dict[str, list[str]] = {}

@@ -17,11 +17,12 @@ from feta.labels import TISSUE_COLOURS, TISSUE_NAMES, TISSUES
 from feta.volumes import Volume
 from inference.morphometry.growth_curve import TRANSCRIBED, GrowthCurve
 from inference.morphometry.measured import Kind, Measured
+from inference.morphometry.norms import why_none
 from inference.report.advice import ALWAYS, centile_text, checks, is_extreme, signed
 from inference.report.convention import Convention
 from inference.report.growth_chart import Dot, growth_chart
 from inference.report.private import names_case
-from inference.report.render import data_block, own_file, render_page
+from inference.report.render import capitalised, data_block, own_file, render_page
 from inference.report.sampling import Scene
 from inference.report.viewer_bundle import viewer_bundle
 from inference.report.viewer_volume import viewer_volume
@@ -88,6 +89,7 @@ def render_case(page: CasePage) -> str:
         always=() if empty else ALWAYS,
         warnings=[(line, names_case(line, (page.name, page.subject))) for line in page.warnings],
         rows=[_row(m) for m in page.measured],
+        why_none=[f"{capitalised(line)}." for line in why_none(page.measured)],
         charts=_charts(page),
         tissues=[] if empty else [(int(t), TISSUE_NAMES[t], _css(TISSUE_COLOURS[t])) for t in TISSUES],
         picture=None if page.picture is None else base64.b64encode(page.picture).decode("ascii"),

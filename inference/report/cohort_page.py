@@ -69,7 +69,9 @@ def write_cohort_page(root: Path, curves_of: CurvesOf, *, path: Path | None = No
     links = tuple(_link(root, case) for case in cohort.cases)
     naming = Naming("Cohort", case_names(cohort), links, private=True)
     path = path or root / PAGE
-    write_atomically(path, render_cohort(cohort, thumbnails(root, cohort), curves_of, naming))
+    text = render_cohort(cohort, thumbnails(root, cohort), curves_of, naming)
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        write_atomically(path, text)
     return path
 
 

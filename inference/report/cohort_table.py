@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.tables import parse_number, read_table
+from inference.morphometry.norms import DIFFER
 
 TABLE, DICTIONARY = "cohort.tsv", "cohort.json"
 FAILED = "failed"
@@ -82,8 +83,8 @@ class CohortCase:
 
     @property
     def placed(self) -> bool:
-        """Whether any of its sizes has a place among healthy fetuses."""
-        return any(s.z is not None or s.flag for s in self.sizes.values())
+        """Whether any of its sizes has a place among healthy fetuses, be it by sources that differ."""
+        return any(s.z is not None or s.far > 0 or s.flag.startswith(DIFFER) for s in self.sizes.values())
 
     @property
     def far(self) -> float:

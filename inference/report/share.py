@@ -15,6 +15,8 @@ from inference.report.private import telling_parts, without_private
 _NAMELESS = "Fetal brain</span>"
 #: Pages of cases have at most 8 MB.
 _MOST_BYTES = 9 << 20
+#: Numbers as short as the '100' of 'sub-100' stand in every page, as limits and colours; 'sub-100' itself does not.
+_ORDINARY = re.compile(r"\d{1,4}")
 #: Long runs of base64 hold voxels and may hold any short name by chance.
 _VOXELS = re.compile(r"[A-Za-z0-9+/=]{200,}")
 
@@ -78,4 +80,5 @@ def names_left(page: str, case: CohortCase) -> bool:
     """Whether a page still holds a name of its case, outside of voxels, styles and scripts that run."""
     text = _VOXELS.sub("", re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL)).lower()
     names = (case.subject, case.session, case.case.rpartition("/")[2])
-    return any(re.search(rf"(?<!\w){re.escape(part)}(?!\w)", text) for n in names for part in telling_parts(n))
+    parts = {part for name in names for part in telling_parts(name) if not _ORDINARY.fullmatch(part)}
+    return any(re.search(rf"(?<![\w.]){re.escape(part)}(?!\w)", text) for part in parts)

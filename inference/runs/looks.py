@@ -19,6 +19,8 @@ from inference.runs.outputs import CaseJob
 
 #: What draws them; matplotlib takes a second to import, which runs without pictures needn't pay.
 MODULES = ("inference.report.picture", "inference.report.case_page")
+#: The page of all cases, in the root of an output folder.
+COHORT_PAGE = "cohort.html"
 
 
 def write_looks(

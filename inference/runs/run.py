@@ -16,7 +16,7 @@ from inference.derivatives.cohort import write_cohort
 from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
 from inference.runs.claims import Claims
-from inference.runs.looks import write_cohort_look
+from inference.runs.looks import COHORT_PAGE, write_cohort_look
 from inference.runs.models import Loader, Models, load_models
 from inference.runs.outputs import CaseJob
 from inference.runs.progress import reporter
@@ -67,7 +67,7 @@ def run(
                 write_label_tables(root)
                 with claims.log():  # one process after the other: the last of them knows all cases
                     write_cohort(root, log.known())
-                    if any(job.report for job in jobs):
+                    if any(job.report for job in jobs) or (root / COHORT_PAGE).is_file():  # never an outdated one
                         for line in write_cohort_look(root):
                             report.line(f"warning: {line}")
     return state.status, state.lengths
@@ -131,12 +131,13 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
             state.report.done(job.title, "already finished")
             return
         record = _work(state, job, key, began)
+        _remove_outdated(job, earlier)
     except ModelError as error:
         raise error.cause from error
     except HostError:  # not this case's fault, and every other would fail alike
         raise
     except Exception as error:  # one bad case never stops the others
-        state.fail(job.title, error, time.monotonic() - began)
+        state.fail(job.title, error, time.monotonic() - began, job.case.age)
         # Of an input that can't be read at the moment nobody knows that it is another.
         if earlier is not None and now is not None and earlier.key.get("input") != now:
             _withdraw(state, job)
@@ -198,6 +199,14 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
     for line in result.warnings:
         state.report.line(f"warning: {job.title}: {line}")
     return record
+
+
+def _remove_outdated(job: CaseJob, earlier: Record | None) -> None:
+    """Remove what an earlier call wrote of a case and this one doesn't: its numbers are others."""
+    written = {path.name for path in job.outputs}
+    for name in set(earlier.files if earlier else ()) - written:
+        for folder in {path.parent for path in job.outputs}:
+            _remove(folder / name)
 
 
 def _process(state: Run, job: CaseJob, models: Models) -> Result:

@@ -72,14 +72,15 @@ class Run:
         for line in lines:
             self.report.line(f"warning: {line}")
 
-    def fail(self, title: str, error: Exception, seconds: float = 0.0) -> None:
+    def fail(self, title: str, error: Exception, seconds: float = 0.0, age: float | None = None) -> None:
         """Note a failed case; a bug also shows its traceback."""
         self.status = SOME_FAILED
         message = describe(error)
         if not isinstance(error, FetaError) and not _memory_is_full(error):
             self.report.line("".join(traceback.format_exception(error)).rstrip())
         self.report.line(f"error: {message}")
-        self.log.add(title, status="failed", seconds=round(seconds, 2), error=message)
+        known = {} if age is None else {"age": age}
+        self.log.add(title, status="failed", seconds=round(seconds, 2), **known, error=message)
 
 
 def gpu_is_full(error: Exception) -> bool:

@@ -8,12 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from feta.errors import FetaError
+from feta.errors import FetaError, printable
 from feta.measurements import MEASUREMENTS
+from inference.derivatives.cohort import TABLE as COHORT_TABLE
 from inference.derivatives.size_table import read_sizes
 from inference.morphometry.growth_curve import TRANSCRIBED
 from inference.morphometry.measured import Measured
-from inference.morphometry.norms import FROM_AGE
+from inference.morphometry.norms import FROM_AGE, why_none
+from inference.runs.looks import COHORT_PAGE
 from inference.runs.outputs import CaseJob
 
 
@@ -33,8 +35,25 @@ def print_summary(job: CaseJob) -> None:
             console.print(summary_table(found.sizes, found.age))
             if any(size.norms for size in found.sizes):
                 console.print(f"centiles: curves {TRANSCRIBED}; sources in {job.sizes.name}", markup=False)
+            for line in why_none(found.sizes):
+                console.print(line, markup=False)
     for path in filter(Path.exists, job.outputs):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
+
+
+def print_folder_summary(root: Path, done: int, total: int) -> None:
+    """Print what became of the cases of a folder and where to look first, to standard output.
+
+    Args:
+        root: the output folder.
+        done: cases that have results.
+        total: cases of the input.
+    """
+    failed = "" if done == total else f", {total - done} failed: run.json says why"
+    print(f"results of {done} of {total} cases{failed}")
+    for name, what in ((COHORT_PAGE, "look here first: all cases"), (COHORT_TABLE, "all volumes and lengths")):
+        if (root / name).is_file():
+            print(printable(f"{root / name}: {what}"))
 
 
 def summary_table(sizes: Iterable[Measured], age: float | None) -> Table:

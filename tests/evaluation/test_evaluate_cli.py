@@ -13,7 +13,7 @@ import pytest
 
 from evaluation import cli
 from evaluation.commands.common import FINE, SOME_FAILED, UNUSABLE
-from tests.support.small_brains import write_team, write_truth
+from tests.support.small_brains import write_extras, write_team, write_truth
 
 NAME = "sub-001_rec-mial"
 
@@ -55,6 +55,21 @@ def test_scores_alone(
     assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--tables") == FINE
     assert capsys.readouterr().out == f"2 submissions, 3 cases: {cohort[2]}\n"
     assert not (cohort[2] / "report.html").exists()
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_score_of_a_team_with_tables_and_pages_is_that_of_its_results_alone(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def scored(out: Path) -> tuple[bytes, str, str]:
+        assert run(monkeypatch, "score", *cohort[:2], out, "--jobs", 1, "--no-cache") == FINE
+        said = capsys.readouterr()
+        return (out / "scores.csv").read_bytes(), said.out, said.err.replace(str(out), "OUT")
+
+    before = scored(cohort[2])
+    for team in cohort[1].iterdir():
+        write_extras(team)
+    assert scored(cohort[2].with_name("again")) == before
 
 
 @pytest.mark.usefixtures("no_plots")

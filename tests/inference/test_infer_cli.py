@@ -123,6 +123,26 @@ def test_a_run_leaves_a_page_a_case_and_one_of_all(tmp_path: Path, call: Call) -
     assert "the fetus&#39;s left is on the left" in (tmp_path / "out" / cases[0]).read_text()
 
 
+def test_the_last_lines_of_a_run_say_what_became_of_it_and_where_to_look(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path / "in", 2)
+    next((tmp_path / "in/sub-002").rglob("*_T2w.nii.gz")).write_bytes(b"no scan")
+    assert call(tmp_path / "in", tmp_path / "out") == 1
+    first, page, numbers = capsys.readouterr().out.splitlines()
+    assert first == "results of 1 of 2 cases, 1 failed: run.json says why"
+    assert page.startswith(f"{tmp_path / 'out' / 'cohort.html'}: look here first")
+    assert numbers.startswith(f"{tmp_path / 'out' / 'cohort.tsv'}: ")
+
+
+def test_a_page_of_all_cases_is_never_left_outdated(tmp_path: Path, call: Call) -> None:
+    for n in (1, 2):
+        make_tree(tmp_path / str(n), n)
+    call(tmp_path / "1", tmp_path / "out")
+    call(tmp_path / "2", tmp_path / "out", "--no-report")
+    assert "sub-002" in (tmp_path / "out/cohort.html").read_text()
+
+
 def test_pages_are_left_out_where_they_are_not_wanted(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 1)
     assert call(tmp_path / "in", tmp_path / "out", "--no-report") == 0

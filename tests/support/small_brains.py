@@ -68,3 +68,17 @@ def write_team(root: Path, cases: int = 3, shift: float = 0.0, factor: float = 1
         cells = "\t".join(f"{(v + i) * factor}" for v in LENGTHS)
         (folder / f"{subject}_rec-mial_T2w_biom.csv").write_text(f"\tLCC\tHV\tbBIP\tsBIP\tTCD\n{subject}\t{cells}\n")
     return root
+
+
+def write_extras(root: Path) -> None:
+    """What ``feta-infer`` leaves beside a team's results for people to look at."""
+    for label_map in list(root.rglob("*_dseg.nii.gz")):
+        stem = label_map.name.removesuffix("_dseg.nii.gz")
+        label_map.with_name(f"{stem}_volumes.tsv").write_text("measure\tvalue\nGM\t1.0\n")
+        label_map.with_name(f"{stem}_report.html").write_text("<!doctype html><p>LCC 99 mm")
+        for ending in ("biom.json", "dseg.json", "measure.json"):
+            label_map.with_name(f"{stem}_{ending}").write_text('{"LCC": 99}')
+        label_map.with_name(f"{stem}_qc.png").write_bytes(b"\x89PNG")
+    tables = ("cohort.tsv", "cohort.json", "cohort.html", "run.json", "dseg.tsv")
+    for name in (*tables, "labels-itksnap.txt", "labels-slicer.ctbl", "labels-freesurfer.txt"):
+        (root / name).write_text("LCC\tHV\tbBIP\tsBIP\tTCD\n99\t99\t99\t99\t99\n")

@@ -52,7 +52,7 @@
 
   function show([x, y, z]) {
     const to = data.toFile.map((row) => row[0] * x + row[1] * y + row[2] * z + row[3]);
-    const words = (values) => values.map((v) => v.toFixed(1).replace("-", "−")).join(", ");
+    const words = (values) => values.map((v) => (Math.round(10 * v) / 10 || 0).toFixed(1).replace("-", "−")).join(", ");
     return `Crosshair: ${words([x, y, z])} mm right, anterior, superior of the brain's centre · in the file: ${words(to)} mm RAS`;
   }
 

@@ -11,7 +11,7 @@ from evaluation.submissions.validation import validate
 from feta.errors import FetaError
 from feta.volumes import write_label_map
 from tests.support.hostile import ACCEPTED, REJECTED, TABLES
-from tests.support.small_brains import brain, volume, write_team, write_truth
+from tests.support.small_brains import brain, volume, write_extras, write_team, write_truth
 
 NAME = "sub-001_rec-mial"
 
@@ -30,6 +30,12 @@ def team(tmp_path: Path) -> Path:
 def test_nothing_wrong(images: Path, team: Path) -> None:
     verdict = validate(team, images)
     assert (verdict.problems, verdict.messages, verdict.cases) == ((), (), 2)
+
+
+def test_what_people_take_home_is_neither_a_problem_nor_worth_a_word(images: Path, team: Path) -> None:
+    before = validate(team, images)
+    write_extras(team)
+    assert validate(team, images) == before
 
 
 @pytest.mark.parametrize("name", [n for n in REJECTED if n != "hard link to the truth"])

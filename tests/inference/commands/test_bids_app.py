@@ -48,7 +48,8 @@ def test_participant_writes_derivatives(tmp_path: Path, call: Calls, data: Path)
     stem = "sub-01/anat/sub-01_rec-mial"
     ends = ("seg-feta_dseg.nii.gz", "seg-feta_dseg.json", "desc-brain_mask.nii.gz", "desc-brain_mask.json")
     of_one = {f"{stem}_{end}" for end in (*ends, "biom.tsv", "biom.json", "volumes.tsv")} | {
-        "sub-01/figures/sub-01_rec-mial_seg-feta_dseg.png"
+        "sub-01/figures/sub-01_rec-mial_qc.png",
+        "sub-01/figures/sub-01_rec-mial_report.html",
     }
     of_all = {
         "dataset_description.json",
@@ -59,6 +60,7 @@ def test_participant_writes_derivatives(tmp_path: Path, call: Calls, data: Path)
         *label_tables(),
         "cohort.tsv",
         "cohort.json",
+        "cohort.html",
     }
     assert {name for name in names(out) if not name.startswith("sub-02")} == of_one | of_all
     labels, mask = (read_label_map(out / f"{stem}_{end}").array for end in (ends[0], ends[2]))
@@ -69,7 +71,7 @@ def test_participant_writes_derivatives(tmp_path: Path, call: Calls, data: Path)
     assert (out / f"{stem}_biom.tsv").read_text().startswith("participant_id\tLCC\t")
     table = [line.split("\t") for line in (out / "dseg.tsv").read_text().splitlines()]
     assert table[0][:3] == ["index", "name", "abbreviation"]
-    assert [(int(row[0]), row[2]) for row in table[1:]] == [(tissue.value, tissue.name) for tissue in TISSUES]
+    assert [(int(row[0]), row[2]) for row in table[2:]] == [(tissue.value, tissue.name) for tissue in TISSUES]
 
 
 def test_what_is_finished_is_not_done_again(tmp_path: Path, call: Calls, data: Path) -> None:
@@ -153,7 +155,7 @@ def test_sessions_and_reconstructions_are_told_apart(tmp_path: Path, call: Calls
     assert call(data, tmp_path / "out", "participant", "--session_label", "ses-1", "2", "--skip-bids-validation") == 0
     assert planned == stems  # a raw stack beside reconstructions isn't taken
     jobs = bids_jobs(find_cases(data).cases, tmp_path / "out")
-    assert len({path for job in jobs for path in (*job.outputs, job.record)}) == 8 * len(scans)
+    assert len({path for job in jobs for path in (*job.outputs, job.record)}) == 7 * len(scans)
 
 
 def test_a_session_that_is_not_there_is_one_line(
@@ -267,4 +269,4 @@ def test_help_is_a_screen(call: Calls, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert call("BIDS", "OUT", "participant", "--help") == 0
     said = capsys.readouterr().out
     assert "--participant-label" in said
-    assert len(said.splitlines()) <= 46
+    assert len(said.splitlines()) <= 48

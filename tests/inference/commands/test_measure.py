@@ -105,6 +105,20 @@ def test_a_folder_needs_an_output_and_takes_ages_from_its_table(tmp_path: Path, 
     assert json.loads((tmp_path / "out" / "run.json").read_text())["device"] == "none: label maps were given"
 
 
+def test_a_case_that_fails_keeps_its_age_in_the_table_and_the_last_lines_name_that(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved(tmp_path / "in" / "sub-1_dseg.nii.gz")
+    (tmp_path / "in" / "sub-2_dseg.nii.gz").write_bytes(b"no map")
+    (tmp_path / "in" / "participants.tsv").write_text("participant_id\tga\nsub-1\t28\nsub-2\t30\n")
+    assert call(tmp_path / "in", tmp_path / "out") == 1
+    cohort = pd.read_csv(tmp_path / "out" / "cohort.tsv", sep="\t")
+    assert list(zip(cohort.status, cohort.gestational_age, strict=True)) == [("done", 28), ("failed", 30)]
+    first, table = capsys.readouterr().out.splitlines()
+    assert first.startswith("results of 1 of 2 cases, 1 failed")
+    assert str(tmp_path / "out" / "cohort.tsv") in table
+
+
 def test_a_flat_folder_gives_its_label_maps_and_says_what_it_leaves_out(
     tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:

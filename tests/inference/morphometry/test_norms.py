@@ -17,7 +17,7 @@ from inference.derivatives.size_table import NORMS
 from inference.morphometry import norms
 from inference.morphometry.growth_curve import TRANSCRIBED
 from inference.morphometry.measured import Kind, Measured
-from inference.morphometry.norms import WITHOUT_NORM, curves_of, place, said_of
+from inference.morphometry.norms import WITHOUT_NORM, curves_of, place, said_of, why_none
 
 SHARED = Path(os.environ.get("FETA_SHARED", "no-such-folder"))
 WEEKS = st.floats(20.5, 39.5)
@@ -67,9 +67,25 @@ def test_a_curve_that_ends_leaves_the_other() -> None:
     assert [len(place(length, age).norms) for age in (20.5, 21.5)] == [1, 2]
 
 
-def test_without_an_age_or_a_curve_nothing_is_said() -> None:
+def test_without_an_age_nothing_is_said() -> None:
     assert place(volume("WM", 50.0), None) == volume("WM", 50.0)
-    assert place(volume("GM_left", 20.0), 30.0) == volume("GM_left", 20.0)
+
+
+@pytest.mark.parametrize("key", [*WITHOUT_NORM, "GM_left", "WM_right"])
+def test_a_size_without_a_curve_says_why_it_has_no_centile(key: str) -> None:
+    placed = place(volume(key, 20.0), 30.0)
+    assert (placed.centile, placed.norms, placed.flag) == (None, (), "no norm")
+
+
+def test_each_reason_for_an_absent_centile_is_told_once_and_only_where_it_occurs() -> None:
+    def reasons(age: float) -> list[str]:
+        sizes = [place(volume(key, 50.0), age) for key in ("GM", "GM_left", "total_brain", "CBM")]
+        return [line.partition(":")[0] for line in why_none(sizes)]
+
+    assert reasons(30.0) == ["no norm"]
+    assert reasons(22.0) == ["no norm", "age beyond the norms"]
+    lcc = place(Measured("LCC", "", Kind.LENGTH, 37.0, source="image"), 30.0)
+    assert [line.partition(":")[0] for line in why_none([lcc])] == ["norms differ"]
 
 
 def test_a_length_from_the_age_alone_has_no_centile() -> None:

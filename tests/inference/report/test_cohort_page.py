@@ -84,6 +84,19 @@ def test_failed_and_unknown_cases_come_first_then_the_farthest_from_the_norms(tm
     assert order == ["sub-failed", "sub-noage", "sub-far", "sub-both", "sub-fine"]
 
 
+@pytest.mark.parametrize("flag", ["no norm", "age beyond the norms", "not measured", "from the age alone"])
+def test_a_case_of_which_no_size_has_a_place_comes_before_those_that_have_one(flag: str, tmp_path: Path) -> None:
+    root = table(
+        tmp_path,
+        row("sub-differ", TCD_z="n/a", TCD_centile="n/a", TCD_flag="norms differ"),
+        row("sub-none", TCD_z="n/a", TCD_centile="n/a", TCD_flag=flag),
+    )
+    assert [(case.subject, case.placed) for case in read_cohort(root).cases] == [
+        ("sub-none", False),
+        ("sub-differ", True),
+    ]
+
+
 def test_rows_say_what_lies_outside_and_link_to_their_page(tmp_path: Path, write: Callable[..., str]) -> None:
     with_page(tmp_path / "out", "sub-1 #?")
     page = Page(write(row("sub-1 #?", TCD_z="-4.20", TCD_flag="below the 3rd centile"), row("sub-2", error="broken")))
@@ -176,6 +189,15 @@ def test_a_page_with_a_name_where_none_is_expected_is_not_shared(tmp_path: Path)
     (warning,) = write_shared(root, tmp_path / "share", curves_of)
     assert "left out" in warning
     assert [path.name for path in (tmp_path / "share").iterdir()] == ["cohort.html"]
+
+
+@pytest.mark.parametrize("label", ["001", "100", "255", "1000"])
+def test_a_subject_whose_number_stands_in_every_page_is_shared_all_the_same(label: str, tmp_path: Path) -> None:
+    """Opacity ends at 100, colours at 255."""
+    root = table(tmp_path / "out", row(f"sub-{label}"))
+    with_page(root, f"sub-{label}")
+    assert write_shared(root, tmp_path / "share", curves_of) == []
+    assert f"sub-{label}" not in (tmp_path / "share" / "case-0001.html").read_text()
 
 
 def test_pages_are_shared_into_a_folder_of_their_own(tmp_path: Path) -> None:

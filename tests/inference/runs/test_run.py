@@ -143,6 +143,15 @@ def test_a_changed_setting_is_noticed(changed: str, tmp_path: Path, go: Go, mode
     assert model.calls == 2
 
 
+def test_a_picture_of_earlier_numbers_does_not_stay(tmp_path: Path, go: Go) -> None:
+    make_tree(tmp_path / "in", 1)
+    assert go(picture=True) == 0
+    (picture,) = anat(tmp_path, "out", 1).glob("*_qc.png")
+    assert go(mirror_tta=False) == 0
+    assert not picture.exists()
+    assert len(list(anat(tmp_path, "out", 1).glob("*_dseg.nii.gz"))) == 1
+
+
 def test_records_name_settings_as_the_first_release_did(tmp_path: Path) -> None:
     """Under other names, every case that an earlier release finished would be done again."""
     settings = Settings(make_weights(tmp_path), mirror_tta=False, brain_extraction=True)

@@ -41,7 +41,9 @@ class LoadedModel:
         self._networks.models()
         self._turn = threading.Lock()
 
-    def __call__(self, image: Any, *, spacing: Any = None, affine: Any = None, ga: float | str | None = None) -> Segmented:
+    def __call__(
+        self, image: Any, *, spacing: Any = None, affine: Any = None, ga: float | str | None = None
+    ) -> Segmented:
         """Segment and measure one T2w reconstruction of a fetal brain. Nothing is written or printed.
 
         Args:
@@ -51,7 +53,8 @@ class LoadedModel:
                 nobody can see from numbers that axes are in another order, and left and right would be exchanged.
             spacing: of an array: three numbers, mm along its (x, y, z). Alone it leaves left and right unknown.
             affine: of an array: 4×4 from index (x, y, z) to RAS mm, as nibabel has it.
-            ga: gestational age in weeks, such as 28.4; without it there are no centiles. No table beside a file is read.
+            ga: gestational age in weeks, such as 28.4; without it there are no centiles. No table beside
+                a file is read.
 
         Raises:
             FetaError: something given can't be used; one line says what, and what to do.

@@ -44,7 +44,7 @@ def header_of(geometry: StoredGeometry, size: Sequence[int], source: Path) -> He
         FetaError: too many voxels, too large, sheared.
     """
     x, y, z = size
-    _check_size(x, y, z, source)
+    _check_size(size, source)
     return parse_header(write_header(geometry, (x, y, z), np.dtype(np.float32)), source)
 
 
@@ -112,7 +112,7 @@ def of_simpleitk(image: sitk.Image, source: Path) -> Grid:
     size = image.GetSize()
     if len(size) != 3:
         raise FetaError(source, f"has {len(size)} dimensions {size}, not three", "extract one three-dimensional volume")
-    _check_size(*size, source)
+    _check_size(size, source)
     # Adding 0.0 turns −0.0 into 0.0, as for files.
     spacing, origin = (tuple(v + 0.0 for v in get()) for get in (image.GetSpacing, image.GetOrigin))
     grid = Grid(size, spacing, origin, tuple(v + 0.0 for v in image.GetDirection()))
@@ -146,9 +146,11 @@ def ras_affine(grid: Grid) -> npt.NDArray[np.float64]:
     return np.asarray(LPS_TO_RAS @ grid.affine(), np.float64)
 
 
-def _check_size(x: int, y: int, z: int, source: Path) -> None:
-    if math.prod((x, y, z)) > MAX_VOXELS or max(x, y, z) > MAX_SIDE:
-        raise FetaError(source, f"has {x} × {y} × {z} voxels, the limit is {MAX_VOXELS} in all", "crop or resample it")
+def _check_size(size: Sequence[int], source: Path) -> None:
+    if math.prod(size) > MAX_VOXELS or max(size) > MAX_SIDE:
+        raise FetaError(
+            source, f"has {' × '.join(map(str, size))} voxels, the limit is {MAX_VOXELS} in all", "crop or resample it"
+        )
 
 
 def _pixdim(sides: npt.ArrayLike) -> tuple[float, ...]:

@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from scipy.spatial.transform import Rotation
 
 from feta.errors import FetaError
-from feta.volumes import read_label_map, write_volume
-from inference import Segmented, load, segment
+from feta.volumes import read_label_map, read_volume, write_volume
+from inference import Segmented, segment
 from inference.api import call
-from inference.api.given import take
-from inference.cli import main
+from inference.api.given import Given, take
 from inference.derivatives.size_table import read_sizes
 from tests.support.folders import SMALL, Counting, make_weights
 from tests.support.heads import TO_CANONICAL
 from tests.support.infer_calls import Calls
-from tests.support.networks import write_tiny_weights
+from tests.support.nifti_files import axis_orders, simpleitk_file
+
+#: A rotation about no axis in particular.
+OBLIQUE = Rotation.from_rotvec([0.3, -0.5, 0.7]).as_matrix()
 
 
 @pytest.fixture
@@ -42,42 +45,54 @@ def scan(tmp_path: Path) -> Path:
     return path
 
 
-def test_any_holder_of_a_volume_gives_the_labels_of_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan: Path
-) -> None:
-    """By real networks (untrained): what they make of an image depends on its every voxel and its grid."""
-    monkeypatch.setenv("FETA_WEIGHTS", str(write_tiny_weights(tmp_path)))
-    options = ["--no-qc", "--no-report", "--no-tta", "--no-topology"]
-    monkeypatch.setattr("sys.argv", ["feta-infer", str(scan), str(tmp_path / "out"), *options])
-    monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 0
-    command = next((tmp_path / "out").rglob("*_dseg.nii.gz"))
-    expected = np.asarray(nib.load(command).dataobj)
-    assert len(np.unique(expected)) > 1
-    image, run = nib.load(scan), load(fast=True, topology=False)
+def holders(path: Path) -> list[Given]:
+    """The volume of a file as all that can hold it give it."""
+    image = nib.load(path)
     data = image.get_fdata(dtype=np.float32)
-    for given in (
-        run(scan),
-        run(str(scan)),
-        run(image),
-        run(data, affine=image.affine),
-        run(torch.from_numpy(data), affine=image.affine, spacing=image.header.get_zooms()),
-    ):
-        assert given.labels.dtype == np.uint8
-        assert np.array_equal(given.labels, expected)
-        assert np.allclose(given.affine, image.affine, atol=1e-5)
-    read = sitk.ReadImage(str(scan))
-    assert np.array_equal(run(read).labels, sitk.GetArrayFromImage(sitk.ReadImage(str(command))))
-    assert np.array_equal(run(data[None, ..., None], affine=image.affine).labels, expected[None, ..., None])
+    tensor = torch.from_numpy(data)
+    sides = image.header.get_zooms()
+    return [
+        take(str(path)),
+        take(image),
+        take(data, affine=image.affine),
+        take(tensor, affine=image.affine, spacing=sides),
+        take(tensor[None, ..., None], affine=torch.from_numpy(image.affine)),
+        take(sitk.ReadImage(str(path))),
+    ]
+
+
+@pytest.mark.parametrize("turn", [*axis_orders()[::5], tuple(OBLIQUE.ravel())])
+def test_networks_see_the_very_volume_and_grid_that_the_command_reads(tmp_path: Path, turn: tuple[float, ...]) -> None:
+    array = np.random.default_rng(1).normal(100, 20, (20, 24, 28)).astype(np.float32)
+    path = simpleitk_file(tmp_path / "scan.nii", array, turn, (0.8, 0.9, 1.1), (-10.0, 20.0, 30.0), "both")
+    expected = read_volume(path)
+    for given in holders(path):
+        assert np.array_equal(given.volume.array, expected.array)
+        assert given.volume.grid.difference(expected.grid, tolerance_mm=1e-5) is None
+    of_image, of_simpleitk = holders(path)[1], holders(path)[-1]
+    assert of_image.volume.grid == of_simpleitk.volume.grid == expected.grid
+
+
+def test_labels_are_those_of_the_command_in_the_order_of_what_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan: Path, model: Counting
+) -> None:
+    assert Calls(tmp_path / "calls", monkeypatch)(scan, tmp_path / "out", "--no-qc", "--no-report") == 0
+    command = nib.load(next((tmp_path / "out").rglob("*_dseg.nii.gz")))
+    expected, image = np.asarray(command.dataobj), nib.load(scan)
+    data = image.get_fdata(dtype=np.float32)
+    for result in (segment(scan), segment(image), segment(data, affine=image.affine)):
+        assert result.labels.dtype == np.uint8
+        assert np.array_equal(result.labels, expected)
+        assert np.allclose(result.affine, image.affine, atol=1e-5)
+    assert np.array_equal(segment(sitk.ReadImage(str(scan))).labels, expected.T)
+    assert np.array_equal(segment(data[None, ..., None], affine=image.affine).labels, expected[None, ..., None])
 
 
 def test_sizes_are_those_of_the_commands_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan: Path, model: Counting
 ) -> None:
     calls = Calls(tmp_path / "calls", monkeypatch)
-    assert calls(scan.parent, tmp_path / "out", "--no-qc", "--no-report", "--ga", "28.4") == 0
+    assert calls(scan, tmp_path / "out", "--no-qc", "--no-report", "--ga", "28.4") == 0
     table = read_sizes(next((tmp_path / "out").rglob("*_volumes.tsv")))
     result = segment(scan, ga=28.4)
     assert (table.age, [size.key for size in table.sizes]) == (result.age, [size.key for size in result.sizes])

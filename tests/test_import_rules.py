@@ -32,9 +32,7 @@ LAYERS = {
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
         "inference/morphometry inference/derivatives inference/report inference/topology"
     ),
-    "inference/api": (
-        "feta inference/geometry inference/biometry inference/morphometry inference/derivatives inference/runs"
-    ),
+    "inference/api": "feta inference/biometry inference/morphometry inference/derivatives inference/runs",
     "inference/__init__.py": "inference/api",
     "inference/options.py": "inference/biometry inference/derivatives inference/report inference/runs",
     "inference/commands": (

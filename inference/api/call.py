@@ -13,11 +13,10 @@ import numpy as np
 
 from feta.errors import FetaError
 from feta.participants import parse_age
-from inference.api.geometry import ras_affine
+from inference.api.geometry import LPS_TO_RAS, ras_affine
 from inference.api.given import take
 from inference.api.segmented import Segmented
 from inference.biometry.lengths import Method
-from inference.geometry.frames import LPS_TO_RAS
 from inference.runs.analysis import analyse, upright_frame
 from inference.runs.models import LoadedOnce, load_models
 from inference.runs.settings import Settings, default_weights

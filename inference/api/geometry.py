@@ -24,8 +24,9 @@ from feta.nifti import (
     parse_header,
     write_header,
 )
-from inference.geometry.frames import LPS_TO_RAS
 
+#: As that of inference.geometry.frames, which needs torch.
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: Codes of a header whose affine stands in its sform alone ("aligned", as nibabel writes it), and of one without any.
 _SFORM, _NO_FORM = (0, 2), (0, 0)
 _MILLIMETRES = 2

@@ -19,7 +19,6 @@ PACKAGES = ("feta", "inference", "evaluation", "training")
 LAYERS = {
     "feta": "",
     # The submission.
-    "inference/__init__.py": "",
     "inference/geometry": "feta",
     "inference/networks": "feta",
     "inference/topology": "feta",
@@ -34,6 +33,8 @@ LAYERS = {
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
         "inference/morphometry inference/derivatives inference/report inference/topology inference/surfaces"
     ),
+    "inference/api": "feta inference/biometry inference/morphometry inference/derivatives inference/runs",
+    "inference/__init__.py": "inference/api",
     "inference/options.py": "inference/biometry inference/derivatives inference/report inference/runs",
     "inference/commands": (
         "feta inference/biometry inference/morphometry inference/derivatives inference/report inference/runs "
@@ -198,7 +199,15 @@ def test_every_folder_says_what_lives_there_and_loads_nothing(code: Code) -> Non
         assert start.is_file(), folder
         assert ast.get_docstring(ast.parse(start.read_text())), folder
     starts = {name for name, path in code.modules.items() if path.name == "__init__.py"}
-    assert [each for each in code.imports if each.source in starts] == []
+    # The call from Python is named there, and imported when it is asked for.
+    own = {"importlib", "typing", "inference.api.call", "inference.api.segmented"}
+    assert [each for each in code.imports if each.source in starts - {"inference"}] == []
+    assert {each.target for each in code.imports if each.source == "inference"} <= own
+
+
+def test_the_call_from_python_is_not_loaded_before_it_is_asked_for() -> None:
+    assert not loaded_after("import inference") & {"feta", "numpy", "torch"}
+    assert "torch" not in loaded_after("from inference import segment")
 
 
 def test_no_folder_is_crowded(code: Code) -> None:

@@ -32,7 +32,7 @@ def why_unknown(grid: Grid) -> str:
     if header is None:  # made in memory, with an orientation of its own
         return ""
     if max(header.codes) <= 0:
-        return "the header has no orientation (qform_code and sform_code are 0)"
+        return "there is no affine (in a file: qform_code and sform_code are 0)"
     if min(header.codes) > 0 and np.linalg.det(header.qform()[:3, :3]) * np.linalg.det(header.sform()[:3, :3]) < 0:
         return "the header's qform and sform are mirror images of each other"
     return ""

@@ -10,22 +10,19 @@ from feta.biometry_table import write_biometry
 from feta.files import write_atomically
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import Volume, read_volume, write_label_map, write_volume
-from inference.biometry.lengths import Length, Measuring, complete
+from inference.biometry.lengths import Length, Measuring
 from inference.biometry.line import landmark_image
-from inference.biometry.measure import LandmarkFinder, collect_evidence
+from inference.biometry.measure import LandmarkFinder
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.derivatives.metaimage import read_image, write_map
 from inference.derivatives.size_table import write_sizes
 from inference.geometry.segmentation_result import Segmentation
 from inference.morphometry.given_labels import GivenLabels, read_upright
-from inference.morphometry.label_check import doubt_size
-from inference.morphometry.measured import Measured
-from inference.morphometry.sizes import measure_sizes
+from inference.runs.analysis import measure_labels, segment_volume, upright_frame
 from inference.runs.import_ahead import import_ahead
 from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
-from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
 from inference.runs.surface_files import write_surfaces
 
@@ -52,14 +49,9 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     if job.given is not None:
         return _process_given(job, job.given, measuring)
     volume = read_image(job.case.image)
-    doubts = check_usable(job.case.image, volume)
     import_ahead(MODULES if job.picture or job.report else [])
-    segmented = models.segment(volume)
-    doubts = (*doubts, *doubt_size(job.case.image, segmented.labels))
-    warnings = (*volume.warnings, *doubts, *segmented.warnings)
+    segmented, warnings = segment_volume(job.case.image, volume, models)
     _write_maps(job, segmented)
-    if not segmented.labels.array.any():
-        warnings = (*warnings, "no brain was found: the label map is empty")
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
@@ -88,22 +80,21 @@ def _measure(
     warnings: tuple[str, ...],
 ) -> Result:
     """Measure a label map, and write what is made of it."""
-    evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
-    lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
+    sized = bool(job.sizes or job.picture or job.report)
+    found = measure_labels(
+        volume, segmented, aligned, find_landmarks, measuring, job.case.age, sized=sized, ours=job.given is None
+    )
+    lengths = found.lengths
     _write_lengths(job, volume, lengths)
     if job.sidecar:
         write_sidecar(job.sidecar, lengths, job.case.age, measuring.method)
-    sizes: tuple[Measured, ...] = ()
-    if job.sizes or job.picture or job.report:
-        sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age, ours=job.given is None)
-        notes = (*notes, *said)
+    sizes, notes = found.sizes, found.warnings
     if job.surfaces:
         measured, said = write_surfaces(job.surfaces, job.meshes, segmented.labels, aligned)
         sizes, notes = (*sizes, *measured), (*notes, *said)
     if job.sizes:
         write_sizes(job.sizes, sizes, job.case.age)
-    # The midline of the label map is the better frame for planes.
-    frame = aligned.from_physical if aligned else segmented.to_canonical
+    frame = upright_frame(segmented, aligned)
     shown = (*job.case.warnings, *warnings, *notes)
     undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, shown)
     return Result(lengths, (*warnings, *notes, *undrawn))

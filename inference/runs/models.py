@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from inference.biometry.measure import LandmarkFinder
 from inference.geometry.segmentation_result import SegmentVolume
@@ -34,6 +37,72 @@ class Models:
 
 
 Loader = Callable[[Settings], Models]
+T = TypeVar("T")
+#: How torch and the libraries below it say that a GPU's memory is used up, where it is no OutOfMemoryError.
+_GPU_IS_FULL = re.compile(
+    "(CUDA|HIP|MPS)\\b.*out of memory|CU(DNN|BLAS|SOLVER|FFT)_STATUS_ALLOC_FAILED|MemoryAllocation"
+)
+
+
+class LoadedOnce:
+    """The networks of many volumes, loaded when they are needed first; on the CPU where the GPU has no room for them.
+
+    Args:
+        settings: which networks, and where.
+        load: loads them.
+    """
+
+    def __init__(self, settings: Settings, load: Loader) -> None:
+        self._settings, self._load = settings, load
+        self._models: Models | None = None
+        self._on_cpu: Models | None = None
+
+    def models(self) -> Models:
+        """The networks."""
+        if self._models is None:
+            self._models = self._loaded()
+        return self._models
+
+    def run(self, work: Callable[[Models], T]) -> tuple[T, tuple[str, ...]]:
+        """Do what needs the networks, on the CPU where the GPU's memory is too small for it; and warnings."""
+        models = self.models()
+        try:
+            return work(models), ()
+        except Exception as error:
+            if not gpu_is_full(error):
+                raise
+        # Out of the handler: the error would keep alive what lies on the GPU.
+        return work(self._models_on_cpu()), ("the GPU's memory is too small for it: done on the CPU",)
+
+    def _models_on_cpu(self) -> Models:
+        _free_gpu()
+        if self._on_cpu is None:
+            self._on_cpu = self._load(replace(self._settings, device="cpu"))
+        return self._on_cpu
+
+    def _loaded(self) -> Models:
+        try:
+            return self._load(self._settings)
+        except Exception as error:
+            if not gpu_is_full(error):
+                raise
+        models = self._models_on_cpu()
+        said = "the GPU's memory is too small, or others have it: computing on the CPU instead, which is slower"
+        return replace(models, warnings=(*models.warnings, said))
+
+
+def gpu_is_full(error: Exception) -> bool:
+    """Whether an error says that a GPU's memory is too small for what was asked of it."""
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for this
+        return True
+    return isinstance(error, RuntimeError) and _GPU_IS_FULL.search(str(error)) is not None
+
+
+def _free_gpu() -> None:
+    """Give back what torch keeps of the GPU's memory for later."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load_models(settings: Settings) -> Models:

@@ -17,12 +17,12 @@ from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
 from inference.runs.claims import Claims
 from inference.runs.looks import COHORT_PAGE, write_cohort_look
-from inference.runs.models import Loader, Models, load_models
+from inference.runs.models import Loader, load_models
 from inference.runs.outputs import CaseJob
 from inference.runs.progress import reporter
 from inference.runs.record import Record, checksums, finished, read_record, write_record
 from inference.runs.run_log import NAME, RunLog
-from inference.runs.run_state import SOME_FAILED, Run, gpu_is_full
+from inference.runs.run_state import SOME_FAILED, Run
 from inference.runs.settings import Settings
 
 
@@ -188,10 +188,11 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
     if job.record is not None:
         _remove(job.record)
     try:
-        models = state.models()
+        state.models()
     except Exception as error:
         raise ModelError(error) from error
-    result = _process(state, job, models)
+    result, notes = state.networks.run(lambda models: process(job, models, state.measuring))
+    result = replace(result, warnings=(*result.warnings, *notes))
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:
@@ -207,19 +208,6 @@ def _remove_outdated(job: CaseJob, earlier: Record | None) -> None:
     for name in set(earlier.files if earlier else ()) - written:
         for folder in {path.parent for path in job.outputs}:
             _remove(folder / name)
-
-
-def _process(state: Run, job: CaseJob, models: Models) -> Result:
-    """Do a case, on the CPU where the GPU's memory is too small for it."""
-    try:
-        return process(job, models, state.measuring)
-    except Exception as error:
-        if not gpu_is_full(error):
-            raise
-    # Out of the handler: the error would keep alive what lies on the GPU.
-    result = process(job, state.models_on_cpu(), state.measuring)
-    said = "the GPU's memory is too small for it: done on the CPU"
-    return replace(result, warnings=(*result.warnings, said))
 
 
 def _record(job: CaseJob, key: dict[str, Any], result: Result, seconds: float) -> Record:

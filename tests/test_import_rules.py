@@ -59,7 +59,10 @@ LAYERS = {
     "training/anatomy": (
         "feta inference/geometry inference/networks inference/biometry training/imaging training/data"
     ),
-    "training/scanner": "feta inference/geometry inference/topology training/imaging training/data training/anatomy",
+    "training/findings": "feta training/imaging training/anatomy",
+    "training/scanner": (
+        "feta inference/geometry inference/topology training/imaging training/data training/anatomy training/findings"
+    ),
     "training/phantom": "feta training/anatomy training/scanner",
     "training/synthesis": (
         "feta inference/geometry training/imaging training/data training/anatomy training/scanner"

@@ -46,7 +46,7 @@ class ChiariII:
 
     def goals(self, scene: Scene) -> list[Goal]:
         """What a brain grows to."""
-        height, bent = _height(scene), curl_of(scene)
+        height, bent, cortex = _height(scene), curl_of(scene), scene.volume(Tissue.GM)
         return [
             Goal(
                 "cerebellum_ml",
@@ -61,9 +61,11 @@ class ChiariII:
                 "external_csf_ml",
                 self.external_csf,
                 0.12 * self.external_csf,
-                lambda s: s.volume(Tissue.ECSF),
+                lambda s: float(s.fluid.sum()) * s.spacing**3 / 1000,
                 swelling_fluid,
             ),
+            # Fluid thinner than a cell shrinks with the cortex that shares its cells.
+            Goal("grey_matter_share", 1.0, 0.05, lambda s: s.volume(Tissue.GM) / cortex, swelling_cortex),
             *Ventriculomegaly(self.atrium, self.atrium, focus=0.5, thins=_THINS).goals(),
         ]
 
@@ -108,7 +110,12 @@ def curling(scene: Scene) -> Field:
 
 def swelling_fluid(scene: Scene) -> Field:
     """The field that swells the external CSF and widens the skull."""
-    return scene.swelling(scene.mask(Tissue.ECSF))
+    return scene.swelling(scene.fluid)
+
+
+def swelling_cortex(scene: Scene) -> Field:
+    """The field that swells the cortex, at the cost of the external CSF."""
+    return scene.swelling(scene.mask(Tissue.GM), 1.0, scene.fluid, 0.7)
 
 
 def _height(scene: Scene) -> float:

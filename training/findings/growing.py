@@ -19,11 +19,11 @@ from training.findings.grown_head import GrownHead
 from training.findings.scene import Scene
 
 #: Rounds of growth at most, the length of a first trial, and how often a step that folds is halved.
-_ROUNDS, _TRIAL, _HALVINGS = 18, 0.3, 3
+_ROUNDS, _TRIAL, _HALVINGS = 20, 0.5, 3
 #: A field is followed for no longer than this at once, units of its time.
 _LONGEST = 1.2
 #: A later step's answer counts within this factor of the trial's.
-_TRUST = 4.0
+_TRUST = 8.0
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ LATTICE_MM = 2.0
 _MARGIN = 12.0
 #: Steps of the integration of one flow, which is short.
 _STEPS = 3
-#: No cell of the table keeps less than this share of its volume: what fills a ventricle comes from very little.
-_FOLDED = 0.0005
+#: A cell of the table with less than this share of its volume is folded; what fills a ventricle comes from very little.
+_FOLDED = 1e-5
 
 
 @dataclass(frozen=True)

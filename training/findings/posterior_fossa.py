@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +10,15 @@ from feta.labels import Tissue
 from feta.measurements import Measurement
 from training.anatomy.head_model import HeadModel
 from training.anatomy.velocity_field import Field
+from training.findings.cerebellum import kept_cerebellum, near_vermis, share_of_length, stretching_vermis
 from training.findings.fourth_ventricle import with_fourth_ventricle
 from training.findings.growing import Goal, Growth, grow
 from training.findings.grown_head import GrownHead
-from training.findings.rulers import centre, cisterna_depth, length, turned
+from training.findings.rulers import centre, cisterna_depth, turned
 from training.findings.scene import Scene, smooth_step
 
-#: Sizes are reached to within this: mm, degrees, a share of a length.
-_TOLERANCE_MM, _TOLERANCE_DEGREES, _TOLERANCE = 0.6, 3.0, 0.02
-#: Half the width of the vermis (mm), and how far around it its fields fade out.
-_VERMIS_MM, _REACH_MM = 7.0, 8.0
+#: Sizes are reached to within this: mm, degrees.
+_TOLERANCE_MM, _TOLERANCE_DEGREES = 0.6, 3.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class DandyWalker:
         start = scene.landmarks[Measurement.HV]
         return [
             Goal("vermis_turned_degrees", self.rotation, _TOLERANCE_DEGREES, lambda s: turned(s, start), turning),
-            _kept("vermis_height_share", self.vermis, scene, Measurement.HV, stretching_vermis),
+            share_of_length("vermis_height_share", self.vermis, scene, Measurement.HV, stretching_vermis),
             Goal("cisterna_mm", self.cisterna, _TOLERANCE_MM, cisterna_depth, widening_cisterna),
         ]
 
@@ -66,15 +64,8 @@ class MegaCisterna:
         """What the cisterna of a brain grows to, while its cerebellum keeps its size."""
         return [
             Goal("cisterna_mm", self.cisterna, _TOLERANCE_MM, cisterna_depth, widening_cisterna),
-            _kept("vermis_height_share", 1.0, scene, Measurement.HV, stretching_vermis),
-            _kept("cerebellum_width_share", 1.0, scene, Measurement.TCD, stretching_cerebellum),
+            *kept_cerebellum(scene),
         ]
-
-
-def _kept(name: str, share: float, scene: Scene, measurement: Measurement, field: Callable[[Scene], Field]) -> Goal:
-    """A length that becomes a share of what it is."""
-    before = length(scene, measurement)
-    return Goal(name, share, _TOLERANCE, lambda s: length(s, measurement) / before, field)
 
 
 def turn_vermis(head: HeadModel, finding: DandyWalker) -> Growth:
@@ -94,28 +85,8 @@ def turning(scene: Scene) -> Field:
     top = scene.landmarks[Measurement.HV][0]
     _, y, z = np.moveaxis(scene.places - top, -1, 0)
     # The brainstem stays; fluid between fills the angle.
-    window = _vermis(scene) * (1 - scene.near(scene.mask(Tissue.BSM), 3.0))
+    window = near_vermis(scene) * (1 - scene.near(scene.mask(Tissue.BSM), 3.0))
     return np.stack([np.zeros_like(y), window * z, -window * y], axis=-1)
-
-
-def stretching_vermis(scene: Scene) -> Field:
-    """The field that stretches the vermis along itself from its top, and less so across."""
-    top, bottom = scene.landmarks[Measurement.HV]
-    along = (bottom - top) / max(float(np.linalg.norm(bottom - top)), 1e-6)
-    middle = (top + bottom) / 2
-    offset = scene.places - middle
-    way = (offset @ along)[..., None] * along
-    across = offset - way
-    across[..., 0] = 0.0
-    return np.asarray(_vermis(scene)[..., None] * (way + 0.5 * across))
-
-
-def stretching_cerebellum(scene: Scene) -> Field:
-    """The field that stretches the cerebellum from left to right."""
-    window = scene.near(scene.mask(Tissue.CBM), _REACH_MM)
-    field = np.zeros_like(scene.places)
-    field[..., 0] = window * scene.places[..., 0]
-    return field
 
 
 def widening_cisterna(scene: Scene) -> Field:
@@ -128,8 +99,3 @@ def widening_cisterna(scene: Scene) -> Field:
     away = scene.near(cerebellum, 18.0) * (1 - 0.7 * scene.near(cerebellum, 5.0))
     outside = scene.soft(scene.labels == 0) * behind * scene.near(cerebellum, 30.0)
     return scene.swelling(scene.mask(Tissue.ECSF), behind * away * np.exp(-((x / 16.0) ** 2)), outside)
-
-
-def _vermis(scene: Scene) -> Field:
-    near = scene.near(scene.mask(Tissue.CBM) & (np.abs(scene.places[..., 0]) < _VERMIS_MM), _REACH_MM)
-    return np.asarray(near * smooth_step(1.7 - np.abs(scene.places[..., 0]) / _VERMIS_MM))

@@ -12,7 +12,7 @@ from training.anatomy.velocity_field import Points
 from training.findings.scene import Scene
 
 #: Planes in which widths are measured are sampled this finely, mm.
-_FINE = 0.5
+_FINE = 0.4
 #: The atria lie this share of the brain's width behind the deep grey matter, and this far (mm) from the midline.
 _BEHIND, _FROM_MIDLINE = 0.075, 3.0
 #: Deep grey matter ends where this share of it lies behind.

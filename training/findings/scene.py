@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 
+from feta.labels import Tissue
 from feta.measurements import Measurement
 from training.anatomy.velocity_field import Field, Points, swelling_velocity
 from training.findings.grown_head import GrownHead
@@ -55,6 +57,14 @@ class Scene:
         """Where some labels lie."""
         return np.isin(self.labels, labels)
 
+    @cached_property
+    def fluid(self) -> Field:
+        """Share of external CSF in each cell, of four samples around its own: it may be thinner than a cell."""
+        part = self.spacing / 4
+        corners = part * np.array([[-1, -1, -1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+        found = [self.head.at(torch.from_numpy(self.places + corner).float())[0] == Tissue.ECSF for corner in corners]
+        return np.asarray(np.mean(found, axis=0), np.float64)
+
     def volume(self, *labels: int) -> float:
         """Of some labels, ml."""
         return float(self.mask(*labels).sum()) * self.spacing**3 / 1000
@@ -80,7 +90,7 @@ class Scene:
 
     def swelling(
         self,
-        mask: npt.NDArray[np.bool_],
+        mask: npt.NDArray[Any],
         weights: Field | float = 1.0,
         yielding: Field | None = None,
         share: float = 1.0,
@@ -88,7 +98,7 @@ class Scene:
         """The field that swells a structure; followed backwards, it shrinks it.
 
         Args:
-            mask: the structure; where it is thin its neighbours are to keep their volume.
+            mask: the structure, or its share of each cell; where it is thin its neighbours are to keep their volume.
             weights: how much more some of it swells.
             yielding: what it is taken from; the space outside the head where there is nothing.
             share: of the volume that is taken from there and not from outside.

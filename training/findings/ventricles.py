@@ -13,7 +13,9 @@ from feta.measurements import Measurement
 from training.anatomy.head_model import HeadModel
 from training.anatomy.template import CALLOSUM
 from training.anatomy.velocity_field import Field
+from training.findings.cerebellum import kept_cerebellum
 from training.findings.growing import Goal, Growth, grow
+from training.findings.grown_head import GrownHead
 from training.findings.rulers import LEFT, RIGHT, atrial_width, atrium_position, length
 from training.findings.scene import Scene, smooth_step
 
@@ -67,7 +69,8 @@ class Ventriculomegaly:
 
 def widen_ventricles(head: HeadModel, finding: Ventriculomegaly) -> Growth:
     """The brain with ventricles of that width."""
-    return grow(head, finding.goals())
+    grown = head if isinstance(head, GrownHead) else GrownHead.unchanged(head)
+    return grow(grown, [*finding.goals(), *kept_cerebellum(Scene(grown))])
 
 
 def lateral_swelling(scene: Scene, side: int, focus: float, back: float = 0.0, thins: float = THINS) -> Field:

@@ -66,6 +66,7 @@ class CallosalAgenesis:
                 max(0.15 * left, 0.02),
                 lambda s: s.volume(CALLOSUM) / max(body, 1e-9),
                 thickening_callosum,
+                volume=True,
             ),
             Goal("cavum_share", self.cavum, 0.08, lambda s: cavum_volume(s) / max(room, 1e-9), swelling_cavum),
             Goal("horns_apart_mm", self.apart, _TOLERANCE_MM, lambda s: horns_apart(s) - start, parting_horns),

@@ -36,6 +36,7 @@ class Goal:
         tolerance: how near is near enough.
         measure: the size at present.
         field: (Z, Y, X, 3) mm a unit of time; along it the size changes.
+        volume: whether it changes by a factor a unit of time rather than by an amount.
     """
 
     name: str
@@ -43,6 +44,18 @@ class Goal:
     tolerance: float
     measure: Callable[[Scene], float]
     field: Callable[[Scene], Field]
+    volume: bool = False
+
+    def missing(self, value: float) -> float:
+        """How far a size is from the target, on the scale on which it changes evenly."""
+        return self._scaled(self.target) - self._scaled(value)
+
+    def reached(self, value: float) -> bool:
+        """Whether a size is near enough."""
+        return abs(self.target - value) <= self.tolerance
+
+    def _scaled(self, value: float) -> float:
+        return float(np.log(max(value, 1e-3))) if self.volume else value
 
 
 @dataclass(frozen=True)
@@ -67,37 +80,37 @@ def grow(base: HeadModel, goals: Sequence[Goal]) -> Growth:
     """
     head = base if isinstance(base, GrownHead) else GrownHead.unchanged(base)
     scene = Scene(head)
-    values = np.array([goal.measure(scene) for goal in goals])
-    targets, tolerances = (np.array([getattr(g, name) for g in goals]) for name in ("target", "tolerance"))
+    values = [goal.measure(scene) for goal in goals]
     trials = np.array([_answer(scene, goal, value) for goal, value in zip(goals, values, strict=True)])
-    rates = trials.copy()
-    open_ = np.ones(len(goals), bool)
+    rates, free = trials.copy(), np.ones(len(goals), bool)
     for _ in range(_ROUNDS):
-        missing = targets - values
-        if (np.abs(missing) <= tolerances)[open_].all():
+        pairs = list(zip(goals, values, strict=True))
+        asked = free & [not goal.reached(value) for goal, value in pairs]
+        if not asked.any():
             break
-        times = np.clip(missing / rates, -_LONGEST, _LONGEST) * (open_ & (np.abs(missing) > tolerances / 2))
+        missing = np.array([goal.missing(value) for goal, value in pairs])
+        times = np.clip(missing / rates, -_LONGEST, _LONGEST) * asked
         taken = _stepped(scene, goals, times)
         if taken is None:  # those that would fold alone stay as they are, and the others go on
-            open_ &= [bool(t == 0) or _stepped(scene, [g], [t]) is not None for g, t in zip(goals, times, strict=True)]
-            if taken is None and open_[times != 0].all():
+            folding = [bool(t) and _stepped(scene, [g], [t]) is None for g, t in zip(goals, times, strict=True)]
+            if not any(folding):
                 break
+            free &= ~np.array(folding)
             continue
         scene, share = taken
-        found = np.array([goal.measure(scene) for goal in goals])
-        times = times * share
-        long = np.abs(times) > 0.05
-        seen = np.where(long, (found - values) / np.where(long, times, 1.0), rates)
+        values = [goal.measure(scene) for goal in goals]
+        change = missing - [goal.missing(value) for goal, value in zip(goals, values, strict=True)]
+        long = np.abs(share * times) > 0.05
+        seen = np.where(long, change / np.where(long, share * times, 1.0), rates)
         # Another goal's field may have pulled the other way: what was seen alone bounds what is believed.
-        believed = np.clip(seen / trials, 1 / _TRUST, _TRUST) * trials
-        rates, values = (rates + believed) / 2, found
+        rates = (rates + np.clip(seen / trials, 1 / _TRUST, _TRUST) * trials) / 2
     return Growth(scene.head, {goal.name: float(value) for goal, value in zip(goals, values, strict=True)})
 
 
 def _answer(scene: Scene, goal: Goal, value: float) -> float:
     """How fast a size changes along its field, by a short trial."""
     tried = scene.head.flowed(_TRIAL * goal.field(scene))
-    change = 0.0 if tried is None else (goal.measure(Scene(tried)) - value) / _TRIAL
+    change = 0.0 if tried is None else (goal.missing(value) - goal.missing(goal.measure(Scene(tried)))) / _TRIAL
     return change if abs(change) > 1e-6 else 1.0
 
 

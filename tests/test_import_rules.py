@@ -80,8 +80,8 @@ LAYERS = {
     "training/commands": "feta training/engine training/tasks",
     "training/commands/data": (
         "training/imaging "
-        "feta inference/geometry inference/biometry training/data training/anatomy training/scanner training/phantom "
-        "training/synthesis training/engine training/commands"
+        "feta inference/geometry inference/biometry training/data training/anatomy training/findings training/scanner "
+        "training/phantom training/synthesis training/engine training/commands"
     ),
     "training/commands/fit": (
         "feta inference/networks inference/segmentation training/data training/synthesis training/engine "

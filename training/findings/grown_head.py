@@ -24,6 +24,8 @@ _MARGIN = 12.0
 _STEPS = 3
 #: A cell of the table with less than this share of its volume is folded; what fills a ventricle comes from very little.
 _FOLDED = 1e-5
+#: Steps in which a landmark is sought about a guess.
+_AROUND = np.stack(np.meshgrid(*[np.arange(-10.0, 11.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,27 @@ class GrownHead:
             ahead = flow(step, self.lattice.index(points), 1.0, _STEPS)
             return np.asarray(ahead * self.lattice.spacing + self.lattice.origin)
 
-        landmarks = {m: moved(ends) for m, ends in self.landmarks.items()}
         shifts = np.asarray(table - places, np.float32)
+        landmarks = {
+            m: np.stack(
+                [
+                    self._settled(shifts, end, origin)
+                    for end, origin in zip(moved(ends), self.base.landmarks[m], strict=True)
+                ]
+            )
+            for m, ends in self.landmarks.items()
+        }
         return replace(self, shifts=shifts, landmarks=landmarks, surface=moved(self.surface))
+
+    def _settled(self, shifts: npt.NDArray[np.float32], guess: Points, origin: Points) -> Points:
+        """The place (3,) near a guess that the table says comes from a place of ``base``.
+
+        Labels are drawn by the table. Where tissue is squeezed its linear pieces stray from the flows that it was
+        made of, and landmarks must lie where the labels are.
+        """
+        for step in (0.25, 0.03):
+            places = guess + step * _AROUND
+            index = self.lattice.index(places).astype(np.float32)
+            away = np.linalg.norm(places + interpolate(shifts, index) - origin, axis=1)
+            guess = places[int(away.argmin())]
+        return guess

@@ -98,7 +98,7 @@ def test_every_tissue_keeps_its_topology(name: str, strength: int, age: float) -
     assert (labels != raw).sum() < 0.06 * (raw > 0).sum()
     # Half a tissue that came off would be dropped by the correction.
     for tissue in TISSUES:
-        assert (labels == tissue).sum() == pytest.approx((raw == tissue).sum(), rel=0.15), tissue.name
+        assert (labels == tissue).sum() == pytest.approx((raw == tissue).sum(), rel=0.25), tissue.name
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -115,7 +115,7 @@ def test_nothing_folds_and_head_and_landmarks_go_together(name: str) -> None:
             places = end + around
             origins = places + interpolate(head.shifts, head.lattice.index(places).astype(np.float32))
             nearest = around[np.linalg.norm(origins - origin, axis=1).argmin()]
-            assert np.linalg.norm(nearest) < 1.0, m
+            assert np.linalg.norm(nearest) < 0.5, m
 
 
 def sizes(name: str, key: str) -> tuple[list[float], list[float]]:
@@ -148,7 +148,7 @@ def sizes(name: str, key: str) -> tuple[list[float], list[float]]:
         ("cisterna", "cisterna_mm", 1.0),
         ("callosum", "callosum_length_share", 0.05),
         ("chiari", "external_csf_ml", 2.5),
-        ("chiari", "cerebellum_ml", 0.15),
+        ("chiari", "cerebellum_ml", 0.25),
         ("chiari", "cerebellum_descent_mm", 0.7),
     ],
 )

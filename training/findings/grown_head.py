@@ -97,15 +97,10 @@ class GrownHead:
             return np.asarray(ahead * self.lattice.spacing + self.lattice.origin)
 
         shifts = np.asarray(table - places, np.float32)
-        landmarks = {
-            m: np.stack(
-                [
-                    self._settled(shifts, end, origin)
-                    for end, origin in zip(moved(ends), self.base.landmarks[m], strict=True)
-                ]
-            )
-            for m, ends in self.landmarks.items()
-        }
+        landmarks = {}
+        for m, ends in self.landmarks.items():
+            pairs = zip(moved(ends), self.base.landmarks[m], strict=True)
+            landmarks[m] = np.stack([self._settled(shifts, end, origin) for end, origin in pairs])
         return replace(self, shifts=shifts, landmarks=landmarks, surface=moved(self.surface))
 
     def _settled(self, shifts: npt.NDArray[np.float32], guess: Points, origin: Points) -> Points:

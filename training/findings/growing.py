@@ -35,7 +35,7 @@ class Goal:
         target: what it should be.
         tolerance: how near is near enough.
         measure: the size at present.
-        field: (Z, Y, X, 3) mm a unit of time; along it the size changes.
+        field: (Z, Y, X, 3) mm a unit of time; along it the size grows.
         volume: whether it changes by a factor a unit of time rather than by an amount.
     """
 
@@ -111,7 +111,8 @@ def _answer(scene: Scene, goal: Goal, value: float) -> float:
     """How fast a size changes along its field, by a short trial."""
     tried = scene.head.flowed(_TRIAL * goal.field(scene))
     change = 0.0 if tried is None else (goal.missing(value) - goal.missing(goal.measure(Scene(tried)))) / _TRIAL
-    return change if abs(change) > 1e-6 else 1.0
+    # A trial in which something else outweighs the growth tells nothing.
+    return change if change > 1e-6 else 1.0
 
 
 def _stepped(scene: Scene, goals: Sequence[Goal], times: Sequence[float] | np.ndarray) -> tuple[Scene, float] | None:

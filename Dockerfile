@@ -1,8 +1,8 @@
 # Three images: `inference` (the submission, the default), `evaluation` (no torch) and `training` (simulation, training).
 #
-#   docker build -t feta-inference .                                      GPU: the ordinary torch package
-#   docker build -t feta-inference --build-arg TORCH_BUILD=cpu .          CPU: the torch wheel in wheels/ (wheels/README.md)
-#   docker build -t feta-evaluation --target evaluation .
+#   DOCKER_BUILDKIT=1 docker build -t feta-inference .                                      GPU: the ordinary torch package
+#   DOCKER_BUILDKIT=1 docker build -t feta-inference --build-arg TORCH_BUILD=cpu .          CPU: the torch wheel in wheels/ (wheels/README.md)
+#   DOCKER_BUILDKIT=1 docker build -t feta-evaluation --target evaluation .
 #
 # Needs BuildKit (DOCKER_BUILDKIT=1 on engines before 23). Layers run from what changes least to what changes most, so
 # a change in the code installs nothing again. The images hold no pip: the stage `tools` lends it to them.
@@ -19,6 +19,8 @@ RUN python3 -m venv --without-pip /opt/venv && install -d -m 1777 /output
 # Home and caches under /tmp: the image runs as any user and read-only, with a tmpfs there.
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/fetachallenge PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib NUMBA_CACHE_DIR=/tmp/numba
+# What is compiled here serves every processor with AVX2, not only those of the kind that built the image.
+ENV NUMBA_CPU_NAME=x86-64-v3 NUMBA_CPU_FEATURES=
 WORKDIR /fetachallenge
 
 # --- Two helpers, of which nothing ends up in an image: pip, and what the lock holds for each image ---
@@ -34,6 +36,7 @@ FROM python AS locked
 WORKDIR /locked
 COPY tools/locked.py tools/locked.py
 COPY requirements.lock pyproject.toml ./
+# The lists hold all that is needed, and of nilearn, of which one file is read, nothing that it asks for: hence --no-deps.
 RUN for extra in torch inference evaluation training; do python3 tools/locked.py $extra >$extra.txt || exit 1; done
 
 # --- torch: what it needs by the lock, then itself, without its headers and its own tests (150 MB) ---
@@ -61,7 +64,7 @@ sys.exit(None if (cuda is None) == ('${TORCH_BUILD}' == 'cpu') else 'this is the
 FROM torch AS training
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=bind,from=locked,source=/locked/training.txt,target=/wanted.txt --mount=type=bind,source=wheels,target=/wheels \
-    /opt/tools/install --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
+    /opt/tools/install --no-deps --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
 COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 weights ./weights
 COPY --chmod=755 feta ./feta
@@ -84,7 +87,7 @@ COPY --chmod=755 feta ./feta
 COPY --chmod=755 evaluation ./evaluation
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh evaluation:feta-evaluate
 # Kernels compiled by scoring two small maps: a container then starts without a compiler's pause. The entrypoint copies
-# them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to; on another processor it compiles anew.
+# them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to.
 RUN --mount=type=tmpfs,target=/tmp \
     python -c "import numpy, SimpleITK; tissues = (numpy.indices((24, 24, 24)).sum(0) // 9).astype('uint8'); \
 [SimpleITK.WriteImage(SimpleITK.GetImageFromArray(numpy.roll(tissues, i, 0)), f'/tmp/{i}.nii.gz') for i in (0, 1)]" \
@@ -96,7 +99,7 @@ ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]
 FROM torch AS inference
 RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=bind,from=locked,source=/locked/inference.txt,target=/wanted.txt --mount=type=bind,source=wheels,target=/wheels \
-    /opt/tools/install --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
+    /opt/tools/install --no-deps --find-links /wheels --require-hashes --only-binary :all: -r /wanted.txt
 COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 weights ./weights
 COPY --chmod=755 inference/container/src ./src
@@ -104,7 +107,9 @@ COPY --chmod=755 inference/container/scripts ./scripts
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 inference ./inference
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
-# The loops that make a label map's topology right, compiled by running them once; see the evaluation image above.
-RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.topology.correction && chmod -R a+rX /opt/numba
-ENV FETA_PROGRAM=feta-infer
+# All compiled loops of a case, by running them once; see the evaluation image above.
+RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.runs.warm_up && chmod -R a+rX /opt/numba
+# What results name as their container: --build-arg IMAGE_TAG=feta-inference:1.0.
+ARG IMAGE_TAG
+ENV FETA_PROGRAM=feta-infer FETA_CONTAINER_TAG=${IMAGE_TAG}
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]

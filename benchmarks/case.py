@@ -35,7 +35,7 @@ WAYS = {"as it is": (), "--fast": ("--fast",)}
 #: Parts of a case, and the functions (end of the file's path, name) of which each is the whole, of now and of 09d8dfe.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "torch, imported": (("torch/__init__.py", "<module>"),),
-    "matplotlib, imported": (("qc_picture.py", "<module>"), ("inference/qc.py", "<module>")),
+    "picture and page, imported": (("runs/looks.py", "<module>"), ("inference/qc.py", "<module>")),
     "numba, imported": (("feta/compiled.py", "<module>"), ("inference/compiled.py", "<module>")),
     "reading": (("feta/volumes.py", "read_volume"), ("feta/volumes.py", "fingerprint")),
     "weights, loaded": (("weights.py", "load_network"),),
@@ -47,7 +47,9 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "alignment to the midline": (("midline_alignment.py", "align_to_midline"), ("upright.py", "turn_upright")),
     "landmark network": (("landmark_network.py", "__call__"), ("heatmaps.py", "__call__")),
     "geometry of lengths": (("biometry/measure.py", "measure_upright"), ("inference/biometry.py", "measure_upright")),
-    "picture": (("qc_picture.py", "write_picture"), ("inference/qc.py", "write_picture")),
+    "further sizes": (("morphometry/sizes.py", "measure_sizes"), ("derivatives/size_table.py", "write_sizes")),
+    "picture": (("report/picture.py", "draw_picture"), ("inference/qc.py", "write_picture")),
+    "page": (("report/case_page.py", "write_case_page"), ("report/cohort_page.py", "write_cohort_page")),
     "label map, written": (("feta/volumes.py", "write_label_map"),),
 }
 #: An ordinary computer's torch: vectors of 256 bits, no bfloat16.
@@ -65,14 +67,14 @@ class Cost:
     memory: float
 
 
-def put_on_grid(source: Path, target: Path) -> None:
-    """Resample a volume (linear) onto 256³ voxels of 0.5 mm about its middle."""
+def put_on_grid(source: Path, target: Path, side: int = SIDE, spacing: float = SPACING) -> None:
+    """Resample a volume (linear) onto side³ voxels of so many mm about its middle."""
     image = sitk.ReadImage(str(source), sitk.sitkFloat32)
     middle = np.array(image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()]))
-    grid = sitk.Image([SIDE] * 3, sitk.sitkFloat32)
-    grid.SetSpacing([SPACING] * 3)
+    grid = sitk.Image([side] * 3, sitk.sitkFloat32)
+    grid.SetSpacing([spacing] * 3)
     grid.SetDirection(image.GetDirection())
-    half = np.reshape(image.GetDirection(), (3, 3)) @ np.full(3, SPACING * (SIDE - 1) / 2)
+    half = np.reshape(image.GetDirection(), (3, 3)) @ np.full(3, spacing * (side - 1) / 2)
     grid.SetOrigin((middle - half).tolist())
     sitk.WriteImage(sitk.Resample(image, grid), str(target))
 

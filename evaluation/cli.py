@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from evaluation.commands import analysis, containers, quality, scoring
+from evaluation.commands import analysis, boards, containers, quality, rehearsal, scoring
 from evaluation.commands.common import EPILOG, UNUSABLE
 from evaluation.metrics.backend import translate_old_variable
 from feta.errors import FetaError
@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Score, rank and check FeTA submissions.",
     epilog=EPILOG,
 )
-for group in (scoring.app, containers.app, analysis.app):
+for group in (scoring.app, rehearsal.app, containers.app, boards.app, analysis.app):
     app.add_typer(group)
 app.add_typer(quality.app, name="quality")
 

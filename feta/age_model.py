@@ -29,7 +29,7 @@ FEWEST_LENGTHS, SHORTEST_SPAN_WEEKS = 3, 1.0
 
 @dataclass(frozen=True)
 class Curve:
-    """mean = q2·a² + q1·a + q0, sd = sd1·a + sd0; mm, a in weeks."""
+    """mean = q2·a² + q1·a + q0, sd = sd1·a + sd0; mm, a in weeks from the first to the last that were measured."""
 
     source: str
     q2: float
@@ -37,6 +37,7 @@ class Curve:
     q0: float
     sd1: float
     sd0: float
+    weeks: tuple[float, float] = (20.0, 40.0)
 
     def mean(self, age_weeks: float) -> float:
         """Mean length, mm."""
@@ -47,13 +48,21 @@ class Curve:
         return self.sd1 * age_weeks + self.sd0
 
 
-_KYRIAKOPOULOU = "Kyriakopoulou et al., Brain Structure and Function 2017 (as a public calculator transcribes it)"
-_KCL = "King's College London, SVRTK auto-proc-svrtk (Luis et al. 2025)"
+#: Brain Structure and Function 222:2295, as a public calculator transcribes it; and SVRTK's auto-proc-svrtk.
+_KYRIAKOPOULOU = "Kyriakopoulou et al. 2017"
+_KCL = "King's College London (Luis et al. 2025)"
+_KYRIAKOPOULOU_WEEKS = (21.29, 38.86)
 
 PUBLISHED_CURVES: dict[Measurement, Curve] = {
     Measurement.LCC: Curve(_KCL, -0.0687, 5.1529, -57.904, 0.0274, 0.4763),
     Measurement.HV: Curve(
-        _KYRIAKOPOULOU, -0.0160406858650251, 1.70362413748618, -19.6738459053175, 0.060046327244326, -0.642983978573238
+        _KYRIAKOPOULOU,
+        -0.0160406858650251,
+        1.70362413748618,
+        -19.6738459053175,
+        0.060046327244326,
+        -0.642983978573238,
+        _KYRIAKOPOULOU_WEEKS,
     ),
     Measurement.BBIP: Curve(
         _KYRIAKOPOULOU,
@@ -62,12 +71,25 @@ PUBLISHED_CURVES: dict[Measurement, Curve] = {
         -4.10103070034808,
         0.0964247812880832,
         -0.00860905658350885,
+        _KYRIAKOPOULOU_WEEKS,
     ),
     Measurement.SBIP: Curve(
-        _KYRIAKOPOULOU, -0.0552269320569366, 5.91791531313345, -49.8911774130114, -0.00409764631804949, 3.08061696569922
+        _KYRIAKOPOULOU,
+        -0.0552269320569366,
+        5.91791531313345,
+        -49.8911774130114,
+        -0.00409764631804949,
+        3.08061696569922,
+        _KYRIAKOPOULOU_WEEKS,
     ),
     Measurement.TCD: Curve(
-        _KYRIAKOPOULOU, 0.00975811928717771, 1.27358107306175, -11.4734382575368, 0.058239782764265, -0.137234091662908
+        _KYRIAKOPOULOU,
+        0.00975811928717771,
+        1.27358107306175,
+        -11.4734382575368,
+        0.058239782764265,
+        -0.137234091662908,
+        _KYRIAKOPOULOU_WEEKS,
     ),
 }
 

@@ -92,15 +92,17 @@ class Lengths:
 def write_biometry(path: Path, subject: str, lengths: Mapping[Measurement, float]) -> None:
     """Write a case's lengths (mm) as the challenge wants them: tabs in spite of the name, first cell empty.
 
-    A length that is absent, or not finite and positive, gives an empty cell. Atomic.
+    A length that is absent, or not finite and positive, gives an empty cell. A ``.tsv`` is written as BIDS wants it:
+    each column has a name, and what is absent is n/a. Atomic.
 
     Raises:
         FetaError: the file can't be written.
     """
+    first, absent = ("participant_id", "n/a") if path.suffix == ".tsv" else ("", "")
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(["", *MEASUREMENTS])
-    writer.writerow([" ".join(subject.split()), *(_cell(lengths.get(m, math.nan)) for m in MEASUREMENTS)])
+    writer.writerow([first, *MEASUREMENTS])
+    writer.writerow([" ".join(subject.split()), *(_cell(lengths.get(m, math.nan)) or absent for m in MEASUREMENTS)])
     write_atomically(path, text.getvalue())
 
 

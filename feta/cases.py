@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from feta.bids import (
     Found,
+    entries,
     session_of,
     single_volume,
     some_names,
@@ -17,9 +19,11 @@ from feta.bids import (
     without_twins,
 )
 from feta.errors import FetaError
-from feta.participants import Participant, likely_meant, read_participants, read_sessions, subject_key
+from feta.participants import Participant, likely_meant, parse_age, read_participants, read_sessions, subject_key
 
 _HERE = PurePosixPath(".")
+#: How files end that people keep tables in.
+_TABLES = (".tsv", ".csv", ".txt", ".xlsx", ".xls", ".ods", ".numbers")
 
 
 @dataclass(frozen=True)
@@ -86,15 +90,43 @@ def find_cases(path: Path, participants: Path | None = None, *, stacks: bool = F
             f"{path}: {len(left)} raw stacks (run-*) beside their reconstruction (rec-*) are left out "
             f"({some_names(path.name for path in left)}); --stacks takes them, too"
         )
+    return cases_of(images, path, participants, warnings, problems)
+
+
+def cases_of(
+    images: Iterable[Path],
+    path: Path,
+    participants: Path | None = None,
+    warnings: Iterable[str] = (),
+    problems: Iterable[FetaError] = (),
+) -> CaseList:
+    """The cases of volumes that were found, with the ages that tables tell.
+
+    Args:
+        images: the volumes.
+        path: the folder below which they were found, or the only one of them.
+        participants: table with the ages; by default participants.tsv or .csv of the data set.
+        warnings: about what was found.
+        problems: files that can't be used.
+    """
     table, about_table, unusable = _ages(participants or _default_table(path), named=participants is not None)
     images, twins = without_twins(images)
     root = path if path.is_dir() else path.parent
     by_session, unusable_sessions = _session_ages(images)
     if by_session:
-        table = {**(table or {}), **by_session}
+        table = {**(table or {}), **{name: _agreeing(person, table, name) for name, person in by_session.items()}}
     cases = tuple(case_of(image, root, table) for image in images)
     cases = _say_shared_ages(cases, table or {})
     return CaseList(cases, (*warnings, *about_table), (*problems, *twins, *unusable, *unusable_sessions))
+
+
+def with_age(found: CaseList, text: str) -> CaseList:
+    """The same cases with an age given on the command line (``--ga``)."""
+    age, problem = parse_age(text)
+    warnings = () if problem is None else (f"--ga: {problem}",)
+    cases = [replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None) for case in found.cases]
+    # What was said about a table no longer matters.
+    return CaseList(tuple(cases), (), found.problems)
 
 
 def _default_table(path: Path) -> Path:
@@ -114,12 +146,21 @@ def _ages(path: Path, *, named: bool) -> tuple[dict[str, Participant] | None, tu
         named: whether it was asked for, so that its absence is an error.
     """
     if not path.exists() and not path.is_symlink():
+        if not named and (other := _table_of_another_name(path.parent)):
+            problem = f"is not read, the table is called {path.name}; gestational ages are unknown"
+            return None, (), (FetaError(other, problem, "rename it, or save it as text with tabs under that name"),)
         said = "there is no such table; gestational ages are unknown"
         return (None, (), (FetaError(path, said, "check the path"),)) if named else (None, (f"{path}: {said}",), ())
     try:
         return read_participants(path), (), ()
     except FetaError as error:
         return None, (), (FetaError(error.subject, f"{error.problem}; gestational ages are unknown", error.remedy),)
+
+
+def _table_of_another_name(folder: Path) -> Path | None:
+    """A file beside the volumes that is probably meant for the table: Participants.tsv, participants.xlsx."""
+    found = [path for path in entries(folder) if path.name.lower().partition(".")[0] in ("participants", "participant")]
+    return next((path for path in found if path.suffix.lower() in _TABLES), None)
 
 
 def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[FetaError]]:
@@ -135,6 +176,18 @@ def _session_ages(images: list[Path]) -> tuple[dict[str, Participant], list[Feta
         except FetaError as error:
             problems.append(error)
     return found, problems
+
+
+def _agreeing(told: Participant, table: dict[str, Participant] | None, name: str) -> Participant:
+    """What a table of sessions says of one; without an age where the table of participants says another."""
+    other = (table or {}).get(name)
+    if other is None or told.age is None or other.age is None or other.age == told.age:
+        return told
+    said = (
+        f"{name}: the table of participants ({other.age:g}) and that of sessions ({told.age:g}) differ, no gestational "
+        "age is used"
+    )
+    return replace(told, age=None, warnings=(said,), age_is_impossible=True)
 
 
 def _say_shared_ages(cases: tuple[Case, ...], table: dict[str, Participant]) -> tuple[Case, ...]:
@@ -177,13 +230,13 @@ def case_of(image: Path, root: Path, table: dict[str, Participant] | None) -> Ca
 
 
 def participant_of(subject: str, session: str | None, table: dict[str, Participant] | None) -> Participant:
-    """The row of a subject's session, else the subject's; ``scanA_T2w`` also finds ``scanA``.
+    """The row of a subject's session, else the subject's; ``scanA_T2w`` and ``scanA_dseg`` also find ``scanA``.
 
     What is said of other sessions holds for none that isn't named. Without a table nothing is said again.
     """
     if table is None:
         return Participant(subject)
-    for name in (subject, subject.removesuffix("_T2w")):
+    for name in dict.fromkeys((subject, subject.removesuffix("_dseg").removesuffix("_T2w"))):
         key = subject_key(name)
         if session and (found := table.get(f"{key}/{session}")):
             return found
@@ -196,7 +249,7 @@ def participant_of(subject: str, session: str | None, table: dict[str, Participa
         if found := table.get(key):
             return found
     said = f"{subject}: no row in the participants table, gestational age unknown"
-    if meant := likely_meant(subject.removesuffix("_T2w"), list(table)):
+    if meant := likely_meant(subject.removesuffix("_dseg").removesuffix("_T2w"), list(table)):
         said += f"; '{meant}' is probably meant: write it as the volume's name has it"
     return Participant(subject, warnings=(said,))
 

@@ -22,6 +22,11 @@ def compiled(function: Function) -> Function:
         return njit(cache=bool(config.CACHE_DIR), nogil=True)(function)
 
 
+def inlined(function: Function) -> Function:
+    """Compile as part of the compiled functions that call it: what a loop calls a million times is no call."""
+    return njit(nogil=True, forceinline=True)(function)
+
+
 def _own_cache() -> str:
     """A temporary folder that is this user's alone, since what lies in it is executed; or ""."""
     folder = Path(tempfile.gettempdir()) / f"feta-numba-{os.getuid()}"

@@ -35,7 +35,7 @@ HEADER_BYTES = 544
 FIRST_VOXEL = {1: 352, 2: 544}
 #: A header may carry extensions before the voxels, of this size at most.
 MAX_OFFSET = 16 << 20
-_MAX_SIDE = 32767
+MAX_SIDE = 32767
 #: The highest code of a form that the standard knows.
 _MAX_CODE = 5
 _ORTHOGONAL = 1e-3
@@ -47,7 +47,7 @@ _SIZES_ROUNDED = 1e-3
 #: Forms whose corners lie farther apart than this are said to disagree, mm.
 FORMS_DISAGREE_MM = 0.1
 #: No image of a brain is smaller, mm.
-_MIN_EXTENT_MM = 1.0
+MIN_EXTENT_MM = 1.0
 #: The unit of lengths, by the lowest three bits of the field: its name and its millimetres.
 _UNITS = {1: ("metres", 1000.0), 2: ("millimetres", 1.0), 3: ("micrometres", 0.001)}
 
@@ -159,7 +159,7 @@ def _three_dimensions(dim: tuple[int, ...], path: Path) -> tuple[int, ...]:
         size = size[:-1]
     if len(size) != 3:
         raise FetaError(path, f"has {len(size)} dimensions {size}, not three", "extract one three-dimensional volume")
-    if math.prod(size) > MAX_VOXELS or max(size) > _MAX_SIDE:
+    if math.prod(size) > MAX_VOXELS or max(size) > MAX_SIDE:
         raise FetaError(path, f"header declares {size} voxels, the limit is {MAX_VOXELS} in all", "crop or resample it")
     return (3, *size)
 
@@ -186,10 +186,10 @@ def _grid(raw: dict[str, tuple], path: Path) -> tuple[Grid, list[str]]:
         raise _bad_affine(path)  # SimpleITK would take 0 for it, or something arbitrary
     warnings = []
     grid = _ask_simpleitk(_clean_header(raw))
-    if grid is None or not _orthogonal(grid):
+    if grid is None or not is_orthogonal(grid):
         straight = _nearest_rotation(raw)
         grid = _ask_simpleitk(_clean_header(straight)) if straight else None
-        if grid is None or not _orthogonal(grid):
+        if grid is None or not is_orthogonal(grid):
             raise _bad_affine(path)
         warnings.append("its affine is slightly sheared, as by rounded digits: the nearest rotation was taken")
     _check_extent(grid, raw, path)
@@ -215,7 +215,7 @@ def _stored(raw: dict[str, tuple]) -> StoredGeometry:
     return StoredGeometry(raw["codes"], raw["pixdim"], raw["qform"], raw["sform"], raw["units"][0])
 
 
-def _orthogonal(grid: Grid) -> bool:
+def is_orthogonal(grid: Grid) -> bool:
     """Whether all numbers are finite, and the axes at right angles."""
     numbers = np.concatenate([grid.spacing, grid.origin, grid.direction])
     axes = np.reshape(grid.direction, (3, 3))
@@ -246,7 +246,7 @@ def _unit(raw: dict[str, tuple]) -> tuple[str, float]:
 
 def _check_extent(grid: Grid, raw: dict[str, tuple], path: Path) -> None:
     extent = max(n * s for n, s in zip(grid.size, grid.spacing, strict=True))
-    if min(grid.spacing) > 0 and _MIN_EXTENT_MM <= extent <= MAX_EXTENT_MM:
+    if min(grid.spacing) > 0 and MIN_EXTENT_MM <= extent <= MAX_EXTENT_MM:
         return
     name, _ = _unit(raw)
     problem = f"extends over {extent:g} mm, since its voxels are {raw['pixdim'][1]:g} {name} wide"
@@ -255,12 +255,14 @@ def _check_extent(grid: Grid, raw: dict[str, tuple], path: Path) -> None:
 
 def _sizes(raw: dict[str, tuple]) -> tuple[str, list[str]]:
     """How pixdim and the sform contradict each other about the voxels' size, or a warning where they nearly agree."""
-    if raw["codes"][1] <= 0 or _nearest_rotation(raw) is None:  # there is none, or SimpleITK doesn't take it
+    if raw["codes"][1] <= 0:
         return "", []
     columns = np.linalg.norm(np.reshape(raw["sform"], (3, 4))[:, :3], axis=0)
     off = float(np.abs(columns / raw["pixdim"][1:4] - 1).max())
     by_both = [" × ".join(f"{s:.4g}" for s in sizes) for sizes in (raw["pixdim"][1:4], columns)]
     said = f"voxels of {by_both[0]} by its pixdim, of {by_both[1]} by its sform"
+    if _nearest_rotation(raw) is None:  # SimpleITK takes the qform; the sform may lead to a template
+        return "", [f"{said}, which is sheared: lengths are by its pixdim"] if off > SIZES_DIFFER else []
     if off > SIZES_DIFFER:
         return said, []
     return "", [f"{said}: lengths may be off by {100 * off:.1g} %"] if off > _SIZES_ROUNDED else []

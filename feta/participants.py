@@ -58,7 +58,7 @@ class Participant:
 def subject_key(name: str) -> str:
     """The subject's name with ``sub-``, whether it had that or not."""
     stripped = name.strip()
-    return stripped if stripped.startswith("sub-") else f"sub-{stripped}"
+    return stripped if stripped.lower().startswith("sub-") else f"sub-{stripped}"
 
 
 def parse_age(text: str) -> tuple[float | None, str | None]:

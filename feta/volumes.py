@@ -28,8 +28,10 @@ __all__ = [
     "MAX_VOXELS",
     "Volume",
     "fingerprint",
+    "gather",
     "read_label_map",
     "read_volume",
+    "volume_of",
     "write_label_map",
     "write_volume",
 ]
@@ -67,6 +69,20 @@ def read_volume(path: Path) -> Volume:
         FetaError: anything is wrong with the file, in one line.
     """
     header, stored = _load(path)
+    return volume_of(header, stored, path)
+
+
+def volume_of(header: Header, stored: npt.NDArray, path: Path) -> Volume:
+    """The volume that a file holds, as `read_volume` gives it, from its header and its values.
+
+    Args:
+        header: says where the voxels lie.
+        stored: the values (z, y, x) as they are stored.
+        path: for messages.
+
+    Raises:
+        FetaError: the file contradicts itself, or a value can't be used.
+    """
     if header.contradiction:
         raise FetaError(path, f"contradicts itself: {header.contradiction}", "correct whichever is wrong")
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and dealt with below
@@ -178,7 +194,7 @@ def _load(path: Path) -> tuple[Header, npt.NDArray]:
             pieces = gunzip(file, path) if zipped else blocks(file)
             head = _first(pieces, HEADER_BYTES)
             header = parse_header(head, path)
-            data = _gather(head, pieces, header.total_bytes, path)
+            data = gather(head, pieces, header.total_bytes, path)
     except OSError as error:
         raise error_kind(error)(path, f"cannot be read ({error.strerror})") from error
     return header, data[header.offset :].view(header.dtype).reshape(header.grid.shape)
@@ -192,7 +208,7 @@ def _first(pieces: Iterator[bytes], count: int) -> bytes:
     return head
 
 
-def _gather(head: bytes, pieces: Iterator[bytes], total: int, path: Path) -> npt.NDArray[np.uint8]:
+def gather(head: bytes, pieces: Iterator[bytes], total: int, path: Path) -> npt.NDArray[np.uint8]:
     """All bytes of a stream that must be ``total`` bytes long; nothing beyond is kept."""
     try:
         data = np.empty(total, np.uint8)

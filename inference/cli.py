@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from feta.cases import CaseList, find_cases
+from feta.cases import CaseList, find_cases, with_age
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
 from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
-from feta.participants import parse_age
-from inference.options import Overwrite, Participants, Stacks, by_new_names, length_options, network_options, takes
+from inference.commands import bids_app, measure, report
+from inference.commands.common import describe_results, jobs_of, run_jobs
+from inference.commands.grand_challenge import LENGTHS_SOCKET, MAP_SOCKET, grand_challenge_job
+from inference.derivatives.layout import Layout, check_layout
+from inference.options import (
+    AllowUnmounted,
+    LayoutOption,
+    Neurological,
+    NoQc,
+    NoReport,
+    Overwrite,
+    Participants,
+    Stacks,
+    by_new_names,
+    length_options,
+    looks,
+    network_options,
+    takes,
+)  # fmt: skip
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
-from inference.runs.run import run
 from inference.runs.run_state import UNUSABLE
 from inference.runs.settings import Settings
 from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
@@ -28,13 +44,14 @@ from inference.runs.summary import print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
-    "Other forms: 'feta-infer case', 'feta-infer challenge-2024' and 'feta-infer challenge-2021' serve the challenge's "
-    "own ways of calling; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
+    "Other forms: 'feta-infer BIDS OUT participant' (or 'group') as BIDS apps are called; 'feta-infer measure' of "
+    "label maps, 'report' for the page of all cases; 'case', 'challenge-2024', 'challenge-2021', 'grand-challenge' as "
+    "challenges do; each has its --help. Exit status: 0 all fine, 1 some case failed or has an impossible age, "
     "2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The challenge's own ways of calling.")
+forms = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Other ways of calling.")
 
 
 @app.command(help=HELP, epilog=EPILOG)
@@ -48,14 +65,13 @@ def infer(
     participants: Participants = None,
     stacks: Stacks = False,
     overwrite: Overwrite = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc.")] = False,
-    no_qc: Annotated[bool, typer.Option("--no-qc", help="Write no picture.")] = False,
-    landmarks: Annotated[
-        bool, typer.Option("--landmarks", help="Write …_meas.nii.gz too: two voxels a length.")
-    ] = False,
-    allow_unmounted: Annotated[
-        bool, typer.Option("--allow-unmounted", help="In a container: results may be lost with it.")
-    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")] = False,
+    no_qc: NoQc = False,
+    no_report: NoReport = False,
+    neurological: Neurological = False,
+    landmarks: Annotated[bool, typer.Option("--landmarks", help="…_meas.nii.gz, too: two voxels a length.")] = False,
+    layout: LayoutOption = Layout.CHALLENGE,
+    allow_unmounted: AllowUnmounted = False,
     *,
     settings: Settings,
 ) -> None:
@@ -68,16 +84,24 @@ def infer(
         raise FetaError("--ga", "is for one volume", "put the ages of a folder into its participants.tsv")
     root = output or input_path.absolute().parent
     check_folders(input_path, root, allow_unmounted=allow_unmounted)
+    if output is not None:
+        check_layout(output, layout, input_path)
     found = find_cases(input_path, participants, stacks=stacks)
     if ga is not None:
         found = with_age(found, ga)
-    jobs = folder_jobs(found.cases, root, picture=not (no_qc or fast), landmarks=landmarks)
-    status, lengths = _run(found, jobs, settings, None if output is None else root)
+    shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological)
+    jobs = jobs_of(found, root, layout, shown, landmarks=landmarks)
+    describe_results(layout, root, input_path, settings)
+    status, lengths = run_jobs(found, jobs, settings, None if output is None else root)
     if single:
         for job in jobs:
             if job.title in lengths:
-                print_summary(job, lengths[job.title], settings.age_model())
+                print_summary(job)
     raise typer.Exit(status)
+
+
+forms.command("measure", help=measure.HELP)(measure.measure)
+forms.command("report")(report.report)
 
 
 @forms.command("case")
@@ -96,7 +120,7 @@ def one_case(
         raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
     found = find_cases(image, participants)
     jobs = [CaseJob(case, seg, biom, landm) for case in found.cases]
-    raise typer.Exit(_run(found, jobs, replace(settings, overwrite=True), None)[0])
+    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=True), None)[0])
 
 
 @forms.command("challenge-2024")
@@ -115,8 +139,8 @@ def challenge_2024(
         raise FetaError("--team", f"'{team}' can't name a folder")
     found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
-    jobs = folder_jobs(found.cases, root, picture=False, landmarks=True, sidecar=False)
-    raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), root)[0])
+    jobs = folder_jobs(found.cases, root, landmarks=True, sidecar=False, sizes=False)
+    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), root)[0])
 
 
 @forms.command("challenge-2021")
@@ -132,26 +156,31 @@ def challenge_2021(
     """The layout of the challenge of 2021: label maps only."""
     found = find_cases_2021(images, meta)
     jobs = jobs_2021(found.cases, output)
-    raise typer.Exit(_run(found, jobs, replace(settings, overwrite=overwrite), output)[0])
+    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), output)[0])
 
 
-def with_age(found: CaseList, text: str) -> CaseList:
-    """The same cases with an age given on the command line."""
-    age, problem = parse_age(text)
-    warnings = () if problem is None else (f"--ga: {problem}",)
-    cases = [replace(case, age=age, warnings=warnings, age_is_impossible=problem is not None) for case in found.cases]
-    # What was said about a table no longer matters.
-    return CaseList(tuple(cases), (), found.problems)
-
-
-def _run(found: CaseList, jobs: Sequence[CaseJob], settings: Settings, root: Path | None) -> tuple[int, dict]:
-    if not jobs and not found.problems:
-        raise FetaError("feta-infer", "the input holds no volume", "*_T2w.nii.gz, .nii.gz or .nii are looked for")
-    return run(jobs, settings, root=root, warnings=found.warnings, problems=found.problems)
+@forms.command("grand-challenge")
+@takes(network_options, length_options)
+def grand_challenge(
+    source: Annotated[Path, typer.Option("--input", help="Folder with images/<socket>/*.mha.")] = Path("/input"),
+    output: Annotated[Path, typer.Option(help="Folder for images/<socket>/output.mha.")] = Path("/output"),
+    map_socket: Annotated[str, typer.Option(help="Output socket of the label map.")] = MAP_SOCKET,
+    lengths_socket: Annotated[str, typer.Option(help="Output socket of the lengths.")] = LENGTHS_SOCKET,
+    *,
+    settings: Settings,
+) -> None:
+    """One .mha image, as Grand Challenge calls an algorithm."""
+    job = grand_challenge_job(source, output, map_socket, lengths_socket)
+    status, lengths = run_jobs(CaseList((job.case,), (), ()), [job], replace(settings, overwrite=True), None)
+    # Results are there, though the age can't be right: a job that ends otherwise than by 0 has none.
+    raise typer.Exit(0 if job.title in lengths else status)
 
 
 def main() -> None:
-    """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument."""
+    """Entry point of ``feta-infer``: the main form needs no name, the others are named by their first argument.
+
+    But for that of BIDS apps, which is known by its third one.
+    """
     keep_freed_memory()
     heed_quota()
     sleep_while_waiting()
@@ -159,9 +188,18 @@ def main() -> None:
         # Names of files may be no UTF-8, and the terminal's letters fewer than ours; standard error does so by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.argv[1:] = by_new_names(sys.argv[1:])
+    sys.exit(_guarded(_chosen()))
+
+
+def _chosen() -> Callable[[], None]:
+    """The form that the arguments ask for; those of a BIDS app's call are put as typer reads them."""
     named = {command.name for command in forms.registered_commands}
-    chosen = forms if len(sys.argv) > 1 and sys.argv[1] in named else app
-    sys.exit(_guarded(chosen))
+    if len(sys.argv) > 1 and sys.argv[1] in named:
+        return forms
+    if (as_app := bids_app.as_typer_reads_it(sys.argv[1:])) is not None:
+        sys.argv[1:] = as_app
+        return bids_app.app
+    return app
 
 
 def _guarded(chosen: Callable[[], None]) -> int:

@@ -12,6 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from inference.biometry.lengths import Method
+from inference.derivatives.layout import Layout
+from inference.report.convention import Convention
+from inference.runs.outputs import Looks
 from inference.runs.settings import Settings, default_weights
 
 #: Old names of options; each is accepted for one release, with a line of warning.
@@ -23,8 +26,13 @@ RENAMED = {
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
 Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
-Stacks = Annotated[
-    bool, typer.Option("--stacks", help="Also raw stacks (run-*) that lie beside a reconstruction (rec-*).")
+Stacks = Annotated[bool, typer.Option("--stacks", help="Also raw stacks (run-*) beside a rec-*.")]
+NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no pages.")]
+Neurological = Annotated[bool, typer.Option("--neurological", help="Pictures with the left on the left.")]
+AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")]
+LayoutOption = Annotated[
+    Layout, typer.Option("--layout", metavar="NAMES", help="Results' names: challenge or bids.", show_default=False)
 ]
 Device = Annotated[str, typer.Option(help="auto (by default), cpu or cuda.", show_default=False)]
 Weights = Annotated[
@@ -56,6 +64,12 @@ Biometry = Annotated[
         metavar="METHOD", help="fusion (by default), heatmap, geometry, regression or age alone.", show_default=False
     ),
 ]
+
+
+def looks(*, no_qc: bool, no_report: bool, neurological: bool) -> Looks:
+    """What a person looks at, by the options of a call."""
+    convention = Convention.NEUROLOGICAL if neurological else Convention.RADIOLOGICAL
+    return Looks(picture=not no_qc, report=not no_report, convention=convention)
 
 
 def network_options(

@@ -84,3 +84,15 @@ def test_a_failing_step_ends_it(checkout: Checkout) -> None:
     checkout.program("bin/make", status=2)
     assert checkout.check().returncode == 2
     assert checkout.called() == ["docker info", "make test"]
+
+
+def test_images_are_built_with_buildkit_whoever_is_followed() -> None:
+    """Engines before 23 build without it unless told, and then stop at the Dockerfile's mounts."""
+    pages = [
+        *(ROOT / name for name in ("README.md", "wheels/README.md", "docker-compose.yml", "Dockerfile")),
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+    lines = [line for page in pages for line in page.read_text().splitlines()]
+    building = [line for line in lines if any(word in line for word in ("docker build ", "compose build"))]
+    assert [line for line in building if "DOCKER_BUILDKIT=1" not in line] == []
+    assert "DOCKER_BUILDKIT=1 docker build" in (ROOT / "Makefile").read_text()

@@ -27,11 +27,20 @@ LAYERS = {
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
+    "inference/derivatives": "feta inference/morphometry",
+    "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/runs": (
-        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet"
+        "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
+        "inference/morphometry inference/derivatives inference/report inference/topology"
     ),
-    "inference/options.py": "inference/biometry inference/runs",
-    "inference/cli.py": "feta inference/runs inference/options.py",
+    "inference/options.py": "inference/biometry inference/derivatives inference/report inference/runs",
+    "inference/commands": (
+        "feta inference/biometry inference/morphometry inference/derivatives inference/report inference/runs "
+        "inference/options.py"
+    ),
+    "inference/cli.py": (
+        "feta inference/derivatives inference/report inference/runs inference/options.py inference/commands"
+    ),
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.
     "evaluation/__init__.py": "",
@@ -45,10 +54,19 @@ LAYERS = {
         "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
         "evaluation/ranking"
     ),
+    "evaluation/release": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report"
+    ),
+    "evaluation/rehearsal": "feta evaluation/submissions evaluation/harness",
     "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
-    "evaluation/commands": (
+    "evaluation/phases": (
         "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
         "evaluation/report evaluation/analysis"
+    ),
+    "evaluation/commands": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
+        "evaluation/report evaluation/release evaluation/rehearsal evaluation/analysis evaluation/phases"
     ),
     "evaluation/cli.py": "feta evaluation/metrics evaluation/commands",
     "evaluation/__main__.py": "evaluation/cli.py",
@@ -70,7 +88,8 @@ LAYERS = {
     "training/engine": "feta inference/networks training/data",
     "training/assessment": (
         "feta inference/geometry inference/networks inference/topology inference/biometry inference/segmentation "
-        "inference/runs evaluation/metrics evaluation/scoring training/imaging training/data training/anatomy"
+        "inference/morphometry inference/report inference/runs evaluation/metrics evaluation/scoring training/imaging "
+        "training/data training/anatomy"
     ),
     "training/tasks": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation "

@@ -21,6 +21,10 @@ EXTRAS = SETTINGS["project"]["optional-dependencies"]
 LEFT_OUT = {canonicalize_name(Requirement(line).name) for line in SETTINGS["tool"]["uv"]["override-dependencies"]}
 
 
+#: One file of these is read, and nothing of them is imported.
+BARE = {"nilearn"}
+
+
 def part(*wanted: str) -> str:
     command = [sys.executable, str(ROOT / "tools" / "locked.py"), *wanted]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -47,7 +51,7 @@ def test_a_part_holds_all_that_its_packages_ask_for(extra: str) -> None:
     """Compared with what the installed packages themselves declare."""
     found = names(part(extra))
     present = found | LEFT_OUT | {"torch"}  # installed by itself, in the build that suits the machine
-    for name in found:
+    for name in found - BARE:
         try:
             declared = requires(name) or []
         except PackageNotFoundError:  # of an extra that is not installed here
@@ -61,6 +65,13 @@ def test_a_part_holds_all_that_its_packages_ask_for(extra: str) -> None:
 def test_the_evaluators_part_is_free_of_the_submissions_packages() -> None:
     assert not {"safetensors", "sympy", "networkx"} & names(part("evaluation"))
     assert names(part("inference", "evaluation")) == names(part("training"))
+
+
+def test_what_is_only_read_brings_nothing_along() -> None:
+    """nilearn carries the viewer; pandas and scikit-learn, which it computes with, would double the image."""
+    found = names(part("inference"))
+    assert "nilearn" in found
+    assert not {"pandas", "scikit-learn", "nibabel", "joblib"} & found
 
 
 def test_an_unknown_package_is_refused_in_one_line() -> None:

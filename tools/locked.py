@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Packages of which a file is read and nothing imported: what they need is left out.
+BARE = {"nilearn"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -63,7 +65,7 @@ def read_lock(text: str) -> tuple[dict[str, str], dict[str, set[str]]]:
 
 def closure(names: set[str], needed_by: dict[str, set[str]]) -> set[str]:
     """`names` with everything that they need, directly or not."""
-    while more := {name for name, parents in needed_by.items() if parents & names} - names:
+    while more := {name for name, parents in needed_by.items() if (parents - BARE) & names} - names:
         names = names | more
     return names
 

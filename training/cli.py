@@ -18,7 +18,8 @@ from training.commands.assess.anatomy import anatomy as assess_anatomy
 from training.commands.assess.appearance import appearance
 from training.commands.assess.biometry import biometry, calibrate
 from training.commands.assess.biometry import landmarks as assess_landmarks
-from training.commands.assess.networks import robustness, topology, validate
+from training.commands.assess.further_lengths import further_lengths
+from training.commands.assess.networks import bench, robustness, topology, validate
 from training.commands.data.degrade import degrade
 from training.commands.data.heads import heads
 from training.commands.data.individuals import individuals
@@ -55,10 +56,12 @@ FIT: Commands = {
 ASSESS: Commands = {
     "validate": validate,
     "robustness": robustness,
+    "bench": bench,
     "topology": topology,
     "biometry": biometry,
     "calibrate": calibrate,
     "landmarks": assess_landmarks,
+    "further-lengths": further_lengths,
     "anatomy": assess_anatomy,
     "appearance": appearance,
     "age-line": age_line,

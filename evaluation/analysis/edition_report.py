@@ -108,7 +108,7 @@ def _table(editions: Editions, metric: str) -> ReportTable:
         "Cases better",
         "Effect r",
         "p",
-        "",
+        "Verdict",
     )
     rows = [
         tuple(TableCell(text, text) for text in (c.selection, *_texts(c)))

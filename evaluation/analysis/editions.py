@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata, wilcoxon
 
+from evaluation.analysis.hd95_tools import comparable, hd95_warnings
 from evaluation.analysis.results_folder import Floats, Scores
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, holm
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, CaseInfo
@@ -96,13 +97,17 @@ def compare_editions(
         warnings.append(
             "the penalties of the two were not the same: a gain can come from them; score one of them again"
         )
+    warnings += hd95_warnings(first, second, names)
+    left_out = {"ed"} if first.euler != second.euler else set()
+    if not comparable(first, second):
+        left_out.add("hd95")
     teams = tuple(team for team in first.teams if team in second.teams)
     a, b = (np.array(index) for index in zip(*pairs, strict=True))
     rows = [
         (selection, metric, *values)
         for selection, chosen in _selections(teams, max(len(first.teams), len(second.teams))).items()
         for metric in (*RANKED_METRICS, "mape")
-        if metric != "ed" or first.euler == second.euler
+        if metric not in left_out
         if (values := _paired(first, second, a, b, metric, chosen)) is not None
     ]
     raw = np.array([_wilcoxon(_gain(metric, one, two)) for _, metric, one, two, _ in rows])

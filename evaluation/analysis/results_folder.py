@@ -44,6 +44,8 @@ class Scores:
         places: task → team → rank, as on the cohort's leaderboards.
         euler: what ED was measured against.
         policy: the penalties that were in force, as results.json has them.
+        edition: the challenge's year; None where nobody said it.
+        hd95: the tool that HD95 is of; None in results of before it was written down.
     """
 
     teams: tuple[str, ...]
@@ -55,6 +57,8 @@ class Scores:
     places: dict[str, dict[str, int]]
     euler: str
     policy: Mapping[str, Any] = field(default_factory=dict)
+    edition: int | None = None
+    hd95: str | None = None
 
 
 def read_results(folder: Path) -> Scores:
@@ -74,13 +78,16 @@ def read_results(folder: Path) -> Scores:
         places = {task: _places(results[task]) for task in ("segmentation", "biometry")}
         euler, policy = str(results["euler"]), results["policy"]
         limits = limits_of(policy)
+        edition, hd95 = results.get("edition"), results.get("hd95")
+        if not isinstance(edition, int | None) or not isinstance(hd95, str | None):
+            raise ValueError(f"edition {edition!r}, hd95 {hd95!r}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"is no results.json of feta-evaluate score ({error!r})"
         raise FetaError(path, problem, "give the folder that it wrote") from error
     arrays = _arrays(folder, teams, cases)
     arrays["values"] = limits.counted(arrays["values"])
     arrays["length_errors"] = limits.counted_errors(arrays["length_errors"])
-    return Scores(teams, cases, **arrays, places=places, euler=euler, policy=policy)
+    return Scores(teams, cases, **arrays, places=places, euler=euler, policy=policy, edition=edition, hd95=hd95)
 
 
 class _Arrays(TypedDict):

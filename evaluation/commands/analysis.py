@@ -76,16 +76,26 @@ def compare_two_editions(
     second: Annotated[Path, typer.Argument(metavar="B", help="The same for another.")],
     output: PageArgument,
     site: Annotated[str | None, typer.Option(help="Only this site's cases.")] = None,
+    years: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="YEAR YEAR", help="Of A and B.", show_default="score --edition, or in the folders' names"),
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Compare two editions on the cases that both scored."""
+    from dataclasses import replace
+
     from evaluation.analysis.edition_report import edition_lines, write_editions
     from evaluation.analysis.editions import compare_editions
+    from evaluation.analysis.hd95_tools import year_in
     from evaluation.analysis.results_folder import read_results
 
     make_writable(output)
     names = (first.resolve().name, second.resolve().name)
-    editions = compare_editions(read_results(first), read_results(second), names, site=site, seed=seed)
+    scores = [read_results(folder) for folder in (first, second)]
+    told = years or [s.edition or year_in(name) for s, name in zip(scores, names, strict=True)]
+    a, b = (replace(s, edition=year) for s, year in zip(scores, told, strict=True))
+    editions = compare_editions(a, b, names, site=site, seed=seed)
     write_editions(output, editions, command=command_line())
     for line in edition_lines(editions):
         print(line)

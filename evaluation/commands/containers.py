@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,10 +14,22 @@ from feta.errors import FetaError
 
 # What only one command needs is imported in it, as in evaluation/commands/scoring.py.
 
+if TYPE_CHECKING:
+    from evaluation.harness.roster import Roster
+
 app = typer.Typer()
 
 TeamOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this team; can be repeated.")]
 AgainOption = Annotated[bool, typer.Option("--again", help="With --team: forget its results, run all of its cases.")]
+
+
+PhaseOption = Annotated[str | None, typer.Option(metavar="NAME", help="Of the roster: take what is new, and run it.")]
+WordOption = Annotated[
+    str, typer.Option(help="With --phase --again, after an appeal: by whose word, and why; it is published.")
+]
+NumberOption = Annotated[
+    int | None, typer.Option(min=1, help="With --phase --again: which submission.", show_default="the last")
+]
 
 
 @app.command(epilog=EPILOG)
@@ -27,6 +39,9 @@ def run(
     output: Annotated[Path, typer.Argument(help="State, logs, submissions. A run that was ended continues there.")],
     team: TeamOption = None,
     again: AgainOption = False,
+    phase: PhaseOption = None,
+    word: WordOption = "",
+    number: NumberOption = None,
 ) -> None:
     """Run each team's container on each case (needs the extra `harness`)."""
     from evaluation.harness.case_state import CaseState
@@ -40,6 +55,10 @@ def run(
     input_, output = input_.resolve(), output.resolve()
     rules = read_roster(roster)
     check_output(output, input_)
+    if rules.phases or phase:
+        _run_phase(rules, phase, input_, output, tuple(team or ()), again=again, word=word, number=number)
+    if word or number:
+        raise FetaError("--word", "is for a roster with phases", "see evaluation/harness/roster.yaml")
     try:
         with shown_live(RunState(RunFolders(output).state), rules.limits) as on_cases_done:
             rows = run_all(rules, input_, output, on_cases_done, only=tuple(team or ()), again=again)
@@ -48,6 +67,42 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     print(f"next: feta-evaluate score TRUTH {shlex.quote(str(output / 'submissions'))} SCORES", file=sys.stderr)
     raise typer.Exit(FINE if all(row.state is CaseState.DONE for row in rows) else SOME_FAILED)
+
+
+def _run_phase(
+    rules: Roster, name: str | None, input_: Path, output: Path, only: tuple[str, ...], *, again: bool, word: str,
+    number: int | None,
+) -> NoReturn:  # fmt: skip
+    """``run`` of a roster with phases."""
+    from evaluation.harness.case_state import CaseState
+    from evaluation.harness.context import RunFolders
+    from evaluation.harness.state import RunState
+    from evaluation.harness.status import shown_live
+    from evaluation.phases.history import said
+    from evaluation.phases.run_phase import Appeal, phase_named, run_phase
+
+    phase, folder = phase_named(rules, name), output / (name or "")
+    if again and len(only) != 1:
+        raise FetaError("--again", "is for one team's submission", "name it: --team NAME")
+    if (word or number) and not again:
+        raise FetaError("--word", "is for what is run again", "add --again")
+    appeal = Appeal(only[0], number, word) if again else None
+    try:
+        with shown_live(RunState(RunFolders(folder).state), rules.limits) as on_cases_done:
+            done = run_phase(rules, phase, input_, output, on_cases_done, only=only, appeal=appeal)
+    except KeyboardInterrupt:
+        print("feta-evaluate: interrupted; the same command continues where it stopped", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    for entry in done.admitted.taken:
+        kind = "taken" if entry.again_of is None else f"run again, in place of no. {entry.again_of}"
+        print(f"{entry.team}: no. {entry.number} of phase {phase.name}: {kind}, {said(entry.received)}")
+    for line in done.admitted.refused:
+        print(line)
+    submissions, scores = (shlex.quote(str(folder / part)) for part in ("submissions", "scores"))
+    print(f"next: feta-evaluate score TRUTH {submissions} {scores} --tables", file=sys.stderr)
+    print(f"then: feta-evaluate board {shlex.quote(str(output))} SITE", file=sys.stderr)
+    well = all(row.state is CaseState.DONE for row in done.rows) and not done.admitted.refused
+    raise typer.Exit(FINE if well else SOME_FAILED)
 
 
 @app.command(epilog=EPILOG)
@@ -59,9 +114,12 @@ def status(
     from evaluation.harness.context import RunFolders
     from evaluation.harness.state import RunState
     from evaluation.harness.status import print_status
+    from evaluation.phases.history import HISTORY
     from feta.lock import is_held
 
     folders = RunFolders(output)
+    if (output / HISTORY).is_file():
+        raise FetaError(output, "holds the phases of a challenge", f"name one's folder: {output / 'PHASE'}")
     if not folders.state.is_file():
         raise FetaError(output, "holds no run", "name the output folder of `feta-evaluate run`")
     state = RunState(folders.state)

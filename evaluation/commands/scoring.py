@@ -23,10 +23,12 @@ from evaluation.commands.common import (
     report_page,
     report_warnings,
 )
+from feta.errors import FetaError
 
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
 
 if TYPE_CHECKING:
+    from evaluation.release.write import ReleasePlan
     from evaluation.scoring.messages import ScoringMessages
     from evaluation.scoring.score_table import ScoreTable
 
@@ -53,6 +55,10 @@ BaselineOption = Annotated[
     Path | None, typer.Option(help=r"JSON {measure: \[intercept, slope]}: lengths from the age, an unranked row.")
 ]
 RaterOption = Annotated[Path | None, typer.Option(help="A second rater's lengths or mean errors, an unranked row.")]
+ReleaseOption = Annotated[Path | None, typer.Option(help="Folder for what may be published.")]
+ReleasePolicyOption = Annotated[Path | None, typer.Option(help="YAML: what may be published.")]
+EditionOption = Annotated[int | None, typer.Option(metavar="YEAR", min=2000, max=2999, help="Of the challenge.")]
+TablesOption = Annotated[bool, typer.Option("--tables", help="Scores alone, for `board`.")]
 PicturesOption = Annotated[bool, typer.Option("--pictures", help="Show worst cases in the report (test data!).")]
 
 
@@ -72,23 +78,31 @@ def score(
     ga_baseline: BaselineOption = None,
     inter_rater: RaterOption = None,
     pictures: PicturesOption = False,
+    release: ReleaseOption = None,
+    release_policy: ReleasePolicyOption = None,
+    edition: EditionOption = None,
+    tables: TablesOption = False,
     format_: FormatOption = "table",
 ) -> None:
     """Score and rank all teams."""
-    from evaluation.harness.record import read_record
+    from evaluation.harness.record import read_run_record
     from evaluation.ranking.baselines import read_references
     from evaluation.scoring.policy import default_policy, read_policy
     from evaluation.scoring.truth import read_truth
 
     # Whatever can be wrong with the call is found in the first second, before hours of measuring.
+    if tables and release is not None:
+        raise FetaError("--tables", "makes no ranks, which --release publishes", "leave out one of them")
     check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
-    references = read_references(ga_baseline, inter_rater, read_truth(truth).cases)
-    runs = read_record(submissions)
+    cases = read_truth(truth).cases
+    references = read_references(ga_baseline, inter_rater, cases)
+    record = read_run_record(submissions)
+    plan = _release_plan(release, release_policy, len(cases), output, truth, submissions)
     from evaluation.report.progress import progress_bar
     from evaluation.report.terminal import print_leaderboard
     from evaluation.report.worst_cases import picture_source
-    from evaluation.report.write import write_outputs
+    from evaluation.report.write import write_outputs, write_tables
     from evaluation.scoring.score import score as score_all
 
     kept = None if no_cache else cache or output / ".measurements"
@@ -103,7 +117,11 @@ def score(
             cache=kept,
             progress=progress,
         )
-    messages = replace(messages, command=command_line(), runs=runs)
+    messages = replace(messages, command=command_line(), runs=record.teams, edition=edition)
+    if tables:
+        write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
+        print(f"{len(table.teams)} submissions, {len(table.cases)} cases: {output}")
+        raise typer.Exit(_status(table))
     results = write_outputs(
         output,
         table,
@@ -116,6 +134,11 @@ def score(
     )
     print_leaderboard(results, format=format_)
     _report_messages(messages, output)
+    if plan:
+        from evaluation.release.write import write_release
+
+        report_warnings(write_release(plan, output, results, record))
+        print(f"may be published: {plan.folder}", file=sys.stderr)
     raise typer.Exit(_status(table))
 
 
@@ -151,6 +174,24 @@ def validate(
             print(f"note: {line}")
         print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.messages)} notes")
     raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
+
+
+def _release_plan(
+    folder: Path | None, policy: Path | None, cases: int, output: Path, truth: Path, submissions: Path
+) -> ReleasePlan | None:
+    """Where a release goes, if one is asked for; whatever hinders it is found before hours of measuring."""
+    from evaluation.release.policy import read_release_policy
+    from evaluation.release.write import ReleasePlan
+    from evaluation.submissions.find import find_submissions
+
+    if folder is None:
+        if policy is not None:
+            raise FetaError("--release-policy", "is for a release, and none is asked for", "add --release FOLDER")
+        return None
+    check_output(folder, truth, submissions)
+    plan = ReleasePlan(folder, read_release_policy(policy))
+    plan.check(cases, [team.team for team in find_submissions(submissions)[0]], output, truth, submissions)
+    return plan
 
 
 def _report_messages(messages: ScoringMessages, output: Path) -> None:

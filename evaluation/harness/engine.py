@@ -149,10 +149,17 @@ class Engine:
 
     def usage(self, container: str) -> str:
         """Processes and memory of a running container, in words; empty where it has ended."""
+        load = self.load(container)
+        return f"{load[0]} processes, {load[1] >> 20} MB" if load else ""
+
+    def load(self, container: str) -> tuple[int, int] | None:
+        """Number of processes, and bytes of memory without files that are only kept for later; None after its end."""
         with answering():
             stats = self._api.stats(container, stream=False, one_shot=True)
-        processes, memory = stats.get("pids_stats", {}).get("current"), stats.get("memory_stats", {}).get("usage")
-        return f"{processes} processes, {memory >> 20} MB" if processes and memory is not None else ""
+        processes, memory = stats.get("pids_stats", {}).get("current"), stats.get("memory_stats", {})
+        if not processes or memory.get("usage") is None:
+            return None
+        return processes, memory["usage"] - memory.get("stats", {}).get("inactive_file", 0)
 
     def log(self, container: str) -> bytes:
         """What a container printed, as far as the engine kept it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from feta.settings import read_settings
 #: Fit for a folder, a container's label and a report; no subject's name, and no file of ours.
 _NAME = re.compile(r"(?!sub-)[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}(?<![ .])")
 _RESERVED = frozenset({"runs.json", "derivatives"})
+_PHASE = re.compile(r"(?!(?:index|site)$)[a-z0-9][a-z0-9-]{0,31}")
 _PATH = re.compile(r"/[A-Za-z0-9._/-]+")
 #: MB, KB, processes or files: beyond what any machine has, and still a number for the engine.
 _MOST = 1 << 30
@@ -125,17 +127,74 @@ class Team:
             raise ValueError(f"{self.image!r} is no image")
 
 
+class Counts(StrEnum):
+    """Which of a team's submissions of a phase counts."""
+
+    BEST = "best"
+    LAST = "last"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A time in which teams may hand in, and what of it counts. Times without a zone are UTC.
+
+    Attributes:
+        name: small letters, digits and -; also its folder.
+        opens, closes: a day alone is meant whole: from its first moment, to its last. None: always.
+        a_day: how many submissions are taken of a team on a day of UTC.
+        at_most: how many in all; None for any number.
+        counts: ``best`` by its own submissions' ranking in each task, or the ``last`` that was scored.
+        hidden: the site tells that it exists, and no result.
+    """
+
+    name: str
+    opens: datetime | date | None = None
+    closes: datetime | date | None = None
+    a_day: int = 1
+    at_most: int | None = None
+    counts: Counts = Counts.LAST
+    hidden: bool = False
+
+    def __post_init__(self) -> None:
+        if not _PHASE.fullmatch(self.name):
+            raise ValueError(f"{self.name!r} is no name for a phase; use small letters, digits and -")
+        if self.a_day < 1 or (self.at_most is not None and self.at_most < 1):
+            raise ValueError(f"{self.name}: a_day and at_most must be at least 1")
+        if self.begin >= self.end:
+            raise ValueError(f"{self.name}: closes before it opens")
+
+    @property
+    def begin(self) -> datetime:
+        """The first moment, UTC."""
+        return _moment(self.opens, time.min, datetime.min)
+
+    @property
+    def end(self) -> datetime:
+        """The last moment, UTC."""
+        return _moment(self.closes, time.max, datetime.max)
+
+
+def _moment(given: datetime | date | None, of_day: time, never: datetime) -> datetime:
+    if given is None:
+        return never.replace(tzinfo=UTC)
+    if not isinstance(given, datetime):
+        given = datetime.combine(given, of_day)
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+
+
 @dataclass(frozen=True)
 class Roster:
     """The whole file.
 
     Attributes:
+        phases: none for a roster without; with any, ``run`` is told which.
         parallel: how many teams run at the same time, where no GPU is named.
         gpus: ids of GPUs; each runs one team at a time. Without a GPU in the engine, all run on the CPU.
         helper_image: any small image of yours with ``sleep``; holds the results while they are fetched.
     """
 
     teams: tuple[Team, ...]
+    phases: tuple[Phase, ...] = ()
     limits: ResourceLimits = ResourceLimits()
     parallel: int = 1
     gpus: tuple[str, ...] = ()
@@ -149,6 +208,9 @@ class Roster:
         twice = [team.name for team in self.teams if names.count(team.name.casefold()) > 1]
         if twice:
             raise ValueError(f"two teams are called {twice[0]!r}")
+        phases = [phase.name for phase in self.phases]
+        if len(set(phases)) < len(phases):
+            raise ValueError("two phases have one name")
         if self.parallel < 1:
             raise ValueError("parallel must be at least 1")
         if len(set(self.gpus)) < len(self.gpus):

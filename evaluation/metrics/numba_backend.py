@@ -22,15 +22,15 @@ Array = npt.NDArray[Any]
 
 
 @compiled
-def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: Array) -> None:
+def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: Array, scratch: Array) -> None:
     """Visit every corner between unequal voxels, once for each label around it.
 
     With empty ``codes`` it counts the surface elements of each label, else it
     writes them, those of label k from ``starts[k]`` on; none where that is negative. ``padded`` has a margin
-    of one voxel, so that corner i lies between its voxels i and i + 1.
+    of one voxel, so that corner i lies between its voxels i and i + 1. ``scratch`` (2, 8) uint8 is 0: an array that is
+    made within would take longer to compile than all of this.
     """
-    around = np.zeros(8, np.uint8)
-    code_of = np.zeros(8, np.uint8)
+    around, code_of = scratch[0], scratch[1]
     for z in range(padded.shape[0] - 1):
         for y in range(padded.shape[1] - 1):
             a, b, c, d = padded[z, y], padded[z, y + 1], padded[z + 1, y], padded[z + 1, y + 1]
@@ -57,12 +57,16 @@ def _mark(padded: Array, counts: Array, starts: Array, positions: Array, codes: 
                     counts[label] += 1
 
 
+def _scratch() -> Array:
+    return np.zeros((2, 8), np.uint8)
+
+
 def surfaces(labels: npt.NDArray[np.uint8], most: npt.NDArray[np.int64] | None = None) -> tuple[Surface, ...]:
     """Find the surface elements of labels 1–7; see ``evaluation.metrics.numpy_backend.surfaces``."""
     low, high = _foreground_box(labels)
     padded = np.pad(labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], 1)
     counts, starts = np.zeros(LABEL_COUNT, np.int64), np.zeros(LABEL_COUNT, np.int64)
-    _mark(padded, counts, starts, np.empty((3, 0), np.int32), np.empty(0, np.uint8))
+    _mark(padded, counts, starts, np.empty((3, 0), np.int32), np.empty(0, np.uint8), _scratch())
     left_out = np.zeros(LABEL_COUNT, np.int64)
     if most is not None:
         left_out[1:] = np.where(counts[1:] > most, counts[1:], 0)
@@ -72,7 +76,7 @@ def surfaces(labels: npt.NDArray[np.uint8], most: npt.NDArray[np.int64] | None =
     positions = np.empty((3, int(counts.sum())), np.int32)
     codes = np.empty(positions.shape[1], np.uint8)
     if codes.size:
-        _mark(padded, np.zeros(LABEL_COUNT, np.int64), starts, positions, codes)
+        _mark(padded, np.zeros(LABEL_COUNT, np.int64), starts, positions, codes, _scratch())
         positions += np.array(low, dtype=np.int32)[:, None]
     parts = [slice(s, s + n) for s, n in zip(starts[1:], counts[1:], strict=True)]
     return tuple(
@@ -91,12 +95,12 @@ def _foreground_box(labels: npt.NDArray[np.uint8]) -> tuple[list[int], list[int]
 
 
 @compiled
-def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int) -> int:
+def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int, parent: Array) -> int:
     """Number of unions among runs: how many of them are not the first of their component.
 
-    ``row`` (rows + 1,) points at the first run of each row; ``height`` is the number of rows in a slice.
+    ``row`` (rows + 1,) points at the first run of each row; ``height`` is the number of rows in a slice;
+    ``parent`` counts the runs from 0.
     """
-    parent = np.arange(starts.size)
     joined = 0
     for r in range(row.size - 1):
         z, y = r // height, r % height
@@ -109,7 +113,7 @@ def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int)
             other = (z - dz) * height + y + dy
             i, j = row[r], row[other]
             while i < row[r + 1] and j < row[other + 1]:
-                if max(starts[i], starts[j]) < min(stops[i], stops[j]) + diagonal:
+                if starts[i] < stops[j] + diagonal and starts[j] < stops[i] + diagonal:
                     p, q = i, j
                     while parent[p] != p:
                         parent[p] = parent[parent[p]]
@@ -118,7 +122,9 @@ def _joined(starts: Array, stops: Array, row: Array, height: int, diagonal: int)
                         parent[q] = parent[parent[q]]
                         q = parent[q]
                     if p != q:
-                        parent[max(p, q)] = min(p, q)
+                        if p < q:
+                            p, q = q, p
+                        parent[p] = q
                         joined += 1
                 if stops[i] < stops[j]:
                     i += 1
@@ -138,5 +144,5 @@ def count_components(mask: npt.NDArray[np.bool_], connectivity: int) -> int:
     starts, stops = ends[0::2], ends[1::2]
     row = np.searchsorted(starts, np.arange(nz * ny + 1) * width)
     offset = starts // width * width
-    joined = _joined(starts - offset, stops - offset, row, ny, 1 if connectivity == 26 else 0)
+    joined = _joined(starts - offset, stops - offset, row, ny, 1 if connectivity == 26 else 0, np.arange(starts.size))
     return int(starts.size - joined)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from feta.labels import LABEL_COUNT
 
 #: Voxels counted at once: bincount widens its input to 8 bytes, and a chunk of this size stays in the cache.
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14
 
 
 def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -37,7 +37,10 @@ def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.ui
     counts = np.zeros(LABEL_COUNT**2, dtype=np.int64)
     for start in range(0, rows.size, _CHUNK):
         both = rows[start : start + _CHUNK] * np.uint8(LABEL_COUNT) + columns[start : start + _CHUNK]
-        counts += np.bincount(both, minlength=LABEL_COUNT**2)
+        if both.any():
+            counts += np.bincount(both, minlength=LABEL_COUNT**2)
+        else:
+            counts[0] += both.size
     return counts.reshape(LABEL_COUNT, LABEL_COUNT)
 
 

@@ -28,6 +28,8 @@ from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.labels import TISSUES
 
 FORMAT = "feta-results/1"
+#: The library whose HD95 ours is, and FeTA's since 2022; FeTA 2021 used another (docs/explanation/editions.md).
+HD95_TOOL = "surface-distance"
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,21 @@ def compute_results(
     )
 
 
+def unranked_results(
+    table: ScoreTable, messages: ScoringMessages, *, scheme: RankingScheme, seed: int, euler: Euler
+) -> Results:
+    """The table and what was said of it; no team is compared with another."""
+    penalties = {team: _penalties(table, t) for t, team in enumerate(table.teams)}
+    return Results(table, messages, scheme, euler, seed, (), (), (), {}, (), penalties)
+
+
 def as_json(results: Results) -> dict[str, Any]:
     """results.json, as ``results.schema.json`` describes it; NaN becomes null."""
     table = results.table
     return {
         "format": FORMAT,
+        "edition": results.messages.edition,
+        "hd95": HD95_TOOL,
         "scheme": results.scheme,
         "euler": results.euler,
         "seed": results.seed,

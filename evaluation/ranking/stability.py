@@ -19,6 +19,8 @@ from evaluation.scoring.score_table import RANKED_METRICS, ScoreTable
 
 BOOTSTRAPS = 1000
 LEVEL = 0.05
+#: Beyond so many teams, pairs of them are neither tested nor drawn: there would be a million for a thousand.
+MOST_COMPARED = 100
 Integers = npt.NDArray[np.int_]
 Booleans = npt.NDArray[np.bool_]
 
@@ -106,7 +108,12 @@ def kendall_tau(rankings: Integers, reference: Integers) -> Floats:
 
 
 def segmentation_significance(table: ScoreTable) -> list[Significance]:
-    """For each ranked metric: which team is significantly better than which, on means over labels."""
+    """For each ranked metric: which team is significantly better than which, on means over labels.
+
+    None of more teams than MOST_COMPARED.
+    """
+    if len(table.teams) > MOST_COMPARED:
+        return []
     costs = as_costs(table)[:, table.mapped].mean(axis=2)
     return [_significance(metric, costs[..., k]) for k, metric in enumerate(RANKED_METRICS)]
 
@@ -114,7 +121,7 @@ def segmentation_significance(table: ScoreTable) -> list[Significance]:
 def biometry_significance(table: ScoreTable) -> Significance | None:
     """The same for the mean relative error of a case; None where the truth has no lengths."""
     errors = case_errors(table)
-    return None if errors is None else _significance("mape", errors)
+    return None if errors is None or len(table.teams) > MOST_COMPARED else _significance("mape", errors)
 
 
 def case_errors(table: ScoreTable) -> Floats | None:

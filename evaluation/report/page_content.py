@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.choices import RankingScheme
 from evaluation.ranking.results import Results
-from evaluation.ranking.stability import BOOTSTRAPS, LEVEL
+from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, MOST_COMPARED
 from evaluation.report import figures
 from evaluation.report.render import render_page
 from evaluation.report.run_table import run_table, run_words
@@ -65,14 +65,24 @@ def _tables(results: Results) -> dict[str, Any]:
         "segmentation": segmentation_table(results.segmentation[0]),
         "biometry": biometry_table(results.biometry[0]) if results.biometry else None,
         "significance": significance_maps(results),
-        "partitions": [(part, figures.groups(results, part.title, part.groups)) for part in partitions(results)],
+        "partitions": [
+            (part, figures.groups(results, part.title, part.groups) if _drawn(results) else None)
+            for part in partitions(results)
+        ],
         "tissues": tissue_tables(results),
         "penalties": penalty_table(results),
         "runs": run_table(results.messages.runs),
     }
 
 
+def _drawn(results: Results) -> bool:
+    """Whether there are few enough teams for plots in which each has its place."""
+    return len(results.table.teams) <= MOST_COMPARED
+
+
 def _plots(results: Results) -> dict[str, Any]:
+    if not _drawn(results):
+        return {"blobs": [], "podiums": [], "tissue_plots": [], "lengths": []}
     return {
         "blobs": figures.blobs(results),
         "podiums": figures.podiums(results),
@@ -116,6 +126,7 @@ def _words(results: Results) -> dict[str, Any]:
         "sites": sorted({case.site for case in results.table.cases}),
         "bootstraps": BOOTSTRAPS,
         "level": LEVEL,
+        "most_compared": MOST_COMPARED,
         "run_words": run_words(results.messages.runs),
         "stability_words": _stability_words(results),
     }

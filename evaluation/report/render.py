@@ -7,6 +7,7 @@ content security policy forbids everything else: a team's name is text, whatever
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from importlib.resources import files
 
@@ -21,15 +22,32 @@ def render_page(template: str, **content: object) -> str:
         template: file in ``evaluation/report/templates`` that extends ``page.html``.
         content: what it shows.
     """
-    environment = Environment(
-        loader=PackageLoader("evaluation.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    style, script = _own("report.css"), _own("sort.js")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **content,
+            # Our own files, not input: they go in as they are.
+            style=Markup(style),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
-    own = files("evaluation.report") / "templates"
-    script = (own / "sort.js").read_text(encoding="utf-8")
-    return environment.get_template(template).render(
-        **content,
-        # Our own files, not input: they go in as they are.
-        style=Markup((own / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+
+
+@functools.cache
+def _environment() -> Environment:
+    """One for all pages: there can be one a team, and a template is compiled once."""
+    return Environment(
+        loader=PackageLoader("evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        auto_reload=False,
     )
+
+
+@functools.cache
+def _own(name: str) -> str:
+    return (files("evaluation.report") / "templates" / name).read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:
         words = (team, run.convention, run.device or "–", clock(run.seconds), *counts)
         why = f" ({run.why})" if run.why else ""
         rows.append(tuple(TableCell(text, text) for text in (*words, granted + why)))
-    return ReportTable("Containers", headings, tuple(rows))
+    return ReportTable("How containers ended", headings, tuple(rows))
 
 
 def run_words(runs: Mapping[str, TeamRun]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from evaluation.choices import Euler, RankingScheme
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.leaderboard import BIOMETRY_COLUMNS, SEGMENTATION_COLUMNS, Row, as_csv
-from evaluation.ranking.results import Results, as_json, compute_results
+from evaluation.ranking.results import Results, as_json, compute_results, unranked_results
 from evaluation.report.page_content import render
 from evaluation.report.worst_cases import PictureSource
 from evaluation.scoring.messages import ScoringMessages
@@ -50,10 +50,7 @@ def write_outputs(
         FetaError: the folder can't be written.
     """
     results = compute_results(table, messages, scheme=scheme, seed=seed, references=references, euler=euler)
-    files = {
-        folder / "scores.csv": as_csv(SCORE_COLUMNS, _score_rows(table)),
-        folder / "biometry.csv": as_csv(LENGTH_COLUMNS, _length_rows(table)),
-    }
+    files = _score_files(folder, table)
     for name, columns, leaderboards in (
         ("leaderboard_segmentation.csv", SEGMENTATION_COLUMNS, results.segmentation),
         ("leaderboard_biometry.csv", BIOMETRY_COLUMNS, results.biometry),
@@ -65,6 +62,30 @@ def write_outputs(
     # All at once: a run that is killed while plots are drawn leaves no new tables beside an old report.
     write_together(files)
     return results
+
+
+def write_tables(
+    folder: Path, table: ScoreTable, messages: ScoringMessages, *, scheme: RankingScheme = "paper", seed: int = 0,
+    euler: Euler = "table",
+) -> None:  # fmt: skip
+    """Write every score, and results.json without rankings: what grows with the square of the teams is left out.
+
+    For all submissions of a phase, of which few count on its board.
+
+    Raises:
+        FetaError: the folder can't be written.
+    """
+    results = unranked_results(table, messages, scheme=scheme, seed=seed, euler=euler)
+    files = _score_files(folder, table)
+    files[folder / "results.json"] = json.dumps(as_json(results), indent=1, allow_nan=False) + "\n"
+    write_together(files)
+
+
+def _score_files(folder: Path, table: ScoreTable) -> dict[Path, bytes | str]:
+    return {
+        folder / "scores.csv": as_csv(SCORE_COLUMNS, _score_rows(table)),
+        folder / "biometry.csv": as_csv(LENGTH_COLUMNS, _length_rows(table)),
+    }
 
 
 def _score_rows(table: ScoreTable) -> Iterator[Row]:

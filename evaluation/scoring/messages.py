@@ -33,6 +33,7 @@ class ScoringMessages:
         versions: program or library → version.
         command: the command line that was run, as typed.
         runs: how each team's containers ran, where the runner was at work.
+        edition: the year of the challenge, where the organizer says it.
     """
 
     teams: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class ScoringMessages:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
+    edition: int | None = None
 
 
 def team_lines(team: Submission, index: int, results: Sequence[CaseResult], table: ScoreTable) -> list[str]:

@@ -27,6 +27,11 @@ _LABEL_MAP = re.compile(r"^(?P<name>.+?)(?:_dseg|_seg_result)\.nii(?:\.gz)?$")
 _LENGTHS = re.compile(r"^(?P<name>.+?)_biom\.(?:csv|tsv)$")
 _IGNORED = re.compile(
     r"_meas\.nii(\.gz)?$|^participants\.(tsv|csv|json)$|^dataset_description\.json$|^run\.json$|^README|_qc\.png$|(_dseg|_biom)\.json$"
+    r"|_report\.html$|^cohort\.html$"
+)
+#: Tables that feta-infer writes beside the results.
+_TABLES = re.compile(
+    r"_volumes\.tsv$|^cohort\.(tsv|json)$|^dseg\.tsv$|^labels-(itksnap|freesurfer)\.txt$|^labels-slicer\.ctbl$"
 )
 
 Files = dict[str, list[PurePosixPath]]
@@ -189,7 +194,7 @@ def _walk(folder: Path, place: PurePosixPath, submission: Submission, left: list
         elif entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith(".") and len(name.parts) <= _MAX_DEPTH:
                 _walk(folder / entry.name, name, submission, left)
-        elif not entry.name.startswith(".") and not _IGNORED.search(entry.name):
+        elif not entry.name.startswith(".") and not (_IGNORED.search(entry.name) or _TABLES.search(entry.name)):
             submission.messages.append(f"{_shown(name)}: is no result; ignored")
 
 

@@ -122,9 +122,14 @@ class Chords:
         """The points (2,) that lie first and last along the lines, mm, each on its own line."""
         return self._at(_cap(-self.first, END_CAP_MM), self.first), self._at(_cap(self.last, END_CAP_MM), self.last)
 
-    def farthest(self) -> tuple[Array, Array]:
-        """The pair of points (2,), one where a line enters, one where a line leaves, farthest from each other, mm."""
-        apart = np.hypot(self.last[None] - self.first[:, None], self.offset[None] - self.offset[:, None])
+    def farthest(self, slope: float = np.inf) -> tuple[Array, Array]:
+        """The pair of points (2,), one where a line enters, one where a line leaves, farthest from each other, mm.
+
+        Args:
+            slope: how far the pair may deviate from the lines' direction, mm across a mm along.
+        """
+        along, across = self.last[None] - self.first[:, None], self.offset[None] - self.offset[:, None]
+        apart = np.where(np.abs(across) <= slope * along, np.hypot(along, across), 0.0)
         i, j = np.unravel_index(np.argmax(apart), apart.shape)
         entry, leave = _cap(apart[:, j], END_CAP_MM, int(i)), _cap(apart[i], END_CAP_MM, int(j))
         return self._at(entry, self.first), self._at(leave, self.last)

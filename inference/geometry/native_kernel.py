@@ -71,3 +71,11 @@ def interpolate(
                     for label in range(count):
                         value = mean[label] * np.float32(255.0)
                         scores[label, k, j, i] = np.uint8(min(max(np.rint(value), 0.0), 255.0))
+
+
+def warm_up() -> None:
+    """Compile the loop for a part of a grid and for the whole of one, whose layouts differ."""
+    probabilities, certain = np.zeros((2, 2, 2, 8), np.float32), np.zeros((1, 1, 1), np.bool_)
+    labels, scores = np.zeros((4, 4, 4), np.uint8), np.zeros((8, 4, 4, 4), np.uint8)
+    for some in (labels[1:3, 1:3, 1:3], labels[1:3]):
+        interpolate(probabilities, certain, np.eye(4)[:3], 0, some, scores[:, 1:3], True)

@@ -16,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from feta.grid import Grid
 from feta.volumes import Volume
+from inference.geometry.profiles import profiles
 
 #: From LPS to RAS mm and back; that of `inference.geometry.frames` would import torch.
 _LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -50,9 +51,8 @@ class Reorientation:
         Signal extends least along x and most along z (its variance in mm²) and thins out towards higher y and z (its
         skewness); x runs such that the axes are right-handed in physical space, so that nothing is mirrored.
         """
-        signal = np.maximum(volume.array, 0)
-        profiles = [signal.sum(tuple(a for a in range(3) if a != 2 - i), dtype=np.float64) for i in range(3)]
-        moments = [_spread(profile, step) for profile, step in zip(profiles, volume.grid.spacing, strict=True)]
+        signal = profiles(np.ascontiguousarray(volume.array))
+        moments = [_spread(profile, step) for profile, step in zip(signal, volume.grid.spacing, strict=True)]
         x, y, z = sorted(range(3), key=lambda i: moments[i][0])
         mirrored = [False, moments[y][1] < 0, moments[z][1] < 0]
         turned = np.reshape(volume.grid.direction, (3, 3))[:, [x, y, z]] * np.where(mirrored, -1.0, 1.0)

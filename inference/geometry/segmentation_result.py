@@ -5,8 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from feta.grid import Matrix
 from feta.volumes import Volume
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """Probabilities of all labels, as the networks gave them: before islands and topology are seen to.
+
+    Attributes:
+        scores: (L, z, y, x) uint8, in units of 1/255, in the part of the grid that the networks saw.
+        part: slices (z, y, x) of the grid; outside of it all is background.
+        shape: of the grid, (Z, Y, X).
+        undo: puts an array on that grid into the order of axes in which the volume is stored.
+    """
+
+    scores: npt.NDArray[np.uint8]
+    part: tuple[slice, slice, slice]
+    shape: tuple[int, int, int]
+    undo: Callable[[npt.NDArray], npt.NDArray]
+
+    def of(self, label: int) -> npt.NDArray[np.float32]:
+        """Probabilities of one label, 0 to 1, (Z, Y, X) on the volume's grid."""
+        whole = np.full(self.shape, 255 if label == 0 else 0, np.uint8)
+        whole[self.part] = self.scores[label]
+        return np.divide(self.undo(whole), 255, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -18,11 +44,13 @@ class Segmentation:
         to_canonical: 4×4 float64, from the image's physical LPS mm to canonical brain mm (x right,
             y anterior, z superior, origin at the brain's centre).
         warnings: for the user, one line each.
+        soft: probabilities, where they were asked for.
     """
 
     labels: Volume
     to_canonical: Matrix
     warnings: tuple[str, ...] = ()
+    soft: SoftLabels | None = None
 
 
 #: Segments one volume of float32 intensities (z, y, x); the class ``Segmenter`` needs torch, this does not.

@@ -31,7 +31,9 @@ def by_statistics_of(network: ResidualUNet, image: Tensor, precision: AbstractCo
     settings, weights = replace(network.settings, norm=Norm.FROZEN), network.state_dict()
     with torch.device("meta"):
         wanted = ResidualUNet(settings).state_dict()
-    statistics = {n: torch.empty_like(v, device=image.device) for n, v in wanted.items() if n not in weights}
+    missing = {n: v for n, v in wanted.items() if n not in weights}
+    # Not by empty_like, which for meta tensors imports half of the compiler, a second.
+    statistics = {n: torch.empty(v.shape, dtype=v.dtype, device=image.device) for n, v in missing.items()}
     frozen = ResidualUNet.of(settings, weights | statistics)
     with precision:
         gather_statistics(frozen, [0], lambda _: frozen(image))

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from feta.biometry_table import write_biometry
-from feta.errors import HostError
-from feta.grid import Matrix
+from feta.files import write_atomically
 from feta.measurements import MEASUREMENTS, Measurement
-from feta.volumes import Volume, read_volume, write_label_map
+from feta.volumes import Volume, read_volume, write_label_map, write_volume
 from inference.biometry.lengths import Length, Measuring, complete
 from inference.biometry.line import landmark_image
-from inference.biometry.measure import collect_evidence
-from inference.biometry.midline_alignment import align_to_midline
+from inference.biometry.measure import LandmarkFinder, collect_evidence
+from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
+from inference.derivatives.metaimage import read_image, write_map
+from inference.derivatives.size_table import write_sizes
+from inference.geometry.segmentation_result import Segmentation
+from inference.morphometry.given_labels import GivenLabels, read_upright
+from inference.morphometry.label_check import doubt_size
+from inference.morphometry.measured import Measured
+from inference.morphometry.sizes import measure_sizes
 from inference.runs.import_ahead import import_ahead
+from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
 from inference.runs.plausibility import check_usable
 from inference.runs.sidecar import write_sidecar
-
-#: Draws the picture; matplotlib takes a second to import.
-PICTURE = "inference.runs.qc_picture"
 
 
 @dataclass(frozen=True)
@@ -43,27 +48,75 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     Raises:
         FetaError: the volume can't be used, or a file can't be written.
     """
-    volume = read_volume(job.case.image)
+    if job.given is not None:
+        return _process_given(job, job.given, measuring)
+    volume = read_image(job.case.image)
     doubts = check_usable(job.case.image, volume)
-    import_ahead([PICTURE] if job.picture else [])
+    import_ahead(MODULES if job.picture or job.report else [])
     segmented = models.segment(volume)
+    doubts = (*doubts, *doubt_size(job.case.image, segmented.labels))
     warnings = (*volume.warnings, *doubts, *segmented.warnings)
-    if job.label_map:
-        write_label_map(job.label_map, segmented.labels)
+    _write_maps(job, segmented)
     if not segmented.labels.array.any():
         warnings = (*warnings, "no brain was found: the label map is empty")
-    if not (job.biometry or job.sidecar or job.landmarks or job.picture):
+    if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
         return Result({}, warnings)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    evidence = collect_evidence(volume, segmented, aligned, models.find_landmarks)
+    return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings)
+
+
+def _process_given(job: CaseJob, given: GivenLabels, measuring: Measuring) -> Result:
+    """As ``process``, of a label map that is there already."""
+    import_ahead(MODULES if job.picture or job.report else [])
+    image = read_volume(job.case.image) if job.case.image != given.path else None
+    upright = read_upright(given, None if image is None else image.grid)
+    labels = upright.labels
+    volume = Volume(labels.array.astype(np.float32), labels.grid) if image is None else image
+    warnings = (*(() if image is None else image.warnings), *upright.warnings)
+    segmented = Segmentation(labels, upright.to_canonical)
+    return _measure(job, volume, segmented, upright.aligned, None, measuring, tuple(dict.fromkeys(warnings)))
+
+
+def _measure(
+    job: CaseJob,
+    volume: Volume,
+    segmented: Segmentation,
+    aligned: AlignedLabels | None,
+    find_landmarks: LandmarkFinder | None,
+    measuring: Measuring,
+    warnings: tuple[str, ...],
+) -> Result:
+    """Measure a label map, and write what is made of it."""
+    evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
     lengths, notes = complete(evidence, job.case.age, measuring.model, measuring.calibration, measuring.method)
     _write_lengths(job, volume, lengths)
     if job.sidecar:
-        write_sidecar(job.sidecar, lengths, job.case.age, measuring.model, measuring.method)
+        write_sidecar(job.sidecar, lengths, job.case.age, measuring.method)
+    sizes: tuple[Measured, ...] = ()
+    if job.sizes or job.picture or job.report:
+        sizes, said = measure_sizes(segmented.labels, aligned, lengths, job.case.age, ours=job.given is None)
+        notes = (*notes, *said)
+    if job.sizes:
+        write_sizes(job.sizes, sizes, job.case.age)
     # The midline of the label map is the better frame for planes.
     frame = aligned.from_physical if aligned else segmented.to_canonical
-    undrawn = _draw(job, volume, segmented.labels, frame, lengths)
+    shown = (*job.case.warnings, *warnings, *notes)
+    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, shown)
     return Result(lengths, (*warnings, *notes, *undrawn))
+
+
+def _write_maps(job: CaseJob, segmented: Segmentation) -> None:
+    """The label map, the brain's mask, tissues' probabilities, and the texts that are written beside them."""
+    labels = segmented.labels
+    if job.label_map:
+        write_map(job.label_map, labels)
+    if job.mask:
+        write_label_map(job.mask, Volume((labels.array > 0).astype(np.uint8), labels.grid))
+    if segmented.soft:
+        for tissue, path in job.probabilities.items():
+            write_volume(path, Volume(segmented.soft.of(tissue), labels.grid))
+    for path, text in job.beside.items():
+        write_atomically(path, text)
 
 
 def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Length]) -> None:
@@ -74,23 +127,3 @@ def _write_lengths(job: CaseJob, volume: Volume, lengths: dict[Measurement, Leng
         write_biometry(job.biometry, job.case.subject, known)
     if job.landmarks:
         write_label_map(job.landmarks, Volume(landmark_image(lines, volume.grid), volume.grid))
-
-
-def _draw(
-    job: CaseJob, volume: Volume, labels: Volume, frame: Matrix, lengths: dict[Measurement, Length]
-) -> tuple[str, ...]:
-    """Write the picture, if one is wanted; why there is none, where it can't be drawn: the results stand without it."""
-    if job.picture is None:
-        return ()
-    try:
-        # matplotlib takes a second to import, which runs without pictures needn't pay.
-        from inference.runs.qc_picture import write_picture
-
-        write_picture(job.picture, job.case.name, volume, labels, frame, lengths)
-    except HostError:
-        raise
-    except Exception as error:
-        with suppress(OSError):  # an earlier one, of other results
-            job.picture.unlink(missing_ok=True)
-        return (f"no picture could be drawn ({type(error).__name__}: {' '.join(str(error).split())})",)
-    return ()

@@ -75,6 +75,7 @@ def load_models(settings: Settings) -> Models:
         find_pose = PoseFinder.of(model, network, compute, brain_extraction=brain_extraction)
         segment = Segmenter(find_pose, predict, topology=topology)
         warnings = (*compute.warnings, *results.warnings)
+    segment.soft = settings.soft
     # numba takes half a second on one core, while the networks leave some of the others' time.
     import_ahead(
         [

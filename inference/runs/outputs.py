@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from feta.cases import Case, biometry_path, label_map_path
+from feta.labels import TISSUES, Tissue
+from inference.derivatives.bids_names import SEGMENTATION, label_map_sidecar, mask_sidecar, names_of, soft_sidecar
+from inference.morphometry.given_labels import GivenLabels
+from inference.report.convention import Convention
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What a person looks at, beside the results.
+
+    Attributes:
+        picture: whether each case gets one.
+        report: whether each case gets a page.
+        convention: which side they show on the left.
+    """
+
+    picture: bool = True
+    report: bool = True
+    convention: Convention = Convention.RADIOLOGICAL
+
+
+#: As the challenge's own calls want it.
+NO_LOOKS = Looks(picture=False, report=False)
 
 
 @dataclass(frozen=True)
@@ -21,6 +46,14 @@ class CaseJob:
         picture: PNG to judge the result by eye.
         record: JSON written last; where it is there and fits, the case is finished.
         sidecar: JSON with each length's interval, centile and sources.
+        sizes: table of volumes and lengths with their norms.
+        given: a label map to measure in place of the networks'.
+        mask: the brain's mask, ``.nii.gz``.
+        beside: texts to write as they are, by file.
+        probabilities: a file for each tissue, ``.nii.gz``.
+        described: what the record tells of the label map beside its own, where it is that map's sidecar as well.
+        report: page that opens offline.
+        convention: which side picture and page show on the left.
     """
 
     case: Case
@@ -30,12 +63,22 @@ class CaseJob:
     picture: Path | None = None
     record: Path | None = None
     sidecar: Path | None = None
+    sizes: Path | None = None
+    given: GivenLabels | None = None
+    mask: Path | None = None
+    beside: Mapping[Path, str] = field(default_factory=dict)
+    described: Mapping[str, Any] = field(default_factory=dict)
+    probabilities: Mapping[Tissue, Path] = field(default_factory=dict)
+    report: Path | None = None
+    convention: Convention = Convention.RADIOLOGICAL
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
-        files = (self.label_map, self.biometry, self.sidecar, self.landmarks, self.picture)
-        return tuple(path for path in files if path is not None)
+        results = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.mask)
+        files = (*results, self.picture, self.report)
+        named = tuple(path for path in files if path is not None)
+        return (*named, *self.beside, *self.probabilities.values())
 
     @property
     def title(self) -> str:
@@ -45,16 +88,23 @@ class CaseJob:
 
 
 def folder_jobs(
-    cases: Iterable[Case], root: Path, *, picture: bool = True, landmarks: bool = False, sidecar: bool = True
+    cases: Iterable[Case],
+    root: Path,
+    looks: Looks = NO_LOOKS,
+    *,
+    landmarks: bool = False,
+    sidecar: bool = True,
+    sizes: bool = True,
 ) -> list[CaseJob]:
     """Mirror the input under a folder: ``…_dseg.nii.gz``, ``…_biom.csv``, and the extras asked for.
 
     Args:
         cases: what was found in the input.
         root: the output folder.
-        picture: also ``…_qc.png``.
+        looks: whether also ``…_qc.png`` and ``…_report.html``.
         landmarks: also ``…_meas.nii.gz``.
         sidecar: also ``…_biom.json``.
+        sizes: also ``…_volumes.tsv``.
     """
     jobs = []
     for case in cases:
@@ -65,9 +115,86 @@ def folder_jobs(
                 label_map,
                 biometry_path(root, case),
                 label_map.with_name(f"{case.name}_meas.nii.gz") if landmarks else None,
-                label_map.with_name(f"{case.name}_qc.png") if picture else None,
+                label_map.with_name(f"{case.name}_qc.png") if looks.picture else None,
                 label_map.with_name(f"{case.name}_dseg.json"),
                 label_map.with_name(f"{case.name}_biom.json") if sidecar else None,
+                label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
+                report=label_map.with_name(f"{case.name}_report.html") if looks.report else None,
+                convention=looks.convention,
+            )
+        )
+    return jobs
+
+
+def measuring_jobs(cases: Iterable[tuple[Case, GivenLabels]], root: Path) -> list[CaseJob]:
+    """``…_volumes.tsv``, ``…_biom.csv`` and ``…_biom.json`` of label maps; picture and page beside an image.
+
+    Args:
+        cases: each with its label map; its image is that map where there is no other.
+        root: the output folder.
+    """
+    jobs = []
+    for case, given in cases:
+        biometry = biometry_path(root, case)
+        endings = ("qc.png", "measure.json", "biom.json", "report.html")
+        at = {end: biometry.with_name(f"{case.name}_{end}") for end in endings}
+        seen = case.image != given.path
+        sizes = biometry.with_name(f"{case.name}_volumes.tsv")
+        jobs.append(
+            CaseJob(
+                case,
+                biometry=biometry,
+                picture=at["qc.png"] if seen else None,
+                record=at["measure.json"],
+                sidecar=at["biom.json"],
+                sizes=sizes,
+                given=given,
+                report=at["report.html"] if seen else None,
+            )
+        )
+    return jobs
+
+
+def bids_jobs(
+    cases: Iterable[Case], root: Path, looks: Looks = NO_LOOKS, *, landmarks: bool = False, soft: bool = False
+) -> list[CaseJob]:
+    """Derivatives as BIDS names them: label map and mask with their sidecars, lengths, and the extras asked for.
+
+    The sidecar of the label map is the case's record as well.
+
+    Args:
+        cases: what was found in a BIDS tree.
+        root: of the derivatives.
+        looks: whether also a picture and a page in the subject's folder of figures.
+        landmarks: also ``…_meas.nii.gz``.
+        soft: also ``…_label-GM_probseg.nii.gz`` of each tissue.
+
+    Raises:
+        FetaError: a volume doesn't lie in a BIDS tree.
+    """
+    jobs = []
+    for case in cases:
+        names = names_of(root, case)
+        label_map = names.path("dseg", ".nii.gz", seg=SEGMENTATION)
+        beside = {names.mask(".json"): mask_sidecar(names, label_map)}
+        probabilities = {tissue: names.probabilities(tissue, ".nii.gz") for tissue in (TISSUES if soft else ())}
+        beside |= {names.probabilities(tissue, ".json"): soft_sidecar(names, tissue) for tissue in probabilities}
+        jobs.append(
+            CaseJob(
+                case,
+                label_map,
+                names.path("biom", ".tsv"),
+                names.path("meas", ".nii.gz") if landmarks else None,
+                names.figure("qc", ".png") if looks.picture else None,
+                names.path("dseg", ".json", seg=SEGMENTATION),
+                names.path("biom", ".json"),
+                sizes=names.path("volumes", ".tsv"),
+                mask=names.mask(".nii.gz"),
+                beside={path: json.dumps(content, indent=1) + "\n" for path, content in beside.items()},
+                described=label_map_sidecar(names),
+                probabilities=probabilities,
+                report=names.figure("report", ".html") if looks.report else None,
+                convention=looks.convention,
             )
         )
     return jobs

@@ -8,7 +8,8 @@ whenever a run before may have been killed.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Record:
 
     Attributes:
         key: everything the result depends on: input, weights, settings, age.
-        files: sha256 of each file that was written, by name; "" for a picture that couldn't be drawn.
+        files: sha256 of each file that was written, by name; "" for a picture or page that couldn't be drawn.
         seconds: wall time.
         lengths: mm; a length that is unknown is not in it.
         sources: of each length, as in ``Length``.
@@ -43,9 +44,16 @@ class Record:
     warnings: tuple[str, ...] = ()
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all."""
-    write_atomically(path, json.dumps({"version": RECORD_VERSION, **asdict(record)}, indent=1) + "\n")
+def write_record(path: Path, record: Record, described: Mapping[str, Any] | None = None) -> None:
+    """Write a record, whole or not at all.
+
+    Args:
+        path: the file.
+        record: of the case.
+        described: what the file tells of the label map beside, where it is its sidecar as well.
+    """
+    content = {**(described or {}), "version": RECORD_VERSION, **asdict(record)}
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_record(path: Path) -> Record | None:
@@ -57,7 +65,7 @@ def read_record(path: Path) -> Record | None:
         for name in ("lengths", "sources"):
             content[name] = {Measurement(k): v for k, v in content[name].items()}
         content["warnings"] = tuple(content["warnings"])
-        return Record(**content)
+        return Record(**{one.name: content[one.name] for one in fields(Record)})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -76,10 +84,11 @@ def finished(job: CaseJob, record: Record | None, key: dict[str, Any]) -> Record
 
 
 def checksums(job: CaseJob) -> dict[str, str] | None:
-    """sha256 of every output by name, "" for a picture that couldn't be drawn; None where a file is missing or none."""
+    """sha256 of every output by name, "" for a picture or page that couldn't be drawn; None where one is missing."""
     try:
-        wanted = [path for path in job.outputs if path != job.picture or is_there(path)]
-        undrawn = {job.picture.name: ""} if job.picture and job.picture not in wanted else {}
+        looks = [path for path in (job.picture, job.report) if path is not None]
+        wanted = [path for path in job.outputs if path not in looks or is_there(path)]
+        undrawn = {path.name: "" for path in looks if path not in wanted}
         return {path.name: fingerprint(path) for path in wanted} | undrawn
     except (OSError, FetaError):
         return None

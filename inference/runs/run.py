@@ -12,8 +12,11 @@ from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.biometry.lengths import Length
+from inference.derivatives.cohort import write_cohort
+from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
 from inference.runs.claims import Claims
+from inference.runs.looks import write_cohort_look
 from inference.runs.models import Loader, Models, load_models
 from inference.runs.outputs import CaseJob
 from inference.runs.progress import reporter
@@ -60,7 +63,24 @@ def run(
                 state.fail(problem.subject, problem)
             _all(state, jobs, claims)
             log.finish()
+            if root is not None and any(job.sizes for job in jobs):
+                write_label_tables(root)
+                with claims.log():  # one process after the other: the last of them knows all cases
+                    write_cohort(root, log.known())
+                    if any(job.report for job in jobs):
+                        for line in write_cohort_look(root):
+                            report.line(f"warning: {line}")
     return state.status, state.lengths
+
+
+def summarise_folder(root: Path) -> None:
+    """Write the table of all cases of an output folder anew, from what run.json and the cases' own tables hold.
+
+    Raises:
+        FetaError: it can't be written.
+    """
+    with Claims.on(root) as claims, claims.log():
+        write_cohort(root, RunLog(root / NAME, {}, claims).known())
 
 
 def _all(state: Run, jobs: Sequence[CaseJob], claims: Claims) -> None:
@@ -104,7 +124,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     try:
         _refuse_overwriting(job, owners)
         now = fingerprint(job.case.image)
-        key = {**state.key, "input": now, "age": job.case.age}
+        key = {**state.key, "input": now, "age": job.case.age, **_given(job)}
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
@@ -126,6 +146,14 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     else:
         _note(state, job, record, "done")
         state.report.done(job.title, "done")
+
+
+def _given(job: CaseJob) -> dict[str, Any]:
+    """What the result of a given label map depends on, beside its image."""
+    if job.given is None:
+        return {}
+    mapping = None if job.given.mapping is None else {str(k): v for k, v in job.given.mapping.items()}
+    return {"labels": fingerprint(job.given.path), "mapping": mapping}
 
 
 def _withdraw(state: Run, job: CaseJob) -> None:
@@ -166,7 +194,7 @@ def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:
-        write_record(job.record, record)
+        write_record(job.record, record, job.described)
     for line in result.warnings:
         state.report.line(f"warning: {job.title}: {line}")
     return record
@@ -208,7 +236,14 @@ def _note(state: Run, job: CaseJob, record: Record, status: str) -> None:
         lengths=record.lengths,
         sources=record.sources,
         warnings=record.warnings,
+        **_table(state, job),
     )
+
+
+def _table(state: Run, job: CaseJob) -> dict[str, str]:
+    """Where a case's table of volumes lies below the output folder, for the table of the cohort."""
+    root = None if state.log.path is None else state.log.path.parent
+    return {"table": job.sizes.relative_to(root).as_posix()} if root is not None and job.sizes is not None else {}
 
 
 def _refuse_overwriting(job: CaseJob, owners: dict[Path, CaseJob]) -> None:

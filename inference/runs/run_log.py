@@ -79,6 +79,16 @@ class RunLog:
         with self.claims.log():
             return self._shared().get("cases", {}).get(title)
 
+    def known(self) -> dict[str, dict[str, Any]]:
+        """What the file says of every case of the folder, of earlier runs and of other processes as well, by title."""
+        if self.path is None:
+            return {}
+        try:
+            content = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return dict(self.cases)
+        return {**content.get("earlier", {}), **content.get("cases", {})} if _is_ours(content) else dict(self.cases)
+
     def write(self) -> None:
         """Write the file, whole or not at all."""
         if self.path is not None:

@@ -43,6 +43,7 @@ class Settings:
         autoencoder: correct probability maps by the denoising autoencoder of the folder of weights.
         biometry: what lengths rest on.
         brain_extraction: find the brain's mask first, where the folder of weights has a network for it.
+        soft: also probabilities of the tissues.
     """
 
     weights: Path
@@ -54,6 +55,7 @@ class Settings:
     autoencoder: bool = False
     biometry: Method = Method.FUSION
     brain_extraction: bool = True
+    soft: bool = False
 
     def check(self) -> None:
         """Refuse what would have no effect.

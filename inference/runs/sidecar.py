@@ -7,22 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from feta.age_model import AgeModel
 from feta.files import write_atomically
 from feta.measurements import MEASUREMENT_NAMES, MEASUREMENTS, Measurement
-from inference.biometry.lengths import AGE, Length, Method
+from inference.biometry.lengths import Length, Method
+from inference.morphometry.five_lengths import as_measured
+from inference.morphometry.norms import place
 
 
-def write_sidecar(
-    path: Path, lengths: Mapping[Measurement, Length], age: float | None, model: AgeModel, method: Method
-) -> None:
+def write_sidecar(path: Path, lengths: Mapping[Measurement, Length], age: float | None, method: Method) -> None:
     """Write what the table of lengths has no room for. Atomic.
 
     Args:
         path: ``.json``.
         lengths: the five lengths.
         age: weeks; None where unknown.
-        model: gives the centiles.
         method: how lengths were found.
 
     Raises:
@@ -32,20 +30,22 @@ def write_sidecar(
         "Units": "mm",
         "GestationalAgeWeeks": age,
         "Method": str(method),
-        "Lengths": {str(m): _described(m, lengths[m], age, model) for m in MEASUREMENTS},
+        "Lengths": {str(m): _described(m, lengths[m], age) for m in MEASUREMENTS},
     }
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
-def _described(measurement: Measurement, length: Length, age: float | None, model: AgeModel) -> dict[str, Any]:
-    # A length that itself comes from the age has no centile worth reading.
-    known = length.value is not None and age is not None and length.source != AGE
-    centile = model.centile(measurement, length.value, age) if known else None  # type: ignore[arg-type]
+def _described(measurement: Measurement, length: Length, age: float | None) -> dict[str, Any]:
+    placed = place(as_measured({measurement: length})[0], age)
     return {
         "Name": MEASUREMENT_NAMES[measurement],
         "Value": _rounded(length.value),
         "Interval90": None if length.interval is None else [_rounded(v) for v in length.interval],
-        "Centile": None if centile is None else round(centile, 1),
+        "Centile": None if placed.centile is None else round(placed.centile, 1),
+        "Norms": [
+            {"Source": norm.source, "Mean": _rounded(norm.mean), "Sd": _rounded(norm.sd), "Z": _rounded(norm.z)}
+            for norm in placed.norms
+        ],
         "Source": length.source or None,
         "ShareOfAge": round(length.age_share, 3),
         "Estimates": {source: _rounded(value) for source, value in length.estimates.items()},

@@ -1,54 +1,72 @@
-"""What one person with one scan sees at the end: files written and the five lengths with their centiles."""
+"""What one person with one scan sees at the end: files written, and all sizes with their centiles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from feta.age_model import AgeModel
-from feta.measurements import MEASUREMENT_NAMES, MEASUREMENTS, Measurement
-from inference.biometry.lengths import Length
+from feta.errors import FetaError
+from feta.measurements import MEASUREMENTS
+from inference.derivatives.size_table import read_sizes
+from inference.morphometry.growth_curve import TRANSCRIBED
+from inference.morphometry.measured import Measured
+from inference.morphometry.norms import FROM_AGE
 from inference.runs.outputs import CaseJob
 
 
-def print_summary(job: CaseJob, lengths: Mapping[Measurement, Length], model: AgeModel) -> None:
-    """Print where the results are, and a table of the lengths, to standard output.
+def print_summary(job: CaseJob) -> None:
+    """Print where the results are, and a table of lengths and volumes, to standard output.
 
     Args:
-        job: the case and its files.
-        lengths: the five lengths.
-        model: gives the centile of a length at the case's age.
+        job: the case and its files, of which the table of sizes is read.
     """
     console = Console(highlight=False)
-    console.print(length_table(lengths, job.case.age, model))
+    if job.sizes is not None:
+        try:
+            found = read_sizes(job.sizes)
+        except FetaError:  # removed meanwhile: the files below are all there is to say
+            pass
+        else:
+            console.print(summary_table(found.sizes, found.age))
+            if any(size.norms for size in found.sizes):
+                console.print(f"centiles: curves {TRANSCRIBED}; sources in {job.sizes.name}", markup=False)
     for path in filter(Path.exists, job.outputs):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
-def length_table(lengths: Mapping[Measurement, Length], age: float | None, model: AgeModel) -> Table:
-    """A row a length: name, mm, centile for the age (where the length was measured and the age is known)."""
+def summary_table(sizes: Iterable[Measured], age: float | None) -> Table:
+    """A row a size, the five lengths first: name, value, centile for the age where there is one, flag."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("length")
-    table.add_column("mm", justify="right")
-    table.add_column("centile" if age is None else f"centile at {age:g} weeks", justify="right")
-    for measurement in MEASUREMENTS:
-        length = lengths[measurement]
-        name = f"{measurement} {MEASUREMENT_NAMES[measurement]}"
-        value = "unknown" if length.value is None else f"{length.value:.1f}"
-        table.add_row(name, value, centile_text(measurement, length, age, model))
+    table.add_column("size", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("centile" if age is None else f"centile at {age:g} weeks")
+    for size in sorted(sizes, key=_order):
+        value = "unknown" if size.value is None else f"{size.value:.1f} {size.unit}"
+        table.add_row(f"{size.key} {size.title}", value, centile_text(size))
     return table
 
 
-def centile_text(measurement: Measurement, length: Length, age: float | None, model: AgeModel) -> str:
-    """Such as '63'; a length that itself comes from the age has no centile worth reading."""
-    if length.value is None or age is None:
-        return "–"
-    if length.source == "age":
+def _order(size: Measured) -> int:
+    """The challenge's five lengths stand first."""
+    return MEASUREMENTS.index(size.key) if size.key in list(MEASUREMENTS) else len(MEASUREMENTS)
+
+
+def centile_text(size: Measured) -> str:
+    """Such as '63'; of sources that differ, both; else why there is none."""
+    if size.flag == FROM_AGE:
         return "not measured, mean for the age"
-    centile = model.centile(measurement, length.value, age)
+    if size.centile is not None:
+        return _short(size.centile)
+    if size.norms:
+        said = dict.fromkeys(_short(norm.centile) for norm in size.norms)
+        return f"{' or '.join(said)}, by source"
+    return size.flag or "–"
+
+
+def _short(centile: float) -> str:
     if centile < 1:
         return "below 1"
     return "above 99" if centile > 99 else f"{centile:.0f}"

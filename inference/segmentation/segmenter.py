@@ -10,7 +10,7 @@ from feta.volumes import Volume
 from inference.geometry.frames import LPS_TO_RAS
 from inference.geometry.native_grid import Prediction
 from inference.geometry.orientation import CanonicalVolume
-from inference.geometry.segmentation_result import Segmentation
+from inference.geometry.segmentation_result import Segmentation, SoftLabels
 from inference.networks.device import Compute
 from inference.networks.weights import Model
 from inference.segmentation.autoencoder import Autoencoder
@@ -34,20 +34,28 @@ class Segmenter:
         find_pose: finds how the brain lies.
         predict: predicts its tissues.
         topology: whether post-processing constructs label maps with the topology that tissues have.
+
+    Attributes:
+        soft: whether to give the networks' probabilities, too; not unless it is set.
     """
 
     def __init__(self, find_pose: PoseFinder, predict: Predictor, *, topology: bool = True) -> None:
         self.find_pose = find_pose
         self.predict = predict
         self.topology = topology
+        self.soft = False
 
     def __call__(self, volume: Volume) -> Segmentation:
         """Segment one volume of float32 intensities (z, y, x)."""
         canonical = CanonicalVolume.of(volume)
         pose = self.find_pose(canonical)
-        labels = postprocess(self.predict(canonical, pose, scores=self.topology), topology=self.topology)
+        prediction = self.predict(canonical, pose, scores=self.topology or self.soft)
+        labels = postprocess(prediction, topology=self.topology)
+        native, soft = prediction.native, None
+        if self.soft and native.scores is not None:
+            soft = SoftLabels(native.scores, native.part, native.labels.shape, prediction.order.undo)
         to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ LPS_TO_RAS
-        return Segmentation(Volume(labels, volume.grid), to_canonical, quality_warnings(pose, labels))
+        return Segmentation(Volume(labels, volume.grid), to_canonical, quality_warnings(pose, labels), soft)
 
 
 def load_segmenter(

@@ -17,10 +17,12 @@ from typing import Any
 import cc3d
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from feta.labels import LABEL_COUNT, Tissue
-from inference.topology.kernels import FREE, IDLE, OWN, flip, grow, shrink, support, zones
+from inference.topology.flips import flip
+from inference.topology.growth import MEMBER, OWN, spread, states
+from inference.topology.start import deepest, support, tissue_voxels
+from inference.topology.swelling import FREE, hand_over, open_zone, settle, zones
 
 Array = npt.NDArray[Any]
 
@@ -37,29 +39,34 @@ def sure_scores(labels: Array) -> Array:
 
 @dataclass
 class _Map:
-    """A map under construction; all arrays are rows of voxels with a margin.
+    """A map under construction; all arrays are rows of voxels with a margin, but for ``scores``.
 
     Attributes:
         shape: (Z, Y, X) of the map with its margin.
         target: uint8, the likeliest label of every voxel.
-        scores: (8, voxels) uint8.
-        support: uint8, how surely a voxel lies within its target.
+        scores: (8, Z, Y, X) uint8, without the margin.
+        own: int32, of each label, the voxels whose likeliest label it is, in ascending order.
+        parts: uint32, the components of ``target``.
+        depth: uint8, how surely a voxel lies within its target.
         labels: uint8, 0–7 or ``FREE``.
-        following, groups: int32, for the kernels.
+        state: uint16, of the tissue that is being placed; nothing before and after.
+        groups: int32, for the kernels.
     """
 
     shape: tuple[int, int, int]
     target: Array
     scores: Array
-    support: Array
+    own: list[Array]
+    parts: Array
+    depth: Array
     labels: Array
-    following: Array
+    state: Array
     groups: Array
 
     @property
-    def steps(self) -> tuple[int, int]:
+    def steps(self) -> tuple[np.uint64, np.uint64]:
         """How far apart neighbours along y and z are."""
-        return self.shape[2], self.shape[1] * self.shape[2]
+        return np.uint64(self.shape[2]), np.uint64(self.shape[1] * self.shape[2])
 
 
 def construct(labels: Array, scores: Array, left: Array) -> Array:
@@ -75,89 +82,89 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
         single component without loop or cavity, grey matter one in each hemisphere where it has a voxel.
     """
     result = np.zeros_like(labels)
-    found = ndimage.find_objects((labels > 0).astype(np.uint8))
-    if not found:
+    if not labels.any():
         return result
     # Skins may lie a few voxels outside.
-    box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in found[0])
-    work = _started(labels[box], scores[(slice(None), *box)])
-    parts = cc3d.connected_components(work.target.reshape(work.shape), connectivity=6).ravel()
-    side = np.pad(left[box], 1).ravel()
+    box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in _extent(labels))
+    # Contiguous whatever the box, since the kernels are compiled anew for another layout.
+    work = _started(labels[box], np.ascontiguousarray(scores[(slice(None), *box)]))
     for tissue in ORDER:
-        _place(work, tissue, _seeds(work, tissue, parts, side))
+        _place(work, tissue, left[box])
     work.labels[work.labels == FREE] = 0
     changed = np.flatnonzero(work.labels != work.target).astype(np.int32)
-    flip(work.labels, work.scores, work.following, changed, *work.steps)
+    flip(work.labels, work.scores, work.state, changed, *work.steps)
     result[box] = work.labels.reshape(work.shape)[1:-1, 1:-1, 1:-1]
     return result
 
 
+def _extent(labels: Array) -> list[slice]:
+    """The smallest box around all tissue of a map (Z, Y, X), which has some."""
+    across = np.bitwise_or.reduce(labels, axis=0)
+    lines = (np.asarray(labels.any(axis=(1, 2))), across.any(axis=1), across.any(axis=0))
+    return [slice(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines]
+
+
 def _started(labels: Array, scores: Array) -> _Map:
     """Labels (Z, Y, X) and scores (8, Z, Y, X) with a margin, in which background is certain, and nothing placed."""
-    target = np.pad(labels, 1)
-    padded = np.pad(scores, ((0, 0), (1, 1), (1, 1), (1, 1)))
-    padded[0] = np.pad(scores[0], 1, constant_values=255)
-    shape, count = target.shape, target.size
-    rows = padded.reshape(len(padded), count)
-    sure = support(target.ravel(), rows, shape[2], shape[1] * shape[2])
-    free, idle = np.full(count, FREE, np.uint8), np.full(count, IDLE, np.int32)
-    return _Map(shape, target.ravel(), rows, sure, free, idle, np.zeros(count, np.int32))
+    padded = np.pad(labels, 1)
+    target, shape, count = padded.ravel(), padded.shape, padded.size
+    parts = cc3d.connected_components(padded, connectivity=6).ravel()
+    steps = np.uint64(shape[2]), np.uint64(shape[1] * shape[2])
+    voxels, by_label, begins = tissue_voxels(target)
+    depth = support(target, scores, voxels, *steps)
+    own = np.split(by_label, begins[1:-1])
+    free, groups = np.full(count, FREE, np.uint8), np.zeros(count, np.int32)
+    return _Map(shape, target, scores, own, parts, depth, free, states(count), groups)
 
 
-def _seeds(work: _Map, tissue: Tissue, parts: Array, left: Array) -> list[int]:
+def _seeds(work: _Map, tissue: Tissue, own: Array, left: Array) -> list[int]:
     """Where a tissue starts: the surest voxel of its largest component, of each side's for grey matter."""
-    own = np.flatnonzero((work.target == tissue) & (work.labels == FREE))
-    sides = [own[left[own]], own[~left[own]]] if tissue is Tissue.GM else [own]
+    sides = [own]
+    if tissue is Tissue.GM:
+        z, y, x = np.unravel_index(own, work.shape)
+        on_left = left[z - 1, y - 1, x - 1]
+        sides = [own[on_left], own[~on_left]]
     seeds: list[int] = []
-    row, plane = work.steps
+    row, plane = (int(step) for step in work.steps)
     for side in sides:
         # Seeds of two hemispheres that touch would be one.
         voxels = side[~np.isin(side, [s + step for s in seeds for step in (-plane, -row, -1, 1, row, plane)])]
         if len(voxels):
-            largest = voxels[parts[voxels] == np.bincount(parts[voxels]).argmax()]
-            seeds.append(int(largest[work.support[largest].argmax()]))
+            seeds.append(int(deepest(voxels, work.parts, work.depth)))
     return seeds
 
 
-def _place(work: _Map, tissue: Tissue, seeds: list[int]) -> None:
+def _place(work: _Map, tissue: Tissue, left: Array) -> None:
     """Let a tissue grow from its seeds over the voxels that are its own, then correct what is left over."""
-    own = (work.target == tissue) & (work.labels == FREE)
-    levels = np.where(own, work.support + np.uint16(OWN - 1) + np.uint16(1), np.uint16(0))
-    row, plane = work.steps
-    around = np.array(
-        [s + z * plane + y * row + x for s in seeds for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    )
-    work.labels[seeds] = tissue
-    grow(work.labels, levels, work.following, around.astype(np.int32), int(tissue), row, plane)
+    own = work.own[tissue]
+    own = own[work.labels[own] == FREE]
+    seeds = _seeds(work, tissue, own, left)
+    work.state[own] = work.depth[own] + np.uint16(OWN)
+    work.state[seeds] |= MEMBER
+    row, plane = (int(step) for step in work.steps)
+    around = [s + z * plane + y * row + x for s in seeds for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    spread(work.state, np.array(around, np.int32), len(own), *work.steps, False)
+    touched = [own]
     for reach in REACHES:
-        left = np.flatnonzero(own & (work.labels == FREE)).astype(np.int32)
-        if len(left) == 0:
-            return
-        _swell_and_shrink(work, tissue, levels, left, reach)
+        over = own[work.state[own] < MEMBER]
+        if len(over) == 0:
+            break
+        touched.append(_swell_and_shrink(work, tissue, over, reach))
+    for voxels in touched:
+        hand_over(work.state, work.labels, voxels, int(tissue))
 
 
-def _swell_and_shrink(work: _Map, tissue: Tissue, levels: Array, left: Array, reach: int) -> None:
-    """Swell over holes and gaps near what was left over, shrink back, and keep what gained score.
+def _swell_and_shrink(work: _Map, tissue: Tissue, over: Array, reach: int) -> Array:
+    """Swell over holes and gaps near what was left over, shrink back, and keep what gained score; the voxels there.
 
     Groups of cubes do not touch, so that no simple point of one depends on another: each is kept or undone alone.
     """
-    zone = zones(left, reach, work.groups, *work.steps)
-    before = work.labels[zone].copy()
-    others = work.scores[:, zone].astype(np.int16)
-    mine = others[tissue].copy()
-    others[tissue] = -1
-    margin = mine - others.max(axis=0)
-    taken = (levels[zone] == 0) & ((before == FREE) | (before == tissue))
-    levels[zone[taken]] = np.clip(margin[taken] + 256, 1, OWN - 1)
-    grow(work.labels, levels, work.following, zone, int(tissue), *work.steps)
-    shrink(work.labels, levels, work.following, zone, int(tissue), *work.steps)
-    levels[zone[taken]] = 0
-    groups = work.groups[zone]
-    change = (work.labels[zone] == tissue).astype(np.int16) - (before == tissue)
-    gains = np.bincount(groups, weights=change * margin)
-    worse = gains[groups] <= 0
-    work.labels[zone[worse]] = before[worse]
-    work.groups[zone] = 0
+    zone = zones(over, reach, work.groups, *work.steps)
+    before = open_zone(work.state, work.labels, work.scores, zone, int(tissue), *work.steps)
+    spread(work.state, zone, len(zone), *work.steps, False)
+    spread(work.state, zone, len(zone), *work.steps, True)
+    settle(work.state, work.groups, zone, *before)
+    return zone
 
 
 def warm_up() -> None:
@@ -166,7 +173,3 @@ def warm_up() -> None:
     labels[2:10, 2:10, 2:10] = Tissue.WM
     labels[5, :, 5] = labels[2:10, 8, 2:10] = 0
     construct(labels, sure_scores(labels), np.zeros(labels.shape, bool))
-
-
-if __name__ == "__main__":
-    warm_up()

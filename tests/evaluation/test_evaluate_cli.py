@@ -49,6 +49,14 @@ def test_score(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch,
         assert (cohort[2] / name).stat().st_size > 0
 
 
+def test_scores_alone(
+    cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--tables") == FINE
+    assert capsys.readouterr().out == f"2 submissions, 3 cases: {cohort[2]}\n"
+    assert not (cohort[2] / "report.html").exists()
+
+
 @pytest.mark.usefixtures("no_plots")
 def test_json(cohort: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     assert run(monkeypatch, "score", *cohort, "--jobs", 1, "--format", "json", "--no-cache") == FINE
@@ -102,6 +110,58 @@ def test_an_unreadable_true_map_is_told_by_the_status(
     assert f"warning: {NAME}: its label maps are left out for every team" in capsys.readouterr().err
     with (cohort[2] / "biometry.csv").open() as file:
         assert all(row["reason"] == "" for row in csv.DictReader(file))
+
+
+@pytest.fixture
+def larger(tmp_path: Path) -> tuple[Path, Path, Path]:
+    write_truth(tmp_path / "truth", 6)
+    for team in ("a team", "b"):
+        write_team(tmp_path / "teams" / team, 6, shift=0.6 * len(team))
+    return tmp_path / "truth", tmp_path / "teams", tmp_path / "out"
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_a_release(
+    larger: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    release = larger[2] / "release"
+    for _ in range(2):
+        assert run(monkeypatch, "score", *larger, "--jobs", 1, "--release", release, "--edition", 2026) == FINE
+    assert f"may be published: {release}" in capsys.readouterr().err
+    found = {path.relative_to(release).as_posix() for path in release.rglob("*.*")}
+    assert found == {
+        "contents.json", "index.html", "leaderboard_biometry.csv", "leaderboard_segmentation.csv", "teams/b.html",
+        next(name for name in found if name.startswith("teams/a_team-")),
+    }  # fmt: skip
+    assert json.loads((larger[2] / "results.json").read_text())["edition"] == 2026
+
+
+@pytest.mark.parametrize(
+    ("options", "policy", "said"),
+    [
+        (["--release", "truth/r"], "", "lies in"),
+        (["--release", "teams/r"], "", "lies in"),
+        (["--release", "."], "", "which would be published"),
+        (["--release", "out"], "", "which would be published"),
+        (["--release", "r", "--release-policy", "policy.yaml"], "fewest_cases: 7", "6 cases are too few to publish"),
+        (["--release", "r", "--release-policy", "policy.yaml"], "teams: [nobody]", "there is no team 'nobody'"),
+        (["--release", "r", "--release-policy", "policy.yaml"], "pictures: true", "pictures"),
+        (["--release-policy", "policy.yaml"], "", "add --release FOLDER"),
+        (["--release", "r", "--tables"], "", "makes no ranks"),
+    ],
+)
+def test_what_hinders_a_release_is_found_before_anything_is_measured(
+    larger: tuple[Path, Path, Path], options: list[str], policy: str, said: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("evaluation.scoring.score.run_all", lambda *_: pytest.fail("measured"))
+    root = larger[0].parent
+    (root / "policy.yaml").write_text(policy or "by_site: true")
+    arguments = [each if each.startswith("--") else str(root / each) for each in options]
+    assert run(monkeypatch, "score", *larger, *arguments) == UNUSABLE
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("place", ["truth/out", "teams/out", "truth"])
@@ -191,6 +251,24 @@ def test_the_old_variable_is_warned_of_in_one_line(cohort: tuple[Path, Path, Pat
         "feta-evaluate: FETA_PLAIN=1 is called FETA_BACKEND=numpy now; the old name goes with the next release"
     ]
     assert "Warning" not in done.stderr
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize(
+    ("folders", "options", "warned"),
+    [(("s2021", "s2024"), [], True), (("s", "t"), [], False), (("s", "t"), ["--years", "2021", "2024"], True)],
+)
+def test_editions_of_before_2022_are_warned_of(
+    larger: tuple[Path, Path, Path], folders: tuple[str, str], options: list[str], warned: bool,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    places = [larger[2].parent / name for name in folders]
+    for place in places:
+        assert run(monkeypatch, "score", *larger[:2], place, "--jobs", 1, "--cache", larger[2]) == FINE
+    capsys.readouterr()
+    assert run(monkeypatch, "compare-editions", *places, larger[2] / "page", *options) == FINE
+    assert ("came from EvaluateSegmentation" in capsys.readouterr().err) == warned
+    assert ("came from EvaluateSegmentation" in (larger[2] / "page" / "editions.html").read_text()) == warned
 
 
 @pytest.mark.parametrize(

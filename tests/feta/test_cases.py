@@ -176,6 +176,18 @@ def test_a_column_of_sessions_gives_each_its_age(tmp_path, spelling):
     assert [(c.age, c.warnings) for c in find_cases(root).cases] == [(22.0, ()), (33.0, ()), (30.0, ())]
 
 
+def test_two_tables_that_differ_about_a_session_give_no_age(tmp_path):
+    root = touch(tmp_path, *TWO_SESSIONS)
+    (root / "participants.tsv").write_text("participant_id\tsession_id\tGA\nsub-001\t01\t22\nsub-001\t02\t33\n")
+    sessions(root, "session_id\tage\nses-01\t22.0\nses-02\t30\n")
+    first, second = find_cases(root).cases
+    assert (first.age, first.warnings) == (22.0, ())
+    assert second.age is None
+    assert second.age_is_impossible
+    assert "(33)" in second.warnings[0]
+    assert "(30)" in second.warnings[0]
+
+
 def test_a_flat_file_s_session_is_read_off_its_name(tmp_path):
     root = touch(tmp_path, "sub-001_ses-01_T2w.nii.gz", "sub-001_ses-02_T2w.nii.gz")
     (root / "participants.tsv").write_text("participant_id\tsession_id\tGA\nsub-001\tses-01\t22\nsub-001\tses-02\t33\n")
@@ -222,6 +234,14 @@ def test_the_row_that_is_probably_meant_is_named(tmp_path, row):
     assert "010" not in case.warnings[0]
 
 
+@pytest.mark.parametrize("row", ["Sub-01", "SUB-001", "sub-1"])
+def test_the_row_that_is_meant_is_named_as_the_table_has_it(tmp_path, row):
+    root = touch(tmp_path, "sub-001_T2w.nii.gz")
+    ages(root, f"{row}\tx\t28")
+    (case,) = find_cases(root).cases
+    assert f"'{row}' is probably meant" in case.warnings[0]
+
+
 def test_a_table_that_was_named_and_is_not_there_is_a_problem(tmp_path):
     """A typing error: status 1, and the label maps are made all the same."""
     root = touch(tmp_path / "in", "sub-001_T2w.nii.gz")
@@ -232,6 +252,18 @@ def test_a_table_that_was_named_and_is_not_there_is_a_problem(tmp_path):
     assert [c.age for c in found.cases] == [None]
     with pytest.raises(FetaError, match="no such table"):
         found.all_usable()
+
+
+@pytest.mark.parametrize("name", ["Participants.tsv", "participants.xlsx", "participant.tsv", "participants.TSV"])
+def test_a_table_by_another_name_is_a_problem(tmp_path, name):
+    root = touch(tmp_path, "sub-001_T2w.nii.gz", name)
+    (problem,) = find_cases(root).problems
+    assert problem.subject == str(root / name)
+    assert "participants.tsv" in str(problem)
+
+
+def test_what_describes_the_table_is_none(tmp_path):
+    assert find_cases(touch(tmp_path, "sub-001_T2w.nii.gz", "participants.json")).problems == ()
 
 
 @pytest.mark.parametrize("row", ["ses-1", "Ses-01", "SES-001", "ses_1"])

@@ -138,6 +138,14 @@ def test_one_axis_is_enough_to_contradict(tmp_path):
         read_volume(file)
 
 
+def test_a_sheared_sform_of_another_size_is_said(tmp_path):
+    """ITK takes the qform, most others the sform, in which every length is another."""
+    sheared = 0.5 * np.eye(3, 4)
+    sheared[0, 1] = 0.025
+    lines = read_volume(put(tmp_path / "a.nii.gz", nifti(sample(), sform=sheared, qoffset=(0, 0, 0)))).warnings
+    assert any("voxels of 1 × 1 × 1 by its pixdim, of 0.5 × " in line for line in lines)
+
+
 def test_sizes_that_nearly_agree_are_a_warning(tmp_path):
     (line,) = read_volume(put(tmp_path / "a.nii.gz", nifti(sample(), sform=np.eye(3, 4) * 1.005))).warnings
     assert "lengths may be off" in line

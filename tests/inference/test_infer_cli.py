@@ -15,6 +15,7 @@ from feta.labels import LABEL_COUNT
 from feta.measurements import MEASUREMENTS
 from feta.volumes import Volume, read_label_map, write_volume
 from inference.cli import main
+from inference.derivatives.label_tables import label_tables
 from inference.options import RENAMED
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
 
@@ -57,7 +58,8 @@ def test_one_scan_gets_its_files_beside_it_and_centiles(
     tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(scan(tmp_path / "a b"), "--ga", "28.3") == 0
-    made = {f"my scan_{end}" for end in ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "qc.png")}
+    endings = ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv", "qc.png", "report.html")
+    made = {f"my scan_{end}" for end in endings}
     assert names(tmp_path / "a b") == {"my scan.nii.gz"} | made
     said = capsys.readouterr()
     assert "centile at 28.3 weeks" in said.out
@@ -102,8 +104,54 @@ def test_a_tree_is_mirrored(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 1)
     assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
     stem = "sub-001/anat/sub-001_rec-mial_T2w_"
-    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json"}
-    assert names(tmp_path / "out") == {"run.json"} | {stem + ending for ending in endings}
+    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv"}
+    of_the_run = {"run.json", "cohort.tsv", "cohort.json", *label_tables()}
+    assert names(tmp_path / "out") == of_the_run | {stem + ending for ending in endings}
+
+
+def pages(folder: Path) -> set[str]:
+    return {name for name in names(folder) if name.endswith(".html")}
+
+
+def test_a_run_leaves_a_page_a_case_and_one_of_all(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 2)
+    assert call(tmp_path / "in", tmp_path / "out", "--neurological") == 0
+    cases = [f"sub-00{n}/anat/sub-00{n}_rec-mial_T2w_report.html" for n in (1, 2)]
+    assert pages(tmp_path / "out") == {"cohort.html", *cases}
+    links = (tmp_path / "out/cohort.html").read_text()
+    assert all(f'href="{case}"' in links for case in cases)
+    assert "the fetus&#39;s left is on the left" in (tmp_path / "out" / cases[0]).read_text()
+
+
+def test_pages_are_left_out_where_they_are_not_wanted(tmp_path: Path, call: Call) -> None:
+    make_tree(tmp_path / "in", 1)
+    assert call(tmp_path / "in", tmp_path / "out", "--no-report") == 0
+    assert pages(tmp_path / "out") == set()
+    assert list((tmp_path / "out").rglob("*_qc.png"))
+
+
+def test_the_page_of_all_cases_is_written_anew_and_pages_to_share_name_nobody(
+    tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(tmp_path / "in", 1)
+    call(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "out/cohort.html").unlink()
+    assert call("report", tmp_path / "out") == 0
+    assert pages(tmp_path / "out") > {"cohort.html"}
+    assert call("report", tmp_path / "out", "--share", tmp_path / "share") == 0
+    assert names(tmp_path / "share") == {"cohort.html", "case-0001.html"}
+    assert not any("sub-001" in (tmp_path / "share" / name).read_text() for name in names(tmp_path / "share"))
+    assert "keep it to yourself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [["--keep-ids"], ["--share", "in"]])
+def test_a_page_that_cannot_be_written_is_one_line(
+    options: list[str], tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(tmp_path / "in", 1)
+    monkeypatch.chdir(tmp_path)
+    assert call("report", tmp_path / "in", *options) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_landmark_images_come_where_they_are_asked_for(tmp_path: Path, call: Call) -> None:

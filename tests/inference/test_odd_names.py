@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import matplotlib.figure
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from feta.cases import find_cases
 from feta.volumes import write_volume
+from inference.derivatives.label_tables import label_tables
 from inference.runs.outputs import folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
@@ -43,8 +44,17 @@ def test_all_names_get_all_their_files(tmp_path: Path, encoding: str) -> None:
     assert b"Traceback" not in done.stderr
     assert b"no picture" not in done.stderr
     made = {os.fsencode(path.name) for path in (tmp_path / "out").iterdir()}
-    endings = (b"_dseg.nii.gz", b"_biom.csv", b"_qc.png", b"_dseg.json", b"_biom.json")
-    assert made == {b"run.json", *(name + ending for name in NAMES for ending in endings)}
+    endings = (
+        b"_dseg.nii.gz",
+        b"_biom.csv",
+        b"_qc.png",
+        b"_dseg.json",
+        b"_biom.json",
+        b"_volumes.tsv",
+        b"_report.html",
+    )
+    of_the_run = {b"run.json", b"cohort.tsv", b"cohort.json", b"cohort.html", *map(os.fsencode, label_tables())}
+    assert made == of_the_run | {*(name + ending for name in NAMES for ending in endings)}
     assert len(json.loads((tmp_path / "out/run.json").read_text())["cases"]) == len(NAMES)
 
 
@@ -72,7 +82,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(
 
     make_tree(tmp_path / "in", 1)
     model = Counting()
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", fail)
+    monkeypatch.setattr(FigureCanvasAgg, "draw", fail)
     jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out")
     settings = Settings(make_weights(tmp_path / "weights"))
     assert run(jobs, settings, root=tmp_path / "out", load=model.load)[0] == 0

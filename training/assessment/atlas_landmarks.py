@@ -91,8 +91,8 @@ def landmark_table(root: Path, out: Path) -> Iterator[str]:
     Raises:
         FetaError: there is none, or a file can't be read or written.
     """
-    # matplotlib takes a second to import.
-    from inference.runs.qc_picture import write_picture
+    from inference.report.picture import draw_picture
+    from inference.report.sampling import Scene
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,10 @@ def landmark_table(root: Path, out: Path) -> Iterator[str]:
         rows += _rows(name, found, ages.get(subject), published_model())
         lengths.append((subject, *(_text(_length(found, m)) for m in MEASUREMENTS)))
         drawn = {m: Length(line.length, "image", line) for m, line in found.lines.items() if line is not None}
-        write_picture(out / f"{name}.png", name, read_volume(image), labels, found.to_upright, drawn)
+        scene = Scene.of(read_volume(image), labels, found.to_upright)
+        upright = {m: line.moved(found.to_upright) for m, line in found.lines.items() if line is not None}
+        picture = draw_picture(name, scene, drawn, upright, age=ages.get(subject))
+        write_atomically(out / f"{name}.png", picture.png())
         yield f"{name}: " + ", ".join(f"{m} {_text(_length(found, m)) or '–'}" for m in MEASUREMENTS)
     _write(out / "landmarks.csv", rows, ",")
     _write(out / "biometry.tsv", lengths, "\t")

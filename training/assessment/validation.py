@@ -21,7 +21,7 @@ from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.files import is_there
 from feta.labels import TISSUES
-from feta.participants import read_participants
+from feta.participants import Participant, read_participants
 from feta.tables import create_csv
 from feta.volumes import Volume, read_label_map, read_volume
 from inference.networks.device import choose
@@ -130,7 +130,7 @@ def labelled(root: Path, subjects: Sequence[str] | str) -> dict[str, tuple[Path,
 
 def sites(root: Path, subjects: Sequence[str], values: Sequence[npt.NDArray[np.float64]]) -> Iterator[str]:
     """Mean Dice by hospital, where the folder's table tells of several; values (7 tissues, 7 metrics) by subject."""
-    of = _sites(root)
+    of = {name: person.site for name, person in table_of_subjects(root).items() if person.site}
     dice: dict[str, list[float]] = {}
     for subject, found in zip(subjects, values, strict=True):
         dice.setdefault(of.get(subject, ""), []).append(float(found[:, 0].mean()))
@@ -140,11 +140,10 @@ def sites(root: Path, subjects: Sequence[str], values: Sequence[npt.NDArray[np.f
         yield f"between sites: {max(means.values()) - min(means.values()):.3f}"
 
 
-def _sites(root: Path) -> dict[str, str]:
-    """The hospital of each subject, by the folder's table; empty where it tells of none."""
+def table_of_subjects(root: Path) -> dict[str, Participant]:
+    """What the table of a labelled folder, or of a cohort, says of each subject; empty where there is none."""
     path = next((p for p in (root / "input" / "participants.tsv", root / "participants.tsv") if is_there(p)), None)
-    people = read_participants(path) if path else {}
-    return {name: person.site for name, person in people.items() if person.site}
+    return read_participants(path) if path else {}
 
 
 def _line(condition: str, subject: str, values: npt.NDArray[np.float64]) -> str:

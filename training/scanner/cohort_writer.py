@@ -24,6 +24,9 @@ from feta.volumes import Volume, write_label_map, write_volume
 from training.data.provenance import write_source_subjects
 from training.scanner.case_plan import CasePlan, Maker
 
+#: What BIDS asks of a data set.
+_DESCRIPTION = {"Name": "Simulated fetal brain MRI", "BIDSVersion": "1.10.1", "DatasetType": "raw"}
+
 
 def write_cohort(
     out: Path, plans: Sequence[CasePlan], make: Maker, settings: Mapping[str, object], jobs: int
@@ -53,6 +56,7 @@ def write_cohort(
     rows = ["\t".join(["participant_id", *MEASUREMENTS])]
     rows += ["\t".join([p.subject, *(f"{lengths[p.subject][m]:.4f}" for m in MEASUREMENTS)]) for p in plans]
     write_atomically(out / "truth" / "derivatives" / "biometry" / "biometry.tsv", "\n".join(rows) + "\n")
+    write_atomically(out / "input" / "dataset_description.json", json.dumps(_DESCRIPTION, indent=1) + "\n")
     # Last of all: a truth with this table is complete.
     for root in (out / "input", out / "truth"):
         write_atomically(root / "participants.tsv", _participants(plans))

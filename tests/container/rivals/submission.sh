@@ -112,5 +112,10 @@ case $BEHAVIOUR in
     try "the truth beside the input" bash -c 'ls -R /input | grep -i "dseg\|truth\|biom"'
     try "what others left" bash -c 'ls -A /output /tmp /dev/shm /bottomless | grep "^[^/]"'
     good ;;
+  # What `feta-evaluate rehearse` has to find out.
+  wants-network) [[ $(ls /sys/class/net | grep -vc '^lo$') -gt 0 ]] || { echo "Temporary failure in name resolution"; exit 7; }; good ;;
+  wants-root) [[ $(id -u) == 0 ]] || { echo "Permission denied"; exit 8; }; good ;;
+  wants-cache) mkdir -p /fetachallenge/cache && echo x >/fetachallenge/cache/model || exit 9; good ;;
+  wants-both) [[ $(id -u) == 0 && $(ls /sys/class/net | grep -vc '^lo$') -gt 0 ]] || exit 7; good ;;
   *) echo "no such behaviour"; exit 9 ;;
 esac

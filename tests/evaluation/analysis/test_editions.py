@@ -13,6 +13,7 @@ from scipy.stats import wilcoxon
 
 from evaluation.analysis.edition_report import edition_lines, render_editions
 from evaluation.analysis.editions import ALL_TEAMS, WINNER, Comparison, Editions, compare_editions, rank_biserial
+from evaluation.analysis.hd95_tools import year_in
 from evaluation.analysis.results_folder import Scores
 from feta.errors import FetaError
 from tests.support.made_up_scores import made_up_table, scores_of
@@ -145,6 +146,54 @@ def test_other_penalties_are_warned_of() -> None:
     other = compare_editions(edition(), replace(edition(), policy={"missing": {"dice": 0.5}}), NAMES)
     assert not same.warnings
     assert any("penalties of the two were not the same" in line for line in other.warnings)
+
+
+def hd95_lines(a: tuple[int | None, str | None], b: tuple[int | None, str | None]) -> tuple[list[str], set[str]]:
+    """What is said of HD95, and the metrics compared, of editions with a year and a tool each."""
+    first, second = (replace(edition(), edition=year, hd95=tool) for year, tool in (a, b))
+    editions = compare_editions(first, second, ("old", "new"))
+    return [w for w in editions.warnings if w.startswith("HD95")], {c.metric for c in editions.comparisons}
+
+
+OURS = "surface-distance"
+
+
+@pytest.mark.parametrize(("year", "other"), [(2021, 2022), (2024, 2021), (2020, 2026)])
+@pytest.mark.parametrize("tool", [None, OURS])
+def test_editions_on_both_sides_of_2022_are_warned_of(year: int, other: int, tool: str | None) -> None:
+    lines, metrics = hd95_lines((year, tool), (other, tool))
+    assert len(lines) == 1
+    assert f"published for {min(year, other)} came from EvaluateSegmentation" in lines[0]
+    assert ("measured anew" in lines[0]) == (tool == OURS)
+    assert "hd95" in metrics
+
+
+@pytest.mark.parametrize(("year", "other"), [(2022, 2024), (2020, 2021), (None, 2024), (2021, None), (None, None)])
+def test_editions_on_one_side_or_of_no_year_are_not(year: int | None, other: int | None) -> None:
+    assert hd95_lines((year, OURS), (other, OURS))[0] == []
+
+
+def test_hd95_of_two_tools_is_left_out_whatever_the_years() -> None:
+    lines, metrics = hd95_lines((None, "EvaluateSegmentation"), (None, None))
+    assert len(lines) == 1
+    assert "old's is of EvaluateSegmentation and new's is of surface-distance" in lines[0]
+    assert metrics == {"dice", "vs", "ed", "mape"}
+    assert hd95_lines((2021, "x"), (2021, "x")) == ([], {"dice", "vs", "hd95", "ed", "mape"})
+
+
+@pytest.mark.parametrize(
+    ("name", "year"),
+    [
+        ("SCORES_2021", 2021),
+        ("2024", 2024),
+        ("feta2022-2", 2022),
+        ("20210930", None),
+        ("2021 to 2024", None),
+        ("a", None),
+    ],
+)
+def test_a_folder_s_name_can_tell_the_year(name: str, year: int | None) -> None:
+    assert year_in(name) == year
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=12))

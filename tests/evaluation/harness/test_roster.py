@@ -86,3 +86,49 @@ def test_exceptions_in_words() -> None:
         "shared memory 128 MB",
         "may write to /a, /b",
     )
+
+
+PHASES = """
+teams: [{name: a, image: i}]
+phases:
+  - {name: validation, opens: 2026-06-01, closes: 2026-07-31, a_day: 3, counts: best}
+  - {name: test, opens: 2026-08-01T12:00:00Z, closes: 2026-08-31T23:59:00+02:00, at_most: 1, hidden: true}
+"""
+
+
+def test_phases(tmp_path: Path) -> None:
+    (tmp_path / "roster.yaml").write_text(PHASES)
+    first, second = read_roster(tmp_path / "roster.yaml").phases
+    assert (first.a_day, first.counts, first.hidden) == (3, "best", False)
+    assert [f"{t:%Y-%m-%d %H:%M:%S}" for t in (first.begin, first.end)] == [
+        "2026-06-01 00:00:00",
+        "2026-07-31 23:59:59",
+    ]
+    assert (f"{second.end:%Y-%m-%d %H:%M %Z}", second.at_most, second.hidden) == ("2026-08-31 21:59 UTC", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        ("{name: Test}", "is no name for a phase"),
+        ("{name: ../x}", "is no name for a phase"),
+        ("{name: index}", "is no name for a phase"),
+        ("{name: x, a_day: 0}", "must be at least 1"),
+        ("{name: x, opens: 2026-08-02, closes: 2026-08-01}", "closes before it opens"),
+        ("{name: x, opens: tomorrow}", "opens is 'tomorrow'"),
+        ("{name: x, counts: first}", "it must be one of best, last"),
+        ("{name: validation}", "two phases have one name"),
+    ],
+)
+def test_phases_that_cannot_be(tmp_path: Path, phase: str, said: str) -> None:
+    (tmp_path / "roster.yaml").write_text(PHASES + f"  - {phase}\n")
+    with pytest.raises(FetaError, match=said):
+        read_roster(tmp_path / "roster.yaml")
+
+
+def test_the_phases_of_the_example_can_be_taken_as_they_stand(tmp_path: Path) -> None:
+    text = (Path(roster.__file__).parent / "roster.yaml").read_text()
+    plain, phases = text.split("# phases:\n")
+    lines = [line.removeprefix("# ") for line in phases.splitlines()]
+    (tmp_path / "roster.yaml").write_text("\n".join([plain, "phases:", *lines]))
+    assert [phase.name for phase in read_roster(tmp_path / "roster.yaml").phases] == ["validation", "test"]

@@ -19,7 +19,7 @@ from evaluation.harness.context import RunFolders
 from evaluation.harness.conventions import case_id, make_jobs
 from evaluation.harness.engine import Ended
 from evaluation.harness.outcome import case_state
-from evaluation.harness.record import TeamRun, read_record, write_record
+from evaluation.harness.record import CaseRun, RunRecord, TeamRun, read_record, read_run_record, write_record
 from evaluation.harness.roster import ResourceLimits, Roster
 from evaluation.harness.run import check_some_started, chosen_teams
 from evaluation.harness.staging import cases_to_run, identity, pack, stage
@@ -256,6 +256,16 @@ def test_the_record_comes_back(tmp_path: Path) -> None:
     read = read_record(tmp_path)
     assert read["a"] == TeamRun("image:1", "id of image:1", "folder", "GPU 0", ("root",), "", {"done": 2}, 3.0)
     assert (read["b"].convention, read["b"].cases) == ("2021", {"pending": 2})
+    whole = read_run_record(tmp_path)
+    assert set(whole.cases["a"]) == {Path(case).name.removesuffix("_T2w") for case in IDS}
+    assert set(whole.cases["a"].values()) == {CaseRun(CaseState.DONE, 1.5)}
+    assert set(whole.cases["b"].values()) == {CaseRun(CaseState.PENDING, None)}
+    assert whole.limits == of.limits
+
+
+def test_a_record_of_before_cases_were_in_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "runs.json").write_text('{"format": "feta-runs/1", "teams": {}}')
+    assert read_run_record(tmp_path) == RunRecord()
 
 
 def test_no_record_is_no_run(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from evaluation.ranking.baselines import Reference
 from evaluation.ranking.results import Results, compute_results
 from evaluation.report import figures
-from evaluation.report.cells import p_value
+from evaluation.report.cells import DARKEST, p_value
 from evaluation.report.page_content import render
 from evaluation.report.worst_cases import draw
 from evaluation.scoring.messages import ScoringMessages
@@ -164,6 +165,17 @@ def test_a_plot_of_samples_that_cannot_differ_says_so() -> None:
     assert all("can't be told" in caption and "τ" not in caption for caption in captions)
 
 
+def test_beyond_a_number_of_teams_nothing_grows_with_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("ranking.stability", "report.page_content"):
+        monkeypatch.setattr(f"evaluation.{module}.MOST_COMPARED", 3)
+    results = compute_results(made_up_table(4, 6), ScoringMessages())
+    page = Page(render(results))
+    assert results.significance == ()
+    assert not page.all("img")
+    assert "Of more than 3 teams, pairs are not tested and plots are not drawn." in page.text
+    assert page.text.count("team-2") > 10
+
+
 def without_lengths(table: ScoreTable) -> ScoreTable:
     nothing = np.full(table.length_errors.shape, np.nan)
     return replaced(table, true_lengths=nothing[0], lengths=nothing, length_errors=nothing)
@@ -212,6 +224,28 @@ def test_pictures_are_shown_only_when_asked_for_worst_first(monkeypatch: pytest.
     assert sum(a.get("class") == "shot" for a in shown.all("img")) == 10
     assert "data:image/png" not in render(results)
     assert "Worst cases" in shown.text
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb`` (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize(
+    ("text", "ground"),
+    [("--ink", "#ffffff"), ("--quiet", "#ffffff"), ("--quiet", "--ground"), ("--ink", "#fff5ee"), ("#ffffff", "--blue"),
+     ("#005a8d", "#ffffff"), ("--ink", "heat")],
+)  # fmt: skip
+def test_every_text_stands_out_from_its_ground(text: str, ground: str) -> None:
+    """WCAG 2.2, AA: a contrast of at least 4.5 to 1. ``heat``: the darkest ground of a table's field, on white."""
+    style = (files("evaluation.report") / "templates" / "report.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"(--\w+): (#[0-9a-f]{6})", style))
+    blue = [int(colours["--blue"][i : i + 2], 16) for i in (1, 3, 5)]
+    colours["heat"] = "#" + "".join(f"{round(255 + (c - 255) * DARKEST):02x}" for c in blue)
+    light, dark = sorted((luminance(colours.get(c, c)) for c in (text, ground)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
 def browse(path: Path, profile: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -61,6 +61,23 @@ def test_other_files_are_noted_and_links_not_followed(tmp_path: Path) -> None:
     assert sorted(found.messages) == ["notes.txt: is no result; ignored", "sub-002: is a link; not followed"]
 
 
+def test_tables_of_volumes_are_left_alone_without_a_word(tmp_path: Path) -> None:
+    """As `feta-infer` writes them beside its label maps."""
+    team = touch(tmp_path / "us", "sub-001/anat/sub-001_T2w_dseg.nii.gz", "sub-001/anat/sub-001_T2w_biom.csv")
+    before = find_submission(team)
+    tables = ["cohort.tsv", "cohort.json", "dseg.tsv", "labels-itksnap.txt", "labels-slicer.ctbl"]
+    touch(team, "sub-001/anat/sub-001_T2w_volumes.tsv", "labels-freesurfer.txt", *tables)
+    found = find_submission(team)
+    assert (found.label_maps, found.lengths, found.messages) == (before.label_maps, before.lengths, [])
+
+
+def test_pages_to_look_at_are_no_results_and_not_worth_a_word(tmp_path: Path) -> None:
+    found = find_submission(touch(tmp_path / "us", "sub-001/anat/sub-001_T2w_report.html", "cohort.html"))
+    assert not found.label_maps
+    assert not found.lengths
+    assert found.messages == []
+
+
 def test_derived_maps_are_ignored(tmp_path: Path) -> None:
     found = find_submission(touch(tmp_path / "us", "sub-001/anat/sub-001_desc-landmarks_dseg.nii.gz"))
     assert not found.label_maps

@@ -70,6 +70,27 @@ def test_labels_are_the_networks_unless_topology_changes_them(tmp_path: Path, re
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("reader", ["SimpleITKIO", "SimpleITKIOWithReorient"])
+def test_the_likeliest_of_the_probabilities_is_the_label(tmp_path: Path, reader: str) -> None:
+    """On the volume's own grid, in the order of axes in which it is stored, whatever the networks saw."""
+    plans = make_plans(image_reader_writer=reader, patch_size=[16, 32, 32], spacing=[4.0, 4.0, 4.0])
+    results = find_results(make_folder(tmp_path, plans))
+    assert results is not None
+    segmenter = Segmenter(upright, NnunetPredictor(results, CPU), topology=False)  # type: ignore[arg-type]
+    volume = make_head((4.0, 4.0, 5.0), turn=np.array([[0, 1.0, 0], [0, 0, 1.0], [1.0, 0, 0]])).image
+    assert segmenter(volume).soft is None
+    segmenter.soft = True
+    found = segmenter(volume)
+    assert found.soft is not None
+    soft = np.stack([found.soft.of(label) for label in range(8)])
+    assert soft.dtype == np.float32
+    np.testing.assert_allclose(soft.sum(0), 1, atol=8 / 255)
+    labels = found.labels.array  # without stray islands
+    chosen = np.take_along_axis(soft, labels[None].astype(np.intp), 0)[0]
+    assert labels.any()
+    assert (chosen >= soft.max(0) - 1 / 255)[labels > 0].all()
+
+
 def test_a_model_beside_ours_is_framed_by_ours(tmp_path: Path) -> None:
     make_folder(tmp_path / "Dataset001_Made")
     assert frame_weights(tmp_path) == default_weights()

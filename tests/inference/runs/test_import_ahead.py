@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.runs.case import PICTURE
 from inference.runs.import_ahead import import_ahead
+from inference.runs.looks import MODULES
 from inference.runs.models import CONSTRUCTION, NATIVE_KERNEL
 
 
@@ -42,5 +42,5 @@ def test_one_that_cannot_be_imported_stops_no_other(tmp_path: Path, monkeypatch:
 
 
 def test_those_that_are_named_exist() -> None:
-    for name in (NATIVE_KERNEL, CONSTRUCTION, PICTURE):
+    for name in (NATIVE_KERNEL, CONSTRUCTION, *MODULES):
         importlib.import_module(name)

@@ -18,7 +18,7 @@ from feta.errors import FetaError
 from feta.grid import Grid
 from feta.measurements import MEASUREMENTS
 from feta.volumes import Volume, read_label_map, write_volume
-from inference.runs.outputs import folder_jobs
+from inference.runs.outputs import Looks, folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
 from tests.support.folders import SMALL, Counting, damage, make_tree, make_weights
@@ -39,7 +39,7 @@ def go(tmp_path: Path, model: Counting) -> Go:
     def start(picture: bool = False, **changed: Any) -> int:
         settings = Settings(**{"weights": weights, **changed})
         found = find_cases(tmp_path / "in")
-        jobs = folder_jobs(found.cases, tmp_path / "out", picture=picture)
+        jobs = folder_jobs(found.cases, tmp_path / "out", Looks(picture=picture, report=False))
         arguments: dict[str, Any] = {"warnings": found.warnings, "problems": found.problems}
         return run(jobs, settings, root=tmp_path / "out", load=model.load, **arguments)[0]
 
@@ -68,7 +68,7 @@ def test_a_run_writes_everything_and_loads_the_model_once(tmp_path: Path, go: Go
     assert (model.loads, model.calls) == (1, 2)
     for n in (1, 2):
         stem = f"sub-{n:03d}_rec-mial_T2w"
-        endings = {"_dseg.nii.gz", "_dseg.json", "_biom.csv", "_biom.json", "_qc.png"}
+        endings = {"_dseg.nii.gz", "_dseg.json", "_biom.csv", "_biom.json", "_volumes.tsv", "_qc.png"}
         assert {p.name for p in anat(tmp_path, "out", n).iterdir()} == {stem + e for e in endings}
         labels = read_label_map(anat(tmp_path, "out", n) / f"{stem}_dseg.nii.gz", SMALL.grid)
         assert np.array_equal(labels.array, np.rint(SMALL.array / 100))
@@ -107,6 +107,10 @@ def remove_output(tmp_path: Path) -> None:
     (anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_biom.csv").unlink()
 
 
+def remove_table(tmp_path: Path) -> None:
+    (anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_volumes.tsv").unlink()
+
+
 def cut_output(tmp_path: Path) -> None:
     damage(anat(tmp_path, "out", 1) / "sub-001_rec-mial_T2w_dseg.nii.gz")
 
@@ -117,7 +121,7 @@ def damage_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [change_input, change_weights, change_age, remove_output, cut_output, damage_record],
+    [change_input, change_weights, change_age, remove_output, remove_table, cut_output, damage_record],
     ids=lambda f: f.__name__,
 )
 def test_what_no_longer_fits_is_done_again(
@@ -298,7 +302,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.suffix != ".json"}
 
 
-@pytest.mark.parametrize("writes", range(1, 10))
+@pytest.mark.parametrize("writes", range(1, 14))
 def test_kill_at_any_write_then_resume(writes: int, tmp_path: Path, go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is killed in front of the n-th rename; the next run ends with what an undisturbed one gives."""
     make_tree(tmp_path / "in", 2)

@@ -58,12 +58,18 @@ def calls(tmp_path: Path) -> int:
     return len(list((tmp_path / "calls").iterdir()))
 
 
+def cohort(tmp_path: Path) -> list[str]:
+    """Subjects of the table of all cases that have volumes there."""
+    header, *rows = [line.split("\t") for line in (tmp_path / "out/cohort.tsv").read_text().splitlines()]
+    return [row[0] for row in rows if float(row[header.index("WM")]) > 0]
+
+
 def left(tmp_path: Path) -> list[str]:
     """Hidden files that stay in the output folder."""
-    return [path.name for path in (tmp_path / "out").rglob(".*")]
+    return [path.name for path in (tmp_path / "out").rglob(".*") if path.name != ".bidsignore"]
 
 
-@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+@pytest.mark.parametrize("options", [[], ["--overwrite"], ["--layout", "bids"]])
 def test_each_case_is_done_once_and_run_json_tells_of_all(tmp_path: Path, start: Start, options: list[str]) -> None:
     make_tree(tmp_path / "in", 6)
     processes = [start(tmp_path / "in", tmp_path / "out", *options, FETA_TEST_MEET=3) for _ in range(3)]
@@ -75,6 +81,7 @@ def test_each_case_is_done_once_and_run_json_tells_of_all(tmp_path: Path, start:
     assert written["finished"] is True
     assert len(written["processes"]) == 3
     assert all(process["finished"] for process in written["processes"].values())
+    assert cohort(tmp_path) == ["sub-001", "sub-002", "sub-003", "sub-004", "sub-005", "sub-006"]
     assert left(tmp_path) == []
 
 
@@ -116,6 +123,7 @@ def test_volumes_one_by_one_into_one_folder_are_all_told(tmp_path: Path, start: 
     assert ended(start(images[2], tmp_path / "out"))[0] == 0
     written = log(tmp_path)
     assert (len(written["cases"]), len(written["earlier"])) == (1, 2)
+    assert cohort(tmp_path) == ["sub-001", "sub-002", "sub-003"]
     assert "processes" not in written
 
 

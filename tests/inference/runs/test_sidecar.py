@@ -22,7 +22,7 @@ MODEL = published_model()
 def written(path: Path, age: float | None, **lengths: float) -> dict:
     lines = {Measurement(m): Line((1, 2, 3), (1 + v, 2, 3)) for m, v in lengths.items()}
     found, _ = complete(Evidence(lines, np.full(7, 10.0)), age, MODEL, usual())
-    write_sidecar(path / "a_biom.json", found, age, MODEL, Method.FUSION)
+    write_sidecar(path / "a_biom.json", found, age, Method.FUSION)
     return json.loads((path / "a_biom.json").read_text())
 
 
@@ -34,6 +34,7 @@ def test_each_length_has_its_interval_centile_and_landmarks(tmp_path: Path) -> N
     assert tcd["Source"] == "image and age"
     assert tcd["Interval90"][0] < tcd["Value"] < tcd["Interval90"][1]
     assert tcd["Centile"] == pytest.approx(MODEL.centile(Measurement.TCD, tcd["Value"], 30.0), abs=0.1)
+    assert [norm["Z"] > -3 for norm in tcd["Norms"]] == [True, True]
     assert np.linalg.norm(np.subtract(*tcd["LandmarksLPS"])) == pytest.approx(tcd["Value"], abs=0.01)
     assert tcd["Estimates"] == {"geometry": 33.0, "age": pytest.approx(MODEL.mean(Measurement.TCD, 30.0), abs=0.01)}
 
@@ -52,6 +53,6 @@ def test_without_an_age_there_is_no_centile_and_what_is_not_seen_is_unknown(tmp_
     assert lengths["TCD"]["Source"] == "image"
     assert lengths["TCD"]["Centile"] is None
     assert lengths["LCC"] == {
-        "Name": "corpus callosum length", "Value": None, "Interval90": None, "Centile": None, "Source": None,
-        "ShareOfAge": 0.0, "Estimates": {}, "LandmarksLPS": None,
+        "Name": "corpus callosum length", "Value": None, "Interval90": None, "Centile": None, "Norms": [],
+        "Source": None, "ShareOfAge": 0.0, "Estimates": {}, "LandmarksLPS": None,
     }  # fmt: skip

@@ -66,7 +66,7 @@ class SmallGpu(Counting):
 
 
 def run_on(model: SmallGpu, tmp_path: Path) -> int:
-    jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out", picture=False)
+    jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out")
     return run(jobs, Settings(make_weights(tmp_path / "weights")), root=tmp_path / "out", load=model.load)[0]
 
 

@@ -20,6 +20,7 @@ from feta.labels import TISSUES
 from feta.measurements import LANDMARK_LABELS, MEASUREMENTS
 from feta.participants import read_participants
 from feta.volumes import read_label_map, read_volume
+from inference.derivatives.validation import errors_of
 from training.cli import app, main
 from training.scanner.case_plan import plan_cases
 from training.scanner.cohort_settings import read_cohort_settings
@@ -58,6 +59,10 @@ def test_the_submission_finds_its_cases_and_their_ages(cohort: Path) -> None:
     assert not found.problems
     assert len(found.cases) == 2
     assert all(case.age is not None and 20 < case.age < 37 for case in found.cases)
+
+
+def test_the_input_is_a_valid_bids_data_set(cohort: Path) -> None:
+    assert errors_of(cohort / "input") == []
 
 
 def test_the_evaluator_finds_the_truth_complete(cohort: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -141,3 +143,13 @@ def test_weights_say_what_normalises_them(tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(data)
     (tmp_path / "model.yaml").write_text(yaml.safe_dump({"locator": entry, "segmentation": [entry]}))
     assert read_model(tmp_path).segmentation[0].network.norm is Norm.FOLDED
+
+
+def test_statistics_of_an_image_import_no_compiler() -> None:
+    code = (
+        "import sys, torch; from contextlib import nullcontext; from inference.networks.frozen_norm import *;"
+        "from inference.networks.residual_unet import NetworkSettings;"
+        "network = ResidualUNet(NetworkSettings(widths=(4, 6), blocks=(1, 1), heads=1));"
+        "by_statistics_of(network, torch.ones(1, 1, 8, 8, 8), nullcontext()); assert 'sympy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""``feta-train assess validate``, ``robustness`` and ``topology``: weights on labelled volumes, by the evaluator."""
+"""``feta-train assess validate``, ``robustness``, ``bench``, ``topology``: weights on labelled volumes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from training.commands.common import CORES, VALIDATION, Atlases, Subjects, Threads, Weights
+from training.commands.common import CONFIGS, CORES, VALIDATION, Atlases, Config, Subjects, Threads, Weights
 
 WEIGHTS = Path("weights")
 Table = Annotated[Path, typer.Argument(help="CSV to write: condition, subject, label, metric, value.")]
@@ -43,6 +43,23 @@ def robustness(
 
     torch.set_num_threads(threads)
     for line in measure_robustness(atlases, weights, subjects or VALIDATION, output, only or ()):
+        print(line, flush=True)
+
+
+def bench(
+    data: Annotated[Path, typer.Argument(help="Folder that the parts' names begin from.")],
+    output: Annotated[Path, typer.Argument(help="Folder for bench.csv and bench.md; what it knows is not done again.")],
+    weights: Weights = WEIGHTS,
+    threads: Threads = CORES,
+    config: Config = CONFIGS / "bench.yaml",
+) -> None:
+    """Say where weights stand: validation, an unseen atlas, robustness, cohorts; means, tenth percentiles, worst."""
+    import torch
+
+    from training.assessment.bench import run_bench
+
+    torch.set_num_threads(threads)
+    for line in run_bench(config, data, weights, output):
         print(line, flush=True)
 
 

@@ -1,0 +1,113 @@
+"""One phase of a challenge: takes what is new, and runs what is not finished, each submission as a team of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluation.harness.case_state import CaseRow
+from evaluation.harness.context import RunFolders
+from evaluation.harness.engine import Engine
+from evaluation.harness.engine_errors import GoneError
+from evaluation.harness.roster import Phase, Roster
+from evaluation.harness.run import chosen_teams, run
+from evaluation.harness.state import RunState
+from evaluation.harness.workers import OnCasesDone
+from evaluation.phases.admission import Admitted, admit, check_clock, run_again
+from evaluation.phases.history import HISTORY, LOCK, Entry, History
+from feta.errors import FetaError
+from feta.lock import locked
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """What a call has done: what it took, what it refused, and how cases ended."""
+
+    admitted: Admitted
+    rows: tuple[CaseRow, ...]
+
+
+@dataclass(frozen=True)
+class Appeal:
+    """A submission to be run again: its team's name, its number (None: the last), by whose word and why."""
+
+    team: str
+    number: int | None
+    word: str
+
+
+def phase_named(roster: Roster, name: str | None) -> Phase:
+    """The roster's phase of this name.
+
+    Raises:
+        FetaError: there is none, or none was named.
+    """
+    known = ", ".join(phase.name for phase in roster.phases) or "none"
+    found = next((phase for phase in roster.phases if phase.name == name), None)
+    if found is None:
+        problem = f"the roster has no phase {name!r}" if name else "the roster has phases, so that one must be named"
+        raise FetaError("--phase", problem, f"it has {known}")
+    return found
+
+
+def run_phase(
+    roster: Roster,
+    phase: Phase,
+    input_: Path,
+    output: Path,
+    on_cases_done: OnCasesDone,
+    *,
+    only: Sequence[str] = (),
+    appeal: Appeal | None = None,
+) -> PhaseRun:
+    """Take and run; ``OUTPUT/PHASE/submissions`` is then for ``feta-evaluate score``.
+
+    Args:
+        input_: the phase's cases.
+        output: of the whole challenge: the history, and a folder for each phase.
+        only: the teams to take from; empty for all.
+        appeal: what is to be run again; nothing new is taken then.
+
+    Raises:
+        FetaError: as ``run``; or the clock is behind the history.
+    """
+    teams = chosen_teams(roster, (appeal.team,) if appeal else only, False)
+    with locked(output / LOCK):
+        history, now = History(output / HISTORY), time.time()
+        history.create()
+        check_clock(history, now)
+        history.put_phase(phase, now)
+        with closing(Engine()) as engine:
+            if appeal:
+                admitted = Admitted((run_again(history, phase, teams[0], appeal.number, appeal.word, now),))
+            else:
+                admitted = admit(history, phase, teams, engine.image_id, now)
+            entries = history.entries(phase.name)
+            waiting, gone, runnable = _waiting(engine, entries, output / phase.name)
+        admitted = Admitted(admitted.taken, (*admitted.refused, *gone))
+        if not waiting:
+            return PhaseRun(admitted, ())
+        all_of_them = replace(roster, teams=tuple(entry.as_team() for entry in runnable), phases=())
+        return PhaseRun(admitted, tuple(run(all_of_them, input_, output / phase.name, on_cases_done, only=waiting)))
+
+
+def _waiting(engine: Engine, entries: Sequence[Entry], folder: Path) -> tuple[list[str], list[str], list[Entry]]:
+    """Submissions with cases to be run, a line for each whose image is gone, and those that the run is to know of."""
+    state, known, open_ = RunFolders(folder).state, set[str](), set[str]()
+    if state.exists():
+        for row in RunState(state).rows():
+            known.add(row.team)
+            open_.update({row.team} if not row.state.final else ())
+    waiting, gone = [], []
+    for entry in entries:
+        if entry.name in known and entry.name not in open_:
+            continue
+        try:
+            engine.image_id(entry.image_id)
+            waiting.append(entry.name)
+        except GoneError:
+            gone.append(f"{entry.name}: its image {entry.image} ({entry.image_id}) is gone; put the very same back")
+    return waiting, gone, [entry for entry in entries if entry.name in known or entry.name in waiting]

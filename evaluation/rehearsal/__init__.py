@@ -1,0 +1,1 @@
+"""A participant's image under the organizer's rules, before it counts."""

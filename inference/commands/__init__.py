@@ -1,0 +1,1 @@
+"""Forms of ``feta-infer`` that other programs call it by: one file a form."""

@@ -1,0 +1,113 @@
+"""What a person looks at: a case's picture and page, and the page of all cases. The results stand without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from feta.errors import HostError
+from feta.files import write_atomically
+from feta.grid import Matrix
+from feta.measurements import Measurement
+from feta.volumes import Volume
+from inference.biometry.lengths import Length
+from inference.morphometry.measured import Measured
+from inference.morphometry.norms import curves_of
+from inference.morphometry.sides import why_unknown
+from inference.runs.outputs import CaseJob
+
+#: What draws them; matplotlib takes a second to import, which runs without pictures needn't pay.
+MODULES = ("inference.report.picture", "inference.report.case_page")
+
+
+def write_looks(
+    job: CaseJob,
+    volume: Volume,
+    labels: Volume,
+    frame: Matrix,
+    lengths: Mapping[Measurement, Length],
+    sizes: Sequence[Measured],
+    warnings: Sequence[str],
+) -> tuple[str, ...]:
+    """Write the picture and the page that are wanted; why one is not there, where it can't be drawn.
+
+    Args:
+        job: the case and what to write.
+        volume: the image, float32 (z, y, x).
+        labels: uint8 on the same grid.
+        frame: 4×4 from physical LPS mm to the brain frame.
+        lengths: the five lengths.
+        sizes: all volumes and lengths with their place on curves.
+        warnings: what the case's page says.
+    """
+    if job.picture is None and job.report is None:
+        return ()
+    jpegs: list[bytes] = []
+    sides_known = not why_unknown(volume.grid)
+
+    def picture() -> None:
+        from inference.report.picture import draw_picture
+        from inference.report.sampling import Scene
+
+        drawn = draw_picture(
+            job.case.name,
+            Scene.of(volume, labels, frame),
+            lengths,
+            {m: n.line.moved(frame) for m, n in lengths.items() if n.line is not None},
+            age=job.case.age,
+            measured=sizes,
+            convention=job.convention,
+            sides_known=sides_known,
+        )
+        if job.picture:
+            write_atomically(job.picture, drawn.png())
+        if job.report:
+            jpegs.append(drawn.nameless_jpeg())
+
+    def page(path: Path) -> None:
+        from inference.report.case_page import CasePage, write_case_page
+
+        content = CasePage(
+            job.case.name,
+            volume,
+            labels,
+            frame,
+            measured=sizes,
+            curves={size.key: curves_of(size.key) for size in sizes},
+            subject=job.case.subject,
+            age=job.case.age,
+            warnings=warnings,
+            picture=jpegs[0] if jpegs else None,
+            convention=job.convention,
+            sides_known=sides_known,
+        )
+        write_case_page(path, content)
+
+    undrawn = _tried("picture", job.picture, picture)
+    report = job.report
+    return undrawn if report is None else (*undrawn, *_tried("page", report, lambda: page(report)))
+
+
+def write_cohort_look(root: Path) -> tuple[str, ...]:
+    """Write the page of all cases of an output folder that has a table of them; why there is none."""
+
+    def page() -> None:
+        from inference.report.cohort_page import write_cohort_page
+
+        write_cohort_page(root, curves_of)
+
+    return _tried("page of the cohort", None, page)
+
+
+def _tried(what: str, path: Path | None, draw: Callable[[], None]) -> tuple[str, ...]:
+    try:
+        draw()
+    except HostError:
+        raise
+    except Exception as error:
+        if path:
+            with suppress(OSError):  # an earlier one, of other results
+                path.unlink(missing_ok=True)
+        return (f"no {what} could be drawn ({type(error).__name__}: {' '.join(str(error).split())})",)
+    return ()

@@ -28,6 +28,7 @@ from inference.geometry.orientation import CanonicalVolume
 from inference.networks.device import choose
 from inference.networks.weights import load_network, read_model
 from inference.segmentation.pose_search import PoseFinder
+from training.anatomy.head_model import HeadModel
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.assessment.robustness import random_rotation, rotate, unmasked
@@ -35,7 +36,7 @@ from training.commands.common import HELD_OUT, VALIDATION
 from training.data.subject import pairs
 from training.phantom.case import PhantomHead
 from training.phantom.phantom import draw_phantom
-from training.scanner.case import DrawHead, HeadModel, scan_case
+from training.scanner.case import DrawHead, scan_case
 from training.scanner.case_plan import CasePlan, plan_cases
 from training.scanner.cohort_settings import CohortSettings, read_cohort_settings
 from training.scanner.sites import draw_sites

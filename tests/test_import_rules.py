@@ -79,7 +79,10 @@ LAYERS = {
     "training/anatomy": (
         "feta inference/geometry inference/networks inference/biometry training/imaging training/data"
     ),
-    "training/scanner": "feta inference/geometry inference/topology training/imaging training/data training/anatomy",
+    "training/findings": "feta training/imaging training/anatomy",
+    "training/scanner": (
+        "feta inference/geometry inference/topology training/imaging training/data training/anatomy training/findings"
+    ),
     "training/phantom": "feta training/anatomy training/scanner",
     "training/synthesis": (
         "feta inference/geometry training/imaging training/data training/anatomy training/scanner"
@@ -98,8 +101,8 @@ LAYERS = {
     "training/commands": "feta training/engine training/tasks",
     "training/commands/data": (
         "training/imaging "
-        "feta inference/geometry inference/biometry training/data training/anatomy training/scanner training/phantom "
-        "training/synthesis training/engine training/commands"
+        "feta inference/geometry inference/biometry training/data training/anatomy training/findings training/scanner "
+        "training/phantom training/synthesis training/engine training/commands"
     ),
     "training/commands/fit": (
         "feta inference/networks inference/segmentation training/data training/synthesis training/engine "

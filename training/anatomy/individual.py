@@ -103,9 +103,27 @@ def draw_individual(
         anatomy: gives the template, in its canonical frame.
         settings: how individuals differ.
     """
-    plan = draw_plan(rng, age, pathological, settings)
+    return planned_individual(rng, draw_plan(rng, age, pathological, settings), anatomy, settings)
+
+
+def planned_individual(
+    rng: np.random.Generator,
+    plan: Plan,
+    anatomy: AnatomyModel,
+    settings: IndividualSettings,
+    folding_delay: float = 0.0,
+) -> Individual:
+    """Draw one fetus of a plan.
+
+    Args:
+        rng: it depends on nothing else that is random.
+        plan: how large its parts are.
+        anatomy: gives the template, in its canonical frame.
+        settings: how individuals differ.
+        folding_delay: weeks by which its cortex is folded less than those of its size.
+    """
     latent = settings.latent_sd * rng.standard_normal(settings.latent_size) if settings.latent_size else None
-    template = aligned_to_midline(anatomy(plan.maturity, plan.pathology.anatomy, latent))
+    template = aligned_to_midline(anatomy(plan.maturity - folding_delay, plan.pathology.anatomy, latent))
     found = locate_landmarks(template, settings.lattice_mm)
     regularity = float(np.exp(rng.normal(0.0, settings.amplitude_spread)))
     size = plan.lengths[Measurement.BBIP] / _USUAL_WIDTH

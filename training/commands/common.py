@@ -30,6 +30,14 @@ Count = Annotated[int, typer.Option(min=1, help="How many.")]
 AnatomyWeights = Annotated[Path, typer.Option("--anatomy", help="Weights of the learned anatomy.")]
 Pathological = Annotated[float, typer.Option(min=0, max=1, help="Share of pathological brains.")]
 
+Findings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Settings (YAML) of the findings of pathological brains, such as training/configs/findings.yaml.",
+        show_default="those of before",
+    ),
+]
+
 Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning rate reaches zero then.")]
 Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
 Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy import ndimage
 
 from feta.grid import Grid, transformed
-from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.geometry.frames import LPS_TO_RAS, coordinates
+from training.anatomy.head_model import HeadModel
 from training.anatomy.individual import draw_individual
 from training.anatomy.model import Anatomy
 from training.anatomy.template import tissue_of
+from training.findings.draw import draw_ill_head
+from training.findings.ill_head import IllHead
+from training.findings.lesions import paint_lesions
+from training.findings.settings import read_findings
 from training.imaging.filters import SD_PER_FWHM
 from training.imaging.lattice import Lattice
 from training.scanner.acquisition import Object, acquire
@@ -43,25 +45,6 @@ _REACH = 6.0
 _IN_PLANE_SPREAD = 1.1
 
 
-class HeadModel(Protocol):
-    """What a brain tells about itself. Frame: RAS mm, upright, midline about x = 0."""
-
-    @property
-    def landmarks(self) -> Mapping[Measurement, Points]:
-        """Both ends (2, 3) of each length, mm."""
-
-    @property
-    def lengths(self) -> Mapping[Measurement, float]:
-        """The five lengths, mm."""
-
-    @property
-    def box(self) -> Points:
-        """(2, 3) least and greatest x, y, z, mm."""
-
-    def at(self, points: torch.Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Labels 0–8 and signal (Z, Y, X) at positions (Z, Y, X, 3), mm."""
-
-
 #: Draws the brain of a case.
 DrawHead = Callable[[np.random.Generator, CasePlan], HeadModel]
 
@@ -73,17 +56,22 @@ class IndividualMaker:
     Attributes:
         anatomy: weights.
         config: settings of the cohort.
+        findings: settings of the findings of pathological cases; None for those of ``config``.
     """
 
     anatomy: Path
     config: Path = COHORT
+    findings: Path | None = None
 
     def __call__(self, plan: CasePlan) -> SimulatedCase:
         """Draw a case."""
         settings = read_cohort_settings(self.config)
         anatomy = _loaded(self.anatomy)
+        findings = read_findings(self.findings) if self.findings and plan.pathological else None
 
         def draw(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
+            if findings is not None:
+                return draw_ill_head(rng, plan.age, anatomy, settings.individuals, findings)
             return draw_individual(rng, plan.age, plan.pathological, anatomy, settings.individuals)
 
         return replace(scan_case(plan, draw, settings), source_subjects=anatomy.known)
@@ -115,7 +103,8 @@ def scan_case(plan: CasePlan, draw_head: DrawHead, settings: CohortSettings) -> 
     stacks = acquire(scanned, box, site.in_plane, site.thickness, site.bias, reach, bad, scan_rng)
     image = store(stacks, scanned, box, grid, pose, site, settings.storing, store_rng)
     landmarks = {m: transformed(pose, ends) for m, ends in head.landmarks.items()}
-    return SimulatedCase(Volume(image, grid), Volume(labels, grid), head.lengths, landmarks)
+    findings = head.told() if isinstance(head, IllHead) else {}
+    return SimulatedCase(Volume(image, grid), Volume(labels, grid), head.lengths, landmarks, findings=findings)
 
 
 def true_labels(head: HeadModel, grid: Grid, pose: Points) -> npt.NDArray[np.uint8]:
@@ -168,6 +157,8 @@ def paint(head: HeadModel, box: Points, site: Site, settings: CohortSettings, rn
     labels, signal = head.at(coordinates(np.linalg.inv(lattice.from_frame()), (x, y, z), slice(0, z)))
     labels = largest_piece(labels)
     image = brain_image(labels, signal, spacing, site.contrast, settings.appearance, rng)
+    if isinstance(head, IllHead):
+        paint_lesions(image, labels, lattice.positions(), head.lesions, site.contrast.vm)
     from_brain, from_vault, coarse = head_distances(labels > 0, lattice, settings.surroundings)
     paint_surroundings(image, labels, from_brain, from_vault, lattice, head.box, settings.surroundings, rng)
     blur = _IN_PLANE_SPREAD * site.in_plane * SD_PER_FWHM / spacing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,7 @@ class SimulatedCase:
         lengths: mm.
         landmarks: both ends (2, 3) of each length, mm in the image's physical space (LPS).
         source_subjects: names of those that its anatomy learned from (``training.data.provenance``).
+        findings: what its findings were set to and reached; empty where there are none of ``training.findings``.
     """
 
     image: Volume
@@ -59,6 +60,7 @@ class SimulatedCase:
     lengths: Mapping[Measurement, float]
     landmarks: Mapping[Measurement, npt.NDArray[np.float64]]
     source_subjects: frozenset[str] = frozenset()
+    findings: Mapping[str, object] = field(default_factory=dict)
 
 
 #: Draws a case from its plan and from nothing else. It must be picklable.

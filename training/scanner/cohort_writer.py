@@ -137,7 +137,7 @@ def _draw(out: Path, make: Maker, plan: CasePlan) -> dict[Measurement, float]:
     image, labels, landmarks, lengths = _files(out, plan)
     write_volume(image, case.image)
     if case.source_subjects:  # with the truth: no participant needs to know
-        write_source_subjects(labels.with_name(image.name), case.source_subjects)
+        write_source_subjects(labels.with_name(image.name), case.source_subjects, **case.findings)
     write_label_map(labels, case.labels)
     write_label_map(landmarks, landmark_map(case.landmarks, case.labels.grid))
     found = {measurement: float(case.lengths[measurement]) for measurement in MEASUREMENTS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 from evaluation.metrics.measurements import measure
 from feta.errors import FetaError
 from feta.measurements import Measurement
+from feta.participants import read_participants
 from feta.volumes import read_label_map, read_volume
 from training.assessment.atlas_landmarks import read_landmarks
 from training.commands.data.individuals import individuals
 from training.data.expert_landmarks import read_feta_biometry
 from training.data.split import Subjects, read_subjects
 from training.data.subject import pairs
+from training.findings.settings import FindingsSettings
 from training.imaging.random_source import RandomSource
 
 
@@ -55,6 +58,23 @@ def test_landmarks_are_those_of_the_label_map(written: Path) -> None:
 def test_what_is_there_is_kept(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     individuals(written, count=2, seed=3, spacing=2.0)
     assert "sub-ind" not in capsys.readouterr().err
+
+
+def test_findings_stand_in_the_table_and_beside_the_volume(tmp_path: Path) -> None:
+    file = tmp_path / "findings.yaml"
+    others = set(vars(FindingsSettings())) - {"mega_cisterna_magna"}
+    file.write_text("\n".join(f"{name}: {{weight: 0.0}}" for name in sorted(others)))
+    individuals(tmp_path / "out", count=1, seed=3, spacing=2.0, pathological=1.0, findings=file)
+    image_path, label_path = pairs(tmp_path / "out")["sub-ind0001_T2w"]
+    told = json.loads(image_path.with_name("sub-ind0001_T2w.json").read_text())
+    assert told["findings"][0] == "mega cisterna magna"
+    wanted, reached = told["set"]["mega_cisterna_magna"]["cisterna"], told["reached"]["cisterna_mm"]
+    assert reached == pytest.approx(wanted, abs=1.0)
+    assert "sub-crl25" in told["origins"]
+    row = read_participants(tmp_path / "out" / "participants.tsv")["sub-ind0001"]
+    assert row.pathology == "Pathological"
+    labels = read_label_map(label_path, read_volume(image_path).grid)
+    assert measure(labels, labels).betti_truth.tolist() == [[1, 0, 0], [2, 0, 0], *[[1, 0, 0]] * 5]
 
 
 def test_without_anatomy_there_is_one_line(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ No scanner and no surroundings: the synthesis of a training run draws those anew
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +14,25 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from feta.bids import subject_in
+from feta.files import write_atomically
 from feta.grid import Grid, transformed
-from training.commands.common import HELD_OUT, AnatomyWeights, Count, Labelled, Pathological, Seed, require_anatomy
+from training.commands.common import (
+    HELD_OUT,
+    AnatomyWeights,
+    Count,
+    Findings,
+    Labelled,
+    Pathological,
+    Seed,
+    require_anatomy,
+)
 from training.engine.log import report
 
 if TYPE_CHECKING:
+    from training.anatomy.head_model import HeadModel
     from training.anatomy.model import Anatomy
+    from training.findings.settings import FindingsSettings
 
 #: mm around the head that are written.
 _MARGIN = 4.0
@@ -35,13 +49,16 @@ def individuals(
     anatomy: AnatomyWeights = HELD_OUT,
     spacing: Annotated[float, typer.Option(min=0.4, max=3.0, help="Voxel size, mm.")] = 0.8,
     pathological: Pathological = 0.5,
+    findings: Findings = None,
 ) -> None:
     """Draw individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
     require_anatomy(anatomy)
     # Imported here: `feta-train --help` must answer at once.
     from training.anatomy.model import Anatomy
+    from training.findings.settings import read_findings
     from training.scanner.case_plan import OLDEST, YOUNGEST
 
+    ill = None if findings is None else read_findings(findings)
     out.mkdir(parents=True, exist_ok=True)
     known = Anatomy.load(anatomy)
     began, drawn = time.monotonic(), 0
@@ -51,10 +68,13 @@ def individuals(
             continue
         # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
         share = (number * 0.6180339887 + seed * 0.3819660113) % 1.0
-        _write(out, number, YOUNGEST + (OLDEST + 1 - YOUNGEST) * share, seed, known, spacing, pathological)
+        age = YOUNGEST + (OLDEST + 1 - YOUNGEST) * share
+        told = _write(out, number, age, seed, known, spacing, pathological, ill)
+        if ill is not None:
+            _list(out)
         drawn += 1
         left = (time.monotonic() - began) / drawn * (count - number)
-        report(f"[{number}/{count}] {labels.name}, {left / 60:.0f} min left")
+        report(f"[{number}/{count}] {labels.name}{told}, {left / 60:.0f} min left")
     typer.echo(f"Labelled volumes: {out}")
 
 
@@ -64,25 +84,50 @@ def _files(out: Path, number: int) -> tuple[Path, Path]:
 
 
 def _write(
-    out: Path, number: int, age: float, seed: int, anatomy: Anatomy, spacing: float, pathological: float
-) -> None:
+    out: Path,
+    number: int,
+    age: float,
+    seed: int,
+    anatomy: Anatomy,
+    spacing: float,
+    pathological: float,
+    ill: FindingsSettings | None,
+) -> str:
+    """Write one brain, its label map last: a subject that has one is finished. Returns its findings, to be told."""
+    from feta.labels import Tissue
     from feta.volumes import Volume, write_label_map, write_volume
     from inference.biometry.line import Line, landmark_image
     from inference.geometry.frames import LPS_TO_RAS, coordinates
     from training.anatomy.individual import draw_individual
     from training.data.provenance import write_source_subjects
+    from training.findings.draw import draw_ill_head
+    from training.findings.ill_head import IllHead
+    from training.findings.lesions import paint_lesions
     from training.scanner.case import true_labels
     from training.scanner.cohort_settings import read_cohort_settings
 
     rng = np.random.default_rng([seed, number])
     wrong = bool(rng.random() < pathological)
-    head = draw_individual(rng, age, wrong, anatomy, read_cohort_settings().individuals)
+    settings = read_cohort_settings().individuals
+    head: HeadModel
+    if wrong and ill is not None:
+        head = draw_ill_head(rng, age, anatomy, settings, ill)
+    else:
+        head = draw_individual(rng, age, wrong, anatomy, settings)
     low, high = head.box[0] - _MARGIN, head.box[1] + _MARGIN
     x, y, z = (int(n) for n in np.ceil((high - low) / spacing) + 1)
     grid = Grid((x, y, z), (spacing,) * 3, (-float(low[0]), -float(low[1]), float(low[2])), _RAS)
     labels = true_labels(head, grid, np.asarray(LPS_TO_RAS, float))
     signal = head.at(coordinates(LPS_TO_RAS @ grid.affine(), (x, y, z), slice(0, z)))[1]
     image = np.where(labels > 0, np.clip(_MEAN + _SD * signal, 1, 2000), 0).astype(np.float32)
+    told: dict[str, object] = {}
+    if ill is not None:
+        told = {"age": round(age, 2), "pathology": "Pathological" if wrong else "Neurotypical"}
+    if isinstance(head, IllHead):
+        fluid = float(image[labels == Tissue.VM].mean()) if (labels == Tissue.VM).any() else _MEAN + _SD
+        places = coordinates(LPS_TO_RAS @ grid.affine(), (x, y, z), slice(0, z)).numpy()
+        paint_lesions(image, labels, places, head.lesions, fluid)
+        told |= head.told()
     image_path, label_path = _files(out, number)
     image_path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(image_path, Volume(np.round(image), grid))
@@ -92,6 +137,17 @@ def _write(
     marks_path = out / "derivatives" / "biometry" / f"sub-ind{number:04d}" / "anat" / f"sub-ind{number:04d}_meas.nii.gz"
     marks_path.parent.mkdir(parents=True, exist_ok=True)
     write_label_map(marks_path, Volume(marks, grid))
-    write_source_subjects(image_path, anatomy.known)
+    write_source_subjects(image_path, anatomy.known, **told)
     # Last: a subject with a label map is finished.
     write_label_map(label_path, Volume(labels, grid))
+    return f" ({', '.join(head.names)})" if isinstance(head, IllHead) else ""
+
+
+def _list(out: Path) -> None:
+    """participants.tsv of all that is there; what findings were set to stands beside each volume."""
+    rows = ["participant_id\tPathology\tGestational age\tFindings"]
+    for path in sorted(out.glob("sub-ind*/anat/*_T2w.json")):
+        told = json.loads(path.read_text())
+        cells = [told.get("pathology"), told.get("age"), ", ".join(told.get("findings", ())) or None]
+        rows.append("\t".join([subject_in(path.name), *("n/a" if c is None else str(c) for c in cells)]))
+    write_atomically(out / "participants.tsv", "\n".join(rows) + "\n")

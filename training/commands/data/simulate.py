@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.commands.common import ANATOMY, AnatomyWeights, Jobs, Seed
+from training.commands.common import ANATOMY, AnatomyWeights, Findings, Jobs, Seed
 
 if TYPE_CHECKING:
     from training.scanner.case_plan import Maker
@@ -30,6 +30,7 @@ def simulate(
     phantom: Annotated[bool, typer.Option("--phantom", help="Anatomy from closed formulas, not learned.")] = False,
     anatomy: AnatomyWeights = ANATOMY,
     config: Annotated[Path | None, typer.Option(help="Settings (YAML) of sites and individuals.")] = None,
+    findings: Findings = None,
     sites: Annotated[int, typer.Option(min=1, help="Hospitals, each with its own scanner.")] = 3,
     cases: Annotated[int, typer.Option(min=1, help="Cases a site.")] = 4,
     seed: Seed = 1,
@@ -44,6 +45,7 @@ def simulate(
     from feta.errors import FetaError
     from feta.machine import usable_cores
     from feta.volumes import fingerprint
+    from training.findings.settings import read_findings
     from training.scanner.case_plan import plan_cases
     from training.scanner.cohort_settings import COHORT, read_cohort_settings
     from training.scanner.cohort_writer import write_cohort
@@ -63,16 +65,21 @@ def simulate(
         "size": size.value,
         "voxel": voxel,
     }
+    if findings is not None:
+        if phantom:
+            raise FetaError(findings, "can't be grown into phantoms", "leave out --phantom or --findings")
+        read_findings(findings)  # a bad setting is told before any case is drawn
+        settings["findings"] = fingerprint(findings)
     workers = jobs or usable_cores()
-    written = write_cohort(out, plans, _maker(phantom, anatomy, file), settings, workers)
+    written = write_cohort(out, plans, _maker(phantom, anatomy, file, findings), settings, workers)
     for done, (plan, drawn) in enumerate(written, start=1):
         state = "drawn" if drawn else "was there"
         typer.echo(f"[{done}/{len(plans)}] {plan.stem} ({plan.site.name}, {plan.age} weeks): {state}")
     typer.echo(f"Cohort: {out / 'input'} and {out / 'truth'}")
 
 
-def _maker(phantom: bool, anatomy: Path, config: Path) -> Maker:
+def _maker(phantom: bool, anatomy: Path, config: Path, findings: Path | None) -> Maker:
     from training.phantom.case import PhantomMaker
     from training.scanner.case import IndividualMaker
 
-    return PhantomMaker(config) if phantom else IndividualMaker(anatomy, config)
+    return PhantomMaker(config) if phantom else IndividualMaker(anatomy, config, findings)

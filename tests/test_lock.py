@@ -71,7 +71,7 @@ def test_what_is_only_read_brings_nothing_along() -> None:
     """nilearn carries the viewer; pandas and scikit-learn, which it computes with, would double the image."""
     found = names(part("inference"))
     assert "nilearn" in found
-    assert not {"pandas", "scikit-learn", "nibabel", "joblib"} & found
+    assert not {"pandas", "scikit-learn", "joblib"} & found
 
 
 def test_an_unknown_package_is_refused_in_one_line() -> None:

@@ -24,7 +24,7 @@ from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
 from inference.runs.outputs import CaseJob
 from inference.runs.sidecar import write_sidecar
-from inference.runs.surface_files import write_surfaces
+from inference.surfaces.write import write_surfaces
 
 
 @dataclass(frozen=True)

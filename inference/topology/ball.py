@@ -80,15 +80,15 @@ def _grown(solid: Mask, forbidden: Mask, core: Mask | None) -> Mask:
         state[own] = OWN + 255 - np.minimum(layers[own], 255)
     state[seeds] |= MEMBER
     near = _dilated(seeds, shape) if core is None else own
-    spread(state, near, len(own), row, plane, False)
+    spread(state, near, row, plane, False)
     for reach in REACHES:
         over = own[state[own] < MEMBER]
         if not len(over):
             break
         zone = zones(over, reach, groups, row, plane)
         before = open_zone(state, labels, scores, zone, _SELF, row, plane)
-        spread(state, zone, len(zone), row, plane, False)
-        spread(state, zone, len(zone), row, plane, True)
+        spread(state, zone, row, plane, False)
+        spread(state, zone, row, plane, True)
         settle(state, groups, zone, *before)
     return np.asarray(state[: solid.size] >= MEMBER).reshape(shape)
 

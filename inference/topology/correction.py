@@ -143,7 +143,7 @@ def _place(work: _Map, tissue: Tissue, left: Array) -> None:
     work.state[seeds] |= MEMBER
     row, plane = (int(step) for step in work.steps)
     around = [s + z * plane + y * row + x for s in seeds for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    spread(work.state, np.array(around, np.int32), len(own), *work.steps, False)
+    spread(work.state, np.array(around, np.int32), *work.steps, False)
     touched = [own]
     for reach in REACHES:
         over = own[work.state[own] < MEMBER]
@@ -161,8 +161,8 @@ def _swell_and_shrink(work: _Map, tissue: Tissue, over: Array, reach: int) -> Ar
     """
     zone = zones(over, reach, work.groups, *work.steps)
     before = open_zone(work.state, work.labels, work.scores, zone, int(tissue), *work.steps)
-    spread(work.state, zone, len(zone), *work.steps, False)
-    spread(work.state, zone, len(zone), *work.steps, True)
+    spread(work.state, zone, *work.steps, False)
+    spread(work.state, zone, *work.steps, True)
     settle(work.state, work.groups, zone, *before)
     return zone
 

@@ -32,8 +32,8 @@ _THREE_LEVELS = np.uint64(LEVEL * 0x100010001)
 _ANY, _HIGH = np.uint64(0x3FFF * 0x100010001), np.uint64((0x4000 - OWN) * 0x100010001)
 #: Where in ``_lowest``'s table a single one of 27 bits has its place: powers of 2 differ modulo 37.
 _PLACES = np.uint64(37)
-#: Voxels in a chunk.
-_CHUNK = np.uint64(32)
+#: In the lists: no voxel.
+_NONE = -1
 
 
 def states(voxels: int) -> Array:
@@ -102,26 +102,21 @@ def _offsets(row: Any, plane: Any) -> Array:
 
 
 @compiled
-def spread(state: Array, candidates: Array, room: int, row: Any, plane: Any, leaving: bool) -> None:
+def spread(state: Array, candidates: Array, row: Any, plane: Any, leaving: bool) -> None:
     """Let a tissue take free voxels in place by simple points, highest level first, or give some up again.
 
-    Voxels wait in buckets, one a level, first in, first out. A bucket is a chain of chunks of one pool, from the place
-    ``first`` to before ``last``; both are 0 where it has no chunk. Chunks that are empty are used again, so that what
-    is touched stays in the processor's cache, and which voxel comes next is known early enough to be fetched. All of
-    it stands in this one body, since numba counts references to arrays that a body hands to another.
+    Voxels wait in lists, one a level, first in, first out. All of it stands in this one body, since numba counts
+    references to arrays that a body hands to another.
 
     Args:
         state: uint16, of ``states``.
         candidates: int32, voxels to begin with; their neighbours follow.
-        room: how many voxels may wait at a time.
         row, plane: uint64.
         leaving: give up, lowest level first, members that are not the tissue's own; their levels are below ``OWN``.
     """
-    # Every level may have a chunk that is not full at either end.
-    chunks = np.uint64(room) // _CHUNK + np.uint64(2 * LEVELS + 2)
-    pool, following = np.empty(chunks * _CHUNK, np.int32), np.zeros(chunks, np.uint32)
-    first, last = np.zeros(LEVELS, np.uint64), np.zeros(LEVELS, np.uint64)
-    used, spare = _ONE, _NOTHING
+    heads, tails = np.full(LEVELS, _NONE, np.int32), np.full(LEVELS, _NONE, np.int32)
+    # Of a voxel that waits, the one that comes after it.
+    following = np.empty(state.size, np.int32)
     offsets, highest, begun = _offsets(row, plane), _NOTHING, 0
     before, after = (MEMBER, 0) if leaving else (0, MEMBER)
     while begun < candidates.size or highest > _NOTHING:
@@ -133,21 +128,11 @@ def spread(state: Array, candidates: Array, room: int, row: Any, plane: Any, lea
             if not (MEMBER < state[at] < MEMBER + OWN if leaving else 0 < state[at] < WAITS):
                 continue
         else:
-            place = first[highest]
-            if place == last[highest]:
+            if heads[highest] == _NONE:
                 highest -= _ONE
                 continue
-            at = np.uint64(pool[place])
-            place += _ONE
-            if place % _CHUNK == _NOTHING:
-                chunk = place // _CHUNK - _ONE
-                if place == last[highest]:
-                    place = last[highest] = _NOTHING
-                else:
-                    place = np.uint64(following[chunk]) * _CHUNK
-                following[chunk] = spare
-                spare = chunk
-            first[highest] = place
+            at = np.uint64(heads[highest])
+            heads[highest] = following[at]
         corner = at - plane - row - _ONE
         members, queued = _around(state, corner, row, plane, leaving)
         simple = is_simple(members)
@@ -162,19 +147,10 @@ def spread(state: Array, candidates: Array, room: int, row: Any, plane: Any, lea
             level = np.uint64(state[other] & LEVEL)
             key = np.uint64(OWN) - level if leaving else level
             state[other] |= WAITS
-            place = last[key]
-            if place % _CHUNK == _NOTHING:
-                if spare != _NOTHING:
-                    chunk = spare
-                    spare = np.uint64(following[chunk])
-                else:
-                    chunk = used
-                    used += _ONE
-                if place != _NOTHING:
-                    following[place // _CHUNK - _ONE] = chunk
-                else:
-                    first[key] = chunk * _CHUNK
-                place = chunk * _CHUNK
-            pool[place] = other
-            last[key] = place + _ONE
+            following[other] = _NONE
+            if heads[key] == _NONE:
+                heads[key] = other
+            else:
+                following[np.uint64(tails[key])] = other
+            tails[key] = other
             highest = max(highest, key)

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from feta.cases import find_cases
 from feta.volumes import write_volume
 from inference.derivatives.label_tables import label_tables
-from inference.runs.outputs import folder_jobs
+from inference.runs.outputs import Looks, folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
@@ -83,7 +83,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(
     make_tree(tmp_path / "in", 1)
     model = Counting()
     monkeypatch.setattr(FigureCanvasAgg, "draw", fail)
-    jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out")
+    jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out", Looks(report=False))
     settings = Settings(make_weights(tmp_path / "weights"))
     assert run(jobs, settings, root=tmp_path / "out", load=model.load)[0] == 0
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "no picture could be drawn" in line]
@@ -95,7 +95,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(
 
 def test_a_folder_in_the_place_of_the_picture_is_a_warning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     make_tree(tmp_path / "in", 1)
-    jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out")
+    jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out", Looks(report=False))
     assert jobs[0].picture is not None
     jobs[0].picture.mkdir(parents=True)
     settings = Settings(make_weights(tmp_path / "weights"))

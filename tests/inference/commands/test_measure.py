@@ -77,7 +77,7 @@ def test_one_label_map_gets_its_tables_beside_it_without_any_network(
         assert found.value[measurement] == pytest.approx(length, rel=0.06)
     said = capsys.readouterr().out
     assert "centile at 28 weeks" in said
-    assert "WM_left white matter, left" in said
+    assert "white matter, left" in said
 
 
 def test_a_header_that_is_turned_changes_nothing(tmp_path: Path, call: Call) -> None:

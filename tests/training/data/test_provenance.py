@@ -292,4 +292,4 @@ def test_brains_of_an_anatomy_tell_whom_it_learned_from(tmp_path: Path) -> None:
     heads(tmp_path / "heads", count=1, spacing=4.0)
     found = read_source_subjects([tmp_path / "individuals", tmp_path / "heads", tmp_path / "cohort"])
     assert found == [{"sub-ind0001": known}, {"sub-head0001": known}, {"sub-001": known}]
-    assert not list((tmp_path / "cohort" / "input").rglob("*.json"))
+    assert [p.name for p in (tmp_path / "cohort" / "input").rglob("*.json")] == ["dataset_description.json"]

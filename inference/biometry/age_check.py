@@ -29,7 +29,8 @@ WRONG_AGES = 0.3
 #: where weeks are counted from another day; in the others any age is as likely.
 NEAR_SHARE, NEAR_WEEKS = 0.5, 2.5
 #: So many lengths must lie this far from their means, in standard deviations and to the same side. Two do where one of
-#: them is a biparietal diameter: cerebellum and vermis are often small together.
+#: them is a biparietal diameter and the other isn't: cerebellum and vermis are often small together, and both diameters
+#: are of one head, wide in hydrocephalus.
 FEWEST, FAR = 2, 1.0
 ENOUGH = 3
 #: The most doubt that one organ alone casts; and one from which on the age isn't used, and the user is told.
@@ -115,7 +116,8 @@ def _far(logs: Array, sds: Array, known: list[int], age: float, model: AgeModel)
     deviations = {i: _deviation(logs[i], sds[i], i, age, model) for i in known}
     side = 1 if sum(np.sign(d) for d in deviations.values()) > 0 else -1
     far = [i for i in known if side * deviations[i] > FAR]
-    telling = len(far) >= ENOUGH or any(MEASUREMENTS[i] in _WIDE for i in far)
+    kinds = {MEASUREMENTS[i] in _WIDE for i in far}
+    telling = len(far) >= ENOUGH or len(kinds) > 1
     return (side, far) if len(far) >= FEWEST and telling else (0, [])
 
 

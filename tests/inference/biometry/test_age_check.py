@@ -131,8 +131,12 @@ def test_two_lengths_contradict_an_age_if_one_is_biparietal() -> None:
     assert found.weeks == pytest.approx(22.0, abs=1.0)
 
 
-def test_a_small_cerebellum_and_its_vermis_contradict_none() -> None:
-    found = two_lengths(Measurement.TCD, Measurement.HV)
+@pytest.mark.parametrize(
+    "lengths", [(Measurement.TCD, Measurement.HV), (Measurement.BBIP, Measurement.SBIP)], ids=["hindbrain", "head"]
+)
+def test_two_lengths_of_one_part_contradict_none(lengths: tuple[Measurement, Measurement]) -> None:
+    """A cerebellum and its vermis are small together, both diameters are of one wide head."""
+    found = two_lengths(*lengths)
     assert found.contradiction is None
     assert found.doubt <= 0.5
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,34 @@ _TABLES = (
 )
 
 
+@contextmanager
+def transaction(path: Path, what: str) -> Iterator[sqlite3.Connection]:
+    """A small database, opened for one transaction, which is undone where an error comes out of it.
+
+    Args:
+        path: the file.
+        what: it must be, for whom it can't be used by.
+
+    Raises:
+        FetaError: it can't be used.
+    """
+    try:
+        # Transactions are begun here, not by the library, so that making the tables belongs to one, too.
+        with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+    except sqlite3.Error as error:
+        raise FetaError(path, f"can't be used ({error})", f"it must be {what}") from error
+
+
 class RunState:
     """The file. Each method opens it anew, so that threads and processes can share it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            # Transactions are begun here, not by the library, so that making the tables belongs to one, too.
-            with closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)) as database, database:
-                database.execute("BEGIN IMMEDIATE")
-                yield database
-        except sqlite3.Error as error:
-            raise FetaError(self.path, f"can't be used ({error})", "it must be the state of a run") from error
+    def _opened(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path, "the state of a run")
 
     def create(self, run_id: str, roster: Roster, images: Mapping[str, str], cases: Sequence[str], about: str) -> None:
         """Make the file with every case pending; one that exists is left as it is.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from evaluation.harness.roster import Counts, Phase, Team
+from evaluation.harness.state import transaction
 from feta.errors import FetaError
 from feta.settings import settings_from
 
 HISTORY, LOCK, SCORES = "history.sqlite", "history.lock", "scores"
 _FORMAT = "feta-history/1"
-_WAIT_SECONDS = 30.0
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE phases (place INTEGER PRIMARY KEY, name TEXT NOT NULL, rules TEXT NOT NULL, since REAL NOT NULL)",
@@ -74,14 +74,8 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)) as database, database:
-                database.execute("BEGIN IMMEDIATE")
-                yield database
-        except sqlite3.Error as error:
-            raise FetaError(self.path, f"can't be used ({error})", "it must be the history of a challenge") from error
+    def _opened(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path, "the history of a challenge")
 
     def create(self) -> None:
         """Make the file; one that exists is left as it is.

@@ -9,9 +9,8 @@ from typing import Any
 
 from feta.bids import session_of, subject_of
 from feta.errors import FetaError
-from feta.files import write_together
 from feta.measurements import MEASUREMENT_NAMES, MEASUREMENTS
-from inference.derivatives.label_tables import holds
+from inference.derivatives.label_tables import write_changed
 from inference.derivatives.size_table import (
     ABSENT,
     CENTILE_DECIMALS,
@@ -55,9 +54,7 @@ def write_cohort(root: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
     rows = [header, *(_row(title, entries[title], sizes, keys) for title, sizes in found.items())]
     content = "".join("\t".join(row) + "\n" for row in rows)
     dictionary = _dictionary(list(shown.values()))
-    texts = {root / TABLE: content, root / DICTIONARY: json.dumps(dictionary, indent=1) + "\n"}
-    if not all(holds(path, text) for path, text in texts.items()):
-        write_together(texts)
+    write_changed({root / TABLE: content, root / DICTIONARY: json.dumps(dictionary, indent=1) + "\n"})
 
 
 def _sizes(root: Path, entry: Mapping[str, Any]) -> tuple[Measured, ...]:

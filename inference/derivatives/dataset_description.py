@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import feta
-from feta.files import write_atomically
+from inference.derivatives.label_tables import write_changed
 from inference.derivatives.layout import DESCRIPTION, PROGRAM, describing
 
 BIDS_VERSION = "1.10.1"
@@ -54,12 +53,7 @@ def describe_dataset(root: Path, source: Path) -> None:
         root / "README.md": _README,
         root / ".bidsignore": "\n".join(IGNORED) + "\n",
     }
-    for path, text in files.items():
-        before = None
-        with suppress(OSError):
-            before = path.read_text("utf-8", errors="replace")
-        if before != text:
-            write_atomically(path, text)
+    write_changed(files)
 
 
 def description(root: Path, source: Path, environment: Mapping[str, str]) -> dict[str, Any]:

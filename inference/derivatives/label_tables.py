@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from feta.errors import FetaError
@@ -34,12 +34,21 @@ def write_label_tables(root: Path) -> None:
     Raises:
         FetaError: one can't be written.
     """
-    missing = {root / name: text for name, text in label_tables().items() if not holds(root / name, text)}
-    if missing:
-        write_together(missing)
+    write_changed({root / name: text for name, text in label_tables().items()})
 
 
-def holds(path: Path, text: str) -> bool:
+def write_changed(texts: Mapping[Path, str]) -> None:
+    """Write files together, but for those that are there with just that text. Atomic.
+
+    Raises:
+        FetaError: one can't be written.
+    """
+    changed = {path: text for path, text in texts.items() if not _holds(path, text)}
+    if changed:
+        write_together(changed)
+
+
+def _holds(path: Path, text: str) -> bool:
     """Whether a file is there and has just this text."""
     try:
         return read_text(path) == text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,19 @@ class SoftLabels:
 
 
 @dataclass(frozen=True)
+class SegmentationSignals:
+    """What tells how well a volume was segmented, as far as the segmentation itself knows; by name.
+
+    Attributes:
+        case: of the whole; NaN where unknown.
+        tissue: of each tissue, (7,) in the order of TISSUES; NaN where unknown.
+    """
+
+    case: Mapping[str, float] = field(default_factory=dict)
+    tissue: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Segmentation:
     """A label map and the frame of the brain.
 
@@ -45,12 +58,14 @@ class Segmentation:
             y anterior, z superior, origin at the brain's centre).
         warnings: for the user, one line each.
         soft: probabilities, where they were asked for.
+        signals: how sure the segmentation was; None of a label map that somebody else made.
     """
 
     labels: Volume
     to_canonical: Matrix
     warnings: tuple[str, ...] = ()
     soft: SoftLabels | None = None
+    signals: SegmentationSignals | None = None
 
 
 #: Segments one volume of float32 intensities (z, y, x); the class ``Segmenter`` needs torch, this does not.

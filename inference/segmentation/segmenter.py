@@ -18,6 +18,7 @@ from inference.segmentation.pose import Pose
 from inference.segmentation.pose_search import PoseFinder
 from inference.segmentation.postprocessing import postprocess, quality_warnings
 from inference.segmentation.predictor import UprightPredictor
+from inference.segmentation.signals import segmentation_signals
 
 
 class Predictor(Protocol):
@@ -55,7 +56,9 @@ class Segmenter:
         if self.soft and native.scores is not None:
             soft = SoftLabels(native.scores, native.part, native.labels.shape, prediction.order.undo)
         to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ LPS_TO_RAS
-        return Segmentation(Volume(labels, volume.grid), to_canonical, quality_warnings(pose, labels), soft)
+        found = Volume(labels, volume.grid)
+        signals = segmentation_signals(pose, prediction, found)
+        return Segmentation(found, to_canonical, quality_warnings(pose, labels), soft, signals)
 
 
 def load_segmenter(

@@ -26,12 +26,14 @@ LAYERS = {
     "inference/segmentation": "feta inference/geometry inference/networks inference/topology",
     "inference/nnunet": "feta inference/geometry inference/networks inference/segmentation",
     "inference/morphometry": "feta inference/geometry inference/topology inference/biometry",
+    "inference/confidence": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/surfaces": "feta inference/topology inference/biometry inference/morphometry",
     "inference/derivatives": "feta inference/morphometry",
     "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
-        "inference/morphometry inference/derivatives inference/report inference/topology inference/surfaces"
+        "inference/morphometry inference/confidence inference/derivatives inference/report inference/topology "
+        "inference/surfaces"
     ),
     "inference/api": "feta inference/biometry inference/morphometry inference/derivatives inference/runs",
     "inference/__init__.py": "inference/api",
@@ -93,6 +95,10 @@ LAYERS = {
         "inference/morphometry inference/report inference/runs evaluation/metrics evaluation/scoring training/imaging "
         "training/data training/anatomy"
     ),
+    "training/confidence": (
+        "feta inference/geometry inference/networks inference/biometry inference/confidence inference/runs "
+        "evaluation/metrics training/assessment"
+    ),
     "training/tasks": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation "
         "evaluation/metrics evaluation/scoring training/imaging training/data training/anatomy training/synthesis "
@@ -109,8 +115,8 @@ LAYERS = {
         "training/tasks training/commands"
     ),
     "training/commands/assess": (
-        "feta inference/biometry inference/runs training/anatomy training/scanner training/assessment training/tasks "
-        "training/commands"
+        "feta inference/biometry inference/confidence inference/runs training/anatomy training/scanner "
+        "training/assessment training/confidence training/tasks training/commands"
     ),
     "training/cli.py": (
         "feta training/commands training/commands/data training/commands/fit training/commands/assess"

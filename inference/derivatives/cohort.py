@@ -26,7 +26,10 @@ from inference.morphometry.norms import WITHOUT_NORM, curves_of
 
 TABLE, DICTIONARY = "cohort.tsv", "cohort.json"
 DONE, FAILED = "done", "failed"
-_CASE = ("participant_id", "session_id", "case", "gestational_age", "status", "warnings", "error")
+_CASE = (
+    "participant_id", "session_id", "case", "gestational_age", "status", "warnings", "error", "verdict",
+    "verdict_reasons", "age_estimated", "age_estimated_low", "age_estimated_high",
+)  # fmt: skip
 #: Parts of a size, by the ending of their columns.
 _PARTS = ("", "_low", "_high", "_centile", "_z", "_flag", "_source")
 
@@ -79,10 +82,25 @@ def _row(title: str, entry: Mapping[str, Any], sizes: tuple[Measured, ...], keys
         FAILED if entry.get("status") == FAILED else DONE,
         text("; ".join(map(str, warnings)) if isinstance(warnings, list | tuple) else ""),
         text(str(entry.get("error", ""))),
+        text(str(entry.get("verdict", ""))),
+        text("; ".join(_reasons(entry.get("verdict_reasons")))),
+        *_estimated(entry.get("age_estimated")),
     ]
     for key in keys:
         cells += _cells(by_key[key]) if key in by_key else [ABSENT] * len(_PARTS)
     return [text(cell) for cell in cells]
+
+
+def _reasons(told: Any) -> list[str]:
+    """Sentences of what run.json says of a verdict."""
+    found = told if isinstance(told, list | tuple) else []
+    return [str(each["text"]) for each in found if isinstance(each, dict) and "text" in each]
+
+
+def _estimated(told: Any) -> list[str]:
+    """Age, low and high, as run.json has them."""
+    known = isinstance(told, list | tuple) and len(told) == 3 and all(isinstance(v, int | float) for v in told)
+    return [f"{v:g}" for v in told] if known else [ABSENT] * 3
 
 
 def _cells(size: Measured) -> list[str]:
@@ -111,7 +129,21 @@ def _dictionary(sizes: list[Measured]) -> dict[str, Any]:
         },
         "warnings": {"Description": "what was said of the case, '; ' between"},
         "error": {"Description": "why it failed"},
-    }
+        "verdict": {
+            "Description": "whether the result can be trusted, by what the pipeline knows of it; not a diagnosis",
+            "Levels": {
+                "accept": "nothing speaks against it",
+                "check": "look at it before use: see verdict_reasons",
+                "reject": "don't use it: see verdict_reasons",
+            },
+        },
+        "verdict_reasons": {"Description": "why it is not accepted, '; ' between"},
+        "age_estimated": {
+            "Description": "gestational age of a brain of this size, from volumes and lengths", "Units": "weeks",
+        },
+        "age_estimated_low": {"Description": "lower end of its 90 % interval", "Units": "weeks"},
+        "age_estimated_high": {"Description": "upper end of its 90 % interval", "Units": "weeks"},
+    }  # fmt: skip
     for size in sizes:
         described |= _columns(size)
     return described
@@ -126,8 +158,14 @@ def _columns(size: Measured) -> dict[str, Any]:
     where = "none where two sources differ by more than one standard deviation, or the age is beyond their weeks"
     return {
         key: {"LongName": title, "Description": f"{size.kind} of the label map or image", "Units": unit},
-        f"{key}_low": {"Description": f"{title}: lower end of the 90 % interval; volumes have none", "Units": unit},
-        f"{key}_high": {"Description": f"{title}: upper end of the 90 % interval; volumes have none", "Units": unit},
+        f"{key}_low": {
+            "Description": f"{title}: lower end of the 90 % interval; sums and halves have none",
+            "Units": unit,
+        },
+        f"{key}_high": {
+            "Description": f"{title}: upper end of the 90 % interval; sums and halves have none",
+            "Units": unit,
+        },
         f"{key}_centile": {
             "Description": f"{title}: centile (0 to 100) among healthy fetuses of that age, by the first norm; {where}",
             "Norms": curves,

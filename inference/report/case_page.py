@@ -31,6 +31,23 @@ _UNKNOWN = "–"
 
 
 @dataclass(frozen=True)
+class PageVerdict:
+    """Whether a result can be trusted.
+
+    Attributes:
+        verdict: 'accept', 'check' or 'reject'.
+        reasons: sentences without full stops.
+        dice: name of a tissue, expected Dice, least and most with 90 %.
+        age: the age that the image shows, in words; "" where it is unknown.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    dice: tuple[tuple[str, float, float, float], ...] = ()
+    age: str = ""
+
+
+@dataclass(frozen=True)
 class CasePage:
     """What a case's page shows.
 
@@ -47,6 +64,7 @@ class CasePage:
         picture: JPEG of the still pictures, without the case's name; None shows none.
         convention: which side is on the left.
         sides_known: whether left and right are the fetus's; no letters are shown otherwise.
+        verdict: on the result; None where there is none.
     """
 
     name: str
@@ -61,6 +79,7 @@ class CasePage:
     picture: bytes | None = None
     convention: Convention = Convention.RADIOLOGICAL
     sides_known: bool = True
+    verdict: PageVerdict | None = None
 
 
 def write_case_page(path: Path, page: CasePage) -> None:
@@ -87,8 +106,10 @@ def render_case(page: CasePage) -> str:
         data=data_block(_for_script(page, scene)),
         checks=checks(page.measured, page.age, empty=empty),
         always=() if empty else ALWAYS,
-        warnings=[(line, names_case(line, (page.name, page.subject))) for line in page.warnings],
+        warnings=_private_lines(page, page.warnings),
         rows=[_row(m) for m in page.measured],
+        verdict=page.verdict,
+        reasons=_private_lines(page, () if page.verdict is None else page.verdict.reasons),
         why_none=[f"{capitalised(line)}." for line in why_none(page.measured)],
         charts=_charts(page),
         tissues=[] if empty else [(int(t), TISSUE_NAMES[t], _css(TISSUE_COLOURS[t])) for t in TISSUES],
@@ -96,6 +117,11 @@ def render_case(page: CasePage) -> str:
         transcribed=TRANSCRIBED,
         version=feta.__version__,
     )
+
+
+def _private_lines(page: CasePage, lines: Sequence[str]) -> list[tuple[str, bool]]:
+    """Each line, and whether it names the case, so that it is left out of a page that is shared."""
+    return [(line, names_case(line, (page.name, page.subject))) for line in lines]
 
 
 def _for_script(page: CasePage, scene: Scene) -> dict[str, Any]:

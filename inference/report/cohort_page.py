@@ -140,7 +140,7 @@ def _row(
         "link": naming.links[number],
         "case": case,
         "thumbnail": picture,
-        "far": _LAST_RESORT * (case.failed + (not case.placed)) + case.far,
+        "far": _LAST_RESORT * (10 * case.failed + 3 * case.gravity + (not case.placed)) + case.far,
         "outliers": [(titles.get(key, key), _outlier_words(size)) for key, size in outliers[:_MOST_OUTLIERS]],
         "more": max(0, len(outliers) - _MOST_OUTLIERS),
         "value": "" if size is None or size.value is None or chosen is None else _value(size.value, chosen.unit),

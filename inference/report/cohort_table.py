@@ -59,6 +59,8 @@ class CohortCase:
         status: 'done', 'failed'.
         warnings: what was said of it.
         error: why it failed.
+        verdict: 'accept', 'check', 'reject'; empty where there is none.
+        reasons: why it is not accepted.
         sizes: by key.
     """
 
@@ -70,6 +72,8 @@ class CohortCase:
     warnings: tuple[str, ...]
     error: str
     sizes: dict[str, Size]
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -91,9 +95,14 @@ class CohortCase:
         """How far its farthest size lies from what healthy fetuses have, standard deviations."""
         return max((s.far for s in self.sizes.values()), default=0.0)
 
-    def urgency(self) -> tuple[bool, bool, float, int]:
-        """The larger, the earlier it is shown: failed ones, those without a place, then by how far they lie."""
-        return self.failed, not self.placed, self.far, len(self.warnings)
+    @property
+    def gravity(self) -> int:
+        """2 where the result is rejected, 1 where it is to be checked."""
+        return {"reject": 2, "check": 1}.get(self.verdict, 0)
+
+    def urgency(self) -> tuple[bool, int, bool, float, int]:
+        """The larger, the earlier it is shown: failed ones, by verdict, those without a place, then the farthest."""
+        return self.failed, self.gravity, not self.placed, self.far, len(self.warnings)
 
     def beside(self, root: Path, ending: str) -> Path | None:
         """A file of the case: beside its label map or, in BIDS, among its subject's figures; None without one."""
@@ -147,7 +156,8 @@ def _case(row: dict[str, str], keys: list[str]) -> CohortCase:
     }
     return CohortCase(
         words("participant_id"), words("session_id"), words("case"), _number(words("gestational_age")),
-        words("status"), said, words("error"), sizes,
+        words("status"), said, words("error"), sizes, words("verdict"),
+        tuple(line for line in words("verdict_reasons").split("; ") if line),
     )  # fmt: skip
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from feta.grid import Matrix
 from feta.measurements import Measurement
 from feta.volumes import Volume
-from inference.biometry.lengths import Length, Measuring, complete
+from inference.biometry.lengths import AGE, Length, Measuring, Method, complete
 from inference.biometry.measure import LandmarkFinder, collect_evidence
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
+from inference.confidence.confidence import Confidence, Judging, assess
+from inference.confidence.signals import collect_signals
+from inference.confidence.verdict import Verdict
 from inference.geometry.segmentation_result import Segmentation
 from inference.morphometry.label_check import doubt_size
 from inference.morphometry.measured import Measured
@@ -27,11 +31,13 @@ class Measures:
         lengths: the five.
         sizes: all volumes and lengths; empty where they weren't asked for.
         warnings: one line each.
+        confidence: how far they can be trusted; None of label maps that somebody else made.
     """
 
     lengths: dict[Measurement, Length]
     sizes: tuple[Measured, ...]
     warnings: tuple[str, ...]
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,16 @@ def analyse(source: Path, volume: Volume, models: Models, measuring: Measuring, 
     """
     segmented, warnings = segment_volume(source, volume, models)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    measures = measure_labels(volume, segmented, aligned, models.find_landmarks, measuring, age)
+    measures = measure_labels(
+        volume,
+        segmented,
+        aligned,
+        models.find_landmarks,
+        measuring,
+        age,
+        judging=models.judging,
+        doubts=doubts_of(volume, warnings),
+    )
     return Analysed(segmented, aligned, measures, (*warnings, *measures.warnings))
 
 
@@ -89,7 +104,8 @@ def measure_labels(
     age: float | None,
     *,
     sized: bool = True,
-    ours: bool = True,
+    judging: Judging | None = None,
+    doubts: tuple[str, ...] = (),
 ) -> Measures:
     """Measure a label map.
 
@@ -101,14 +117,48 @@ def measure_labels(
         measuring: how lengths are found.
         age: weeks; None where unknown.
         sized: whether also volumes and further lengths.
-        ours: whether our networks drew the labels.
+        judging: by what the result is judged; None of labels that others than our networks drew.
+        doubts: what was said of the segmentation.
     """
     evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
     lengths, notes = complete(evidence, age, measuring.model, measuring.calibration, measuring.method)
+    confidence, weeks = None, age
+    if judging is not None:
+        signals = collect_signals(volume, segmented, aligned, lengths)
+        ageless = lengths
+        if age is not None:
+            ageless, _ = complete(evidence, None, measuring.model, measuring.calibration, measuring.method)
+        confidence = assess(
+            signals, lengths, ageless, age, judging, (*doubts, *_of_no_length(lengths, age, measuring.method))
+        )
+        lengths, notes = confidence.with_intervals(lengths), (*notes, *confidence.notes)
+        if age is None and confidence.age is not None and confidence.judgement.verdict is not Verdict.REJECT:
+            weeks, notes = confidence.age.weeks, (*notes, confidence.age.instead)
     if not sized:
-        return Measures(lengths, (), notes)
-    sizes, said = measure_sizes(segmented.labels, aligned, lengths, age, ours=ours)
-    return Measures(lengths, sizes, (*notes, *said))
+        return Measures(lengths, (), notes, confidence)
+    sizes, said = measure_sizes(segmented.labels, aligned, lengths, weeks, ours=judging is not None)
+    if confidence is not None:
+        sizes = confidence.with_volumes(sizes)
+    return Measures(lengths, sizes, (*notes, *said), confidence)
+
+
+def _of_no_length(lengths: Mapping[Measurement, Length], age: float | None, method: Method) -> tuple[str, ...]:
+    """A doubt where an age is known, and yet no length is from the image."""
+    if age is None or method is Method.AGE or any(length.source != AGE for length in lengths.values()):
+        return ()
+    return ("no length was found on the image that suits the age",)
+
+
+def doubts_of(volume: Volume, warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """Of what was said of a segmentation that which puts it in doubt: what the header lacks does not."""
+    return tuple(line for line in warnings if line not in volume.warnings)
+
+
+def judge_segmentation(
+    volume: Volume, segmented: Segmentation, judging: Judging, doubts: tuple[str, ...]
+) -> Confidence:
+    """How far a label map can be trusted of which nothing is measured; arguments as of ``measure_labels``."""
+    return assess(collect_signals(volume, segmented, None, {}), {}, {}, None, judging, doubts)
 
 
 def upright_frame(segmented: Segmentation, aligned: AlignedLabels | None) -> Matrix:

@@ -14,11 +14,13 @@ from inference.biometry.lengths import Length, Measuring
 from inference.biometry.line import landmark_image
 from inference.biometry.measure import LandmarkFinder
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
+from inference.confidence.confidence import Confidence, Judging
+from inference.confidence.table import write_confidence
 from inference.derivatives.metaimage import read_image, write_map
 from inference.derivatives.size_table import write_sizes
 from inference.geometry.segmentation_result import Segmentation
 from inference.morphometry.given_labels import GivenLabels, read_upright
-from inference.runs.analysis import measure_labels, segment_volume, upright_frame
+from inference.runs.analysis import doubts_of, judge_segmentation, measure_labels, segment_volume, upright_frame
 from inference.runs.import_ahead import import_ahead
 from inference.runs.looks import MODULES, write_looks
 from inference.runs.models import Models
@@ -29,10 +31,11 @@ from inference.surfaces.write import write_surfaces
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of a case, beside its files."""
+    """What came out of a case, beside its files; no confidence in label maps that somebody else made."""
 
     lengths: dict[Measurement, Length]
     warnings: tuple[str, ...]
+    confidence: Confidence | None = None
 
 
 def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
@@ -53,9 +56,10 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     segmented, warnings = segment_volume(job.case.image, volume, models)
     _write_maps(job, segmented)
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
-        return Result({}, warnings)
+        doubts = doubts_of(volume, warnings)
+        return Result({}, warnings, judge_segmentation(volume, segmented, models.judging, doubts))
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
-    return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings)
+    return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings, models.judging)
 
 
 def _process_given(job: CaseJob, given: GivenLabels, measuring: Measuring) -> Result:
@@ -78,12 +82,14 @@ def _measure(
     find_landmarks: LandmarkFinder | None,
     measuring: Measuring,
     warnings: tuple[str, ...],
+    judging: Judging | None = None,
 ) -> Result:
     """Measure a label map, and write what is made of it."""
     sized = bool(job.sizes or job.picture or job.report)
     found = measure_labels(
-        volume, segmented, aligned, find_landmarks, measuring, job.case.age, sized=sized, ours=job.given is None
-    )
+        volume, segmented, aligned, find_landmarks, measuring, job.case.age, sized=sized, judging=judging,
+        doubts=doubts_of(volume, warnings),
+    )  # fmt: skip
     lengths = found.lengths
     _write_lengths(job, volume, lengths)
     if job.sidecar:
@@ -94,10 +100,12 @@ def _measure(
         sizes, notes = (*sizes, *measured), (*notes, *said)
     if job.sizes:
         write_sizes(job.sizes, sizes, job.case.age)
+    if job.confidence and found.confidence:
+        write_confidence(job.confidence, job.case.name, found.confidence)
     frame = upright_frame(segmented, aligned)
     shown = (*job.case.warnings, *warnings, *notes)
-    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, shown)
-    return Result(lengths, (*warnings, *notes, *undrawn))
+    undrawn = write_looks(job, volume, segmented.labels, frame, lengths, sizes, shown, found.confidence)
+    return Result(lengths, (*warnings, *notes, *undrawn), found.confidence)
 
 
 def _write_maps(job: CaseJob, segmented: Segmentation) -> None:

@@ -12,6 +12,7 @@ from feta.grid import Matrix
 from feta.measurements import Measurement
 from feta.volumes import Volume
 from inference.biometry.lengths import Length
+from inference.confidence.confidence import Confidence
 from inference.morphometry.measured import Measured
 from inference.morphometry.norms import curves_of
 from inference.morphometry.sides import why_unknown
@@ -31,6 +32,7 @@ def write_looks(
     lengths: Mapping[Measurement, Length],
     sizes: Sequence[Measured],
     warnings: Sequence[str],
+    confidence: Confidence | None = None,
 ) -> tuple[str, ...]:
     """Write the picture and the page that are wanted; why one is not there, where it can't be drawn.
 
@@ -42,6 +44,7 @@ def write_looks(
         lengths: the five lengths.
         sizes: all volumes and lengths with their place on curves.
         warnings: what the case's page says.
+        confidence: in the results.
     """
     if job.picture is None and job.report is None:
         return ()
@@ -68,7 +71,9 @@ def write_looks(
             jpegs.append(drawn.nameless_jpeg())
 
     def page(path: Path) -> None:
-        from inference.report.case_page import CasePage, write_case_page
+        from inference.report.case_page import CasePage, PageVerdict, write_case_page
+
+        verdict = None if confidence is None else PageVerdict(*confidence.for_page())
 
         content = CasePage(
             job.case.name,
@@ -83,6 +88,7 @@ def write_looks(
             picture=jpegs[0] if jpegs else None,
             convention=job.convention,
             sides_known=sides_known,
+            verdict=verdict,
         )
         write_case_page(path, content)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from inference.biometry.measure import LandmarkFinder
+from inference.confidence.confidence import Judging
 from inference.geometry.segmentation_result import SegmentVolume
 from inference.nnunet.folder import find_results
 from inference.runs.import_ahead import import_ahead
@@ -28,12 +29,14 @@ class Models:
         find_landmarks: the landmark network; None where the weights have none.
         device: the processor's name and precision, for run.json.
         warnings: about the choice, one line each.
+        judging: by what results are judged; by plain rules alone unless these networks' errors were measured.
     """
 
     segment: SegmentVolume
     find_landmarks: LandmarkFinder | None
     device: str
     warnings: tuple[str, ...] = ()
+    judging: Judging = field(default_factory=Judging)
 
 
 Loader = Callable[[Settings], Models]
@@ -152,4 +155,5 @@ def load_models(settings: Settings) -> Models:
             *([CONSTRUCTION] if topology else []),
         ]
     )
-    return Models(segment, LandmarkNetwork.of(model, compute, mirror_tta=mirror_tta), device, warnings)
+    landmarks = LandmarkNetwork.of(model, compute, mirror_tta=mirror_tta)
+    return Models(segment, landmarks, device, warnings, Judging(settings.quality_model()))

@@ -66,6 +66,7 @@ class CaseJob:
         report: page that opens offline.
         convention: which side picture and page show on the left.
         surfaces: JSON that tells of the surfaces.
+        confidence: table of what is expected of Dice, HD95, volumes and lengths, with intervals.
         meshes: ``.surf.gii`` of each side and kind; where none can be made, the JSON says why.
     """
 
@@ -86,12 +87,13 @@ class CaseJob:
     convention: Convention = Convention.RADIOLOGICAL
     surfaces: Path | None = None
     meshes: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    confidence: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """The files that a finished case has, without the record."""
         results = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.mask)
-        files = (*results, self.surfaces, self.picture, self.report)
+        files = (*results, self.surfaces, self.confidence, self.picture, self.report)
         named = tuple(path for path in files if path is not None)
         return (*named, *self.beside, *self.probabilities.values())
 
@@ -136,6 +138,7 @@ def folder_jobs(
                 label_map.with_name(f"{case.name}_volumes.tsv") if sizes else None,
                 report=label_map.with_name(f"{case.name}_report.html") if looks.report else None,
                 convention=looks.convention,
+                confidence=label_map.with_name(f"{case.name}_confidence.csv") if sizes else None,
                 **_surfaces(label_map, case.name, looks.surfaces),
             )
         )

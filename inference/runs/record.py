@@ -34,6 +34,7 @@ class Record:
         lengths: mm; a length that is unknown is not in it.
         sources: of each length, as in ``Length``.
         warnings: one line each.
+        confidence: what run.json says of the verdict, as ``Confidence.entry`` gives it.
     """
 
     key: dict[str, Any]
@@ -42,6 +43,7 @@ class Record:
     lengths: dict[Measurement, float] = field(default_factory=dict)
     sources: dict[Measurement, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    confidence: dict[str, Any] = field(default_factory=dict)
 
 
 def write_record(path: Path, record: Record, described: Mapping[str, Any] | None = None) -> None:

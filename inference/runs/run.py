@@ -128,7 +128,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
-            state.report.done(job.title, "already finished")
+            state.report.done(job.title, f"already finished{_verdict(record)}")
             return
         record = _work(state, job, key, began)
         _remove_outdated(job, earlier)
@@ -146,7 +146,13 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         state.report.done(job.title, "failed")
     else:
         _note(state, job, record, "done")
-        state.report.done(job.title, "done")
+        state.report.done(job.title, f"done{_verdict(record)}")
+
+
+def _verdict(record: Record) -> str:
+    """Such as ', check: cerebellum: expected Dice 0.58'; "" of label maps that somebody else made."""
+    verdict, reasons = record.confidence.get("verdict", ""), record.confidence.get("verdict_reasons", [])
+    return f", {verdict}" + (f": {'; '.join(r['text'] for r in reasons)}" if reasons else "") if verdict else ""
 
 
 def _given(job: CaseJob) -> dict[str, Any]:
@@ -219,6 +225,7 @@ def _record(job: CaseJob, key: dict[str, Any], result: Result, seconds: float) -
         lengths={m: round(length.value, 3) for m, length in known.items() if length.value is not None},
         sources={m: length.source for m, length in known.items()},
         warnings=(*job.case.warnings, *result.warnings),
+        confidence={} if result.confidence is None else result.confidence.entry(),
     )
 
 
@@ -233,6 +240,7 @@ def _note(state: Run, job: CaseJob, record: Record, status: str) -> None:
         lengths=record.lengths,
         sources=record.sources,
         warnings=record.warnings,
+        **record.confidence,
         **_table(state, job),
     )
 

@@ -170,6 +170,16 @@ class RunLog:
         return {**others, FIRST if self.claims.alone else self.process: me}
 
 
+def verdicts_in(root: Path) -> list[str]:
+    """The verdict of each case of the last run into a folder that has one; none where there is no run.json."""
+    try:
+        content = json.loads((root / NAME).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    found = [case.get("verdict") for case in content.get("cases", {}).values()] if _is_ours(content) else []
+    return [verdict for verdict in found if isinstance(verdict, str)]
+
+
 def _is_ours(content: Any) -> bool:
     """Whether what run.json holds can be added to."""
     if not isinstance(content, dict) or not isinstance(content.get("warnings", []), list):

@@ -11,6 +11,7 @@ from typing import Any
 from feta.errors import FetaError
 from feta.measurements import Measurement
 from inference.biometry.lengths import Length, Measuring
+from inference.confidence.confidence import refused
 from inference.runs.models import LoadedOnce, Loader, Models, gpu_is_full
 from inference.runs.progress import Reporter
 from inference.runs.run_log import RunLog
@@ -62,7 +63,9 @@ class Run:
             self.report.line("".join(traceback.format_exception(error)).rstrip())
         self.report.line(f"error: {message}")
         known = {} if age is None else {"age": age}
-        self.log.add(title, status="failed", seconds=round(seconds, 2), **known, error=message)
+        # What was refused for what it is has its verdict; a failure of the machine has none.
+        verdict = refused(message).entry() if isinstance(error, FetaError) else {}
+        self.log.add(title, status="failed", seconds=round(seconds, 2), **known, error=message, **verdict)
 
 
 def describe(error: Exception) -> str:

@@ -14,6 +14,8 @@ from feta.volumes import fingerprint
 from inference.biometry.calibration import NAME as CALIBRATION
 from inference.biometry.calibration import read_calibration
 from inference.biometry.lengths import Measuring, Method
+from inference.confidence.quality_model import NAME as QUALITY
+from inference.confidence.quality_model import QualityModel, read_quality_model
 from inference.nnunet.folder import find_results
 
 #: Names the folder of weights where --weights doesn't; the image sets it.
@@ -79,6 +81,14 @@ class Settings:
         """The folder whose calibration holds; a bare nnU-Net has none, but is measured by the default one's."""
         return self.weights if (self.weights / CALIBRATION).exists() else frame_weights(self.weights)
 
+    def quality_model(self) -> QualityModel | None:
+        """What tells the quality of results; None where nobody measured the errors of these weights.
+
+        Raises:
+            FetaError: it can't be used, or was fitted to other networks.
+        """
+        return read_quality_model(self.weights)
+
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
         return published_model() if self.ga_baseline is None else read_age_model(self.ga_baseline)
@@ -89,7 +99,7 @@ class Settings:
         Raises:
             FetaError: no model in the folder of weights.
         """
-        calibration = self._calibrated() / CALIBRATION
+        calibration, quality = self._calibrated() / CALIBRATION, self.weights / QUALITY
         return {
             "version": feta.__version__,
             "model": _model_identity(self.weights),
@@ -99,6 +109,7 @@ class Settings:
             "extraction": self.brain_extraction,
             "biometry": str(self.biometry),
             "calibration": fingerprint(calibration) if calibration.exists() else None,
+            "confidence": fingerprint(quality) if quality.exists() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

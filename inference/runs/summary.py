@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from feta.errors import FetaError, printable
 from feta.measurements import MEASUREMENTS
+from inference.confidence.verdict import Verdict
 from inference.derivatives.cohort import TABLE as COHORT_TABLE
 from inference.derivatives.size_table import read_sizes
 from inference.morphometry.growth_curve import TRANSCRIBED
@@ -17,6 +19,7 @@ from inference.morphometry.measured import Measured
 from inference.morphometry.norms import FROM_AGE, why_none
 from inference.runs.looks import COHORT_PAGE
 from inference.runs.outputs import CaseJob
+from inference.runs.run_log import verdicts_in
 
 
 def print_summary(job: CaseJob) -> None:
@@ -51,6 +54,8 @@ def print_folder_summary(root: Path, done: int, total: int) -> None:
     """
     failed = "" if done == total else f", {total - done} failed: run.json says why"
     print(f"results of {done} of {total} cases{failed}")
+    if counts := Counter(verdicts_in(root)):
+        print("verdicts: " + ", ".join(f"{counts[v]} {v}" for v in Verdict if counts[v]))
     for name, what in ((COHORT_PAGE, "look here first: all cases"), (COHORT_TABLE, "all volumes and lengths")):
         if (root / name).is_file():
             print(printable(f"{root / name}: {what}"))

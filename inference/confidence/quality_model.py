@@ -1,0 +1,274 @@
+"""What signals let expect, with intervals whose coverage was measured: ``confidence.json`` beside the weights.
+
+``feta-train assess confidence --fit`` makes it on volumes whose truth is known. Of each kind of figure (Dice, HD95,
+volume, length) boosted trees give what is expected, or how large errors are expected to be; intervals are quantiles of
+the errors that were left over in cases that the trees hadn't seen (conformal prediction: Vovk, Gammerman and Shafer,
+"Algorithmic learning in a random world", 2005), by group: linear in the tissue or length, the thirds of the age and the
+halves of the expected quality, which holds the promise in each of these groups (Jung et al., "Batch multivalid conformal
+prediction", ICLR 2023). They are as wide as the worse of the healthy and the ill needs, since nobody knows which it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from feta.errors import FetaError
+from feta.files import read_text, write_atomically
+from feta.labels import TISSUES
+from feta.measurements import MEASUREMENTS
+from inference.biometry.calibration import networks_digest
+from inference.confidence.age_estimate import AgeEstimator, age_estimator_from
+from inference.confidence.signals import CASE, LENGTH, TISSUE, Signals
+from inference.confidence.trees import Trees, trees_from
+
+Array = npt.NDArray[np.float64]
+NAME = "confidence.json"
+VERSION = 1
+#: Chance of the intervals.
+CHANCE = 0.9
+#: HD95 and relative errors are taken as logarithms, with this added, so that none is infinite.
+HD95_LEAST_MM, ERROR_LEAST = 0.5, 0.003
+#: Beyond the ages of the fit intervals widen by this part a week.
+WIDER_A_WEEK = 0.1
+#: Of an error in Dice, against what is missing from 1.
+DICE_FLOOR = 0.02
+
+
+class Figure(StrEnum):
+    """What quality is told of."""
+
+    DICE = "dice"
+    HD95 = "hd95"
+    VOLUME = "volume"
+    LENGTH = "length"
+
+    @property
+    def elements(self) -> int:
+        """How many a case has: lengths, or tissues."""
+        return len(MEASUREMENTS) if self is Figure.LENGTH else len(TISSUES)
+
+    @property
+    def signals(self) -> int:
+        """How many signals one of them has."""
+        return len(CASE) + self.elements + len(LENGTH if self is Figure.LENGTH else TISSUE)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """By what cases are told apart, as far as that is known when they are run.
+
+    Attributes:
+        weeks: two ages that part the thirds.
+        dice: expected mean Dice that parts the halves.
+    """
+
+    weeks: tuple[float, float]
+    dice: float
+
+    def indicators(self, elements: int, weeks: float, dice: float) -> Array:
+        """(E, E + 3): which tissue or length, the second and the third third of the age, the lower half of quality."""
+        of_case = [float(self.weeks[0] < weeks <= self.weeks[1]), float(weeks > self.weeks[1]), float(dice < self.dice)]
+        return np.hstack([np.eye(elements), np.tile(of_case, (elements, 1))])
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Quantiles of the errors that are left over, in units of what is expected of them; linear in the groups.
+
+    Attributes:
+        low, high: (E + 3,) coefficients of the quantiles below and above; of sizes, whose intervals are as wide to
+            both sides (of the logarithm), both are the same.
+    """
+
+    low: Array
+    high: Array
+
+    def of(self, indicators: Array) -> tuple[Array, Array]:
+        """(E,) below and above, none less than nothing."""
+        return np.maximum(indicators @ self.low, 0.0), np.maximum(indicators @ self.high, 0.0)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected of a case; each (E, 3): value, low, high.
+
+    Attributes:
+        dice: of the tissues.
+        hd95: mm.
+        volume: ml.
+        length: mm; NaN for lengths that are unknown.
+        outside: weeks by which the age lies beyond those of the fit.
+    """
+
+    dice: Array
+    hd95: Array
+    volume: Array
+    length: Array
+    outside: float = 0.0
+
+
+@dataclass(frozen=True)
+class QualityModel:
+    """What signals let expect.
+
+    Attributes:
+        trees: of each figure: Dice; ln(mm + 0.5) of the HD95; ln of the error of ln(size) for volumes and lengths.
+        margins: of each figure.
+        groups: by what intervals differ.
+        ages: youngest and oldest of the fit, weeks.
+        age: estimates the age from volumes and lengths.
+        centre, spread, precision: of the signals of the fit (K,), (K,), (K, K): how far a case is from them.
+        cases, individuals: of the fit.
+        weights: of which networks it knows the errors, as ``networks_digest`` gives it.
+    """
+
+    trees: Mapping[Figure, Trees]
+    margins: Mapping[Figure, Margins]
+    groups: Groups
+    ages: tuple[float, float]
+    age: AgeEstimator
+    centre: Array
+    spread: Array
+    precision: Array
+    cases: int
+    individuals: int
+    weights: str
+
+    def expect(self, signals: Signals, lengths: Array, intervals: Array, weeks: float) -> Expectation:
+        """What is expected of a case.
+
+        Args:
+            signals: of the case.
+            lengths: (5,) mm, NaN where unknown.
+            intervals: (5, 2) mm, as the fusion of sources gave them, whose lopsidedness is kept.
+            weeks: age, given or estimated; NaN where neither is known.
+        """
+        of_tissues, of_lengths = signals.of_tissues(), signals.of_lengths()
+        dice = np.clip(self.trees[Figure.DICE].predict(of_tissues), 0.0, 1.0)
+        outside = 0.0 if np.isnan(weeks) else float(max(self.ages[0] - weeks, weeks - self.ages[1], 0.0))
+        wider = 1 + WIDER_A_WEEK * outside
+
+        def margins(figure: Figure) -> tuple[Array, Array]:
+            low, high = self.margins[figure].of(self.groups.indicators(figure.elements, weeks, float(dice.mean())))
+            return low * wider, high * wider
+
+        below, above = margins(Figure.DICE)
+        unit = DICE_FLOOR + 1 - dice
+        found_dice = np.stack([dice, np.maximum(dice - below * unit, 0), np.minimum(dice + above * unit, 1)], axis=1)
+        log_hd = self.trees[Figure.HD95].predict(of_tissues)
+        below, above = margins(Figure.HD95)
+        hd95 = np.maximum(np.exp(np.stack([log_hd, log_hd - below, log_hd + above], axis=1)) - HD95_LEAST_MM, 0.0)
+        width = np.exp(self.trees[Figure.VOLUME].predict(of_tissues)) * margins(Figure.VOLUME)[1]
+        volume = signals.volumes[:, None] * np.exp(width[:, None] * [0.0, -1.0, 1.0])
+        width = np.exp(self.trees[Figure.LENGTH].predict(of_lengths)) * margins(Figure.LENGTH)[1]
+        return Expectation(found_dice, hd95, volume, around(lengths, intervals, width), outside)
+
+    def distance(self, signals: Signals) -> float:
+        """How far a case's signals are from those of the fit: root mean square Mahalanobis distance, 1 on average."""
+        off = (signals.of_case() - self.centre) / self.spread
+        off = np.clip(np.where(np.isfinite(off), off, 0.0), -10.0, 10.0)
+        return float(np.sqrt(max(off @ self.precision @ off, 0.0) / len(off)))
+
+
+def around(values: Array, intervals: Array, width: Array) -> Array:
+    """(N, 3) values with intervals whose half widths in ln are given, as lopsided as the intervals they replace.
+
+    Args:
+        values: (N,), NaN where unknown.
+        intervals: (N, 2); NaN where there is none.
+        width: (N,) half widths of ln.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sides = np.abs(np.log(intervals / values[:, None]))
+        share = sides / sides.mean(axis=1, keepdims=True)
+    share = np.where(np.isfinite(share), np.clip(share, 0.5, 1.5), 1.0)
+    steps = np.stack([np.zeros(len(values)), -width * share[:, 0], width * share[:, 1]], axis=1)
+    return np.asarray(values[:, None] * np.exp(steps))
+
+
+def read_quality_model(weights: Path) -> QualityModel | None:
+    """``confidence.json`` of a folder of weights; None where there is none.
+
+    Raises:
+        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks than the folder's.
+    """
+    path = weights / NAME
+    if not path.exists():
+        return None
+    try:
+        found = _from_plain(json.loads(read_text(path)))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
+        raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
+    if found.weights != (networks_digest(weights) or found.weights):
+        problem = "was fitted to other networks than those that model.yaml names"
+        raise FetaError(path, problem, "fit it anew with feta-train assess confidence --fit")
+    return found
+
+
+def write_quality_model(path: Path, model: QualityModel) -> None:
+    """Write a model as ``read_quality_model`` reads it. Atomic.
+
+    Raises:
+        FetaError: the file can't be written.
+    """
+    content = {
+        "version": VERSION,
+        "weights": model.weights,
+        "cases": model.cases,
+        "individuals": model.individuals,
+        "signals": {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)},
+        "chance": CHANCE,
+        "groups": {"weeks": list(model.groups.weeks), "dice": model.groups.dice},
+        "ages": list(model.ages),
+        "age": model.age.plain(),
+        "distance": {n: _short(getattr(model, n)) for n in ("centre", "spread", "precision")},
+        "margins": {f: {"low": _short(m.low), "high": _short(m.high)} for f, m in model.margins.items()},
+        "trees": {f: t.plain() for f, t in model.trees.items()},
+    }
+    write_atomically(path, json.dumps(content) + "\n")
+
+
+def _from_plain(content: Mapping[str, Any]) -> QualityModel:
+    if content["version"] != VERSION:
+        raise ValueError("another version")
+    if content["signals"] != {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)}:
+        raise ValueError("other signals than this release collects")
+    size = len(CASE)
+    shapes = {"centre": (size,), "spread": (size,), "precision": (size, size)}
+    distance = {n: _array(content["distance"][n], n, shape) for n, shape in shapes.items()}
+    margins = {
+        f: Margins(*(_array(content["margins"][f][n], n, (f.elements + 3,)) for n in ("low", "high"))) for f in Figure
+    }
+    first, second = (float(w) for w in content["groups"]["weeks"])
+    youngest, oldest = (float(w) for w in content["ages"])
+    return QualityModel(
+        trees={f: trees_from(content["trees"][f], f.signals) for f in Figure},
+        margins=margins,
+        groups=Groups((first, second), float(content["groups"]["dice"])),
+        ages=(youngest, oldest),
+        age=age_estimator_from(content["age"]),
+        **distance,
+        cases=int(content["cases"]),
+        individuals=int(content["individuals"]),
+        weights=str(content["weights"]),
+    )
+
+
+def _array(values: Any, name: str, shape: tuple[int, ...]) -> Array:
+    array = np.array(values, np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be {' × '.join(map(str, shape))} numbers")
+    return array
+
+
+def _short(array: Array) -> Any:
+    return [_short(row) for row in array] if array.ndim > 1 else [float(f"{v:.6g}") for v in array.tolist()]

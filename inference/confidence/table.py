@@ -1,0 +1,31 @@
+"""``…_confidence.csv``: what is expected of a case, one row a figure; the evaluator scores what such a table promises."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from feta.files import write_atomically
+from inference.confidence.confidence import Confidence
+
+COLUMNS = ("case", "measure", "target", "value", "low", "high")
+
+
+def write_confidence(path: Path, case: str, confidence: Confidence) -> None:
+    """Write the table of a case; the header alone where nothing is expected. Atomic.
+
+    Args:
+        path: ``.csv``.
+        case: its name.
+        confidence: in its results.
+
+    Raises:
+        FetaError: it can't be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for measure, target, *values in confidence.rows():
+        writer.writerow([case, measure, target, *(f"{value:.4f}" for value in values)])
+    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))

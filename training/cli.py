@@ -18,6 +18,7 @@ from training.commands.assess.anatomy import anatomy as assess_anatomy
 from training.commands.assess.appearance import appearance
 from training.commands.assess.biometry import biometry, calibrate
 from training.commands.assess.biometry import landmarks as assess_landmarks
+from training.commands.assess.confidence import confidence
 from training.commands.assess.further_lengths import further_lengths
 from training.commands.assess.networks import bench, robustness, topology, validate
 from training.commands.data.degrade import degrade
@@ -60,6 +61,7 @@ ASSESS: Commands = {
     "topology": topology,
     "biometry": biometry,
     "calibrate": calibrate,
+    "confidence": confidence,
     "landmarks": assess_landmarks,
     "further-lengths": further_lengths,
     "anatomy": assess_anatomy,

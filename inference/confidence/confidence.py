@@ -82,12 +82,13 @@ class Confidence:
         """(measure, tissue or length, value, low, high) of all that is expected; NaN left out."""
         if self.expected is None:
             return []
+        tissues, lengths = [t.name for t in TISSUES], [str(m) for m in MEASUREMENTS]
         rows = []
-        for measure, names in (("dice", TISSUES), ("hd95", TISSUES), ("volume", TISSUES), ("length", MEASUREMENTS)):
-            for name, values in zip(names, getattr(self.expected, measure), strict=True):
-                if np.isfinite(values).all():
-                    key = name.name if measure != "length" else str(name)
-                    rows.append((measure, key, *(float(v) for v in values)))
+        for measure, names in (("dice", tissues), ("hd95", tissues), ("volume", tissues), ("length", lengths)):
+            for name, found in zip(names, getattr(self.expected, measure), strict=True):
+                value, low, high = (float(v) for v in found)
+                if np.isfinite(found).all():
+                    rows.append((measure, name, value, low, high))
         return rows
 
 

@@ -3,9 +3,10 @@
 ``feta-train assess confidence --fit`` makes it on volumes whose truth is known. Of each kind of figure (Dice, HD95,
 volume, length) boosted trees give what is expected, or how large errors are expected to be; intervals are quantiles of
 the errors that were left over in cases that the trees hadn't seen (conformal prediction: Vovk, Gammerman and Shafer,
-"Algorithmic learning in a random world", 2005), by group: linear in the tissue or length, the thirds of the age and the
-halves of the expected quality, which holds the promise in each of these groups (Jung et al., "Batch multivalid conformal
-prediction", ICLR 2023). They are as wide as the worse of the healthy and the ill needs, since nobody knows which it is.
+"Algorithmic learning in a random world", 2005), by group: linear in the tissue or length, the thirds of the age and
+the halves of the expected quality, which holds the promise in each of these groups (Jung et al., "Batch multivalid
+conformal prediction", ICLR 2023). They are as wide as the worse of the healthy and the ill needs, since nobody knows
+which it is.
 """
 
 from __future__ import annotations

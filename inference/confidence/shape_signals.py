@@ -62,7 +62,7 @@ def _flat(area: npt.NDArray[np.int_], spacing: float) -> float:
     there = np.flatnonzero(area)
     inside = max(1, round(INSIDE_MM / spacing))
     ends = there[min(inside, len(there) - 1)], there[max(-1 - inside, -len(there))]
-    return float(max(area[end] for end in ends) / area.max())
+    return max(float(area[end]) for end in ends) / float(area.max())
 
 
 def _deviation(area: npt.NDArray[np.int_]) -> float:

@@ -1,4 +1,4 @@
-"""``…_confidence.csv``: what is expected of a case, one row a figure; the evaluator scores what such a table promises."""
+"""``…_confidence.csv``: what is expected of a case, one row a figure; the evaluator scores what it promises."""
 
 from __future__ import annotations
 

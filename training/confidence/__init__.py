@@ -1,1 +1,1 @@
-"""What predicts a result's quality: volumes spoilt by known causes, what the submission makes of them, fit and report."""
+"""What predicts a result's quality: volumes spoilt by known causes, what is made of them, fit and report."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,12 +12,10 @@ import numpy as np
 
 from evaluation.metrics.measurements import measure
 from feta.biometry_table import read_true_lengths
-from feta.bids import subject_in
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from feta.participants import Participant
 from feta.volumes import Volume, read_label_map, read_volume
-from inference.biometry.calibration import read_calibration
 from inference.biometry.lengths import Measuring, complete
 from inference.biometry.measure import Evidence, collect_evidence
 from inference.biometry.midline_alignment import align_to_midline
@@ -29,11 +28,33 @@ from inference.runs.plausibility import check_usable
 from inference.runs.settings import Settings
 from training.assessment.resampling import Pair
 from training.assessment.validation import labelled, table_of_subjects
-from training.confidence.causes import ALL, AS_IS, NO_LENGTHS
+from training.confidence.causes import ALL, AS_IS, LEARNED, NO_LENGTHS, UNSEEN
 from training.confidence.rows import CaseRow, LengthResult, read_rows, write_row
 
 #: Volumes whose case and cause are the same have the same seed, whatever else is collected.
 SEED_BYTES = 4
+
+
+CAUSES = {"learned": tuple(LEARNED), "unseen": tuple(UNSEEN), "none": ()}
+
+
+def collect_all(
+    cohorts: Iterable[Path],
+    weights: Path,
+    causes: str,
+    each: int,
+    kept: Path | None = None,
+    subjects: str = "*",
+    left_out: str = "",
+) -> Iterator[tuple[CaseRow, bool]]:
+    """As ``collect``, of several cohorts.
+
+    Args:
+        causes: 'learned', 'unseen' or 'none'.
+        left_out: pattern that the names of those fit which are left out; "" leaves out none.
+    """
+    for cohort in cohorts:
+        yield from collect(cohort, weights, CAUSES[causes], each, kept, subjects, left_out)
 
 
 def collect(
@@ -43,6 +64,7 @@ def collect(
     each: int,
     kept: Path | None = None,
     subjects: str = "*",
+    left_out: str = "",
 ) -> Iterator[tuple[CaseRow, bool]]:
     """What the submission makes of a cohort; rows that are kept are not made again.
 
@@ -53,6 +75,7 @@ def collect(
         each: how many of the causes each volume gets, drawn by its name; its own state is always one more.
         kept: folder for the rows, the cohort's own by default.
         subjects: pattern that their names fit.
+        left_out: pattern that the names of those fit which are left out.
 
     Yields:
         each row, and whether it was made now.
@@ -67,6 +90,8 @@ def collect(
     lengths, _ = read_true_lengths(truth)
     settings = Settings(weights=weights, mirror_tta=False)
     for subject, (image, labels) in labelled(cohort, subjects).items():
+        if fnmatchcase(subject, left_out):
+            continue
         stem = image.name.removesuffix("_T2w.nii.gz")
         true = np.array(lengths.get(stem, lengths.get(subject, [np.nan] * len(MEASUREMENTS))), np.float64)
         for cause in (AS_IS, *drawn(subject, causes, each)):

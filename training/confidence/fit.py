@@ -31,7 +31,7 @@ from training.confidence.grow import grow
 from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
-FEWEST_INDIVIDUALS, FOLDS = 12, 5
+FEWEST_INDIVIDUALS, FEWEST_AGES, FOLDS = 12, 8, 5
 #: Share of the rows whose lengths are taken as they are found with the age.
 WITH_AGE = 0.7
 #: What a spoilt volume counts for where margins are sought: the promise is for volumes as they come.
@@ -78,10 +78,10 @@ class Table:
         )
 
     def without(self, columns: Sequence[int]) -> Table:
-        """The same with signals of the case unknown."""
-        signals = {f: a.copy() for f, a in self.signals.items()}
-        for array in signals.values():
-            array[:, list(columns)] = np.nan
+        """The same with some of the signals of the tissues unknown."""
+        tissues = self.signals[Figure.DICE].copy()
+        tissues[:, list(columns)] = np.nan
+        signals = {f: self.signals[f] if f is Figure.LENGTH else tissues for f in Figure}
         return dataclasses.replace(self, signals=signals)
 
 
@@ -228,9 +228,9 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
         for row in rows
         if row.cause == AS_IS and np.isfinite(row.age) and np.isfinite(row.true_lengths).all() and row.ageless
     ]
-    if len(chosen) < FEWEST_INDIVIDUALS:
+    if len(chosen) < FEWEST_AGES:
         problem = f"{len(chosen)} volumes with age and true lengths are too few to estimate ages"
-        raise FetaError("confidence", problem, f"give a simulated cohort of {FEWEST_INDIVIDUALS} or more")
+        raise FetaError("confidence", problem, f"give a simulated cohort of {FEWEST_AGES} or more, better hundreds")
     logs = np.stack([logarithms(row.volumes, _ageless(row)) for row in chosen])
     centre = np.nanmean(logs, axis=0)
     spread = np.maximum(np.nanstd(logs, axis=0), 1e-3)

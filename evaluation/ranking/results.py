@@ -117,6 +117,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "policy": dict(results.messages.policy),
         "versions": dict(results.messages.versions),
         "command": results.messages.command,
+        "confidence": {team: asdict(score) for team, score in results.messages.confidence.items()},
         "runs": {team: asdict(run) for team, run in results.messages.runs.items()},
     }
 

@@ -9,6 +9,7 @@ from evaluation.choices import RankingScheme
 from evaluation.ranking.results import Results
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, MOST_COMPARED
 from evaluation.report import figures
+from evaluation.report.confidence_table import confidence_table
 from evaluation.report.render import render_page
 from evaluation.report.run_table import run_table, run_words
 from evaluation.report.tables import (
@@ -71,6 +72,7 @@ def _tables(results: Results) -> dict[str, Any]:
         ],
         "tissues": tissue_tables(results),
         "penalties": penalty_table(results),
+        "confidence": confidence_table(results),
         "runs": run_table(results.messages.runs),
     }
 

@@ -16,6 +16,7 @@ from feta.measurements import MEASUREMENTS
 
 if TYPE_CHECKING:
     from evaluation.harness.record import TeamRun
+    from evaluation.scoring.confidence import ConfidenceScore
 
 #: More lines about one team than these help nobody.
 _MAX_LINES = 1000
@@ -33,6 +34,7 @@ class ScoringMessages:
         versions: program or library → version.
         command: the command line that was run, as typed.
         runs: how each team's containers ran, where the runner was at work.
+        confidence: what teams' own expectations are worth, of those that handed in any.
         edition: the year of the challenge, where the organizer says it.
     """
 
@@ -43,6 +45,7 @@ class ScoringMessages:
     command: str = ""
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
     edition: int | None = None
+    confidence: Mapping[str, ConfidenceScore] = field(default_factory=dict)
 
 
 def team_lines(team: Submission, index: int, results: Sequence[CaseResult], table: ScoreTable) -> list[str]:
@@ -55,7 +58,7 @@ def team_lines(team: Submission, index: int, results: Sequence[CaseResult], tabl
     lines = [line for result in results for line in result.outcomes[index].lines]
     lines += _beyond_limits(table, index)
     keys = {case.name for case in table.cases} | {case.subject for case in table.cases}
-    for files in (team.label_maps, team.lengths):
+    for files in (team.label_maps, team.lengths, team.confidence):
         lines += [f"{name}: is of no case of the truth; ignored" for k in files if k not in keys for name in files[k]]
     lines = [*dict.fromkeys([*lines, *team.messages])]
     if len(lines) > _MAX_LINES:

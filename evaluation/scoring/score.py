@@ -13,6 +13,7 @@ from evaluation.choices import Euler
 from evaluation.metrics.length_error import length_errors
 from evaluation.scoring.cache import VERSION, Cache
 from evaluation.scoring.case_task import CaseResult, CaseTask
+from evaluation.scoring.confidence import score_confidence
 from evaluation.scoring.dask_pool import run_on
 from evaluation.scoring.messages import ScoringMessages, team_lines
 from evaluation.scoring.penalties import ed_floor, fill_lengths, fill_topology, missing_case, score_pair
@@ -66,8 +67,9 @@ def score(
     if all(result.problem for result in results):
         raise FetaError(truth, "no label map of the truth can be read", results[0].problem or "")
     table = score_table(known, [team.team for team in teams], results, policy, euler)
+    promised = [score_confidence(team, t, table, only_case=known.only_case) for t, team in enumerate(teams)]
     messages = ScoringMessages(
-        teams={team.team: team_lines(team, t, results, table) for t, team in enumerate(teams)},
+        teams={team.team: [*team_lines(team, t, results, table), *promised[t].lines] for t, team in enumerate(teams)},
         warnings=[
             *known.warnings,
             *ignored,
@@ -77,6 +79,7 @@ def score(
         ],
         policy=policy.as_dict(),
         versions=_versions(),
+        confidence={team.team: p.score for team, p in zip(teams, promised, strict=True) if p.score is not None},
     )
     return table, messages
 

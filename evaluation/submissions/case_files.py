@@ -43,6 +43,22 @@ class TeamFiles:
     lengths: Located
 
 
+def locate_confidence(team: Submission, key: str, subject: str, *, only_case: bool) -> PurePosixPath | None:
+    """A team's file of what it expects of a case; None where it has none, which is no fault.
+
+    Raises:
+        RejectedError: it has more than one.
+    """
+    try:
+        if team.rejected:
+            return None
+        return locate(team.confidence, key, subject, only_case=only_case, kind="file of confidence")
+    except RejectedError as error:
+        if error.reason is Reason.MISSING_FILE:
+            return None
+        raise
+
+
 def locate_files(team: Submission, key: str, subject: str, *, only_case: bool) -> TeamFiles:
     """Find a team's label map and lengths of a case."""
     found = []

@@ -25,6 +25,7 @@ _MAX_ENTRIES = 200_000
 RECORD = "runs.json"
 _LABEL_MAP = re.compile(r"^(?P<name>.+?)(?:_dseg|_seg_result)\.nii(?:\.gz)?$")
 _LENGTHS = re.compile(r"^(?P<name>.+?)_biom\.(?:csv|tsv)$")
+_CONFIDENCE = re.compile(r"^(?P<name>.+?)_confidence\.csv$")
 _IGNORED = re.compile(
     r"_meas\.nii(\.gz)?$|^participants\.(tsv|csv|json)$|^dataset_description\.json$|^run\.json$|^README|_qc\.png$|(_dseg|_biom)\.json$"
     r"|_report\.html$|^cohort\.html$|_measure\.json$"
@@ -45,6 +46,7 @@ class Submission:
         team: the folder's name, fit to print.
         root: the folder.
         label_maps, lengths: key of a case → files below ``root``.
+        confidence: likewise, what the team expects of its results.
         messages: one line for each thing that was not looked at, and why.
         rejected: why the whole folder can't be used; empty where it can.
     """
@@ -53,13 +55,14 @@ class Submission:
     root: Path
     label_maps: Files = field(default_factory=lambda: defaultdict(list))
     lengths: Files = field(default_factory=lambda: defaultdict(list))
+    confidence: Files = field(default_factory=lambda: defaultdict(list))
     messages: list[str] = field(default_factory=list)
     rejected: str = ""
 
 
 def case_key(name: str) -> str:
     """What truth and prediction pair by: a file's name without _T2w, _dseg and their like, and without its ending."""
-    for pattern in (_LABEL_MAP, _LENGTHS):
+    for pattern in (_LABEL_MAP, _LENGTHS, _CONFIDENCE):
         if match := pattern.match(name):
             name = match["name"]
     return name.removesuffix("_T2w")
@@ -186,7 +189,7 @@ def _walk(folder: Path, place: PurePosixPath, submission: Submission, left: list
         raise RejectedError(Reason.UNSAFE_FILE, f"more than {_MAX_ENTRIES} files; submit the results alone")
     for entry in entries:
         name = place / entry.name
-        is_result = _LABEL_MAP.match(entry.name) or _LENGTHS.match(entry.name)
+        is_result = any(each.match(entry.name) for each in (_LABEL_MAP, _LENGTHS, _CONFIDENCE))
         if is_result and not entry.name.startswith("."):
             _sort_in(name, submission)
         elif entry.is_symlink():
@@ -216,7 +219,12 @@ def _sort_in(name: PurePosixPath, submission: Submission) -> None:
             f"{_shown(name)}: lies where no result belongs (sub-X/anat/ of its subject); ignored"
         )
         return
-    files = submission.label_maps if _LABEL_MAP.match(name.name) else submission.lengths
+    kinds = (
+        (_LABEL_MAP, submission.label_maps),
+        (_LENGTHS, submission.lengths),
+        (_CONFIDENCE, submission.confidence),
+    )
+    files = next(files for pattern, files in kinds if pattern.match(name.name))
     files[case_key(name.name)].append(name)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.submissions.case_files import Located, TeamFiles, locate_files
+from evaluation.submissions.case_files import Located, TeamFiles, locate_confidence, locate_files
+from evaluation.submissions.confidence import check_confidence
 from evaluation.submissions.find import Submission, case_key, find_submission
 from evaluation.submissions.intake import RejectedError, private_folder, take
 from evaluation.submissions.label_maps import check_label_map, read_header, take_label_map
@@ -48,7 +49,7 @@ def validate(submission: Path, images: Path) -> Verdict:
         problems += said[0]
         messages += said[1]
     keys = {case_key(case.name) for case in cases} | {case.subject for case in cases}
-    for files in (found.label_maps, found.lengths):
+    for files in (found.label_maps, found.lengths, found.confidence):
         problems += [
             f"{n}: is of no case of the input; would be ignored" for k in files if k not in keys for n in files[k]
         ]
@@ -70,7 +71,21 @@ def _check_case(found: Submission, case: Case, *, only_case: bool) -> tuple[list
             messages += said[1]
         except RejectedError as error:
             problems.append(error.line)
+    try:
+        problems += _check_confidence(found, case, only_case=only_case)
+    except RejectedError as error:
+        problems.append(error.line)
     return problems, messages
+
+
+def _check_confidence(found: Submission, case: Case, *, only_case: bool) -> tuple[str, ...]:
+    """What is wrong with what a team expects of a case; without such a file nothing is."""
+    key = case_key(case.name)
+    located = locate_confidence(found, key, case.subject, only_case=only_case)
+    if located is None:
+        return ()
+    with private_folder() as folder:
+        return check_confidence(take(found.root, located, folder, largest=LARGEST_TABLE), key).problems
 
 
 def _check_map(files: TeamFiles, located: Located, grid: Grid) -> tuple[list[str], list[str]]:

@@ -95,7 +95,7 @@ def pairs_of(judged: Sequence[Judged], figure: Figure) -> Pairs:
 def coverage(judged: Sequence[Judged], model: QualityModel) -> Iterator[str]:
     """Coverage and width of the intervals by group, of volumes as they are."""
     plain = [each for each in judged if each.row.cause == AS_IS and not each.row.refused]
-    yield f"intervals of {100 * CHANCE:.0f} %, volumes as they are; widths in % of the size, points of Dice, mm of HD95\n"
+    yield f"{100 * CHANCE:.0f} % intervals, volumes as they are; widths in % of the size, points of Dice, mm of HD95\n"
     yield "| figure | group | cases | pairs | held | 95 % interval | median half width |\n|---|---|---|---|---|---|---|"
     groups = _groups(plain, model)
     for figure in Figure:
@@ -167,7 +167,8 @@ def expected_dice(judged: Sequence[Judged]) -> Iterator[str]:
     rank = stats.spearmanr(mean_true, mean_said).statistic if len(known) > 2 else float("nan")
     yield (
         f"expected Dice: off by {np.abs(said - true).mean():.3f} a tissue, "
-        f"{np.abs(mean_said - mean_true).mean():.3f} the mean; rank correlation of the mean {rank:.2f}; {len(known)} volumes"
+        f"{np.abs(mean_said - mean_true).mean():.3f} the mean; rank correlation of the mean {rank:.2f}; "
+        f"{len(known)} volumes"
     )
     area, ideal, chance = (risk_coverage(1 - mean_true, by) for by in (mean_said, mean_true, None))
     yield f"risk–coverage area (1 - mean Dice): {area:.4f}; by true Dice {ideal:.4f}, in any order {chance:.4f}\n"

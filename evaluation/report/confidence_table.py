@@ -16,7 +16,7 @@ def confidence_table(results: Results) -> ReportTable | None:
     scores = results.messages.confidence
     if not scores:
         return None
-    headings = ["Team"]
+    headings: list[str] = []
     for name in SCORED:
         headings += [f"{name}: held %", "half width", "off by"]
     headings += ["cases", "risk–coverage area", "best order", "any order"]

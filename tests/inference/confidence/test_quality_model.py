@@ -1,0 +1,142 @@
+"""The model of quality: read, written, refused, and what it expects; fitted on made-up rows in `tests/training`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from feta.errors import FetaError
+from inference.confidence.age_estimate import AgeEstimator
+from inference.confidence.confidence import Judging, assess
+from inference.confidence.quality_model import (
+    NAME,
+    Figure,
+    Groups,
+    Margins,
+    QualityModel,
+    around,
+    read_quality_model,
+    write_quality_model,
+)
+from inference.confidence.signals import CASE, Signals
+from inference.confidence.thresholds import thresholds
+from inference.confidence.trees import Trees
+
+VOLUMES, LENGTHS = np.array([60.0, 50, 80, 8, 6, 10, 4]), np.array([36.0, 17, 72, 80, 34])
+INTERVALS = np.stack([LENGTHS * 0.95, LENGTHS * 1.05], axis=1)
+
+
+def constant(value: float, signals: int) -> Trees:
+    """Trees that say the same of all."""
+    one = np.zeros((1, 1), np.int64)
+    return Trees(value, one, np.zeros((1, 1)), one - 1, one - 1, np.zeros((1, 1)), np.zeros(signals))
+
+
+def model(weights: str = "") -> QualityModel:
+    """Dice 0.9 ± 0.06, sizes ± 5 %; thirds of age at 25 and 30 weeks."""
+    said = {Figure.DICE: 0.9, Figure.HD95: 0.0, Figure.VOLUME: np.log(0.05), Figure.LENGTH: np.log(0.05)}
+    ones = {f: np.concatenate([np.full(f.elements, 0.5 if f is Figure.DICE else 1.0), [0.0, 0.1, 0.0]]) for f in Figure}
+    age = AgeEstimator(np.zeros(12), np.ones(12), np.array([28.0] + [0.0] * 24), -1.0, 1.5)
+    size = len(CASE)
+    return QualityModel(
+        {f: constant(float(said[f]), f.signals) for f in Figure}, {f: Margins(ones[f], ones[f]) for f in Figure},
+        Groups((25.0, 30.0), 0.85), (21.0, 35.0), age, np.zeros(size), np.ones(size), np.eye(size), 10, 5, weights,
+    )  # fmt: skip
+
+
+def signals() -> Signals:
+    return Signals(dict.fromkeys(CASE, 0.0), {}, {}, VOLUMES)
+
+
+def test_dice_lies_within_its_margins_in_units_of_what_is_missing_from_one() -> None:
+    dice = model().expect(signals(), LENGTHS, INTERVALS, 22.0).dice
+    np.testing.assert_allclose(dice[0], [0.9, 0.9 - 0.5 * 0.12, 0.9 + 0.5 * 0.12])
+
+
+def test_sizes_are_as_far_off_as_is_expected_of_them() -> None:
+    found = model().expect(signals(), LENGTHS, INTERVALS, 22.0)
+    np.testing.assert_allclose(found.volume[:, 2] / VOLUMES, np.exp(0.05))
+    np.testing.assert_allclose(np.log(found.length[:, 2] / found.length[:, 1]), 2 * 0.05, rtol=1e-6)
+
+
+def test_the_oldest_third_has_its_own_margin() -> None:
+    young, old = (model().expect(signals(), LENGTHS, INTERVALS, weeks) for weeks in (28.0, 34.0))
+    assert old.volume[0, 2] / old.volume[0, 0] == pytest.approx(np.exp(0.05 * 1.1))
+    assert young.volume[0, 2] / young.volume[0, 0] == pytest.approx(np.exp(0.05))
+
+
+@pytest.mark.parametrize("weeks", [17.0, 40.0])
+def test_beyond_the_ages_of_the_fit_intervals_are_wider_and_it_is_said(weeks: float) -> None:
+    inside, outside = (model().expect(signals(), LENGTHS, INTERVALS, each) for each in (weeks, np.clip(weeks, 21, 35)))
+    assert (inside.volume[:, 2] > outside.volume[:, 2]).all()
+    found = assess(signals(), {}, {}, weeks, Judging(model(), thresholds()))
+    assert any("21 to 35 weeks" in line for line in found.notes)
+
+
+def test_an_interval_that_leaned_to_one_side_still_does() -> None:
+    value = np.array([10.0])
+    found = around(value, np.array([[9.9, 10.4]]), np.array([0.1]))[0]
+    assert found[2] / value[0] > value[0] / found[1]
+    assert np.log(found[2] / found[1]) == pytest.approx(0.2)
+
+
+def test_an_unknown_length_has_no_interval() -> None:
+    values = np.where(np.arange(5) == 2, np.nan, LENGTHS)
+    found = model().expect(signals(), values, INTERVALS, 28.0).length
+    assert np.isnan(found[2]).all()
+    assert np.isfinite(np.delete(found, 2, axis=0)).all()
+
+
+def test_no_age_at_all_is_no_error() -> None:
+    assert np.isfinite(model().expect(signals(), LENGTHS, INTERVALS, float("nan")).dice).all()
+
+
+def test_the_middle_of_the_fit_is_no_distance_away_and_one_spread_of_all_is_one() -> None:
+    assert model().distance(signals()) == 0
+    assert model().distance(Signals(dict.fromkeys(CASE, 1.0), {}, {}, VOLUMES)) == pytest.approx(1.0)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    write_quality_model(tmp_path / NAME, model())
+    found = read_quality_model(tmp_path)
+    assert found is not None
+    expected = model().expect(signals(), LENGTHS, INTERVALS, 31.0)
+    np.testing.assert_allclose(found.expect(signals(), LENGTHS, INTERVALS, 31.0).length, expected.length, rtol=1e-5)
+
+
+def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
+    assert read_quality_model(tmp_path) is None
+
+
+def test_one_that_was_fitted_to_other_networks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text("locator: {sha256: aa}\nsegmentation: [{sha256: bb}]\n")
+    write_quality_model(tmp_path / NAME, model(weights="cc"))
+    with pytest.raises(FetaError, match="other networks"):
+        read_quality_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda c: c.pop("margins"),
+        lambda c: c["trees"]["dice"].update(start="much"),
+        lambda c: c["signals"]["case"].reverse(),
+        lambda c: c["distance"].update(centre=[1.0]),
+        lambda c: c.update(version=2),
+        lambda c: c["margins"]["length"].update(high=[float("inf")] * 8),
+        lambda c: c["age"].update(spread=[0.0] * 12),
+    ],
+)
+def test_a_damaged_one_is_one_line(tmp_path: Path, damage: Callable[[dict[str, Any]], Any]) -> None:
+    write_quality_model(tmp_path / NAME, model())
+    content = json.loads((tmp_path / NAME).read_text())
+    damage(content)
+    (tmp_path / NAME).write_text(json.dumps(content))
+    with pytest.raises(FetaError, match="no model of a result's quality") as error:
+        read_quality_model(tmp_path)
+    assert len(str(error.value).splitlines()) == 1

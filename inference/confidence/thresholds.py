@@ -32,6 +32,9 @@ class BrainLimits:
     largest_ml: float
     smallest_ml: float
     largest_anisotropy: float
+    long: tuple[float, float]
+    high: tuple[float, float]
+    outside: float
 
 
 @dataclass(frozen=True)

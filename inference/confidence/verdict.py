@@ -115,6 +115,13 @@ def _of_the_image(signals: Signals, limits: Thresholds) -> Iterator[Reason]:
         yield Reason("the brain ends in a plane: a part of it may be cut off")
     if case.get("blank_slices", 0.0) > brain.blank_slices:
         yield Reason(f"{100 * case['blank_slices']:.0f} % of the brain's slices hold no signal")
+    for name, (least, most) in (("long", brain.long), ("high", brain.high)):
+        value = case.get(name, 0.0)
+        if value < least or value > most:  # not so where it is NaN
+            said = f"the brain is {exp(value):.2f} times as {name} as wide"
+            yield Reason(f"{said}: slices are missing, or the voxels' size is wrong")
+    if case.get("outside", 0.0) > brain.outside:
+        yield Reason(f"{100 * case['outside']:.0f} % of what was segmented lies where the image has no signal")
     if case.get("contrast_fluid", 1.0) <= brain.fluid_over_white:
         yield Reason("fluid is no brighter than white matter: no T2-weighted volume, or a wrong segmentation")
     if case.get("anisotropy", 0.0) > log(brain.largest_anisotropy):

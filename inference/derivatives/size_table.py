@@ -20,7 +20,7 @@ _OWN = ("measure", "name", "value", "unit", "interval_low", "interval_high", "ge
 #: Of the curve that counts, and of another source's: no size has more.
 NORMS = ("norm", "other_norm")
 _OF_A_NORM = ("", "_mean", "_sd", "_z", "_centile")
-COLUMNS = (*_OWN, "source", "flag", *(norm + part for norm in NORMS for part in _OF_A_NORM))
+COLUMNS = (*_OWN, "source", "flag", *(norm + part for norm in NORMS for part in _OF_A_NORM), "age_estimated")
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,28 @@ class SizeTable:
 
     Attributes:
         sizes: as they were measured, rounded, without lines.
-        age: weeks; None where unknown.
+        age: weeks, as it was given; None where unknown.
+        estimated: weeks that the image shows, for which centiles are where no age was given; None otherwise.
     """
 
     sizes: tuple[Measured, ...]
     age: float | None
+    estimated: float | None = None
 
 
-def write_sizes(path: Path, sizes: Iterable[Measured], age: float | None) -> None:
+def write_sizes(path: Path, sizes: Iterable[Measured], age: float | None, estimated: float | None = None) -> None:
     """Write the table of a case. Atomic.
 
     Args:
         path: ``.tsv``.
         sizes: volumes and lengths with their norms.
-        age: weeks; None where unknown.
+        age: weeks, as it was given; None where unknown.
+        estimated: weeks for which centiles are in its place; None where there are none.
 
     Raises:
         FetaError: it can't be written.
     """
-    rows = [COLUMNS, *(_row(size, age) for size in sizes)]
+    rows = [COLUMNS, *([*_row(size, age), ABSENT if estimated is None else f"{estimated:.1f}"] for size in sizes)]
     write_atomically(path, "".join("\t".join(row) + "\n" for row in rows))
 
 
@@ -61,8 +64,9 @@ def read_sizes(path: Path) -> SizeTable:
     if table.header != COLUMNS or any(len(row) != len(COLUMNS) for row in table.rows):
         raise FetaError(path, "is not a table of volumes and lengths as feta-infer writes it", "run feta-infer again")
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in table.rows]
-    ages = {parse_number(row["gestational_age"]) for row in rows}
-    return SizeTable(tuple(_measured(row) for row in rows), ages.pop() if len(ages) == 1 else None)
+    ages, estimated = ({parse_number(row[name]) for row in rows} for name in ("gestational_age", "age_estimated"))
+    sizes = tuple(_measured(row) for row in rows)
+    return SizeTable(sizes, *(each.pop() if len(each) == 1 else None for each in (ages, estimated)))
 
 
 def number(value: float | None, decimals: int) -> str:

@@ -32,12 +32,14 @@ class Measures:
         sizes: all volumes and lengths; empty where they weren't asked for.
         warnings: one line each.
         confidence: how far they can be trusted; None of label maps that somebody else made.
+        estimated: weeks that the image shows, for which centiles are where no age was given; None otherwise.
     """
 
     lengths: dict[Measurement, Length]
     sizes: tuple[Measured, ...]
     warnings: tuple[str, ...]
     confidence: Confidence | None = None
+    estimated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def measure_labels(
     sizes, said = measure_sizes(segmented.labels, aligned, lengths, weeks, ours=judging is not None)
     if confidence is not None:
         sizes = confidence.with_volumes(sizes)
-    return Measures(lengths, sizes, (*notes, *said), confidence)
+    return Measures(lengths, sizes, (*notes, *said), confidence, weeks if age is None else None)
 
 
 def _of_no_length(lengths: Mapping[Measurement, Length], age: float | None, method: Method) -> tuple[str, ...]:

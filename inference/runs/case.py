@@ -99,7 +99,7 @@ def _measure(
         measured, said = write_surfaces(job.surfaces, job.meshes, segmented.labels, aligned)
         sizes, notes = (*sizes, *measured), (*notes, *said)
     if job.sizes:
-        write_sizes(job.sizes, sizes, job.case.age)
+        write_sizes(job.sizes, sizes, job.case.age, found.estimated)
     if job.confidence and found.confidence:
         write_confidence(job.confidence, job.case.name, found.confidence)
     frame = upright_frame(segmented, aligned)

@@ -35,7 +35,7 @@ def print_summary(job: CaseJob) -> None:
         except FetaError:  # removed meanwhile: the files below are all there is to say
             pass
         else:
-            console.print(summary_table(found.sizes, found.age))
+            console.print(summary_table(found.sizes, found.age, found.estimated))
             if any(size.norms for size in found.sizes):
                 console.print(f"centiles: curves {TRANSCRIBED}; sources in {job.sizes.name}", markup=False)
             for line in why_none(found.sizes):
@@ -61,10 +61,11 @@ def print_folder_summary(root: Path, done: int, total: int) -> None:
             print(printable(f"{root / name}: {what}"))
 
 
-def summary_table(sizes: Iterable[Measured], age: float | None) -> Table:
+def summary_table(sizes: Iterable[Measured], age: float | None, estimated: float | None = None) -> Table:
     """A row a size, the five lengths first: name, value, centile for the age where there is one, flag."""
     # Over the table, where it is never wrapped.
     told = "" if age is None else f"centile at {age:g} weeks"
+    told = f"centile at {estimated:g} weeks, estimated from the image" if age is None and estimated else told
     table = Table(box=None, pad_edge=False, title=told, title_justify="right", title_style="")
     table.add_column("size", no_wrap=True)
     table.add_column("", justify="right", no_wrap=True)

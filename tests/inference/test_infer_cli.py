@@ -58,7 +58,8 @@ def test_one_scan_gets_its_files_beside_it_and_centiles(
     tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(scan(tmp_path / "a b"), "--ga", "28.3") == 0
-    endings = ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv", "qc.png", "report.html")
+    endings = ("dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv", "confidence.csv", "qc.png")
+    endings = (*endings, "report.html")
     made = {f"my scan_{end}" for end in endings}
     assert names(tmp_path / "a b") == {"my scan.nii.gz"} | made
     said = capsys.readouterr()
@@ -104,7 +105,7 @@ def test_a_tree_is_mirrored(tmp_path: Path, call: Call) -> None:
     make_tree(tmp_path / "in", 1)
     assert call(tmp_path / "in", tmp_path / "out", "--fast") == 0
     stem = "sub-001/anat/sub-001_rec-mial_T2w_"
-    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv"}
+    endings = {"dseg.nii.gz", "dseg.json", "biom.csv", "biom.json", "volumes.tsv", "confidence.csv"}
     of_the_run = {"run.json", "cohort.tsv", "cohort.json", *label_tables()}
     assert names(tmp_path / "out") == of_the_run | {stem + ending for ending in endings}
 

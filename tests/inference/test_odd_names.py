@@ -51,6 +51,7 @@ def test_all_names_get_all_their_files(tmp_path: Path, encoding: str) -> None:
         b"_dseg.json",
         b"_biom.json",
         b"_volumes.tsv",
+        b"_confidence.csv",
         b"_report.html",
     )
     of_the_run = {b"run.json", b"cohort.tsv", b"cohort.json", b"cohort.html", *map(os.fsencode, label_tables())}

@@ -10,7 +10,7 @@ from scipy import stats
 from inference.confidence.confidence import Judging
 from inference.confidence.quality_model import Figure
 from inference.confidence.signals import CASE, GROUPS, TISSUE
-from training.confidence.fit import Table, fit_quality_model, folds_of, left_out
+from training.confidence.fit import FOLDS, Table, fit_quality_model, folds_of, left_out
 from training.confidence.judged import Judged, judge_rows
 from training.confidence.report import risk_coverage
 from training.confidence.rows import CaseRow
@@ -23,9 +23,9 @@ OF_TISSUES = {
 }
 
 
-def judged_across(rows: Sequence[CaseRow]) -> list[Judged]:
-    """Each row judged by a model of the individuals of other folds."""
-    folds, found = folds_of(rows), []
+def judged_across(rows: Sequence[CaseRow], count: int = FOLDS) -> list[Judged]:
+    """Each row judged by a model of the individuals of other folds, of which there are so many."""
+    folds, found = folds_of(rows, count), []
     for fold in np.unique(folds):
         model, _, _ = fit_quality_model([r for r, f in zip(rows, folds, strict=True) if f != fold], "")
         found += judge_rows([r for r, f in zip(rows, folds, strict=True) if f == fold], Judging(model))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feta.errors import FetaError
@@ -50,6 +50,9 @@ def test_a_sound_result_is_accepted_without_a_reason() -> None:
         ({"cut_end": 0.7}, "cut off"),
         ({"blank_slices": 0.5}, "50 % of the brain's slices"),
         ({"contrast_fluid": -0.5}, "no T2-weighted volume"),
+        ({"high": -0.9}, "0.41 times as high as wide"),
+        ({"long": 0.8}, "2.23 times as long as wide"),
+        ({"outside": 0.3}, "30 % of what was segmented"),
         ({"anisotropy": float(np.log(4))}, "4.0 times as long"),
     ],
 )
@@ -112,6 +115,7 @@ def test_nothing_is_accepted_of_weights_whose_errors_nobody_measured() -> None:
     assert "never measured" in found.line
 
 
+@settings(deadline=None)  # the first example reads the thresholds
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_less_expected_quality_never_gives_a_milder_verdict(one: float, other: float) -> None:
     order = [Verdict.ACCEPT, Verdict.CHECK, Verdict.REJECT]

@@ -18,7 +18,7 @@ from inference.report.share import key_of, write_shared
 from tests.support.case_pages import ATTACK, CURVE, STAND_IN, block, case_page, scripts
 from tests.support.html_page import Page
 
-COLUMNS = ("participant_id", "session_id", "case", "gestational_age", "status", "warnings", "error")
+COLUMNS = ("participant_id", "session_id", "case", "gestational_age", "status", "warnings", "error", "verdict")
 PARTS = ("", "_low", "_high", "_centile", "_z", "_flag", "_source")
 Row = dict[str, str]
 

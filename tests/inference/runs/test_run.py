@@ -69,6 +69,7 @@ def test_a_run_writes_everything_and_loads_the_model_once(tmp_path: Path, go: Go
     for n in (1, 2):
         stem = f"sub-{n:03d}_rec-mial_T2w"
         endings = {"_dseg.nii.gz", "_dseg.json", "_biom.csv", "_biom.json", "_volumes.tsv", "_qc.png"}
+        endings.add("_confidence.csv")
         assert {p.name for p in anat(tmp_path, "out", n).iterdir()} == {stem + e for e in endings}
         labels = read_label_map(anat(tmp_path, "out", n) / f"{stem}_dseg.nii.gz", SMALL.grid)
         assert np.array_equal(labels.array, np.rint(SMALL.array / 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from feta.errors import FetaError
 from inference.confidence.confidence import Judging
-from inference.confidence.quality_model import Figure, read_quality_model, write_quality_model
+from inference.confidence.quality_model import Figure, QualityModel, read_quality_model, write_quality_model
 from inference.confidence.trees import trees_from
 from tests.support.made_up_quality import made_up_rows
+from training.confidence import grow
 from training.confidence.across import judged_across
 from training.confidence.fit import Table, fit_quality_model, folds_of
 from training.confidence.grow import as_arrays
@@ -27,10 +29,23 @@ def rows() -> list[CaseRow]:
     return made_up_rows(40)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_trees() -> Iterator[None]:
+    """Made-up rows are so simple that few trees do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grow, "TREES", 40)
+        patch.setattr(grow, "RATE", 0.15)
+        yield
+
+
 @pytest.fixture(scope="module")
-def fresh(rows: list[CaseRow]) -> list[Judged]:
+def model(rows: list[CaseRow]) -> QualityModel:
+    return fit_quality_model(rows, "")[0]
+
+
+@pytest.fixture(scope="module")
+def fresh(model: QualityModel) -> list[Judged]:
     """Other individuals, judged by a model of the first."""
-    model, _, _ = fit_quality_model(rows, "")
     return judge_rows(made_up_rows(80, seed=1), Judging(model))
 
 
@@ -78,10 +93,9 @@ def test_all_volumes_of_an_individual_are_left_out_together(rows: list[CaseRow])
         assert all(f == fold for r, f in zip(rows, folds, strict=True) if r.individual == row.individual)
 
 
-def test_a_volume_that_was_refused_is_rejected_and_teaches_nothing(rows: list[CaseRow]) -> None:
+def test_a_volume_that_was_refused_is_rejected_and_teaches_nothing(rows: list[CaseRow], model: QualityModel) -> None:
     refused = CaseRow("a, as is", "made-up", "a", "as is", 28.0, False, refused="is a mask")
     assert len(Table.of([*rows, refused]).rows) == len(rows)
-    model, _, _ = fit_quality_model(rows, "")
     assert str(judge_rows([refused], Judging(model))[0].judgement.verdict) == "reject"
 
 
@@ -90,8 +104,9 @@ def test_too_few_individuals_are_one_line() -> None:
         fit_quality_model(made_up_rows(4), "")
 
 
-def test_the_model_says_the_same_once_it_was_written_and_read(rows: list[CaseRow], tmp_path: Path) -> None:
-    model, _, _ = fit_quality_model(rows, "")
+def test_the_model_says_the_same_once_it_was_written_and_read(
+    rows: list[CaseRow], model: QualityModel, tmp_path: Path
+) -> None:
     write_quality_model(tmp_path / "confidence.json", model)
     again = read_quality_model(tmp_path)
     first, second = (judge_rows(rows[:3], Judging(each))[0].expected for each in (model, again))
@@ -113,9 +128,10 @@ def test_rows_are_kept_and_a_line_that_was_cut_off_is_left_out(rows: list[CaseRo
     )
 
 
-def test_the_report_of_left_out_individuals_has_a_row_a_cause_and_a_row_a_group(rows: list[CaseRow]) -> None:
-    model, _, _ = fit_quality_model(rows, "")
-    text = "\n".join(report(judged_across(rows), model))
+def test_the_report_of_left_out_individuals_has_a_row_a_cause_and_a_row_a_group(
+    rows: list[CaseRow], model: QualityModel
+) -> None:
+    text = "\n".join(report(judged_across(rows, 2), model))
     for word in ("| noise |", "| as is |", "| length | LCC |", "| length | ill |", "risk–coverage area", "weeks, bias"):
         assert word in text
 

@@ -176,7 +176,7 @@ class QualityModel:
         """How far a case's signals are from those of the fit: root mean square Mahalanobis distance, 1 on average."""
         off = (signals.of_case() - self.centre) / self.spread
         off = np.clip(np.where(np.isfinite(off), off, 0.0), -10.0, 10.0)
-        return float(np.sqrt(max(off @ self.precision @ off, 0.0) / len(off)))
+        return float(np.sqrt(max(float(off @ self.precision @ off), 0.0) / len(off)))
 
 
 def around(values: Array, intervals: Array, width: Array) -> Array:

@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from feta.labels import TISSUES, Tissue
 from inference.biometry.midline_alignment import AlignedLabels
+from inference.morphometry.label_check import mirror_overlap
 
 Array = npt.NDArray[np.float64]
 #: A tissue counts as no less than this (ml), so that one that is missing has a logarithm.
 LEAST_ML = 0.1
-CEREBRUM = (Tissue.GM, Tissue.WM, Tissue.VM, Tissue.SGM)
 #: Ends are looked at this far (mm) inside the outermost voxel: the outermost slice of any label map is ragged.
 INSIDE_MM = 1.2
 _NAMES = ("size", "long", "high", "symmetry", "cut_end", "spread")
@@ -40,21 +40,11 @@ def shape_signals(volumes_ml: Array, aligned: AlignedLabels | None) -> tuple[dic
         "size": total,
         "long": float(np.log(y / x)),
         "high": float(np.log(z / x)),
-        "symmetry": symmetry(aligned),
+        "symmetry": mirror_overlap(aligned),
         "cut_end": max(_flat(area, aligned.spacing) for area in areas),
         "spread": float(np.log(x * y * z) - total),
     }
     return {**missing, **case}, tissue
-
-
-def symmetry(aligned: AlignedLabels) -> float:
-    """Dice of the cerebrum and its mirror image about the midline: 0.94 and more in healthy brains and in ill ones."""
-    across = np.arange(aligned.labels.shape[2]) * aligned.spacing + aligned.origin[0]
-    opposite = np.rint((-across - aligned.origin[0]) / aligned.spacing).astype(int)
-    inside = (opposite >= 0) & (opposite < len(across))
-    cerebrum = np.isin(aligned.labels, CEREBRUM)
-    both = np.count_nonzero(cerebrum[..., inside] & cerebrum[..., opposite[inside]])
-    return float(both / max(np.count_nonzero(cerebrum), 1))
 
 
 def _flat(area: npt.NDArray[np.int_], spacing: float) -> float:

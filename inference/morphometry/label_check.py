@@ -85,12 +85,18 @@ def missing(labels: Volume) -> tuple[Tissue, ...]:
 
 def is_one_sided(aligned: AlignedLabels) -> bool:
     """Whether a cerebrum is so unlike its mirror image that a half of it must be missing."""
+    return mirror_overlap(aligned) < ONE_SIDED
+
+
+def mirror_overlap(aligned: AlignedLabels) -> float:
+    """Dice of a cerebrum and its mirror image about the midline; 1 where there is none."""
     across = np.arange(aligned.labels.shape[2]) * aligned.spacing + aligned.origin[0]
     opposite = np.rint((-across - aligned.origin[0]) / aligned.spacing).astype(int)
     inside = (opposite >= 0) & (opposite < len(across))
     cerebrum = np.isin(aligned.labels, _CEREBRUM)
     both = np.count_nonzero(cerebrum[..., inside] & cerebrum[..., opposite[inside]])
-    return bool(both < ONE_SIDED * np.count_nonzero(cerebrum))
+    whole = int(np.count_nonzero(cerebrum))
+    return int(both) / whole if whole else 1.0
 
 
 def _contacts(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

@@ -57,7 +57,7 @@ def test_the_arrays_predict_what_scikit_learn_predicts() -> None:
     )
     trees = trees_from(as_arrays(model, np.zeros(6)).plain(), 6)
     fresh = draw.normal(size=(300, 6)).astype(np.float32)
-    np.testing.assert_allclose(trees.predict(fresh), model.predict(fresh), atol=1e-4)
+    np.testing.assert_allclose(trees.predict(fresh.astype(np.float64)), model.predict(fresh), atol=1e-4)
 
 
 def test_expected_dice_follows_the_true_one_of_other_individuals(fresh: list[Judged]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from feta.errors import FetaError
 from training.commands.common import require_folder
+
+if TYPE_CHECKING:
+    from training.confidence.rows import CaseRow
 
 
 class Causes(StrEnum):
@@ -52,7 +55,7 @@ def confidence(
     if fit is None and model is None:
         raise FetaError(folder, "holds no confidence.json", "fit one with --fit")
     places = [require_folder(cohort) for cohort in cohorts]
-    rows = []
+    rows: list[CaseRow] = []
     for row, new in collect_all(places, folder, chosen.value, each, keep, subjects, leave_out):
         typer.echo(f"[{len(rows) + 1}] {row.cohort}/{row.name}: {'measured' if new else 'was there'}", err=True)
         rows.append(row)

@@ -38,8 +38,8 @@ class Age:
     def instead(self) -> str:
         """What is said where no age was given."""
         return (
-            f"no age was given: centiles are for the age estimated from the image, {self.words}; they tell whether "
-            "sizes suit each other, not the age"
+            f"no age was given: centiles are for the age estimated from the image, {self.words}: they tell "
+            "whether sizes suit each other, not whether they suit the age"
         )
 
 

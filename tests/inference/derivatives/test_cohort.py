@@ -93,3 +93,20 @@ def test_names_and_ages_of_any_kind_make_whole_rows(tmp_path: Path) -> None:
 
 def test_no_case_makes_a_header_alone(tmp_path: Path) -> None:
     assert len(cohort(tmp_path, {})) == 0
+
+
+def test_verdict_reasons_and_estimated_age_stand_in_their_columns(tmp_path: Path) -> None:
+    said = [{"text": "cerebellum: expected\tDice 0.40", "about": "CBM", "verdict": "check"}, {"text": "cut off"}]
+    known = {"verdict": "check", "verdict_reasons": said, "age_estimated": [27.3, 25.9, 28.7]}
+    table = cohort(tmp_path, {"a": entry(tmp_path, "a", None, **known), "b": entry(tmp_path, "b")})
+    assert (table.verdict["a"], table.verdict_reasons["a"]) == ("check", "cerebellum: expected Dice 0.40; cut off")
+    assert [table[f"age_estimated{end}"]["a"] for end in ("", "_low", "_high")] == [27.3, 25.9, 28.7]
+    assert pd.isna(table.verdict["b"])
+    assert pd.isna(table.age_estimated["b"])
+
+
+@pytest.mark.parametrize("odd", ["much", [1, 2], [1, "x", 3], None, {"a": 1}])
+def test_an_odd_verdict_of_another_release_takes_no_case_away(tmp_path: Path, odd: object) -> None:
+    table = cohort(tmp_path, {"a": entry(tmp_path, "a", verdict_reasons=odd, age_estimated=odd)})
+    assert table.WM["a"] == 95.0
+    assert pd.isna(table.age_estimated["a"])

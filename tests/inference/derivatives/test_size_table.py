@@ -64,3 +64,9 @@ def test_another_table_is_one_clear_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text(content)
     with pytest.raises(FetaError):
         read_sizes(tmp_path / "a.tsv")
+
+
+def test_an_estimated_age_is_never_taken_for_a_given_one(tmp_path: Path) -> None:
+    write_sizes(tmp_path / "a.tsv", SIZES, None, 27.31)
+    found = read_sizes(tmp_path / "a.tsv")
+    assert (found.age, found.estimated) == (None, 27.3)

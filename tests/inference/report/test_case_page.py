@@ -16,7 +16,7 @@ from feta.grid import transformed
 from feta.volumes import Volume
 from inference.morphometry.growth_curve import TRANSCRIBED
 from inference.report import case_page as module
-from inference.report.case_page import render_case, write_case_page
+from inference.report.case_page import PageVerdict, render_case, write_case_page
 from inference.report.convention import Convention
 from inference.report.private import names_case, without_private
 from tests.support.case_pages import ATTACK, HEAD, LINES, STAND_IN, block, case_page, scripts, sizes
@@ -201,3 +201,20 @@ def test_frames_and_volumes_may_be_turned_together(text: str) -> None:
         )
     )
     assert block(again, "labels") == block(text, "labels")
+
+
+def test_the_verdict_stands_on_the_page_with_its_reasons_expected_dice_and_age() -> None:
+    verdict = PageVerdict("check", ("<b>cerebellum</b> is doubtful",), (("cerebellum", 0.58, 0.4, 0.7),), "27.3 weeks")
+    text = render_case(case_page(verdict=verdict))
+    for word in ("Verdict: check", "&lt;b&gt;cerebellum", "cerebellum 0.58 (0.40–0.70)", "about 27.3 weeks old"):
+        assert word in text
+    assert "<b>cerebellum" not in text
+
+
+def test_a_reason_that_names_the_case_is_left_out_of_what_is_shared() -> None:
+    page = case_page(verdict=PageVerdict("check", ("sub-0815_T2w.nii.gz: has voxels of 1 × 1 × 4 mm",)))
+    assert "1 × 1 × 4 mm" not in without_private(render_case(page))
+
+
+def test_a_page_without_a_verdict_has_no_word_of_it(text: str) -> None:
+    assert "Verdict" not in text

@@ -204,3 +204,20 @@ def test_pages_are_shared_into_a_folder_of_their_own(tmp_path: Path) -> None:
     root = table(tmp_path / "out", row("sub-1"))
     with pytest.raises(FetaError, match="not empty"):
         write_shared(root, root, curves_of)
+
+
+def test_what_is_rejected_or_to_be_checked_comes_first_with_its_reasons(tmp_path: Path) -> None:
+    rows = [row("sub-a", TCD_z="2.9", TCD_flag="above the 97th centile", verdict="accept"), row("sub-b", verdict="check"),
+            row("sub-c", verdict="reject")]  # fmt: skip
+    for each, why in zip(rows, ("n/a", "cerebellum: expected Dice 0.40", "two; reasons"), strict=True):
+        each["verdict_reasons"] = why
+    root = tmp_path / "out"
+    root.mkdir()
+    lines = ["\t".join(rows[0]), *("\t".join(each.values()) for each in rows)]
+    (root / "cohort.tsv").write_text("\n".join(lines) + "\n")
+    cohort = read_cohort(root)
+    assert [(case.subject, case.reasons) for case in cohort.cases] == [
+        ("sub-c", ("two", "reasons")), ("sub-b", ("cerebellum: expected Dice 0.40",)), ("sub-a", ()),
+    ]  # fmt: skip
+    text = write_cohort_page(root, curves_of).read_text()
+    assert "cerebellum: expected Dice 0.40" in text

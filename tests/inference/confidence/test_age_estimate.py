@@ -50,4 +50,7 @@ def test_the_design_has_a_constant_each_and_each_squared() -> None:
 
 def test_what_is_written_is_read_again() -> None:
     again = age_estimator_from(estimator().plain())
-    assert again.estimate(VOLUMES, LENGTHS) == estimator().estimate(VOLUMES, LENGTHS)
+    first, second = (each.estimate(VOLUMES * 1.1, LENGTHS) for each in (again, estimator()))
+    assert first is not None
+    assert second is not None
+    assert first.weeks == pytest.approx(second.weeks, abs=1e-3)

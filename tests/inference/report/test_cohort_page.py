@@ -207,8 +207,8 @@ def test_pages_are_shared_into_a_folder_of_their_own(tmp_path: Path) -> None:
 
 
 def test_what_is_rejected_or_to_be_checked_comes_first_with_its_reasons(tmp_path: Path) -> None:
-    rows = [row("sub-a", TCD_z="2.9", TCD_flag="above the 97th centile", verdict="accept"), row("sub-b", verdict="check"),
-            row("sub-c", verdict="reject")]  # fmt: skip
+    far = row("sub-a", TCD_z="2.9", TCD_flag="above the 97th centile", verdict="accept")
+    rows = [far, row("sub-b", verdict="check"), row("sub-c", verdict="reject")]
     for each, why in zip(rows, ("n/a", "cerebellum: expected Dice 0.40", "two; reasons"), strict=True):
         each["verdict_reasons"] = why
     root = tmp_path / "out"

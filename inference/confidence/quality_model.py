@@ -1,4 +1,4 @@
-"""What signals let expect, with intervals whose coverage was measured: ``confidence.json`` beside the weights.
+"""What signals let expect, with intervals whose coverage was measured.
 
 ``feta-train assess confidence --fit`` makes it on volumes whose truth is known. Of each kind of figure (Dice, HD95,
 volume, length) boosted trees give what is expected, or how large errors are expected to be; intervals are quantiles of
@@ -11,28 +11,20 @@ which it is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from feta.errors import FetaError
-from feta.files import read_text, write_atomically
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
-from inference.biometry.calibration import networks_digest
-from inference.confidence.age_estimate import AgeEstimator, age_estimator_from
+from inference.confidence.age_estimate import AgeEstimator
 from inference.confidence.signals import CASE, LENGTH, TISSUE, Signals
-from inference.confidence.trees import Trees, trees_from
+from inference.confidence.trees import Trees
 
 Array = npt.NDArray[np.float64]
-NAME = "confidence.json"
-VERSION = 1
 #: Chance of the intervals.
 CHANCE = 0.9
 #: HD95 and relative errors are taken as logarithms, with this added, so that none is infinite.
@@ -193,83 +185,3 @@ def around(values: Array, intervals: Array, width: Array) -> Array:
     share = np.where(np.isfinite(share), np.clip(share, 0.5, 1.5), 1.0)
     steps = np.stack([np.zeros(len(values)), -width * share[:, 0], width * share[:, 1]], axis=1)
     return np.asarray(values[:, None] * np.exp(steps))
-
-
-def read_quality_model(weights: Path) -> QualityModel | None:
-    """``confidence.json`` of a folder of weights; None where there is none.
-
-    Raises:
-        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks than the folder's.
-    """
-    path = weights / NAME
-    if not path.exists():
-        return None
-    try:
-        found = _from_plain(json.loads(read_text(path)))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
-        raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
-    if found.weights != (networks_digest(weights) or found.weights):
-        problem = "was fitted to other networks than those that model.yaml names"
-        raise FetaError(path, problem, "fit it anew with feta-train assess confidence --fit")
-    return found
-
-
-def write_quality_model(path: Path, model: QualityModel) -> None:
-    """Write a model as ``read_quality_model`` reads it. Atomic.
-
-    Raises:
-        FetaError: the file can't be written.
-    """
-    content = {
-        "version": VERSION,
-        "weights": model.weights,
-        "cases": model.cases,
-        "individuals": model.individuals,
-        "signals": {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)},
-        "chance": CHANCE,
-        "groups": {"weeks": list(model.groups.weeks), "dice": model.groups.dice},
-        "ages": list(model.ages),
-        "age": model.age.plain(),
-        "distance": {n: _short(getattr(model, n)) for n in ("centre", "spread", "precision")},
-        "margins": {f: {"low": _short(m.low), "high": _short(m.high)} for f, m in model.margins.items()},
-        "trees": {f: t.plain() for f, t in model.trees.items()},
-    }
-    write_atomically(path, json.dumps(content) + "\n")
-
-
-def _from_plain(content: Mapping[str, Any]) -> QualityModel:
-    if content["version"] != VERSION:
-        raise ValueError("another version")
-    if content["signals"] != {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)}:
-        raise ValueError("other signals than this release collects")
-    size = len(CASE)
-    shapes = {"centre": (size,), "spread": (size,), "precision": (size, size)}
-    distance = {n: _array(content["distance"][n], n, shape) for n, shape in shapes.items()}
-    margins = {
-        f: Margins(*(_array(content["margins"][f][n], n, (f.elements + 3,)) for n in ("low", "high"))) for f in Figure
-    }
-    first, second = (float(w) for w in content["groups"]["weeks"])
-    youngest, oldest = (float(w) for w in content["ages"])
-    return QualityModel(
-        trees={f: trees_from(content["trees"][f], f.signals) for f in Figure},
-        margins=margins,
-        groups=Groups((first, second), float(content["groups"]["dice"])),
-        ages=(youngest, oldest),
-        age=age_estimator_from(content["age"]),
-        **distance,
-        cases=int(content["cases"]),
-        individuals=int(content["individuals"]),
-        weights=str(content["weights"]),
-    )
-
-
-def _array(values: Any, name: str, shape: tuple[int, ...]) -> Array:
-    array = np.array(values, np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be {' × '.join(map(str, shape))} numbers")
-    return array
-
-
-def _short(array: Array) -> Any:
-    return [_short(row) for row in array] if array.ndim > 1 else [float(f"{v:.6g}") for v in array.tolist()]

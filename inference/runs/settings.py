@@ -14,8 +14,9 @@ from feta.volumes import fingerprint
 from inference.biometry.calibration import NAME as CALIBRATION
 from inference.biometry.calibration import read_calibration
 from inference.biometry.lengths import Measuring, Method
-from inference.confidence.quality_model import NAME as QUALITY
-from inference.confidence.quality_model import QualityModel, read_quality_model
+from inference.confidence.quality_file import NAME as QUALITY
+from inference.confidence.quality_file import read_quality_model
+from inference.confidence.quality_model import QualityModel
 from inference.nnunet.folder import find_results
 
 #: Names the folder of weights where --weights doesn't; the image sets it.

@@ -10,8 +10,9 @@ from scipy import stats
 from inference.confidence.confidence import Judging
 from inference.confidence.quality_model import Figure
 from inference.confidence.signals import CASE, GROUPS, TISSUE
-from training.confidence.fit import FOLDS, Table, fit_quality_model, folds_of, left_out
+from training.confidence.fit import fit_quality_model, left_out
 from training.confidence.judged import Judged, judge_rows
+from training.confidence.quality_table import FOLDS, Table, folds_of
 from training.confidence.report import risk_coverage
 from training.confidence.rows import CaseRow
 

@@ -2,118 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.covariance import ledoit_wolf
-from sklearn.linear_model import QuantileRegressor
 
 from feta.errors import FetaError
-from inference.confidence.age_estimate import INPUTS, AgeEstimator, design, logarithms
-from inference.confidence.quality_model import (
-    CHANCE,
-    DICE_FLOOR,
-    ERROR_LEAST,
-    HD95_LEAST_MM,
-    Figure,
-    Groups,
-    Margins,
-    QualityModel,
-)
+from inference.confidence.age_estimate import AgeEstimator
+from inference.confidence.quality_model import Figure, Groups, QualityModel
 from inference.confidence.trees import Trees
-from training.assessment.calibration_fit import ridge
+from training.confidence.age_fit import fit_age
 from training.confidence.causes import AS_IS
 from training.confidence.grow import grow
+from training.confidence.margins import FEWEST_INDIVIDUALS, fit_margins
+from training.confidence.quality_table import Table, folds_of, with_age
 from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
-FEWEST_INDIVIDUALS, FEWEST_AGES, FOLDS = 12, 8, 5
-#: Share of the rows whose lengths are taken as they are found with the age.
-WITH_AGE = 0.7
-#: What a spoilt volume counts for where margins are sought: the promise is for volumes as they come.
-SPOILT = 0.25
-#: A tissue that was not found is this far off, mm.
-MOST_HD95_MM = 60.0
-
-
-def with_age(row: CaseRow) -> bool:
-    """Whether a row's lengths are taken with the age; drawn by its name."""
-    return hashlib.sha256(row.name.encode()).digest()[0] / 256 < WITH_AGE
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows as arrays: signals (N·E, F) and targets (N·E,) of each figure; NaN where there is no truth."""
-
-    rows: tuple[CaseRow, ...]
-    signals: Mapping[Figure, Array]
-    targets: Mapping[Figure, Array]
-
-    @classmethod
-    def of(cls, rows: Sequence[CaseRow]) -> Table:
-        """Of rows whose volumes were segmented."""
-        kept = tuple(row for row in rows if not row.refused and row.volumes.any())
-        signals = [row.signals(with_age=with_age(row)) for row in kept]
-        tissues = np.concatenate([each.of_tissues() for each in signals])
-        lengths = np.concatenate([each.of_lengths() for each in signals])
-        targets = {
-            Figure.DICE: np.concatenate([row.dice for row in kept]),
-            Figure.HD95: np.log(np.minimum(np.concatenate([row.hd95 for row in kept]), MOST_HD95_MM) + HD95_LEAST_MM),
-            Figure.VOLUME: _log_error(np.stack([r.volumes for r in kept]), np.stack([r.true_volumes for r in kept])),
-            Figure.LENGTH: _log_error(np.stack([_values(r) for r in kept]), np.stack([r.true_lengths for r in kept])),
-        }
-        return cls(kept, {f: lengths if f is Figure.LENGTH else tissues for f in Figure}, targets)
-
-    def part(self, chosen: npt.NDArray[np.bool_]) -> Table:
-        """The rows chosen (N,)."""
-        rows = tuple(row for row, taken in zip(self.rows, chosen, strict=True) if taken)
-        return Table(
-            rows,
-            {f: self.signals[f][np.repeat(chosen, f.elements)] for f in Figure},
-            {f: self.targets[f][np.repeat(chosen, f.elements)] for f in Figure},
-        )
-
-    def without(self, columns: Sequence[int]) -> Table:
-        """The same with some of the signals of the tissues unknown."""
-        tissues = self.signals[Figure.DICE].copy()
-        tissues[:, list(columns)] = np.nan
-        signals = {f: self.signals[f] if f is Figure.LENGTH else tissues for f in Figure}
-        return dataclasses.replace(self, signals=signals)
-
-
-def _values(row: CaseRow) -> Array:
-    found = row.lengths(with_age=with_age(row))
-    return np.full(5, np.nan) if found is None else found.values
-
-
-def _log_error(found: Array, true: Array) -> Array:
-    """ln of how far ln of sizes (N, E) is off, (N·E,); NaN without a truth."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = np.abs(np.log(np.maximum(found, 1e-3) / np.maximum(true, 1e-3)))
-    return np.log(np.minimum(off, 3.0) + ERROR_LEAST).ravel()
-
-
-def folds_of(rows: Sequence[CaseRow], count: int = FOLDS) -> npt.NDArray[np.int64]:
-    """(N,) the fold of each row; all rows of an individual are in one."""
-    names = sorted({f"{row.cohort}/{row.individual}" for row in rows})
-    order = np.random.default_rng(0).permutation(len(names))
-    fold = {names[i]: k % count for k, i in enumerate(order)}
-    return np.array([fold[f"{row.cohort}/{row.individual}"] for row in rows])
 
 
 def grow_all(table: Table) -> dict[Figure, Trees]:
     """Trees of each figure."""
-    weight = np.ones(len(table.rows))
     found = {}
     for figure in Figure:
         target = table.targets[figure]
         known = np.isfinite(target)
-        weights = np.repeat(weight, figure.elements)
-        found[figure] = grow(table.signals[figure][known], target[known], weights[known])
+        found[figure] = grow(table.signals[figure][known], target[known])
     return found
 
 
@@ -169,84 +84,6 @@ def weeks_of(row: CaseRow, age: AgeEstimator) -> float:
         return row.age
     estimate = None if row.ageless is None else age.estimate(row.volumes, row.ageless.values)
     return float("nan") if estimate is None else estimate.weeks
-
-
-def left_over(table: Table, said: Mapping[Figure, Array], figure: Figure) -> Array:
-    """(N, E) errors in units of what is expected of them: signed of Dice and HD95, absolute of sizes; NaN without."""
-    true, predicted = table.targets[figure].reshape(-1, figure.elements), said[figure]
-    if figure is Figure.DICE:
-        predicted = np.clip(predicted, 0, 1)
-        return (true - predicted) / (DICE_FLOOR + 1 - predicted)
-    if figure is Figure.HD95:
-        return true - predicted
-    return (np.exp(true) - ERROR_LEAST) / np.exp(predicted)
-
-
-def fit_margins(table: Table, said: Mapping[Figure, Array], groups: Groups, weeks: Array, figure: Figure) -> Margins:
-    """Quantiles of what is left over, linear in the groups; widened until the healthy and the ill both have theirs."""
-    over, dice = left_over(table, said, figure), np.clip(said[Figure.DICE], 0, 1).mean(axis=1)
-    design = np.concatenate([groups.indicators(figure.elements, w, d) for w, d in zip(weeks, dice, strict=True)])
-    weight = np.array([1.0 if row.cause == AS_IS else SPOILT for row in table.rows])
-    flat, weights = over.ravel(), np.repeat(weight, figure.elements)
-    known = np.isfinite(flat)
-    ill = np.repeat([row.ill for row in table.rows], figure.elements)[known]
-    count = len({(row.cohort, row.individual) for row in table.rows})
-    two_sided = figure in (Figure.DICE, Figure.HD95)
-    chance = 1 - (1 - CHANCE) / 2 if two_sided else CHANCE
-    chance = min(chance * (count + 1) / count, 0.995)  # of N cases, the next one may be the worst
-
-    def coefficients(values: Array) -> Array:
-        fitted = QuantileRegressor(quantile=chance, alpha=1e-4, fit_intercept=False, solver="highs")
-        fitted.fit(design[known], values, sample_weight=weights[known])
-        found = np.asarray(fitted.coef_, np.float64)
-        return found * _worst(values, design[known] @ found, ill, weights[known], chance)
-
-    high = coefficients(flat[known])
-    return Margins(coefficients(-flat[known]) if two_sided else high, high)
-
-
-def _worst(values: Array, quantiles: Array, ill: npt.NDArray[np.bool_], weights: Array, chance: float) -> float:
-    """The factor with which the quantiles hold in the worse of the healthy and the ill; 1 at least."""
-    ratio = values / np.maximum(quantiles, 1e-6)
-    needed = [1.0]
-    for group in (ill, ~ill):
-        if group.sum() >= FEWEST_INDIVIDUALS:
-            order = np.argsort(ratio[group])
-            share = np.cumsum(weights[group][order]) / weights[group].sum()
-            needed.append(float(ratio[group][order][min(int(np.searchsorted(share, chance)), len(order) - 1)]))
-    return max(needed)
-
-
-def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
-    """The age of volumes as they are, of cohorts whose lengths are known: atlases are too large for their ages.
-
-    Raises:
-        FetaError: there are too few.
-    """
-    chosen = [
-        row
-        for row in rows
-        if row.cause == AS_IS and np.isfinite(row.age) and np.isfinite(row.true_lengths).all() and row.ageless
-    ]
-    if len(chosen) < FEWEST_AGES:
-        problem = f"{len(chosen)} volumes with age and true lengths are too few to estimate ages"
-        raise FetaError("confidence", problem, f"give a simulated cohort of {FEWEST_AGES} or more, better hundreds")
-    logs = np.stack([logarithms(row.volumes, _ageless(row)) for row in chosen])
-    centre = np.nanmean(logs, axis=0)
-    spread = np.maximum(np.nanstd(logs, axis=0), 1e-3)
-    blank = AgeEstimator(centre, spread, np.zeros(1 + 2 * INPUTS), 0.0, 0.0)
-    table = design(np.stack([blank.standardised(row.volumes, _ageless(row)) for row in chosen]))
-    weeks = np.array([row.age for row in chosen])
-    coefficients, said = ridge(table[:, 1:], weeks)
-    off = np.sort(weeks - said)
-    rank = min(1.0, 0.95 * (len(off) + 1) / len(off))
-    low, high = -float(np.quantile(-off, rank)), float(np.quantile(off, rank))
-    return dataclasses.replace(blank, coefficients=coefficients, low=low, high=high)
-
-
-def _ageless(row: CaseRow) -> Array:
-    assert row.ageless is not None
-    return row.ageless.values
 
 
 def _spread(table: Table) -> tuple[Array, Array, Array]:

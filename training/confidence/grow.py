@@ -13,13 +13,12 @@ Array = npt.NDArray[np.float64]
 TREES, DEPTH, RATE, PART, LEAST_ROWS = 150, 3, 0.05, 0.5, 12
 
 
-def grow(signals: Array, target: Array, weights: Array, seed: int = 0) -> Trees:
+def grow(signals: Array, target: Array, seed: int = 0) -> Trees:
     """Fit a target on signals.
 
     Args:
         signals: (R, F), NaN where unknown.
         target: (R,).
-        weights: (R,) of the rows.
         seed: of the parts that are drawn.
     """
     usual = np.zeros(signals.shape[1])
@@ -32,7 +31,7 @@ def grow(signals: Array, target: Array, weights: Array, seed: int = 0) -> Trees:
         n_estimators=TREES, max_depth=DEPTH, learning_rate=RATE, subsample=PART, min_samples_leaf=LEAST_ROWS,
         max_features=0.5, random_state=seed,
     )  # fmt: skip
-    model.fit(known, target, sample_weight=weights)
+    model.fit(known, target)
     return as_arrays(model, usual)
 
 

@@ -11,7 +11,7 @@ from inference.confidence.age_estimate import Age
 from inference.confidence.confidence import Judging
 from inference.confidence.quality_model import Expectation
 from inference.confidence.verdict import Judgement, Verdict, judge
-from training.confidence.fit import with_age
+from training.confidence.quality_table import with_age
 from training.confidence.rows import CaseRow
 
 

@@ -13,15 +13,13 @@ import pytest
 from feta.errors import FetaError
 from inference.confidence.age_estimate import AgeEstimator
 from inference.confidence.confidence import Judging, assess
+from inference.confidence.quality_file import NAME, read_quality_model, write_quality_model
 from inference.confidence.quality_model import (
-    NAME,
     Figure,
     Groups,
     Margins,
     QualityModel,
     around,
-    read_quality_model,
-    write_quality_model,
 )
 from inference.confidence.signals import CASE, Signals
 from inference.confidence.thresholds import thresholds

@@ -12,14 +12,16 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from feta.errors import FetaError
 from inference.confidence.confidence import Judging
-from inference.confidence.quality_model import Figure, QualityModel, read_quality_model, write_quality_model
+from inference.confidence.quality_file import read_quality_model, write_quality_model
+from inference.confidence.quality_model import Figure, QualityModel
 from inference.confidence.trees import trees_from
 from tests.support.made_up_quality import made_up_rows
 from training.confidence import grow
 from training.confidence.across import judged_across
-from training.confidence.fit import Table, fit_quality_model, folds_of
+from training.confidence.fit import fit_quality_model
 from training.confidence.grow import as_arrays
 from training.confidence.judged import Judged, judge_rows
+from training.confidence.quality_table import Table, folds_of
 from training.confidence.report import pairs_of, report, risk_coverage
 from training.confidence.rows import CaseRow, read_rows, write_row
 

@@ -41,7 +41,7 @@ def confidence(
     """Measure verdicts and intervals where the truth is known, or fit anew what they rest on."""
     from inference.biometry.calibration import networks_digest
     from inference.confidence.confidence import Judging
-    from inference.confidence.quality_model import read_quality_model, write_quality_model
+    from inference.confidence.quality_file import read_quality_model, write_quality_model
     from inference.runs.settings import default_weights
     from training.confidence.across import judged_across, worth_of_signals
     from training.confidence.collect import collect_all

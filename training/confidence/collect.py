@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -146,23 +147,21 @@ def _row(
         check_usable(Path(name), image)
         segmented = models.segment(image)
     except FetaError as error:
-        return CaseRow(**{**row.__dict__, "refused": str(error)})
+        return replace(row, refused=str(error))
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
     evidence = collect_evidence(image, segmented, aligned, models.find_landmarks)
     signals = collect_signals(image, segmented, aligned, {})
     scores = _scores(truth, segmented.labels)
-    return CaseRow(
-        **{
-            **row.__dict__,
-            "case": {name: signals.case[name] for name in CASE if name in signals.case},
-            "tissue": dict(signals.tissue),
-            "volumes": signals.volumes,
-            "true_volumes": tissue_volumes(truth),
-            "dice": scores[0],
-            "hd95": scores[1],
-            "aged": None if age is None else _lengths(evidence, age, measuring),
-            "ageless": _lengths(evidence, None, measuring),
-        }
+    return replace(
+        row,
+        case={name: signals.case[name] for name in CASE if name in signals.case},
+        tissue=dict(signals.tissue),
+        volumes=signals.volumes,
+        true_volumes=tissue_volumes(truth),
+        dice=scores[0],
+        hd95=scores[1],
+        aged=None if age is None else _lengths(evidence, age, measuring),
+        ageless=_lengths(evidence, None, measuring),
     )
 
 

@@ -108,8 +108,13 @@ def _free_gpu() -> None:
         torch.cuda.empty_cache()
 
 
-def load_models(settings: Settings) -> Models:
+def load_models(settings: Settings, *, judged: bool = True) -> Models:
     """Choose the device and load the networks.
+
+    Args:
+        settings: which networks, and where.
+        judged: whether results are to be judged by what is known of these networks' errors; a fit of just that does
+            without, since what lies there may be of others.
 
     Raises:
         FetaError: the device or the weights can't be used.
@@ -155,5 +160,6 @@ def load_models(settings: Settings) -> Models:
             *([CONSTRUCTION] if topology else []),
         ]
     )
+    judging = Judging(settings.quality_model() if judged else None)
     landmarks = LandmarkNetwork.of(model, compute, mirror_tta=mirror_tta)
-    return Models(segment, landmarks, device, warnings, Judging(settings.quality_model()))
+    return Models(segment, landmarks, device, warnings, judging)

@@ -124,7 +124,7 @@ def _seed(subject: str, cause: str) -> int:
 
 @lru_cache(maxsize=1)
 def _models(settings: Settings) -> tuple[Models, Measuring]:
-    return load_models(settings), settings.measuring()
+    return load_models(settings, judged=False), settings.measuring()
 
 
 def _row(

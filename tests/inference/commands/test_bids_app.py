@@ -107,6 +107,8 @@ def test_one_participant_by_any_spelling(
     [
         ["participant", "--participant_label", "a", "sub-c", "--no-qc"],
         ["--participant-label", "a", "c", "participant"],
+        ["participant", "--participant-label", "a,sub-c"],
+        ["participant", "--participant-label", "c a c"],
         ["participant", "--participant-label", "a", "--device", "cpu", "--participant-label", "c"],
     ],
 )
@@ -116,6 +118,29 @@ def test_several_labels_follow_one_option_wherever_it_stands(
     data = bids_dataset(tmp_path / "d", *(f"sub-{n}/anat/sub-{n}_T2w.nii.gz" for n in "abc"))
     assert call(data, tmp_path / "1", *arguments, "--skip-bids-validation") == 0
     assert planned == ["sub-a_T2w", "sub-c_T2w"]
+
+
+def test_labels_may_stand_before_the_folders(tmp_path: Path, call: Calls, data: Path, planned: list[str]) -> None:
+    assert call("--participant-label", "02", data, tmp_path / "o", "participant", "--skip-bids-validation") == 0
+    assert planned == ["sub-02_T2w"]
+
+
+@pytest.mark.parametrize("given", [["--participant-label"], ["--participant-label="], ["--session-label", ""]])
+def test_an_option_without_its_label_is_one_line(
+    tmp_path: Path, call: Calls, data: Path, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(data, tmp_path / "out", "participant", *given) == 2
+    said = capsys.readouterr().err
+    assert "names none; write labels behind it" in said
+    assert said.count("\n") == 1
+
+
+def test_a_level_that_does_not_exist_is_said_to_be_none(
+    call: Calls, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert call(data, "out", "session") == 2
+    assert "'session' is not one of 'participant'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("label", ["7", "sub-7", "07"])
@@ -142,6 +167,15 @@ def test_a_participant_without_a_volume_is_said_to_have_none(
     (data / "sub-09/func").mkdir(parents=True)
     assert call(data, tmp_path / "out", "participant", "--participant-label", "09") == 2
     assert "sub-09 has no T2w volume" in capsys.readouterr().err
+
+
+def test_others_are_done_beside_a_participant_without_a_volume(
+    tmp_path: Path, call: Calls, data: Path, planned: list[str]
+) -> None:
+    (data / "sub-09/func").mkdir(parents=True)
+    labels = ("--participant-label", "09", "02", "--skip-bids-validation")
+    assert call(data, tmp_path / "out", "participant", *labels) == 0
+    assert planned == ["sub-02_T2w"]
 
 
 def test_sessions_and_reconstructions_are_told_apart(tmp_path: Path, call: Calls, planned: list[str]) -> None:

@@ -284,6 +284,24 @@ def test_derivatives_are_not_written_over_another_data_set(
     assert "is another data set (fMRIPrep)" in capsys.readouterr().err
 
 
+def test_one_folder_of_derivatives_is_of_one_data_set_which_may_be_moved(
+    tmp_path: Path, call: Calls, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = ("participant", "--participant-label", "02", "--fast", "--skip-bids-validation")
+    inside, outside = Path("derivatives/my feta"), tmp_path / "my out"
+    other = bids_dataset(tmp_path / "other", TWO)
+    for place in (data / inside, outside):
+        assert call(data, place, *one) == 0
+        capsys.readouterr()
+        assert call(other, place, *one) == 2
+        assert f"holds results of another data set ({data})" in capsys.readouterr().err
+    (tmp_path / "link").symlink_to(data)
+    assert call(tmp_path / "link", outside, *one) == 0
+    moved = data.rename(tmp_path / "moved")
+    assert call(moved, moved / inside, *one) == 0
+    assert call(moved, outside, *one) == 0
+
+
 def test_a_flat_folder_has_no_bids_names(
     tmp_path: Path, call: Calls, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

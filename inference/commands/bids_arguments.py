@@ -46,9 +46,10 @@ def bids_arguments(arguments: Sequence[str], with_value: frozenset[str]) -> list
             options.append(name + equals + value)
             if name in with_value and not equals and rest:
                 options.append(rest.pop(0))
+    # Of another form's call the third may be the value of an option that this one doesn't know.
+    is_app = places[2:3] and places[2] in LEVELS
     own = any(option.partition("=")[0] in _OWN for option in options)
-    # No other form has a third place: one that isn't a level is a misspelt one.
-    return [*options, "--", *places] if len(places) > 2 or own else None
+    return [*options, "--", *places] if is_app or own else None
 
 
 def _labels(rest: Sequence[str], places: int) -> Sequence[str]:

@@ -135,14 +135,6 @@ def test_an_option_without_its_label_is_one_line(
     assert said.count("\n") == 1
 
 
-def test_a_level_that_does_not_exist_is_said_to_be_none(
-    call: Calls, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    assert call(data, "out", "session") == 2
-    assert "'session' is not one of 'participant'" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("label", ["7", "sub-7", "07"])
 def test_a_participant_that_is_not_there_is_one_line(
     tmp_path: Path, call: Calls, data: Path, label: str, capsys: pytest.CaptureFixture[str]

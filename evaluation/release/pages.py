@@ -138,7 +138,9 @@ def _words(results: Results) -> dict[str, str]:
 
 
 def _tissue_tables(published: Published, shown: Results) -> list[ReportTable]:
-    means, told = label_means(published.table), published.told
+    if not published.enough.each_label:
+        return []
+    means, told = label_means(published.table), published.enough.told
     headings = tuple(f"{int(tissue)} {tissue.name}" for tissue in TISSUES)
     labels = team_labels(shown.segmentation[0])
 

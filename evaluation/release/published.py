@@ -92,8 +92,7 @@ class Published:
         known = int(np.isfinite(self.table.true_lengths).any(axis=1).sum())
         if not boards or known < self.policy.fewest_cases:
             return ()
-        columns = ("score", "mape", *(LENGTHS if self.enough.each_length else ()), "penalties")
-        return self._boards(boards, columns, self.enough.lengths_told)
+        return self._boards(boards, biometry_columns(self.enough), self.enough.lengths_told)
 
     def _boards(
         self, boards: Sequence[LeaderboardGroup], columns: tuple[str, ...], told: Booleans
@@ -116,6 +115,11 @@ def check_size(cases: int, policy: ReleasePolicy) -> None:
     if cases < policy.fewest_cases:
         problem = f"{cases} cases are too few to publish: a mean of fewer than {policy.fewest_cases} tells single cases"
         raise FetaError("--release", problem, "lower fewest_cases in a --release-policy where that may be told")
+
+
+def biometry_columns(enough: Enough) -> tuple[str, ...]:
+    """What of a row of the biometry task may be published, beside ALWAYS."""
+    return ("score", "mape", *(LENGTHS if enough.each_length else ()), "penalties")
 
 
 def rounded(value: float) -> float | None:

@@ -93,7 +93,7 @@ class Summaries:
             metrics=tuple(self._metric(t, k, metric) for k, metric in enumerate(RANKED_METRICS)) if by_label else (),
             topology=self._topology_table(t) if by_label else None,
             lengths=self._length_table(t) if "Biometry" in self._boards and lengths_told else None,
-            run=run_facts(self._record, team, runs),
+            run=run_facts(self._record, team, runs, self._published.policy.fewest_cases),
             withheld=not (by_label and lengths_told),
         )
 

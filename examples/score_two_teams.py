@@ -26,7 +26,10 @@ def main(truth: str, submissions: str, scores: str) -> None:
     for row in rows(Path(scores) / "leaderboard_segmentation.csv"):
         if row["site"] == "all":
             surely = f"{row['rank_low']} to {row['rank_high']}" if row["rank_low"] else "unknown"
-            print(f"{row['rank']}. {row['team']}: Dice {float(row['dice']):.3f}, HD95 {float(row['hd95']):.2f} mm,", end=" ")
+            print(
+                f"{row['rank']}. {row['team']}: Dice {float(row['dice']):.3f}, HD95 {float(row['hd95']):.2f} mm,",
+                end=" ",
+            )
             print(f"rank in 95 % of bootstrap samples: {surely}")
     reasons = Counter((row["team"], row["reason"]) for row in rows(Path(scores) / "scores.csv") if row["reason"])
     for (team, reason), count in sorted(reasons.items()):

@@ -86,5 +86,5 @@ def test_bring_nnunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     grey = (labels == 2).sum() * np.prod(SMALL.grid.spacing) / 1000
     assert f"GM {grey:.1f} ml" in said.out
     assert not (tmp_path / "out" / "broken.nii.gz").exists()
-    with pytest.raises(SystemExit, match="model.yaml: cannot be read"):
+    with pytest.raises(SystemExit, match=r"model\.yaml: cannot be read"):
         started(monkeypatch, "bring_nnunet.py", tmp_path / "scans", tmp_path / "scans", tmp_path / "out")

@@ -11,11 +11,17 @@ from pathlib import Path
 
 from tests.support.import_graph import Code
 
-#: From the one that imports nothing of the others to the one that may import all; where each is drawn: left edge, width.
+#: From the one that imports nothing of the others to the one that may import all; left edge and width of its block.
 PACKAGES = {"feta": (0, 760), "inference": (0, 372), "evaluation": (388, 372), "training": (0, 760)}
 _COLOURS = {"feta": "#e8e8ef", "inference": "#dcebfa", "evaluation": "#fbe9d3", "training": "#e0f0df"}
+_ABOUT = {
+    "feta": "the contract of both sides",
+    "inference": "the submission",
+    "evaluation": "the organizers’ side, without torch",
+    "training": "simulation and training",
+}
+#: Height of a box, between boxes, around them, and of a block's title.
 _BOX, _GAP, _PAD, _HEAD = 26, 7, 12, 46
-_FONT = "font-family='system-ui,sans-serif'"
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,11 @@ def picture(root: Path) -> str:
     tops = {"training": 0, "inference": height["training"] + 40}
     tops |= {"evaluation": tops["inference"], "feta": tops["inference"] + middle + 40}
     total = tops["feta"] + height["feta"]
-    parts = [_block(package, tops[package], height[package], rows[package], _about(root / package)) for package in rows]
+    parts = [_block(package, tops[package], height[package], lines) for package, lines in rows.items()]
     between = [(186, height["training"]), (574, height["training"]), (186, tops["feta"] - 40), (574, tops["feta"] - 40)]
     parts += [_arrow(x, top) for x, top in between]
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='-6 -6 772 {total + 12}' role='img' {_FONT} font-size='14'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='-6 -6 772 {total + 12}' role='img' font-family='system-ui,sans-serif' font-size='14'>"
         f"<title>Packages and folders: imports point down</title>"
         f"<rect x='-6' y='-6' width='772' height='{total + 12}' fill='#ffffff'/>{''.join(parts)}</svg>\n"
     )
@@ -100,7 +106,7 @@ def _width(name: str) -> int:
 
 
 def _rows(folders: list[Folder], width: int) -> list[list[Folder]]:
-    """Boxes in lines, the last of the order first; those of one depth may share a line with others, in order."""
+    """Boxes in lines, from the last of the order to the first, as many in a line as fit."""
     lines: list[list[Folder]] = [[]]
     for folder in reversed(folders):
         used = sum(_width(each.name) + _GAP for each in lines[-1])
@@ -110,34 +116,30 @@ def _rows(folders: list[Folder], width: int) -> list[list[Folder]]:
     return [line for line in lines if line]
 
 
-def _block(package: str, top: int, height: int, lines: list[list[Folder]], about: str) -> str:
+def _block(package: str, top: int, height: int, lines: list[list[Folder]]) -> str:
     left, width = PACKAGES[package]
     drawn = [
         f"<rect x='{left}' y='{top}' width='{width}' height='{height}' rx='8' fill='{_COLOURS[package]}'/>",
         f"<text x='{left + _PAD}' y='{top + 28}' font-size='17' font-weight='700' fill='#1c1c28'>{package}"
-        f"<tspan font-size='13' font-weight='400' dx='10'>{escape(_SHORT[package])}</tspan></text>",
+        f"<tspan font-size='13' font-weight='400' dx='10'>{escape(_ABOUT[package])}</tspan></text>",
     ]
     y = top + _HEAD
     for line in lines:
         x = left + _PAD
         for folder in line:
-            drawn.append(
-                f"<g><title>{escape(folder.about)}</title>"
-                f"<rect x='{x}' y='{y}' width='{_width(folder.name)}' height='{_BOX}' rx='5' fill='#ffffff' stroke='#8a8a99'/>"
-                f"<text x='{x + _width(folder.name) / 2}' y='{y + 18}' text-anchor='middle' fill='#1c1c28'>"
-                f"{escape(folder.name)}</text></g>"
-            )
+            drawn.append(_box(folder, x, y))
             x += _width(folder.name) + _GAP
         y += _BOX + _GAP
     return "".join(drawn)
 
 
-_SHORT = {
-    "feta": "the contract of both sides",
-    "inference": "the submission",
-    "evaluation": "the organizers’ side, without torch",
-    "training": "simulation and training",
-}
+def _box(folder: Folder, x: int, y: int) -> str:
+    width = _width(folder.name)
+    return (
+        f"<g><title>{escape(folder.about)}</title>"
+        f"<rect x='{x}' y='{y}' width='{width}' height='{_BOX}' rx='5' fill='#ffffff' stroke='#8a8a99'/>"
+        f"<text x='{x + width / 2}' y='{y + 18}' text-anchor='middle' fill='#1c1c28'>{escape(folder.name)}</text></g>"
+    )
 
 
 def _arrow(x: int, top: int) -> str:

@@ -39,6 +39,8 @@ def navigation(pages: Iterable[tuple[str, str]]) -> list[Any]:
         folder = path.rpartition("/")[0].partition("/")[0]
         folders.setdefault(folder, []).append({title(text, path): path})
     known = list(SECTIONS)
-    order = sorted(folders, key=lambda folder: (folder not in known, known.index(folder) if folder in known else folder))
+    order = sorted(
+        folders, key=lambda folder: (folder not in known, known.index(folder) if folder in known else folder)
+    )
     nav = folders.pop("", [])
     return nav + [{SECTIONS.get(folder, folder.capitalize()): folders[folder]} for folder in order if folder in folders]

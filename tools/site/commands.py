@@ -67,7 +67,8 @@ def _usage(words: str, command: Any, context: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """One line; a bar would end the cell, and within code it can't be escaped."""
+    return " ".join(text.split()).replace("|", " or ")
 
 
 def _escaped(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.support.import_graph import Code
 
-#: From the one that imports nothing of the others to the one that may import all; left edge and width of its block.
+#: From the one that imports none of the others to the one that may import all; left edge and width of its block.
 PACKAGES = {"feta": (0, 760), "inference": (0, 372), "evaluation": (388, 372), "training": (0, 760)}
 _COLOURS = {"feta": "#e8e8ef", "inference": "#dcebfa", "evaluation": "#fbe9d3", "training": "#e0f0df"}
 _ABOUT = {
@@ -26,7 +26,7 @@ _BOX, _GAP, _PAD, _HEAD = 26, 7, 12, 46
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder with code: its path, the first sentence of its ``__init__.py``, and those of its package it imports."""
+    """A folder with code: its path, what its ``__init__.py`` says first, and those of its package that it imports."""
 
     path: str
     about: str
@@ -95,7 +95,8 @@ def picture(root: Path) -> str:
     between = [(186, height["training"]), (574, height["training"]), (186, tops["feta"] - 40), (574, tops["feta"] - 40)]
     parts += [_arrow(x, top) for x, top in between]
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='-6 -6 772 {total + 12}' role='img' font-family='system-ui,sans-serif' font-size='14'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='-6 -6 772 {total + 12}' role='img' "
+        f"font-family='system-ui,sans-serif' font-size='14'>"
         f"<title>Packages and folders: imports point down</title>"
         f"<rect x='-6' y='-6' width='772' height='{total + 12}' fill='#ffffff'/>{''.join(parts)}</svg>\n"
     )

@@ -20,7 +20,9 @@ SECTIONS = {
 
 
 def title(text: str, name: str) -> str:
-    """A page's first heading, else its file's name."""
+    """A page's first heading, else its file's name; the first page of all is home."""
+    if name == "index.md":
+        return "Home"
     found = re.search(r"^# +(.+?) *#*$", text, re.MULTILINE)
     return found[1].replace("`", "") if found else PurePosixPath(name).stem.replace("-", " ").capitalize()
 

@@ -12,7 +12,7 @@ def test_sections_come_in_the_order_of_the_site_and_new_ones_last() -> None:
         ("how-to/y.md", "# Y"),
         ("how-to/a.md", "# A `code`"),
         ("tutorials/1.md", "# One"),
-        ("index.md", "# Home"),
+        ("index.md", "# A long heading"),
         ("explanation/e.md", "# E"),
     ]
     assert navigation(pages) == [

@@ -30,7 +30,7 @@ def named(page: Path) -> str:
 def rows(page: str) -> list[list[str]]:
     """Cells of all tables of a page."""
     lines = (ROOT / page).read_text().splitlines()
-    return [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in lines if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in lines if re.match(r"\|(?!-)", line)]
 
 
 @pytest.mark.parametrize("page", ["README.md", "weights/MODEL_CARD.md"])

@@ -1,4 +1,4 @@
-"""Put measured tables into a page: ``feta-train assess validate … | python -m tools.tables docs/results/segmentation.md``.
+"""Put measured tables into a page: ``feta-train assess topology … | python -m tools.tables docs/results/PAGE.md``.
 
 Each Markdown table that is read takes the place of the page's table with the same heading; of several with one heading
 the first takes the first's place, and so on. What stands around them, and when it was measured, is yours to write.

@@ -12,7 +12,26 @@ import pytest
 from tools.tables import filled
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = "# Title\n\nAs is:\n\n| a | b |\n|---|---|\n| x | 1 |\n\nTurned:\n\n| a | b |\n|---|---|\n| x | 2 |\n\n| c |\n|---|\n| 3 |\n\nEnd.\n"
+PAGE = """# Title
+
+As is:
+
+| a | b |
+|---|---|
+| x | 1 |
+
+Turned:
+
+| a | b |
+|---|---|
+| x | 2 |
+
+| c |
+|---|
+| 3 |
+
+End.
+"""
 
 
 def test_the_first_takes_the_firsts_place_and_other_words_stay() -> None:
@@ -29,7 +48,7 @@ def test_what_was_measured_twice_is_the_same_page() -> None:
 
 
 def test_a_table_without_a_place_is_said() -> None:
-    with pytest.raises(ValueError, match="a | z"):
+    with pytest.raises(ValueError, match=r"a \| z"):
         filled(PAGE, "| a | z |\n|---|---|\n| 1 | 2 |\n")
 
 

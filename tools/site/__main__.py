@@ -1,4 +1,4 @@
-"""``python -m tools.site FOLDER``: what mkdocs (or another program that reads its settings) makes the site of.
+"""``python -m tools.site FOLDER``: what mkdocs makes the site of.
 
 FOLDER gets ``source/``, the pages with all that is generated, and ``mkdocs.yml``, the settings with the navigation.
 """

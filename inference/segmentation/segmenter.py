@@ -57,8 +57,9 @@ class Segmenter:
             soft = SoftLabels(native.scores, native.part, native.labels.shape, prediction.order.undo)
         to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ LPS_TO_RAS
         found = Volume(labels, volume.grid)
+        warnings = (*prediction.warnings, *quality_warnings(pose, labels))
         signals = segmentation_signals(pose, prediction, found)
-        return Segmentation(found, to_canonical, quality_warnings(pose, labels), soft, signals)
+        return Segmentation(found, to_canonical, warnings, soft, signals)
 
 
 def load_segmenter(

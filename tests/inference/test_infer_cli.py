@@ -136,8 +136,9 @@ def test_the_last_lines_of_a_run_say_what_became_of_it_and_where_to_look(
     make_tree(tmp_path / "in", 2)
     next((tmp_path / "in/sub-002").rglob("*_T2w.nii.gz")).write_bytes(b"no scan")
     assert call(tmp_path / "in", tmp_path / "out") == 1
-    first, page, numbers = capsys.readouterr().out.splitlines()
+    first, verdicts, page, numbers = capsys.readouterr().out.splitlines()
     assert first == "results of 1 of 2 cases, 1 failed: run.json says why"
+    assert verdicts == "verdicts: 1 check, 1 reject"
     assert page.startswith(f"{tmp_path / 'out' / 'cohort.html'}: look here first")
     assert numbers.startswith(f"{tmp_path / 'out' / 'cohort.tsv'}: ")
 

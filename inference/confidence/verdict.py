@@ -15,15 +15,16 @@ from inference.confidence.thresholds import Thresholds
 
 
 class Verdict(StrEnum):
-    """What to do with a result."""
+    """What to do with a result; ``unjudged`` where nobody measured the errors of the weights, and no rule speaks."""
 
+    UNJUDGED = "unjudged"
     ACCEPT = "accept"
     CHECK = "check"
     REJECT = "reject"
 
 
 #: From the mildest to the gravest.
-_GRAVITY = (Verdict.ACCEPT, Verdict.CHECK, Verdict.REJECT)
+_GRAVITY = (Verdict.UNJUDGED, Verdict.ACCEPT, Verdict.CHECK, Verdict.REJECT)
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class Judgement:
     reasons: tuple[Reason, ...] = field(default=())
 
     @classmethod
-    def of(cls, reasons: Sequence[Reason]) -> Judgement:
-        """The verdict that the gravest of some reasons calls for; accept without any."""
+    def of(cls, reasons: Sequence[Reason], mildest: Verdict = Verdict.ACCEPT) -> Judgement:
+        """The verdict that the gravest of some reasons calls for; the mildest without any."""
         ordered = sorted(reasons, key=lambda reason: -_GRAVITY.index(reason.verdict))
-        return cls(ordered[0].verdict if ordered else Verdict.ACCEPT, tuple(ordered))
+        return cls(ordered[0].verdict if ordered else mildest, tuple(ordered))
 
     @property
     def line(self) -> str:
@@ -71,7 +72,8 @@ def judge(
 
     Args:
         signals: of the case.
-        expected: quality; None where nobody measured the errors of these weights, and nothing is accepted then.
+        expected: quality; None where nobody measured the errors of these weights (no ``confidence.json``): nothing is
+            accepted then, and only rules speak.
         distance: of the signals from those that errors were measured on; None likewise.
         limits: see ``verdict.yaml``.
         doubts: what earlier steps warned of that puts the whole result in doubt.
@@ -79,8 +81,7 @@ def judge(
     reasons = [*_of_no_brain(signals, limits), *_of_the_image(signals, limits)]
     reasons += [Reason(line) for line in doubts]
     if expected is None or distance is None:
-        reasons.append(Reason("the errors of these weights were never measured (no confidence.json)"))
-        return Judgement.of(reasons)
+        return Judgement.of(reasons, Verdict.UNJUDGED)
     reasons += [*_of_quality(expected, limits), *_of_lengths(expected, limits)]
     if distance > limits.brain.distance:
         reasons.append(Reason("the volume is unlike all that errors were measured on: expected quality may be wrong"))

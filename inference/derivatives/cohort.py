@@ -132,6 +132,7 @@ def _dictionary(sizes: list[Measured]) -> dict[str, Any]:
         "verdict": {
             "Description": "whether the result can be trusted, by what the pipeline knows of it; not a diagnosis",
             "Levels": {
+                "unjudged": "nobody measured the errors of these weights, and no rule speaks against it",
                 "accept": "nothing speaks against it",
                 "check": "look at it before use: see verdict_reasons",
                 "reject": "don't use it: see verdict_reasons",

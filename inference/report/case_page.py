@@ -35,7 +35,7 @@ class PageVerdict:
     """Whether a result can be trusted.
 
     Attributes:
-        verdict: 'accept', 'check' or 'reject'.
+        verdict: 'unjudged', 'accept', 'check' or 'reject'.
         reasons: sentences without full stops.
         dice: name of a tissue, expected Dice, least and most with 90 %.
         age: the age that the image shows, in words; "" where it is unknown.

@@ -59,7 +59,7 @@ class CohortCase:
         status: 'done', 'failed'.
         warnings: what was said of it.
         error: why it failed.
-        verdict: 'accept', 'check', 'reject'; empty where there is none.
+        verdict: 'unjudged', 'accept', 'check', 'reject'; empty where there is none.
         reasons: why it is not accepted.
         sizes: by key.
     """

@@ -111,8 +111,11 @@ def test_what_earlier_steps_doubted_is_to_be_checked_in_their_words() -> None:
 
 def test_nothing_is_accepted_of_weights_whose_errors_nobody_measured() -> None:
     found = judge(signals(), None, None, thresholds())
-    assert found.verdict is Verdict.CHECK
-    assert "never measured" in found.line
+    assert (found.verdict, found.reasons) == (Verdict.UNJUDGED, ())
+
+
+def test_rules_speak_of_weights_whose_errors_nobody_measured() -> None:
+    assert judge(signals(), None, None, thresholds(), ["is odd"]).line == "check: is odd"
 
 
 @settings(deadline=None)  # the first example reads the thresholds

@@ -10,25 +10,27 @@ import pytest
 
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.context import RunContext, RunFolders
-from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError
 from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import ResourceLimits, Roster
 from evaluation.harness.run import _context, _images
 from evaluation.harness.state import RunState
+from evaluation.harness.workers import Machines, ThisMachine
 from tests.support.made_up_roster import roster, team
 
 IDS = ["c1", "c2"]
 PLENTY = EngineOffers(cpus=2, memory=1 << 40)
 
 
-def engine(offers: EngineOffers = PLENTY, gone: bool = False) -> Engine:
+def engine(offers: EngineOffers = PLENTY, gone: bool = False) -> Machines:
     def image_id(name: str) -> str:
         if gone and name != "helper":
             raise GoneError(name, "no such image here")
         return f"id of {name}"
 
-    return cast(Engine, SimpleNamespace(offers=lambda: offers, image_id=image_id))
+    made = SimpleNamespace(engines=lambda: [("here", offers)], image_id=image_id)
+    made.at_once = lambda of: ThisMachine.at_once(cast(Any, made), of)
+    return cast(Machines, made)
 
 
 def begun(tmp_path: Path, of: Roster) -> RunState:

@@ -1,0 +1,187 @@
+"""A cluster as the place where teams run: its workers, which of them are fit, and what all of them have in common."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from evaluation.cluster.connection import Address, connected
+from evaluation.cluster.dispatch import Dispatcher
+from evaluation.cluster.facts import TOKEN, Question, ask, clock_warnings, end, places_of, twice_given, unfit
+from evaluation.cluster.request import WorkerFacts
+from evaluation.harness.context import RunContext, RunFolders
+from evaluation.harness.engine_errors import GoneError
+from evaluation.harness.engine_offers import EngineOffers, check_isolation
+from evaluation.harness.roster import Roster, Team
+from evaluation.harness.state import RunState
+from evaluation.harness.workers import OnCasesDone, terminated_as_interrupted
+from feta.errors import FetaError, HostError
+from feta.files import write_atomically
+
+_LOG = logging.getLogger(__name__)
+_CONTINUES = "the same command continues where it stopped"
+#: A worker that could not do a job is asked again after some time, and given up after some faults.
+_SECONDS_TO_MEND, _MOST_FAULTS = 30.0, 3
+
+
+class Cluster:
+    """The workers of a dask scheduler, as ``evaluation.harness.workers.Machines``.
+
+    Args:
+        address: of the scheduler.
+        roster: who is to run; workers are asked for the images.
+        folders: of the run, which all workers see, unless
+        send: the input is sent with each job.
+
+    Raises:
+        FetaError: the scheduler doesn't answer, has no worker, none of them is fit, or another run into the same
+            folder is at work there.
+    """
+
+    def __init__(self, address: Address, roster: Roster, folders: RunFolders, *, send: bool = False) -> None:
+        self.way, self._roster, self.send = address.way, roster, send
+        images = (*dict.fromkeys(team.image for team in roster.teams), roster.helper_image)
+        shared, token = folders.staged.parent, uuid.uuid4().hex
+        self._question = Question(images, bool(roster.gpus), None if send else shared, token)
+        if not send:
+            write_atomically(shared / TOKEN, token)
+        #: Fit workers by address; and those that are not: address → when to ask again.
+        self.fit: dict[str, WorkerFacts] = {}
+        self._unfit: dict[str, float] = {}
+        self._faults: Counter[str] = Counter()
+        self.last_line = ""
+        self._stack = ExitStack()
+        try:
+            self.client = self._stack.enter_context(connected(address, f"feta-{token[:8]}"))
+            self.refresh()
+            if not self.fit:
+                raise FetaError(address.url, *self._nobody())
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _nobody(self) -> tuple[str, str]:
+        if not self._unfit:
+            return "the scheduler has no worker", "start one on each machine: docs/how-to/cluster.md"
+        return f"none of its workers is fit: {self.last_line}", ""
+
+    def refresh(self) -> None:
+        """See who is there, and ask those that are new, or may have been mended.
+
+        Raises:
+            HostError: the scheduler is gone.
+            FetaError: workers differ in what must be the same, or can't keep what the roster promises.
+        """
+        with self._asking():
+            there = set(self.client.nthreads())
+        self.fit = {name: facts for name, facts in self.fit.items() if name in there}
+        self._unfit = {name: again for name, again in self._unfit.items() if name in there}
+        now = time.monotonic()
+        due = [name for name in there - set(self.fit) if self._unfit.get(name, 0.0) <= now]
+        if due:
+            self._ask(due)
+
+    def _ask(self, names: Sequence[str]) -> None:
+        asked = time.time()
+        with self._asking():
+            answers = self.client.run(ask, self._question, workers=list(names), on_error="return")
+        answered, told = time.time(), {}
+        for name, facts in answers.items():
+            if isinstance(facts, OSError):
+                continue  # it has gone meanwhile
+            if not isinstance(facts, WorkerFacts):
+                self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
+                continue
+            told[name] = facts
+            problem = unfit(facts, self._question, self._roster.limits.memory_mb)
+            if problem:
+                self._put_aside(name, facts.host, problem)
+                continue
+            check_isolation(facts.host, facts.offers, self._roster.isolation)
+            self._unfit.pop(name, None)
+            self.fit[name] = facts
+            if facts.missing:
+                _LOG.warning("%s: is given no job of %s: it lacks the image", facts.host, ", ".join(facts.missing))
+        for line in clock_warnings(told, asked, answered):
+            _LOG.warning("%s", line)
+        if self._question.gpu and (said := twice_given(self.fit)):
+            raise FetaError("--scheduler", said)
+
+    def _put_aside(self, name: str, host: str, problem: str) -> None:
+        self.fit.pop(name, None)
+        self._unfit[name] = float("inf") if self._faults[name] >= _MOST_FAULTS else time.monotonic() + _SECONDS_TO_MEND
+        line = f"{host}: {problem}"
+        if line != self.last_line:
+            _LOG.warning("%s; it is given no job", line)
+        self.last_line = line
+
+    def fault(self, name: str, line: str) -> None:
+        """A worker could not do a job: it is given none until it was asked again."""
+        self._faults[name] += 1
+        self._put_aside(name, self.fit[name].host if name in self.fit else name, line)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Turns what dask raises where the scheduler is gone into a line."""
+        try:
+            yield
+        except (OSError, TimeoutError) as error:
+            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}") from error
+        if self.client.status != "running":
+            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}")
+
+    def places(self) -> int:
+        """Containers at the same time, on all machines together."""
+        return sum(self._places(facts) for facts in self.fit.values())
+
+    def _places(self, facts: WorkerFacts) -> int:
+        return places_of(facts, gpu=self._question.gpu, memory_mb=self._roster.limits.memory_mb)
+
+    def workers_for(self, image: str, image_id: str) -> list[str]:
+        """Fit workers that have an image."""
+        return [name for name, facts in self.fit.items() if facts.images.get(image) == image_id]
+
+    def engines(self) -> Sequence[tuple[str, EngineOffers]]:
+        """As ``Machines``: each host once."""
+        return list({facts.host: facts.offers for facts in self.fit.values()}.items())
+
+    def image_id(self, name: str) -> str:
+        """As ``Machines``."""
+        ids = {facts.images[name]: facts.host for facts in self.fit.values() if name in facts.images}
+        if not ids:
+            raise GoneError(name, "no worker has such an image", "docker load or pull it on each of them")
+        if len(ids) > 1:
+            (first, one), (second, other) = list(ids.items())[:2]
+            said = f"is {first[:19]} on {one} and {second[:19]} on {other}"
+            raise FetaError(name, said, "have the very same on all of them, by docker save and load")
+        return next(iter(ids))
+
+    def at_once(self, roster: Roster) -> int:
+        """As ``Machines``: of the fullest host."""
+        counts: Counter[str] = Counter()
+        for facts in self.fit.values():
+            counts[facts.host] += self._places(facts)
+        return max(counts.values(), default=1)
+
+    def remove_labelled(self, label: str) -> int:
+        """As ``Machines``, for a run's label; jobs of the run that are still at work are ended."""
+        with self._asking():
+            counts: dict[str, Any] = self.client.run(end, label.partition("=")[2], on_error="ignore")
+        return max(counts.values(), default=0)
+
+    def run_teams(
+        self, roster: Roster, teams: Sequence[Team], context: RunContext, state: RunState, on_cases_done: OnCasesDone
+    ) -> None:
+        """As ``Machines``."""
+        with terminated_as_interrupted():
+            Dispatcher(self, context, state, on_cases_done, gpu=self._question.gpu).run(teams)
+
+    def close(self) -> None:
+        """As ``Machines``."""
+        with suppress(OSError, TimeoutError):
+            self._stack.close()

@@ -16,27 +16,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from evaluation.cluster.facts import MEMORY
 from evaluation.cluster.gpus import RESOURCE
 from evaluation.cluster.remote import run_remote
-from evaluation.cluster.request import JobFault, JobRequest, JobResult
+from evaluation.cluster.request import JobFault, JobRequest, JobResult, WorkerFacts
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.collect import remove_results
 from evaluation.harness.container_spec import MB
 from evaluation.harness.context import RUN_LABEL, RunContext, log_path
 from evaluation.harness.conventions import ContainerJob, case_id
 from evaluation.harness.engine_errors import GoneError
-from evaluation.harness.roster import Team
+from evaluation.harness.roster import Roster, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, time_left, unfinished
 from feta.cases import biometry_path, label_map_path
 from feta.errors import FetaError, HostError
 from feta.files import write_atomically
-
-if TYPE_CHECKING:
-    from evaluation.cluster.machines import Cluster
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -44,6 +41,36 @@ _SECONDS_BETWEEN_LOOKS = 2.0
 _PATIENCE_SECONDS, _MOST_TRIES = 60.0, 4
 _MOST_SENT_MB = 1024
 _CONTINUES = "the same command continues where it stopped"
+
+
+class Workers(Protocol):
+    """What is needed of the cluster."""
+
+    #: A ``distributed.Client``.
+    client: Any
+    #: Those that are fit, by their address.
+    fit: dict[str, WorkerFacts]
+    #: Whether the input is sent with each job.
+    send: bool
+
+    @property
+    def last_line(self) -> str:
+        """What was last said of one that is not fit."""
+
+    def refresh(self) -> None:
+        """See who is there."""
+
+    def fault(self, name: str, line: str) -> None:
+        """A worker could not do a job."""
+
+    def places(self, roster: Roster) -> int:
+        """Containers at the same time."""
+
+    def workers_for(self, image: str, image_id: str) -> list[str]:
+        """Fit workers that have an image."""
+
+    def remove_labelled(self, label: str) -> int:
+        """End what is at work."""
 
 
 @dataclass
@@ -71,16 +98,13 @@ class _Sent:
 
 
 class Dispatcher:
-    """Jobs of a run, from the first to the last.
-
-    Args:
-        gpu: whether each job is given a GPU.
-    """
+    """Jobs of a run, from the first to the last. Each is given a GPU, if the roster names any."""
 
     def __init__(
-        self, cluster: Cluster, context: RunContext, state: RunState, on_cases_done: OnCasesDone, *, gpu: bool
+        self, cluster: Workers, roster: Roster, context: RunContext, state: RunState, on_cases_done: OnCasesDone
     ) -> None:
-        self._cluster, self._context, self._state, self._tell, self._gpu = cluster, context, state, on_cases_done, gpu
+        self._cluster, self._roster, self._context, self._state = cluster, roster, context, state
+        self._tell, self._gpu = on_cases_done, bool(roster.gpus)
         self._ended: SimpleQueue[Any] = SimpleQueue()
         self._sent: dict[Any, _Sent] = {}
         self._tries: dict[tuple[str, str], int] = {}
@@ -147,7 +171,7 @@ class Dispatcher:
 
     def _fill(self, lanes: Sequence[_Lane]) -> None:
         """One job more than there are places on each worker, so that none waits for us."""
-        most = self._cluster.places() + len(self._cluster.fit)
+        most = self._cluster.places(self._roster) + len(self._cluster.fit)
         for lane in lanes:
             while lane.ready and len(self._sent) < most:
                 image = self._context.images[lane.team.name]

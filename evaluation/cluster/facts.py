@@ -15,15 +15,16 @@ from typing import Any
 from evaluation.cluster.gpus import RESOURCE, gpus_of
 from evaluation.cluster.remote import end_jobs
 from evaluation.cluster.request import WorkerFacts, code, packages
-from evaluation.harness.container_spec import MB, helper_arguments
+from evaluation.harness.container_spec import MB
 from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError, RefusedError
+from evaluation.harness.engine_offers import check_isolation
+from evaluation.harness.roster import Roster
+from evaluation.harness.workers import gpu_problem
 from feta.errors import FetaError
 
 #: What a worker may be started with beside GPUs: bytes for containers.
 MEMORY = "MEMORY"
-#: What the file in the shared folder is called that holds the run's id.
-TOKEN = "run-id"
 #: Clocks that differ by more are told of, seconds.
 _CLOCK_SECONDS = 30.0
 _SAME = "install the same release on all machines"
@@ -36,14 +37,12 @@ class Question:
     Attributes:
         images: that they must have, the helper's last.
         gpu: whether the roster names GPUs.
-        input_: the staged input where it is to be shared; None where it is sent.
-        token: what stands in its file.
+        shared: a file that only who sees the run's folder can find; None where the input is sent.
     """
 
     images: tuple[str, ...]
     gpu: bool
-    input_: Path | None
-    token: str
+    shared: Path | None
 
 
 async def ask(question: Question, dask_worker: Any = None) -> WorkerFacts:
@@ -71,14 +70,11 @@ def _facts(question: Question, worker: Any) -> WorkerFacts:
                 except GoneError:
                     missing.append(image)
             known.update(images=ids, missing=tuple(missing))
-            if question.gpu and not missing:
+            if question.gpu and question.images[-1] in ids:
                 problem = _gpu_problem(engine, ids[question.images[-1]], gpus_of(worker))
     except (FetaError, RefusedError) as error:
         problem = str(error)
-    sees = None
-    if question.input_ is not None:
-        token = question.input_ / TOKEN
-        sees = token.is_file() and token.read_text(encoding="utf-8") == question.token
+    sees = question.shared.is_file() if question.shared else None
     return WorkerFacts(
         host, code(), packages(), gpus=gpus_of(worker), resources=dict(worker.state.total_resources),
         slots=worker.state.nthreads, clock=time.time(), free=shutil.disk_usage(worker.local_directory).free,
@@ -89,20 +85,12 @@ def _facts(question: Question, worker: Any) -> WorkerFacts:
 def _gpu_problem(engine: Engine, helper_id: str, gpus: Sequence[str]) -> str:
     if not gpus:
         return f'offers no GPU, and the roster names some; start it with --resources "{RESOURCE}=1"'
-    for gpu in gpus:
-        try:
-            engine.remove(engine.start(helper_arguments(helper_id, (), {}, gpu=gpu, offers=engine.offers())))
-        except RefusedError as error:
-            return f"its engine gives no GPU {gpu} ({error})"
-    return ""
+    problems = (gpu_problem(engine, helper_id, engine.offers(), {}, gpu) for gpu in gpus)
+    return next((problem for problem in problems if problem), "")
 
 
-def unfit(facts: WorkerFacts, question: Question, memory_mb: int) -> str:
-    """Why a worker can't have jobs, in a few words; empty where it can.
-
-    Args:
-        memory_mb: of a container.
-    """
+def unfit(facts: WorkerFacts, question: Question, roster: Roster) -> str:
+    """Why a worker can't have jobs, in a few words; empty where it can."""
     if facts.problem:
         return facts.problem
     if facts.code != code():
@@ -110,12 +98,18 @@ def unfit(facts: WorkerFacts, question: Question, memory_mb: int) -> str:
     for name, release in packages().items():
         if facts.packages.get(name) != release:
             return f"has {name} {facts.packages.get(name)}, not {release}; {_SAME}"
-    if facts.missing:
-        return f"lacks the image {', '.join(facts.missing)}; docker load or pull it there"
-    if facts.sees_input is False:
-        return f"doesn't see {question.input_}, or another folder there; share the output folder, or add --send"
+    if roster.helper_image in facts.missing:
+        return f"lacks the helper's image {roster.helper_image}; docker load or pull it there"
+    if question.shared and not facts.sees_input:
+        folder = question.shared.parent.parent
+        return f"doesn't see {folder}; share it under the same path, or add --send"
+    memory_mb = roster.limits.memory_mb
     if places_of(facts, gpu=question.gpu, memory_mb=memory_mb) < 1:
         return f"offers {facts.resources.get(MEMORY, 0) / MB:.0f} MB, and a container may use {memory_mb}"
+    try:
+        check_isolation("its engine", facts.offers, roster.isolation)
+    except FetaError as error:
+        return str(error)
     return ""
 
 

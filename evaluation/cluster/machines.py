@@ -12,11 +12,11 @@ from typing import Any
 
 from evaluation.cluster.connection import Address, connected
 from evaluation.cluster.dispatch import Dispatcher
-from evaluation.cluster.facts import TOKEN, Question, ask, clock_warnings, end, places_of, twice_given, unfit
+from evaluation.cluster.facts import Question, ask, clock_warnings, end, places_of, twice_given, unfit
 from evaluation.cluster.request import WorkerFacts
 from evaluation.harness.context import RunContext, RunFolders
 from evaluation.harness.engine_errors import GoneError
-from evaluation.harness.engine_offers import EngineOffers, check_isolation
+from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import Roster, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, terminated_as_interrupted
@@ -26,7 +26,7 @@ from feta.files import write_atomically
 _LOG = logging.getLogger(__name__)
 _CONTINUES = "the same command continues where it stopped"
 #: A worker that could not do a job is asked again after some time, and given up after some faults.
-_SECONDS_TO_MEND, _MOST_FAULTS = 30.0, 3
+_SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
 
 
 class Cluster:
@@ -44,19 +44,22 @@ class Cluster:
     """
 
     def __init__(self, address: Address, roster: Roster, folders: RunFolders, *, send: bool = False) -> None:
-        self.way, self._roster, self.send = address.way, roster, send
+        self.way, self.team_at_once, self._roster, self.send = address.way, False, roster, send
         images = (*dict.fromkeys(team.image for team in roster.teams), roster.helper_image)
-        shared, token = folders.staged.parent, uuid.uuid4().hex
-        self._question = Question(images, bool(roster.gpus), None if send else shared, token)
-        if not send:
-            write_atomically(shared / TOKEN, token)
+        token = uuid.uuid4().hex
+        # No other run into this folder has a file of this name, and no other folder.
+        shared = None if send else folders.staged.parent / f"seen-{token}"
+        self._question = Question(images, bool(roster.gpus), shared)
         #: Fit workers by address; and those that are not: address → when to ask again.
         self.fit: dict[str, WorkerFacts] = {}
         self._unfit: dict[str, float] = {}
         self._faults: Counter[str] = Counter()
-        self.last_line = ""
+        self._lines: dict[str, None] = {}
         self._stack = ExitStack()
         try:
+            if shared:
+                write_atomically(shared, "Removed when the run has ended.\n")
+                self._stack.callback(shared.unlink, missing_ok=True)
             self.client = self._stack.enter_context(connected(address, f"feta-{token[:8]}"))
             self.refresh()
             if not self.fit:
@@ -68,7 +71,12 @@ class Cluster:
     def _nobody(self) -> tuple[str, str]:
         if not self._unfit:
             return "the scheduler has no worker", "start one on each machine: docs/how-to/cluster.md"
-        return f"none of its workers is fit: {self.last_line}", ""
+        return f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}", ""
+
+    @property
+    def last_line(self) -> str:
+        """What was last said of a worker that is not fit."""
+        return next(reversed(self._lines), "")
 
     def refresh(self) -> None:
         """See who is there, and ask those that are new, or may have been mended.
@@ -98,15 +106,15 @@ class Cluster:
                 self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
                 continue
             told[name] = facts
-            problem = unfit(facts, self._question, self._roster.limits.memory_mb)
+            problem = unfit(facts, self._question, self._roster)
             if problem:
                 self._put_aside(name, facts.host, problem)
                 continue
-            check_isolation(facts.host, facts.offers, self._roster.isolation)
             self._unfit.pop(name, None)
             self.fit[name] = facts
             if facts.missing:
-                _LOG.warning("%s: is given no job of %s: it lacks the image", facts.host, ", ".join(facts.missing))
+                self._lines[line := f"{facts.host}: lacks the image {', '.join(facts.missing)}"] = None
+                _LOG.warning("%s; it is given no job of it", line)
         for line in clock_warnings(told, asked, answered):
             _LOG.warning("%s", line)
         if self._question.gpu and (said := twice_given(self.fit)):
@@ -116,9 +124,9 @@ class Cluster:
         self.fit.pop(name, None)
         self._unfit[name] = float("inf") if self._faults[name] >= _MOST_FAULTS else time.monotonic() + _SECONDS_TO_MEND
         line = f"{host}: {problem}"
-        if line != self.last_line:
+        if line not in self._lines:
             _LOG.warning("%s; it is given no job", line)
-        self.last_line = line
+        self._lines[line] = None
 
     def fault(self, name: str, line: str) -> None:
         """A worker could not do a job: it is given none until it was asked again."""
@@ -135,12 +143,16 @@ class Cluster:
         if self.client.status != "running":
             raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}")
 
-    def places(self) -> int:
-        """Containers at the same time, on all machines together."""
+    def places(self, roster: Roster) -> int:
+        """As ``Machines``."""
         return sum(self._places(facts) for facts in self.fit.values())
 
     def _places(self, facts: WorkerFacts) -> int:
         return places_of(facts, gpu=self._question.gpu, memory_mb=self._roster.limits.memory_mb)
+
+    def lacking(self, roster: Roster) -> list[str]:
+        """As ``Machines``: what is wrong with workers."""
+        return list(self._lines)
 
     def workers_for(self, image: str, image_id: str) -> list[str]:
         """Fit workers that have an image."""
@@ -179,7 +191,7 @@ class Cluster:
     ) -> None:
         """As ``Machines``."""
         with terminated_as_interrupted():
-            Dispatcher(self, context, state, on_cases_done, gpu=self._question.gpu).run(teams)
+            Dispatcher(self, roster, context, state, on_cases_done).run(teams)
 
     def close(self) -> None:
         """As ``Machines``."""

@@ -44,9 +44,7 @@ WordOption = Annotated[
 SendOption = Annotated[
     bool, typer.Option("--send", help="With --scheduler: send the input with each job; no folder need be shared.")
 ]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what it would take and what is missing; start nothing.")
-]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it takes and what is missing; start nothing.")]
 NumberOption = Annotated[
     int | None, typer.Option(min=1, help="With --phase --again: which submission.", show_default="the last")
 ]

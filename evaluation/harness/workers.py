@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -37,6 +37,8 @@ class Machines(Protocol):
 
     #: How jobs come there; see ``evaluation.harness.record.Place``.
     way: str
+    #: Whether a team's containers run one after another, whatever its limits.
+    team_at_once: bool
 
     def engines(self) -> Sequence[tuple[str, EngineOffers]]:
         """Each machine's name, and what its engine has to keep containers apart.
@@ -55,6 +57,12 @@ class Machines(Protocol):
     def at_once(self, roster: Roster) -> int:
         """How many containers one machine has at the same time."""
 
+    def places(self, roster: Roster) -> int:
+        """How many containers there are at the same time on all machines."""
+
+    def lacking(self, roster: Roster) -> list[str]:
+        """What of a roster can't be had beside images and walls, a line each."""
+
     def remove_labelled(self, label: str) -> int:
         """Remove what carries a label on every machine; returns how many containers there were."""
 
@@ -70,7 +78,7 @@ class Machines(Protocol):
 class ThisMachine:
     """The engine of this machine."""
 
-    way = "this machine"
+    way, team_at_once = "this machine", True
 
     def __init__(self, _roster: Roster, _folders: RunFolders) -> None:
         self._engine = Engine()
@@ -86,6 +94,18 @@ class ThisMachine:
     def at_once(self, roster: Roster) -> int:
         """As ``Machines``: a worker for each GPU, or as many as the roster says."""
         return min(len(roster.gpus) or roster.parallel, len(roster.teams))
+
+    def places(self, roster: Roster) -> int:
+        """As ``Machines``."""
+        return self.at_once(roster)
+
+    def lacking(self, roster: Roster) -> list[str]:
+        """As ``Machines``: GPUs, of which only a container tells."""
+        try:
+            helper, offers = self._engine.image_id(roster.helper_image), self._engine.offers()
+        except GoneError:
+            return []  # told of as an image
+        return [line for gpu in roster.gpus if (line := gpu_problem(self._engine, helper, offers, {}, gpu))]
 
     def remove_labelled(self, label: str) -> int:
         """As ``Machines``."""
@@ -106,13 +126,19 @@ def _usable_gpus(engine: Engine, roster: Roster, context: RunContext) -> tuple[s
     """A worker's GPU each; None is the CPU, for all where the engine has no GPU to give."""
     workers = min(roster.parallel, len(roster.teams))
     for gpu in roster.gpus:
-        arguments = helper_arguments(context.helper_id, (), context.labels, gpu=gpu, offers=context.offers)
-        try:
-            engine.remove(engine.start(arguments))
-        except RefusedError as error:
-            _LOG.warning("the engine gives no GPU %s (%s): all teams run on the CPU", gpu, error)
+        if problem := gpu_problem(engine, context.helper_id, context.offers, context.labels, gpu):
+            _LOG.warning("%s: all teams run on the CPU", problem)
             return (None,) * workers
     return roster.gpus or (None,) * workers
+
+
+def gpu_problem(engine: Engine, helper_id: str, offers: EngineOffers, labels: Mapping[str, str], gpu: str) -> str:
+    """Why an engine gives no GPU of this id, by a container of ours that asks for it; empty where it does."""
+    try:
+        engine.remove(engine.start(helper_arguments(helper_id, (), labels, gpu=gpu, offers=offers)))
+    except RefusedError as error:
+        return f"the engine gives no GPU {gpu} ({error})"
+    return ""
 
 
 def run_teams(

@@ -47,7 +47,7 @@ def forecast(
         FetaError: roster or input can't be used at all.
     """
     teams, cases, folders = chosen_teams(roster, only, False), cases_to_run(input_, roster), RunFolders(output)
-    rows = RunState(folders.state).rows() if folders.state.is_file() else []
+    rows = RunState(folders.state).rows() if folders.state.is_file() and folders.state.stat().st_size else []
     waiting = {team.name: _waiting_jobs(team, cases, rows) for team in teams}
     count = sum(len(jobs) for jobs in waiting.values())
     lines = [

@@ -26,6 +26,7 @@ from feta.files import write_atomically
 _LOG = logging.getLogger(__name__)
 _CONTINUES = "the same command continues where it stopped"
 #: A worker that could not do a job is asked again after some time, and given up after some faults.
+_PATIENCE_SECONDS, _SECONDS_BETWEEN_LOOKS = 60.0, 1.0
 _SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
 
 
@@ -61,17 +62,29 @@ class Cluster:
                 write_atomically(shared, "Removed when the run has ended.\n")
                 self._stack.callback(shared.unlink, missing_ok=True)
             self.client = self._stack.enter_context(connected(address, f"feta-{token[:8]}"))
-            self.refresh()
-            if not self.fit:
-                raise FetaError(address.url, *self._nobody())
+            self._wait(address.url)
         except BaseException:
             self._stack.close()
             raise
 
-    def _nobody(self) -> tuple[str, str]:
-        if not self._unfit:
-            return "the scheduler has no worker", "start one on each machine: docs/how-to/cluster.md"
-        return f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}", ""
+    def _wait(self, url: str) -> None:
+        """Until there is a worker that is fit: they may be starting just now.
+
+        Raises:
+            FetaError: there is none for a minute, or only others.
+        """
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            self.refresh()
+            if self.fit:
+                return
+            if self._unfit:
+                said = f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}"
+                raise FetaError(url, said)
+            if time.monotonic() > end:
+                said = "the scheduler has no worker"
+                raise FetaError(url, said, "start one on each machine: docs/how-to/cluster.md")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     @property
     def last_line(self) -> str:

@@ -52,6 +52,8 @@ _LIMITS = {
     Wall.CPUS: "CpuCfsQuota",
     Wall.PROCESSES: "PidsLimit",
 }
+#: What the kernel calls them.
+_CONTROLLERS = {Wall.MEMORY: "memory", Wall.SWAP: "memory", Wall.CPUS: "cpu", Wall.PROCESSES: "pids"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class EngineOffers:
             container's root, and those after it the others'; 0 where it does not, or mounts volumes in the same
             namespace.
         no_limits: limits that it can't keep.
+        podman: it is Podman, which reads the list of system calls from its file, and gives a tmpfs no owner.
         engine: its name and version.
     """
 
@@ -76,6 +79,7 @@ class EngineOffers:
     private_cgroup: bool = True
     first_id: int = 0
     no_limits: frozenset[Wall] = frozenset()
+    podman: bool = False
     engine: str = "Docker"
 
     @property
@@ -100,32 +104,47 @@ def check_isolation(machine: str, offers: EngineOffers, promised: Sequence[Wall]
         raise FetaError(machine, f"{offers.engine} can't keep what the roster promises: {said}", remedy)
 
 
-def read_offers(info: Mapping[str, Any], version: Mapping[str, Any]) -> EngineOffers:
+def read_offers(
+    info: Mapping[str, Any], version: Mapping[str, Any], podman: Mapping[str, Any] | None = None
+) -> EngineOffers:
     """From the engine's answers to ``docker info`` and ``docker version``.
+
+    Args:
+        podman: Podman's own answer, ``podman info``: it tells there alone that it runs without root, and which limits
+            it may set (the controllers of control groups that were delegated to it).
 
     Where accounts are mapped, Docker's own folder ends with the first of them: ``/var/lib/docker/165536.165536``.
     Without root, an engine mounts volumes within its own namespace: accounts there are the containers'. Without root on
-    the first version of control groups, limits are taken and not kept.
+    the first version of control groups, limits are taken and not kept, and the host's groups are seen.
     """
     options = {part for entry in info.get("SecurityOptions") or () for part in str(entry).split(",")}
     mapped = re.search(r"/(\d+)\.\d+$", str(info.get("DockerRootDir", ""))) if "name=userns" in options else None
     api = re.match(r"(\d+)\.(\d+)", str(version.get("ApiVersion", "")))
-    rootless = "name=rootless" in options
+    own = (podman or {}).get("host", {})
+    rootless = "name=rootless" in options or bool(own.get("security", {}).get("rootless"))
     powerless = rootless and str(info.get("CgroupVersion", "")) != "2"
     without = {wall for wall, name in _LIMITS.items() if powerless or not info.get(name, True)}
+    if rootless and podman is not None:
+        delegated = own.get("cgroupControllers") or ()
+        without |= {wall for wall, controller in _CONTROLLERS.items() if controller not in delegated}
     return EngineOffers(
         cpus=float(info["NCPU"]),
         memory=float(info.get("MemTotal") or math.inf),
         seccomp="name=seccomp" in options,
-        private_cgroup=api is not None and tuple(map(int, api.groups())) >= _PRIVATE_CGROUP,
+        private_cgroup=not powerless and api is not None and tuple(map(int, api.groups())) >= _PRIVATE_CGROUP,
         first_id=int(mapped[1]) if mapped and not rootless else 0,
         no_limits=frozenset(without),
+        podman=is_podman(version),
         engine=_named(version, rootless),
     )
 
 
+def is_podman(version: Mapping[str, Any]) -> bool:
+    """Whether it is Podman that answers as Docker does."""
+    return any("podman" in str(part.get("Name", "")).lower() for part in version.get("Components") or ())
+
+
 def _named(version: Mapping[str, Any], rootless: bool) -> str:
     """Such as ``Podman 4.3.1, without root``."""
-    podman = any("podman" in str(part.get("Name", "")).lower() for part in version.get("Components") or ())
     number = re.sub(r"[^A-Za-z0-9.+~_-]", "", str(version.get("Version", "")))[:40]
-    return f"{'Podman' if podman else 'Docker'} {number}".strip() + (", without root" if rootless else "")
+    return f"{'Podman' if is_podman(version) else 'Docker'} {number}".strip() + (", without root" if rootless else "")

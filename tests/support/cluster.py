@@ -1,4 +1,4 @@
-"""A dask cluster of processes on this machine, encrypted as real ones are, whose parts can be killed and begun again."""
+"""A dask cluster of processes on this machine, encrypted as real ones are; its parts can be killed and begun again."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_limits_are_the_rosters() -> None:
     assert {"Name": "nofile", "Soft": 17, "Hard": 17} in made["ulimits"]
     options = volume_arguments("v", NOBODY, LIMITS, {})["driver_opts"]
     assert options["type"] == "tmpfs"
-    assert f"size={9 * MB}," in options["o"]
+    assert f"nr_blocks={9 * MB // PAGE}," in options["o"]
     assert "nr_inodes=11," in options["o"]
 
 
@@ -102,7 +102,7 @@ def test_every_team_has_an_account_of_its_own_that_nobody_else_uses() -> None:
 
 def test_folders_of_the_image_that_may_be_written_to_belong_to_the_account_too() -> None:
     options = folder_arguments("v", 60707, LIMITS, {"feta.job": "1"})["driver_opts"]["o"]
-    assert options == f"size={3 * MB},uid=60707,gid=60707,mode=1777,nosuid,nodev"
+    assert options == f"nr_blocks={3 * MB // PAGE},uid=60707,gid=60707,mode=1777,nosuid,nodev"
 
 
 def test_an_engine_is_not_asked_for_what_it_lacks() -> None:

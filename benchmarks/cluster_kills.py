@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.harness.context import RunFolders
@@ -60,6 +61,13 @@ class Dockerd:
             )
         while subprocess.run(["docker", "-H", self.host, "info"], capture_output=True, check=False).returncode:
             time.sleep(0.5)
+
+    def take_images(self, names: Sequence[str]) -> None:
+        """Copy images from the machine's engine."""
+        kept = self._folder / "images.tar"
+        subprocess.run(["docker", "save", "--output", kept, *names], check=True)
+        subprocess.run(["docker", "-H", self.host, "load", "--quiet", "--input", kept], check=True, capture_output=True)
+        kept.unlink()
 
     def kill(self) -> None:
         """SIGKILL, to the daemon and the one below it."""
@@ -114,23 +122,22 @@ def main() -> None:
         root = (options.folder or Path(temporary)).resolve()
         root.mkdir(parents=True, exist_ok=True)
         engine = Dockerd(root / "engine") if options.dockerd else None
-        if engine:
-            engine.start()
-            base = subprocess.run(["docker", "save", "debian:bookworm-slim"], capture_output=True, check=True).stdout
-            os.environ["DOCKER_HOST"] = engine.host
-            subprocess.run(["docker", "load"], input=base, capture_output=True, check=True)
+        rivals.write_cohort(root, options.cases)
+        rivals.write_roster(root / "roster.yaml", TEAMS, {"case_seconds": 60}, parallel=2)
         try:
-            good = killed(root, options.kills, options.cases, options.seed, engine)
+            if engine:
+                engine.start()
+                engine.take_images(["debian:bookworm-slim", *(team.build() for team in TEAMS)])
+                os.environ["DOCKER_HOST"] = engine.host
+            good = killed(root, options.kills, options.seed, engine)
         finally:
             if engine:
                 engine.stop()
     sys.exit(0 if good else 1)
 
 
-def killed(root: Path, kills: int, cases: int, seed: int, engine: Dockerd | None = None) -> bool:
+def killed(root: Path, kills: int, seed: int, engine: Dockerd | None = None) -> bool:
     """Whether a run whose parts were killed comes to what an undisturbed one on one machine comes to."""
-    rivals.write_cohort(root, cases)
-    rivals.write_roster(root / "roster.yaml", TEAMS, {"case_seconds": 60}, parallel=2)
     alone = rivals.evaluate("run", root / "roster.yaml", root / "input", root / "alone", limit=7200)
     assert alone.returncode == 1, alone.stderr
     draw, done = random.Random(seed), Counter[str]()

@@ -180,7 +180,7 @@ def seccomp_profile() -> str:
 
 
 def _owner(user: int, offers: EngineOffers) -> str:
-    """Of a tmpfs: who runs, since Docker keeps the mode that the folder has in the image. Podman is told to keep none."""
+    """Of a tmpfs: who runs, since Docker keeps the mode that the folder has in the image; Podman is told not to."""
     return "notmpcopyup" if offers.podman else f"uid={user},gid={user}"
 
 

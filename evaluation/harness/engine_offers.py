@@ -115,11 +115,10 @@ def read_offers(
 
     Where accounts are mapped, Docker's own folder ends with the first of them: ``/var/lib/docker/165536.165536``.
     Without root, an engine mounts volumes within its own namespace: accounts there are the containers'. Without root on
-    the first version of control groups, limits are taken and not kept, and the host's groups are seen.
+    the first version of control groups, limits are taken and not kept.
     """
     options = {part for entry in info.get("SecurityOptions") or () for part in str(entry).split(",")}
     mapped = re.search(r"/(\d+)\.\d+$", str(info.get("DockerRootDir", ""))) if "name=userns" in options else None
-    api = re.match(r"(\d+)\.(\d+)", str(version.get("ApiVersion", "")))
     own = (podman or {}).get("host", {})
     rootless = "name=rootless" in options or bool(own.get("security", {}).get("rootless"))
     powerless = rootless and str(info.get("CgroupVersion", "")) != "2"
@@ -131,12 +130,20 @@ def read_offers(
         cpus=float(info["NCPU"]),
         memory=float(info.get("MemTotal") or math.inf),
         seccomp="name=seccomp" in options,
-        private_cgroup=not powerless and api is not None and tuple(map(int, api.groups())) >= _PRIVATE_CGROUP,
+        private_cgroup=_hides_groups(info, version),
         first_id=int(mapped[1]) if mapped and not rootless else 0,
         no_limits=frozenset(without),
         podman=is_podman(version),
         engine=_named(version, rootless),
     )
+
+
+def _hides_groups(info: Mapping[str, Any], version: Mapping[str, Any]) -> bool:
+    """Docker since an API of its own; Podman on the second version of control groups alone."""
+    if is_podman(version):
+        return str(info.get("CgroupVersion", "")) == "2"
+    api = re.match(r"(\d+)\.(\d+)", str(version.get("ApiVersion", "")))
+    return api is not None and tuple(map(int, api.groups())) >= _PRIVATE_CGROUP
 
 
 def is_podman(version: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.support.made_up_roster import first_job, team
 LIMITS = ResourceLimits(
     memory_mb=100, cpus=1.5, processes=7, open_files=17, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13
 )
+PAGE = os.sysconf("SC_PAGE_SIZE")
 RESULTS = Place("v", "/output", is_volume=True, read_only=False)
 
 exceptions = st.builds(

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evaluation.cluster.certificates import files_of
+from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
 from feta.errors import FetaError
 
 #: For a scheduler to answer.
@@ -41,7 +42,7 @@ class Address:
     @property
     def way(self) -> str:
         """For the report."""
-        return "encrypted" if self.certificates else "NOT encrypted"
+        return ENCRYPTED if self.certificates else NOT_ENCRYPTED
 
 
 def parse_address(url: str, certificates: Path | None, *, insecure: bool) -> Address:

@@ -120,7 +120,7 @@ def score(
             cache=kept,
             progress=progress,
         )
-    messages = replace(messages, command=command_line(), runs=record.teams, edition=edition)
+    messages = replace(messages, command=command_line(), runs=record.teams, places=record.places, edition=edition)
     if tables:
         write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
         print(f"{len(table.teams)} submissions, {len(table.cases)} cases: {output}")

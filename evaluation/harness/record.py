@@ -25,6 +25,9 @@ _FORMAT = "feta-runs/1"
 _MAX_BYTES = 1 << 28
 
 
+HERE, ENCRYPTED, NOT_ENCRYPTED = "this machine", "a cluster, encrypted", "a cluster, NOT encrypted"
+
+
 @dataclass(frozen=True)
 class TeamRun:
     """How a team's containers ran.
@@ -56,12 +59,12 @@ class Place:
     Attributes:
         engine: its name and version.
         lacks: walls that it can't keep, of ``evaluation.harness.engine_offers.Wall``.
-        way: how jobs came there: ``this machine``, ``encrypted``, or ``NOT encrypted``.
+        way: how jobs came there: HERE, ENCRYPTED, or NOT_ENCRYPTED.
     """
 
     engine: str
     lacks: tuple[str, ...] = ()
-    way: str = "this machine"
+    way: str = HERE
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError, RefusedError
 from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.job import StoppedError, Worker, run_job
+from evaluation.harness.record import HERE
 from evaluation.harness.roster import ResourceLimits, Roster, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.volumes import ResultVolumes
@@ -78,7 +79,7 @@ class Machines(Protocol):
 class ThisMachine:
     """The engine of this machine."""
 
-    way, team_at_once = "this machine", True
+    way, team_at_once = HERE, True
 
     def __init__(self, _roster: Roster, _folders: RunFolders) -> None:
         self._engine = Engine()

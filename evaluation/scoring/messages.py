@@ -15,7 +15,7 @@ from feta.labels import TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS
 
 if TYPE_CHECKING:
-    from evaluation.harness.record import TeamRun
+    from evaluation.harness.record import Place, TeamRun
 
 #: More lines about one team than these help nobody.
 _MAX_LINES = 1000
@@ -33,6 +33,7 @@ class ScoringMessages:
         versions: program or library → version.
         command: the command line that was run, as typed.
         runs: how each team's containers ran, where the runner was at work.
+        places: where they ran, likewise, and what kept them apart.
         edition: the year of the challenge, where the organizer says it.
     """
 
@@ -42,6 +43,7 @@ class ScoringMessages:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
+    places: Sequence[Place] = ()
     edition: int | None = None
 
 

@@ -17,6 +17,7 @@ import pytest
 from evaluation.cluster import connection
 from evaluation.cluster.certificates import ROLES, files_of, make_certificates
 from evaluation.cluster.connection import Address, connected, knock, parse_address
+from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
 from feta.errors import FetaError
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def test_an_address_is_refused(
 
 
 def test_what_is_not_encrypted_is_taken_by_its_word_alone(certificates: Path) -> None:
-    assert parse_address("tcp://host:8786", None, insecure=True).way == "NOT encrypted"
-    assert parse_address("tls://host:8786", certificates, insecure=False).way == "encrypted"
+    assert parse_address("tcp://host:8786", None, insecure=True).way == NOT_ENCRYPTED
+    assert parse_address("tls://host:8786", certificates, insecure=False).way == ENCRYPTED
 
 
 def test_a_folder_without_certificates_is_told_of(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from evaluation.cluster.connection import Address
 from evaluation.cluster.machines import Cluster
 from evaluation.harness.case_state import CaseRow, CaseState
-from evaluation.harness.record import read_run_record
+from evaluation.harness.record import ENCRYPTED, read_run_record
 from evaluation.harness.roster import Convention, ResourceLimits, Roster, Team
 from evaluation.harness.run import run
 from feta.files import read_text
@@ -55,5 +55,5 @@ def test_it_is_the_same(cohort: Path, tmp_path: Path, address: Address, send: bo
 def test_the_record_says_where_it_ran_and_how_safely(cohort: Path, tmp_path: Path, address: Address) -> None:
     run(Roster(TEAMS), cohort, tmp_path / "out", lambda rows: None, machines=partial(Cluster, address))
     (place,) = read_run_record(tmp_path / "out" / "submissions").places
-    assert (place.engine, place.lacks, place.way) == ("made up", (), "encrypted")
+    assert (place.engine, place.lacks, place.way) == ("made up", (), ENCRYPTED)
     assert "I am good:1" in read_text(next((tmp_path / "out" / "logs" / "a").iterdir()))

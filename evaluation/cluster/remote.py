@@ -48,6 +48,7 @@ class _Live:
 _guard = threading.Lock()
 _live: set[_Live] = set()
 _process = ""
+_reaper: object = None
 
 
 def run_remote(request: JobRequest) -> JobResult | JobFault:
@@ -112,11 +113,12 @@ def _input(request: JobRequest, scratch: Path) -> Path:
 
 def _guarded_process() -> str:
     """The label's value of all that this process starts; what is left of it when it is killed is removed."""
-    global _process
+    global _process, _reaper
     with _guard:
         if not _process:
             made = uuid.uuid4().hex
-            start_reaper(f"{_PROCESS_LABEL}={made}")
+            # Kept: with the object its pipe would go, which stands for this process's life.
+            _reaper = start_reaper(f"{_PROCESS_LABEL}={made}")
             _process = made
         return _process
 

@@ -1,4 +1,4 @@
-"""A scheduler here and workers as jobs of Slurm, for `feta-evaluate run --scheduler`; ends with Ctrl-C, and all with it.
+"""A scheduler here and workers as jobs of Slurm, for `feta-evaluate run --scheduler`; Ctrl-C ends all of it.
 
     pip install dask-jobqueue
     feta-evaluate certificates CERTIFICATES

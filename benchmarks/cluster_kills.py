@@ -1,6 +1,6 @@
 """A run on a cluster whose every part is killed at random moments: whether it comes to the same, and leaves nothing.
 
-    python -m benchmarks.cluster_kills [--kills 20] [--cases 4] [--dockerd] [--folder DIR]
+    python -m benchmarks.cluster_kills [--kills 20] [--cases 4] [--seconds 10] [--dockerd] [--folder DIR]
 
 Client, scheduler, a worker's process, a worker with its nanny and, with ``--dockerd``, an engine of its own are killed
 by SIGKILL while containers are at work; what an init system would start again is started again, and so is the client.
@@ -35,7 +35,6 @@ TEAMS = (
     Rival("crashes", "crash"),
     Rival("third", "slow", maps="2.0", convention="2024-case"),
 )
-SECONDS_TO_KILL = 10.0
 #: A client that was told that its run can't go on ends with it.
 UNUSABLE = 2
 
@@ -115,6 +114,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--cases", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10.0, help="the longest before a kill")
     parser.add_argument("--dockerd", action="store_true")
     parser.add_argument("--folder", type=Path, help="kept for a look; a temporary one otherwise")
     options = parser.parse_args()
@@ -129,14 +129,14 @@ def main() -> None:
                 engine.start()
                 engine.take_images(["debian:bookworm-slim", *(team.build() for team in TEAMS)])
                 os.environ["DOCKER_HOST"] = engine.host
-            good = killed(root, options.kills, options.seed, engine)
+            good = killed(root, options.kills, options.seconds, options.seed, engine)
         finally:
             if engine:
                 engine.stop()
     sys.exit(0 if good else 1)
 
 
-def killed(root: Path, kills: int, seed: int, engine: Dockerd | None = None) -> bool:
+def killed(root: Path, kills: int, seconds: float, seed: int, engine: Dockerd | None = None) -> bool:
     """Whether a run whose parts were killed comes to what an undisturbed one on one machine comes to."""
     alone = rivals.evaluate("run", root / "roster.yaml", root / "input", root / "alone", limit=7200)
     assert alone.returncode == 1, alone.stderr
@@ -149,7 +149,7 @@ def killed(root: Path, kills: int, seed: int, engine: Dockerd | None = None) -> 
                 break
             assert client.process is not None
             with contextlib.suppress(subprocess.TimeoutExpired):
-                client.process.wait(draw.uniform(0, SECONDS_TO_KILL))
+                client.process.wait(draw.uniform(0, seconds))
             victim = victims[number % len(victims)]
             kill(victim, client, cluster, engine, draw)
             done[victim] += 1

@@ -118,8 +118,8 @@ class ClusterHere:
 
 def children(pid: int) -> list[int]:
     """Ids of a process's own, without those that only stand by (multiprocessing's tracker, our reaper)."""
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    ids = [int(each) for each in found.read_text().split()] if found.exists() else []
+    # Linux lists them by the thread that started them.
+    ids = [int(each) for found in Path(f"/proc/{pid}/task").glob("*/children") for each in found.read_text().split()]
     return [each for each in ids if b"spawn_main" in _command(each)]
 
 

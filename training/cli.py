@@ -19,7 +19,7 @@ from training.commands.assess.appearance import appearance
 from training.commands.assess.biometry import biometry, calibrate
 from training.commands.assess.biometry import landmarks as assess_landmarks
 from training.commands.assess.further_lengths import further_lengths
-from training.commands.assess.networks import bench, robustness, topology, validate
+from training.commands.assess.networks import bench, degraded, robustness, topology, validate
 from training.commands.data.degrade import degrade
 from training.commands.data.heads import heads
 from training.commands.data.individuals import individuals
@@ -57,6 +57,7 @@ ASSESS: Commands = {
     "validate": validate,
     "robustness": robustness,
     "bench": bench,
+    "degraded": degraded,
     "topology": topology,
     "biometry": biometry,
     "calibrate": calibrate,

@@ -70,14 +70,20 @@ class CallosalAgenesis:
             ),
             Goal("cavum_share", self.cavum, 0.08, lambda s: cavum_volume(s) / max(room, 1e-9), swelling_cavum),
             Goal("horns_apart_mm", self.apart, _TOLERANCE_MM, lambda s: horns_apart(s) - start, parting_horns),
-            *Ventriculomegaly(self.atrium, self.atrium, focus=0.9, back=_BACK_MM).goals(),
+            *self.ventricles(),
         ]
+
+    def ventricles(self) -> list[Goal]:
+        """Those of them that are widths of the atria."""
+        return Ventriculomegaly(self.atrium, self.atrium, focus=0.9, back=_BACK_MM).goals()
 
 
 def shorten_callosum(head: HeadModel, finding: CallosalAgenesis) -> Growth:
     """The brain with that callosum and what comes with it."""
     grown = head if isinstance(head, GrownHead) else GrownHead.unchanged(head)
-    return grow(grown, finding.goals(Scene(grown)))
+    # Beside a remnant that has shrunk already, swelling atria would fold what is left of the callosum.
+    wide = grow(grown, finding.ventricles()).head
+    return grow(wide, finding.goals(Scene(grown)))
 
 
 def cavum_volume(scene: Scene) -> float:

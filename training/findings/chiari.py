@@ -73,14 +73,20 @@ class ChiariII:
             # Fluid thinner than a cell shrinks with the cortex that shares its cells.
             Goal("grey_matter_share", 1.0, 0.05, lambda s: s.volume(Tissue.GM) / cortex, swelling_cortex),
             Goal("brainstem_share", _STEM, 0.08, lambda s: s.volume(Tissue.BSM) / stem, swelling_stem, volume=True),
-            *Ventriculomegaly(self.atrium, self.atrium, focus=0.5, thins=_THINS).goals(),
+            *self.ventricles(),
         ]
+
+    def ventricles(self) -> list[Goal]:
+        """Those of them that are widths of the atria."""
+        return Ventriculomegaly(self.atrium, self.atrium, focus=0.5, thins=_THINS).goals()
 
 
 def crowd_hindbrain(head: HeadModel, finding: ChiariII) -> Growth:
     """The brain with that hindbrain, fluid and ventricles."""
     grown = head if isinstance(head, GrownHead) else GrownHead.unchanged(head)
-    return grow(grown, finding.goals(Scene(grown)))
+    # First, while there is room: the hindbrain then comes nearer to what was set.
+    wide = grow(grown, finding.ventricles()).head
+    return grow(wide, finding.goals(Scene(grown)))
 
 
 def curl_of(scene: Scene) -> float:

@@ -7,6 +7,7 @@ brain in an unmasked volume have to have learned from such things.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from training.scanner.cohort_settings import CohortSettings
 from training.scanner.surroundings import SurroundingsSettings, head_distances, paint_surroundings
 from training.synthesis.intensity import brain
 from training.synthesis.random_convolution import gin
+from training.synthesis.real_surroundings import RealStack, with_real_surroundings
 from training.synthesis.sample import Sample, to_labels
 from training.synthesis.scan import simulate_scan
 from training.synthesis.settings import SynthesisSettings
@@ -45,6 +47,8 @@ GAIN = 800.0
 _RAS = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 #: Shares of the samples whose brain gets another contrast, and whose intensities pass through a random network.
 REPAINTED, NONLINEAR = 0.35, 0.3
+#: Share of the samples with real surroundings, where there are stacks of them.
+REAL = 0.6
 #: Standard deviations of the brain from its mean down to no signal, about.
 SHIFT = 2.5
 #: Least and greatest half side (mm) of the box beyond which an unmasked volume ends, and how often it does.
@@ -127,8 +131,17 @@ def _read(name: str, image_path: Path, label_path: Path, source_subjects: frozen
     return PaintedHead(subject, torch.from_numpy(standard.astype(np.float16))[None], np.linalg.inv(centred(labels)))
 
 
-def generate_head_sample(head: PaintedHead, settings: SynthesisSettings, seed: int) -> Sample:
-    """Make one volume, as `training.synthesis.sample.generate_sample` does; a pure function of its arguments."""
+def generate_head_sample(
+    head: PaintedHead, settings: SynthesisSettings, seed: int, stacks: Sequence[RealStack] = ()
+) -> Sample:
+    """Make one volume, as `training.synthesis.sample.generate_sample` does; a pure function of its arguments.
+
+    Args:
+        head: a brain with painted surroundings.
+        settings: of the sample.
+        seed: of everything random.
+        stacks: whose real surroundings some samples have, where there are any.
+    """
     draw = RandomSource(seed)
     atlas, rotation = deformed_frame(draw, settings)
     tissues = sample(head.subject.tissues.float(), apply_affine(head.subject.to_index, atlas))
@@ -140,6 +153,8 @@ def generate_head_sample(head: PaintedHead, settings: SynthesisSettings, seed: i
     if draw.bernoulli(NONLINEAR):
         image = gin(draw, image, labels > 0)
     distance = sample(head.subject.distance, apply_affine(distance_matrix(), atlas), padding="border")[0]
+    if stacks and draw.bernoulli(REAL):
+        image = with_real_surroundings(draw, stacks, image, distance, atlas)
     image = simulate_scan(draw, settings, image, distance, labels)
     return Sample(image[None], labels, atlas, rotation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from training.engine.loop import Report, train
 from training.engine.losses import dice_and_cross_entropy
 from training.engine.optimisers import LoopSettings
 from training.synthesis.painted_heads import PaintedHead, crop_field_of_view, generate_head_sample
+from training.synthesis.real_surroundings import RealStack
 from training.synthesis.sample import Sample, generate_sample
 from training.synthesis.settings import (
     IntensitySettings,
@@ -82,10 +84,17 @@ def seen_and_brain(sample: Sample, seed: int, spacing: float) -> tuple[Tensor, T
 class BrainExtractionTask:
     """Synthetic volumes, masked and unmasked, and where their brains are."""
 
-    def __init__(self, subjects: Subjects, heads: list[PaintedHead], settings: BrainExtractionSettings) -> None:
+    def __init__(
+        self,
+        subjects: Subjects,
+        heads: list[PaintedHead],
+        settings: BrainExtractionSettings,
+        stacks: Sequence[RealStack] = (),
+    ) -> None:
         self.subjects = subjects
         self.heads = heads
         self.settings = settings
+        self.stacks = stacks
 
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of a batch made from these seeds."""
@@ -99,7 +108,7 @@ class BrainExtractionTask:
         """Image (1, Z, Y, X) and brain (Z, Y, X) int64, 0 or 1."""
         draw, synthesis = stream(seed, Stream.SUBJECT), self.settings.synthesis
         if self.heads and draw.bernoulli(self.settings.painted):
-            made = generate_head_sample(self.heads[draw.integer(len(self.heads))], synthesis, seed)
+            made = generate_head_sample(self.heads[draw.integer(len(self.heads))], synthesis, seed, self.stacks)
         else:
             made = generate_sample(self.subjects.draw(draw, self.settings.more), synthesis, seed)
         return seen_and_brain(made, seed, synthesis.spacing)
@@ -123,12 +132,15 @@ def train_brain_extraction(
     folder: Path,
     report: Report = print,
     pretrained: Path | None = None,
+    stacks: Sequence[RealStack] = (),
 ) -> nn.Module:
     """Train the network in a run folder; returns it with averaged weights."""
     torch.manual_seed(settings.loop.seed)
     network = ResidualUNet(settings.network)
     painted = [head.subject for head in heads]
     names = {"heads": [subject.name for subject in painted], "head_origins": all_source_subjects(painted)}
-    task = BrainExtractionTask(subjects, heads, settings)
+    if stacks:
+        names["stacks"] = [stack.name for stack in stacks]
+    task = BrainExtractionTask(subjects, heads, settings, stacks)
     lineage = lineage_of(settings, **names, **subjects.names())
     return train(network, task, settings.loop, folder, report, lineage, pretrained)

@@ -131,6 +131,8 @@ def sizes(name: str, key: str) -> tuple[list[float], list[float]]:
         "cerebellum_descent_mm": "descent",
     }
     strengths = [strength for known, strength, age in CASES if (known, age) == (name, YOUNG)]
+    if name == "callosum":
+        targets["atrium_left_mm"] = "atrium"
     return (
         [float(getattr(SHAPES[name][strength], targets[key])) for strength in strengths],
         [grown(name, strength).reached[key] for strength in strengths],
@@ -147,6 +149,7 @@ def sizes(name: str, key: str) -> tuple[list[float], list[float]]:
         ("vermis", "cisterna_mm", 1.2),
         ("cisterna", "cisterna_mm", 1.0),
         ("callosum", "callosum_length_share", 0.05),
+        ("callosum", "atrium_left_mm", 1.0),
         ("chiari", "external_csf_ml", 2.5),
         ("chiari", "cerebellum_ml", 0.25),
         ("chiari", "cerebellum_descent_mm", 0.7),

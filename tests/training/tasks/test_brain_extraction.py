@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from feta.errors import FetaError
 from inference.networks.weights import load_network, read_model
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
@@ -103,3 +104,11 @@ def test_extraction_is_trained_and_exported_from_the_command_line(folder: Path, 
     model = read_model(weights)
     assert model.brain_extraction is not None
     assert load_network(model.brain_extraction).settings.outputs == 2
+
+
+def test_real_stacks_without_heads_to_surround_are_one_line(tmp_path: Path) -> None:
+    write_balls(tmp_path / "atlases", ("sub-c",), side=24, spacing=4.0)
+    call = ["fit", "brain-extraction", str(tmp_path / "atlases"), str(tmp_path / "run"), "--stacks", str(tmp_path)]
+    result = CliRunner().invoke(app, call)
+    assert isinstance(result.exception, FetaError)
+    assert "name some with --heads" in str(result.exception)

@@ -1,4 +1,4 @@
-"""``feta-train assess validate``, ``robustness``, ``bench``, ``topology``: weights on labelled volumes."""
+"""``feta-train assess validate``, ``robustness``, ``bench``, ``degraded``, ``topology``: what weights are worth."""
 
 from __future__ import annotations
 
@@ -60,6 +60,22 @@ def bench(
 
     torch.set_num_threads(threads)
     for line in run_bench(config, data, weights, output):
+        print(line, flush=True)
+
+
+def degraded(
+    volume: Annotated[Path, typer.Argument(help="A real T2w volume; it needs no label map.")],
+    output: Annotated[Path, typer.Argument(help="Markdown table to write.")],
+    weights: Weights = WEIGHTS,
+    threads: Threads = CORES,
+) -> None:
+    """Blur, thicken, shade, cut a real volume and add noise: how far volumes and lengths move, and the topology."""
+    import torch
+
+    from training.assessment.degraded import measure_degraded
+
+    torch.set_num_threads(threads)
+    for line in measure_degraded(volume, weights, output):
         print(line, flush=True)
 
 

@@ -25,6 +25,9 @@ from training.commands.common import (
 from training.commands.fit.subjects import training_subjects
 from training.engine.log import report
 
+Stacks = Annotated[
+    Path | None, typer.Option(help="Folder of the real stacks that training/configs/surroundings.yaml names.")
+]
 Painted = Annotated[list[Path] | None, typer.Option(help="Folder of painted heads, of `data heads`; may be repeated.")]
 
 
@@ -33,6 +36,7 @@ def brain_extraction(
     run: Run,
     config: Config = CONFIGS / "extraction.yaml",
     heads: Painted = None,
+    stacks: Stacks = None,
     also: Also = None,
     minutes: Minutes = None,
     steps: Steps = None,
@@ -44,6 +48,7 @@ def brain_extraction(
     from feta.settings import read_settings
     from training.data.leakage import leaks
     from training.synthesis.painted_heads import read_heads
+    from training.synthesis.real_surroundings import read_stacks
     from training.tasks.brain_extraction import BrainExtractionSettings, train_brain_extraction
 
     settings = read_settings(BrainExtractionSettings, config, loop_settings(minutes, steps))
@@ -55,4 +60,7 @@ def brain_extraction(
     apart = [h for h in painted if not leaks(h.subject.name, h.subject.source_subjects, subjects.excluded)]
     if len(apart) < len(painted):
         report(f"--heads: left out, as they are of subjects that are not trained on: {len(painted) - len(apart)}")
-    train_brain_extraction(subjects, apart, settings, run, report, pretrained)
+    if stacks and not apart:
+        raise FetaError("--stacks", "real stacks are put around painted heads", "name some with --heads")
+    real = read_stacks(stacks, CONFIGS / "surroundings.yaml") if stacks else []
+    train_brain_extraction(subjects, apart, settings, run, report, pretrained, real)

@@ -25,7 +25,7 @@ from pathlib import Path
 from evaluation.harness.context import RunFolders
 from feta.lock import is_held
 from tests.support import images, rivals
-from tests.support.cluster import ClusterHere
+from tests.support.cluster import ClusterHere, outcome
 from tests.support.rivals import Rival
 
 TEAMS = (
@@ -192,12 +192,6 @@ def progress(output: Path) -> str:
         return "not begun"
     counts = Counter(state for cases in rivals.states(output).values() for state in cases.values())
     return ", ".join(f"{n} {state}" for state, n in sorted(counts.items()))
-
-
-def outcome(output: Path) -> tuple[object, ...]:
-    """All that is scored, and how every case ended."""
-    results = {name: data for name, data in rivals.files(output / "submissions").items() if name != "runs.json"}
-    return results, rivals.states(output), sorted(rivals.files(output / "logs"))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cluster_kills import outcome
 from evaluation.cluster.certificates import make_certificates
 from evaluation.harness.record import ENCRYPTED, read_run_record
 from tests.support import images, rivals
-from tests.support.cluster import ClusterHere, free_port
+from tests.support.cluster import ClusterHere, free_port, outcome
 from tests.support.rivals import Rival
 
 TEAMS = (Rival("best"), Rival("crashes", "crash"), Rival("third", "slow", maps="2.0", convention="folder-all"))

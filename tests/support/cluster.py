@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evaluation.cluster.certificates import files_of, make_certificates
-from tests.support import images
+from tests.support import images, rivals
 
 _PATIENCE_SECONDS = 60.0
 
@@ -114,6 +114,12 @@ class ClusterHere:
     def log(self, name: str) -> str:
         """What a part printed."""
         return (self._folder / f"{name}.log").read_text(errors="replace")
+
+
+def outcome(output: Path) -> tuple[object, ...]:
+    """All that is scored, and how every case ended."""
+    results = {name: data for name, data in rivals.files(output / "submissions").items() if name != "runs.json"}
+    return results, rivals.states(output), sorted(rivals.files(output / "logs"))
 
 
 def children(pid: int) -> list[int]:

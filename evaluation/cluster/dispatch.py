@@ -125,6 +125,7 @@ class Dispatcher:
             used = sum(row.seconds or 0.0 for row in own if row.state.final)
             jobs = deque(unfinished(own, team, self._context.cases))
             lanes.append(_Lane(team, jobs, used, math.isfinite(self._context.limits.team_seconds)))
+        del rows
         try:
             while self._sent or any(lane.jobs for lane in lanes):
                 self._look()
@@ -142,7 +143,7 @@ class Dispatcher:
         """Nothing is left at work, whatever ended this."""
         # What the scheduler no longer knows can't be cancelled; workers see by themselves that nobody waits.
         with suppress(OSError, TimeoutError, HostError):
-            if self._sent:
+            if self._sent and self._cluster.client.status == "running":
                 self._cluster.client.cancel(list(self._sent), force=True)
             self._sent.clear()
             self._cluster.remove_labelled(f"{RUN_LABEL}={self._context.run_id}")

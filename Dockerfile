@@ -73,6 +73,11 @@ COPY --chmod=755 inference ./inference
 COPY --chmod=755 training ./training
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh \
     training:feta-train inference:feta-infer evaluation:feta-evaluate
+ARG VERSION REVISION
+LABEL org.opencontainers.image.title="feta-training" \
+      org.opencontainers.image.description="Simulation of fetal brain MRI and training of its networks. Not a medical device: for research only." \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0 AND LicenseRef-weights-non-commercial-research"
 ENV FETA_PROGRAM=feta-train
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]
 
@@ -92,6 +97,11 @@ RUN --mount=type=tmpfs,target=/tmp \
     python -c "import numpy, SimpleITK; tissues = (numpy.indices((24, 24, 24)).sum(0) // 9).astype('uint8'); \
 [SimpleITK.WriteImage(SimpleITK.GetImageFromArray(numpy.roll(tissues, i, 0)), f'/tmp/{i}.nii.gz') for i in (0, 1)]" \
     && NUMBA_CACHE_DIR=/opt/numba feta-evaluate compare-maps /tmp/0.nii.gz /tmp/1.nii.gz && chmod -R a+rX /opt/numba
+ARG VERSION REVISION
+LABEL org.opencontainers.image.title="feta-evaluation" \
+      org.opencontainers.image.description="Scores and ranks submissions to the FeTA challenge. Not a medical device: for research only." \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 ENV FETA_PROGRAM=feta-evaluate
 ENTRYPOINT ["tini", "-g", "--", "/opt/entrypoint.sh"]
 
@@ -109,6 +119,11 @@ COPY --chmod=755 inference ./inference
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh inference:feta-infer
 # All compiled loops of a case, by running them once; see the evaluation image above.
 RUN --mount=type=tmpfs,target=/tmp NUMBA_CACHE_DIR=/opt/numba python -m inference.runs.warm_up && chmod -R a+rX /opt/numba
+ARG VERSION REVISION
+LABEL org.opencontainers.image.title="feta-inference" \
+      org.opencontainers.image.description="Fetal brain MRI segmentation and biometry. Not a medical device: for research only." \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0 AND LicenseRef-weights-non-commercial-research"
 # What results name as their container: --build-arg IMAGE_TAG=feta-inference:1.0.
 ARG IMAGE_TAG
 ENV FETA_PROGRAM=feta-infer FETA_CONTAINER_TAG=${IMAGE_TAG}

@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo images test coverage lint benchmark clean distclean
+.PHONY: help .venv demo images test coverage lint docs benchmark clean distclean
 
 help: ## this list
 	@grep -hE '^[.a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,13 +55,25 @@ lint: .venv/.complete ## style and types
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/python -m pre_commit validate-config
+
+# A page or an anchor that a link misses ends it. Nothing is fetched, neither here nor by who reads the pages.
+docs: .venv/.complete ## the documentation, all its links checked: build/docs/site/index.html
+	$(BIN)/python -m tools.site build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file build/docs/mkdocs.yml
+	@echo "look at $(abspath build/docs/site)/index.html"
 
 # BuildKit is asked for, since engines before 23 build without it unless told.
 TORCH_BUILD ?= gpu
+TARGETS ?= inference evaluation training
+# What the images say of themselves. The version stands in one place, feta/__init__.py.
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' feta/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)
 images: ## the images feta-inference, feta-evaluation, feta-training; TORCH_BUILD=cpu: smaller, without CUDA
-	for target in inference evaluation training; do \
-	  DOCKER_BUILDKIT=1 docker build -t feta-$$target --target $$target --build-arg TORCH_BUILD=$(TORCH_BUILD) . || exit 1; \
+	for target in $(TARGETS); do \
+	  DOCKER_BUILDKIT=1 docker build -t feta-$$target --target $$target --build-arg TORCH_BUILD=$(TORCH_BUILD) \
+	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) . || exit 1; \
 	done
 
 benchmark: .venv/.complete ## the evaluator's seconds and memory beside its peers

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+import feta
 from feta.cases import CaseList, find_cases, with_age
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
@@ -19,9 +20,10 @@ from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
 from inference.commands import bids_app, measure, report
 from inference.commands.common import describe_results, jobs_of, run_jobs
 from inference.commands.grand_challenge import LENGTHS_SOCKET, MAP_SOCKET, grand_challenge_job
-from inference.derivatives.layout import Layout, check_layout
+from inference.derivatives.layout import PROGRAM, Layout, check_layout
 from inference.options import (
     AllowUnmounted,
+    Fast,
     LayoutOption,
     Neurological,
     NoQc,
@@ -46,8 +48,8 @@ from inference.runs.summary import print_folder_summary, print_summary
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
 EPILOG = (
     "Other forms: 'BIDS OUT participant' (or 'group'), 'measure', 'report', 'case', 'challenge-2024', "
-    "'challenge-2021', 'grand-challenge'; each has its --help. Exit status: 0 all fine, 1 some case failed or has an "
-    "impossible age, 2 unusable call or input."
+    "'challenge-2021', 'grand-challenge'; each has its --help. --version tells the release. Exit status: 0 all fine, "
+    "1 some case failed or has an impossible age, 2 unusable call or input."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -65,7 +67,7 @@ def infer(
     participants: Participants = None,
     stacks: Stacks = False,
     overwrite: Overwrite = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")] = False,
+    fast: Fast = False,
     no_qc: NoQc = False,
     no_report: NoReport = False,
     neurological: Neurological = False,
@@ -191,6 +193,9 @@ def main() -> None:
         # Names of files may be no UTF-8, and the terminal's letters fewer than ours; standard error does so by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.argv[1:] = by_new_names(sys.argv[1:])
+    if "--version" in sys.argv[1:]:
+        print(PROGRAM, feta.__version__)
+        sys.exit(0)
     sys.exit(_guarded(_chosen()))
 
 

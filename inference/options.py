@@ -27,6 +27,7 @@ RENAMED = {
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
 Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
 Stacks = Annotated[bool, typer.Option("--stacks", help="Raw stacks beside a rec-*, too.")]
+Fast = Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no pages.")]
 Neurological = Annotated[bool, typer.Option("--neurological", help="Pictures with the left on the left.")]

@@ -51,8 +51,8 @@ def checkout(tmp_path: Path) -> Checkout:
 def test_with_an_engine_the_containers_are_tested_last(checkout: Checkout, environment: dict[str, str]) -> None:
     done = checkout.check(**environment)
     assert done.returncode == 0, done.stderr
-    docker, test, lint, wheel, containers = checkout.called()
-    assert (docker, test, lint) == ("docker info", "make test", "make lint")
+    docker, test, lint, docs, wheel, containers = checkout.called()
+    assert (docker, test, lint, docs) == ("docker info", "make test", "make lint", "make docs")
     assert wheel.startswith("python -m pip download")
     assert containers.endswith("tests/container")
     assert "not tested" not in done.stdout
@@ -69,7 +69,7 @@ def test_without_an_engine_one_line_says_what_was_not_tested(checkout: Checkout)
     done = checkout.check()
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "containers were not tested: no container engine answers"
-    assert checkout.called() == ["docker info", "make test", "make lint"]
+    assert checkout.called() == ["docker info", "make test", "make lint", "make docs"]
 
 
 def test_a_required_engine_that_is_missing_fails_before_anything_runs(checkout: Checkout) -> None:

@@ -67,7 +67,7 @@ LAYERS = {
     "evaluation/analysis": "feta evaluation/submissions evaluation/scoring evaluation/ranking evaluation/report",
     "evaluation/phases": (
         "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
-        "evaluation/report evaluation/analysis"
+        "evaluation/report evaluation/release evaluation/analysis"
     ),
     "evaluation/commands": (
         "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/cluster evaluation/scoring "

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -19,7 +20,7 @@ from evaluation.ranking.results import FORMAT
 from evaluation.report.write import LENGTH_COLUMNS, SCORE_COLUMNS
 from evaluation.scoring.policy import limits_of
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, CaseInfo
-from evaluation.submissions.reasons import NOT_A_FAULT
+from evaluation.submissions.reasons import NOT_A_FAULT, Reason
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import TISSUES
@@ -28,6 +29,8 @@ from feta.measurements import MEASUREMENTS
 K = TypeVar("K")
 V = TypeVar("V")
 Floats = npt.NDArray[np.float64]
+#: Room for the longest reason code.
+_REASON = f"<U{max(map(len, Reason))}"
 #: 20 teams × 1000 cases make 120 MB of scores.csv.
 MAX_BYTES = 1 << 29
 
@@ -38,9 +41,9 @@ class Scores:
 
     Attributes:
         values: (T, C, 7, 7) float64; NaN where the true map could not be read.
-        measured: (T, C, 7, 7) bool, False where the value is a penalty or NaN.
+        reasons: (T, C, 7, 7) str; "" where measured, else a reason code.
         length_errors: (T, C, 5) float64 percent; NaN where the truth has no length.
-        lengths_measured: (T, C, 5) bool.
+        length_reasons: (T, C, 5) str.
         places: task → team → rank, as on the cohort's leaderboards.
         euler: what ED was measured against.
         policy: the penalties that were in force, as results.json has them.
@@ -51,14 +54,24 @@ class Scores:
     teams: tuple[str, ...]
     cases: tuple[CaseInfo, ...]
     values: Floats
-    measured: npt.NDArray[np.bool_]
+    reasons: npt.NDArray[np.str_]
     length_errors: Floats
-    lengths_measured: npt.NDArray[np.bool_]
+    length_reasons: npt.NDArray[np.str_]
     places: dict[str, dict[str, int]]
     euler: str
     policy: Mapping[str, Any] = field(default_factory=dict)
     edition: int | None = None
     hd95: str | None = None
+
+    @cached_property
+    def measured(self) -> npt.NDArray[np.bool_]:
+        """(T, C, 7, 7), False where the value is a penalty or NaN."""
+        return np.isin(self.reasons, sorted(NOT_A_FAULT)) & np.isfinite(self.values)
+
+    @cached_property
+    def lengths_measured(self) -> npt.NDArray[np.bool_]:
+        """(T, C, 5), likewise."""
+        return np.isin(self.length_reasons, sorted(NOT_A_FAULT)) & np.isfinite(self.length_errors)
 
 
 def read_results(folder: Path) -> Scores:
@@ -92,32 +105,33 @@ def read_results(folder: Path) -> Scores:
 
 class _Arrays(TypedDict):
     values: Floats
-    measured: npt.NDArray[np.bool_]
+    reasons: npt.NDArray[np.str_]
     length_errors: Floats
-    lengths_measured: npt.NDArray[np.bool_]
+    length_reasons: npt.NDArray[np.str_]
 
 
 def _arrays(folder: Path, teams: tuple[str, ...], cases: tuple[CaseInfo, ...]) -> _Arrays:
     shape = (len(teams), len(cases), len(TISSUES), len(SEGMENTATION_METRICS))
     place = {(team, case.name): (t, c) for t, team in enumerate(teams) for c, case in enumerate(cases)}
-    values, measured, seen = np.full(shape, np.nan), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    values, reasons, seen = np.full(shape, np.nan), np.full(shape, "", _REASON), np.zeros(shape, dtype=bool)
     label_at = {str(int(tissue)): i for i, tissue in enumerate(TISSUES)}
     metric_at = {metric: k for k, metric in enumerate(SEGMENTATION_METRICS)}
     path = folder / "scores.csv"
     for row in _rows(path, SCORE_COLUMNS):
         at = (*_at(place, row, path), _key(label_at, row["label"], path), _key(metric_at, row["metric"], path))
-        seen[at], measured[at] = True, bool(row["value"]) and row["reason"] in NOT_A_FAULT
+        seen[at], reasons[at] = True, row["reason"]
         values[at] = _number(row["value"], path) if row["value"] else np.nan
     if not seen.all():
         raise FetaError(path, "does not hold every score that results.json speaks of", "score the submissions again")
-    errors, lengths_measured = np.full((*shape[:2], len(MEASUREMENTS)), np.nan), np.zeros((*shape[:2], 5), dtype=bool)
+    errors = np.full((len(teams), len(cases), len(MEASUREMENTS)), np.nan)
+    length_reasons = np.full(errors.shape, Reason.NO_TRUTH, _REASON)
     length_at = {str(measurement): k for k, measurement in enumerate(MEASUREMENTS)}
     path = folder / "biometry.csv"
     for row in _rows(path, LENGTH_COLUMNS):
         if row["error_percent"]:
             spot = (*_at(place, row, path), _key(length_at, row["measurement"], path))
-            errors[spot], lengths_measured[spot] = _number(row["error_percent"], path), row["reason"] in NOT_A_FAULT
-    return _Arrays(values=values, measured=measured, length_errors=errors, lengths_measured=lengths_measured)
+            errors[spot], length_reasons[spot] = _number(row["error_percent"], path), row["reason"]
+    return _Arrays(values=values, reasons=reasons, length_errors=errors, length_reasons=length_reasons)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:

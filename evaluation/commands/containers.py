@@ -151,7 +151,7 @@ def _run_phase(
     from evaluation.harness.state import RunState
     from evaluation.harness.status import shown_live
     from evaluation.phases.history import said
-    from evaluation.phases.run_phase import Appeal, phase_named, run_phase
+    from evaluation.phases.run_phase import Appeal, phase_named, run_phase, take
 
     phase, folder = phase_named(rules, name), output / (name or "")
     if again and len(only) != 1:
@@ -159,21 +159,23 @@ def _run_phase(
     if (word or number) and not again:
         raise FetaError("--word", "is for what is run again", "add --again")
     appeal = Appeal(only[0], number, word) if again else None
+    admitted = take(rules, phase, output, only=only, appeal=appeal)
+    for entry in admitted.taken:
+        kind = "taken" if entry.again_of is None else f"run again, in place of no. {entry.again_of}"
+        print(f"{entry.team}: no. {entry.number} of phase {phase.name}: {kind}, {said(entry.received)}")
+    # Now, and not after hours of running.
+    print("".join(f"{line}\n" for line in admitted.refused), end="", flush=True)
     try:
         with shown_live(RunState(RunFolders(folder).state), rules.limits) as on_cases_done:
-            done = run_phase(rules, phase, input_, output, on_cases_done, only=only, appeal=appeal)
+            done = run_phase(rules, phase, input_, output, on_cases_done)
     except KeyboardInterrupt:
         print("feta-evaluate: interrupted; the same command continues where it stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    for entry in done.admitted.taken:
-        kind = "taken" if entry.again_of is None else f"run again, in place of no. {entry.again_of}"
-        print(f"{entry.team}: no. {entry.number} of phase {phase.name}: {kind}, {said(entry.received)}")
-    for line in done.admitted.refused:
-        print(line)
+    print("".join(f"{line}\n" for line in done.gone), end="")
     submissions, scores = (shlex.quote(str(folder / part)) for part in ("submissions", "scores"))
     print(f"next: feta-evaluate score TRUTH {submissions} {scores} --tables", file=sys.stderr)
     print(f"then: feta-evaluate board {shlex.quote(str(output))} SITE", file=sys.stderr)
-    well = all(row.state is CaseState.DONE for row in done.rows) and not done.admitted.refused
+    well = all(row.state is CaseState.DONE for row in done.rows) and not admitted.refused and not done.gone
     raise typer.Exit(FINE if well else SOME_FAILED)
 
 

@@ -41,7 +41,10 @@ MEANING = {
 
 @dataclass(frozen=True)
 class CaseRow:
-    """A row: a team's case. ``begun`` is a Unix time; seconds are wall clock, a call's shared out to its cases."""
+    """A row: a team's case. ``begun`` is a Unix time; seconds are wall clock, a call's shared out to its cases.
+
+    ``memory``: bytes, the most that was seen of its call, in a look a second; None where nobody looked.
+    """
 
     team: str
     case: str
@@ -49,3 +52,4 @@ class CaseRow:
     begun: float | None = None
     seconds: float | None = None
     exit_code: int | None = None
+    memory: int | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -24,6 +25,7 @@ from feta.errors import FetaError, HostError
 
 _JOB_LABEL = "feta.job"
 _KILLED_SECONDS = 60.0
+_FIRST_LOOK_SECONDS, _SECONDS_BETWEEN_LOOKS = 0.125, 1.0
 #: Folders of an image's own that are made writable; each costs the engine some milliseconds a container.
 _MOST_FOLDERS = 32
 _CONTINUES = "the same command continues where it stopped"
@@ -133,7 +135,7 @@ def _watch(
     if worker.stop.is_set():
         return
     container = engine.start(arguments)
-    if not engine.wait(container, seconds):
+    if not _wait(engine, container, seconds, outcome):
         outcome.limited = True
         outcome.messages.append(f"ended after {seconds:.0f} s, when it had {engine.usage(container) or 'just ended'}")
         engine.kill(container)
@@ -141,6 +143,20 @@ def _watch(
     outcome.ended = engine.ended(container)
     outcome.printed = engine.log(container)
     engine.remove(container)
+
+
+def _wait(engine: Engine, container: str, seconds: float, outcome: ContainerOutcome) -> bool:
+    """As ``Engine.wait``, and from time to time a look at the memory: the engine keeps no highest value."""
+    begun, spent, pause = time.monotonic(), 0.0, _FIRST_LOOK_SECONDS
+    while not engine.wait(container, min(pause, seconds - spent)):
+        spent = max(spent + pause, time.monotonic() - begun)
+        if spent >= seconds:
+            return False
+        pause = min(2 * pause, _SECONDS_BETWEEN_LOOKS)
+        # What can't be told now is not worth the run.
+        with suppress(RefusedError):
+            outcome.memory = max(outcome.memory, (engine.load(container) or (0, 0))[1])
+    return True
 
 
 def _arguments(

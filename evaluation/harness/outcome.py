@@ -25,6 +25,7 @@ class ContainerOutcome:
         limited: it was ended by us when its time was up.
         lost: the engine refused what was asked of it afterwards, for its results say.
         full: it used up the space for results.
+        memory: bytes, the most that was seen.
         mapped: ids of cases with a label map.
         messages: in our own words, or with names of files: for the organizer's log.
         printed: the container's own words, likewise.
@@ -34,6 +35,7 @@ class ContainerOutcome:
     limited: bool = False
     lost: bool = False
     full: bool = False
+    memory: int = 0
     mapped: set[str] = field(default_factory=set)
     messages: list[str] = field(default_factory=list)
     printed: bytes = b""
@@ -54,7 +56,7 @@ def case_row(job: ContainerJob, case: Case, outcome: ContainerOutcome) -> CaseRo
     )
     seconds = outcome.ended.seconds / len(job.cases) if outcome.ended else 0.0
     code = outcome.ended.exit_code if outcome.ended else None
-    return CaseRow(job.team.name, case_id(case), state, seconds=seconds, exit_code=code)
+    return CaseRow(job.team.name, case_id(case), state, seconds=seconds, exit_code=code, memory=outcome.memory or None)
 
 
 def case_state(ended: Ended | None, limited: bool, full: bool, mapped: bool, alone: bool) -> CaseState:

@@ -69,10 +69,11 @@ class Place:
 
 @dataclass(frozen=True)
 class CaseRun:
-    """How one case of a team ended; ``seconds`` is wall clock, None where it never began."""
+    """How one case of a team ended; ``seconds`` is wall clock, None where it never began; ``memory`` as in CaseRow."""
 
     state: CaseState
     seconds: float | None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def write_record(folder: Path, roster: Roster, state: RunState) -> None:
     teams, cases = {}, {}
     for team in roster.teams:
         own = [row for row in rows if row.team == team.name]
-        cases[team.name] = {row.case: {"state": row.state.value, "seconds": row.seconds} for row in own}
+        cases[team.name] = {
+            row.case: {"state": row.state.value, "seconds": row.seconds, "memory": row.memory} for row in own
+        }
         teams[team.name] = TeamRun(
             team.image,
             known[team.name]["image_id"],
@@ -170,7 +173,9 @@ def _case_runs(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, CaseRun]:
     known = {state.value for state in CaseState}
     return {
         case_key(PurePosixPath(case).name): CaseRun(
-            CaseState(entry["state"]), None if entry["seconds"] is None else float(entry["seconds"])
+            CaseState(entry["state"]),
+            None if entry["seconds"] is None else float(entry["seconds"]),
+            None if entry.get("memory") is None else int(entry["memory"]),
         )
         for case, entry in entries.items()
         if entry["state"] in known

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _TABLES = (
     "CREATE TABLE teams (team TEXT PRIMARY KEY, place INTEGER NOT NULL, rules TEXT NOT NULL, image_id TEXT NOT NULL, "
     "device TEXT NOT NULL DEFAULT '')",
     "CREATE TABLE cases (team TEXT NOT NULL, case_id TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, "
-    "begun REAL, seconds REAL, exit_code INTEGER, PRIMARY KEY (team, case_id))",
+    "begun REAL, seconds REAL, exit_code INTEGER, memory INTEGER, PRIMARY KEY (team, case_id))",
 )
 
 
@@ -64,6 +64,8 @@ class RunState:
         """
         with self._opened() as database:
             if database.execute("SELECT name FROM sqlite_master WHERE name = 'facts'").fetchone():
+                if "memory" not in {column[1] for column in database.execute("PRAGMA table_info(cases)")}:
+                    database.execute("ALTER TABLE cases ADD COLUMN memory INTEGER")  # of before it was looked at
                 return
             for table in _TABLES:
                 database.execute(table)
@@ -169,20 +171,23 @@ class RunState:
     def finish(self, rows: Sequence[CaseRow]) -> None:
         """How cases ended; all of them or, where the harness is killed meanwhile, none."""
         with self._opened() as database:
-            values = [(r.state, r.seconds, r.exit_code, r.team, r.case) for r in rows]
+            values = [(r.state, r.seconds, r.exit_code, r.memory, r.team, r.case) for r in rows]
             database.executemany(
-                "UPDATE cases SET state = ?, seconds = ?, exit_code = ? WHERE team = ? AND case_id = ?",
+                "UPDATE cases SET state = ?, seconds = ?, exit_code = ?, memory = ? WHERE team = ? AND case_id = ?",
                 values,
             )
 
     def rows(self) -> list[CaseRow]:
         """Every team's cases, in the order of the roster and the input."""
         with self._opened() as database:
-            found = database.execute(
-                "SELECT c.team, c.case_id, c.state, c.begun, c.seconds, c.exit_code FROM cases c "
-                "JOIN teams t USING (team) ORDER BY t.place, c.place"
-            ).fetchall()
-        return [replace(CaseRow(*row), state=CaseState(row[2])) for row in found]
+            found = database.execute("SELECT c.* FROM cases c JOIN teams t USING (team) ORDER BY t.place, c.place")
+            names = [column[0] for column in found.description]
+            rows = [dict(zip(names, row, strict=True)) for row in found]
+        return [
+            CaseRow(r["team"], r["case_id"], CaseState(r["state"]), r["begun"], r["seconds"], r["exit_code"],
+                    r.get("memory"))
+            for r in rows
+        ]  # fmt: skip
 
     def teams(self) -> list[dict[str, Any]]:
         """``team``, ``rules`` (as the roster has them), ``image_id`` and ``device`` of each team."""

@@ -64,7 +64,15 @@ def admit(
     return Admitted(tuple(taken), tuple(refused))
 
 
-def run_again(history: History, phase: Phase, team: Team, number: int | None, word: str, now: float) -> Entry:
+def run_again(
+    history: History,
+    phase: Phase,
+    team: Team,
+    number: int | None,
+    word: str,
+    now: float,
+    finished: Callable[[Entry], bool] = lambda entry: True,
+) -> Entry | None:
     """Add a submission once more, after an appeal: the same image, by the rules of the roster as it is now.
 
     It takes its place, costs none of the team's submissions, and may come when the phase is over.
@@ -72,6 +80,10 @@ def run_again(history: History, phase: Phase, team: Team, number: int | None, wo
     Args:
         number: the submission's; None for the last.
         word: by whose word, and why.
+        finished: whether an entry was run to its end.
+
+    Returns:
+        What was added; None where the very same was called for before and is not finished, so that it goes on.
 
     Raises:
         FetaError: there is no such submission, or no word.
@@ -89,6 +101,8 @@ def run_again(history: History, phase: Phase, team: Team, number: int | None, wo
     # What was run again already is in the place of its own: that is what is run again now.
     while newer := next((entry for entry in own if entry.again_of == again.number), None):
         again = newer
+    if again.again_of is not None and again.word == word.strip() and not finished(again):
+        return None
     entry = Entry(
         phase.name,
         team.name,

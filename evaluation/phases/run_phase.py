@@ -19,14 +19,14 @@ from evaluation.harness.workers import OnCasesDone
 from evaluation.phases.admission import Admitted, admit, check_clock, run_again
 from evaluation.phases.history import HISTORY, LOCK, Entry, History
 from feta.errors import FetaError
-from feta.lock import locked
+from feta.lock import is_held, locked
 
 
 @dataclass(frozen=True)
 class PhaseRun:
-    """What a call has done: what it took, what it refused, and how cases ended."""
+    """What a run has done: a line for each submission whose image is gone, and how cases ended."""
 
-    admitted: Admitted
+    gone: tuple[str, ...]
     rows: tuple[CaseRow, ...]
 
 
@@ -53,54 +53,62 @@ def phase_named(roster: Roster, name: str | None) -> Phase:
     return found
 
 
-def run_phase(
-    roster: Roster,
-    phase: Phase,
-    input_: Path,
-    output: Path,
-    on_cases_done: OnCasesDone,
-    *,
-    only: Sequence[str] = (),
-    appeal: Appeal | None = None,
-) -> PhaseRun:
-    """Take and run; ``OUTPUT/PHASE/submissions`` is then for ``feta-evaluate score``.
+def take(
+    roster: Roster, phase: Phase, output: Path, *, only: Sequence[str] = (), appeal: Appeal | None = None
+) -> Admitted:
+    """Put on record what is new. That takes a moment, and can be done while this or another phase is run.
 
     Args:
-        input_: the phase's cases.
         output: of the whole challenge: the history, and a folder for each phase.
         only: the teams to take from; empty for all.
         appeal: what is to be run again; nothing new is taken then.
 
     Raises:
-        FetaError: as ``run``; or the clock is behind the history.
+        FetaError: the clock is behind the history, there is nothing to run again, or the engine doesn't answer.
     """
     teams = chosen_teams(roster, (appeal.team,) if appeal else only, False)
-    with locked(output / LOCK):
+    with locked(output / LOCK), closing(Engine()) as engine:
         history, now = History(output / HISTORY), time.time()
         history.create()
         check_clock(history, now)
         history.put_phase(phase, now)
+        if appeal:
+            known, open_ = _known(output / phase.name)
+            added = run_again(
+                history, phase, teams[0], appeal.number, appeal.word, now,
+                finished=lambda entry: entry.name in known and entry.name not in open_,
+            )  # fmt: skip
+            return Admitted((added,) if added else ())
+        return admit(history, phase, teams, engine.image_id, now)
+
+
+def run_phase(roster: Roster, phase: Phase, input_: Path, output: Path, on_cases_done: OnCasesDone) -> PhaseRun:
+    """Run what was taken and is not finished; ``OUTPUT/PHASE/submissions`` is then for ``feta-evaluate score``.
+
+    Args:
+        input_: the phase's cases.
+        output: as for ``take``.
+
+    Raises:
+        FetaError: as ``run``; or this phase is run already.
+    """
+    folder = output / phase.name
+    if is_held(folder / LOCK):
+        remedy = "what was taken is on record: call the same when that has ended"
+        raise FetaError(folder, "another run of this phase is at work", remedy)
+    # Held from before the history is read to the end: whoever runs the phase next finds all that was taken meanwhile.
+    with locked(folder / LOCK):
         with closing(Engine()) as engine:
-            if appeal:
-                admitted = Admitted((run_again(history, phase, teams[0], appeal.number, appeal.word, now),))
-            else:
-                admitted = admit(history, phase, teams, engine.image_id, now)
-            entries = history.entries(phase.name)
-            waiting, gone, runnable = _waiting(engine, entries, output / phase.name)
-        admitted = Admitted(admitted.taken, (*admitted.refused, *gone))
+            waiting, gone, runnable = _waiting(engine, History(output / HISTORY).entries(phase.name), folder)
         if not waiting:
-            return PhaseRun(admitted, ())
+            return PhaseRun(tuple(gone), ())
         all_of_them = replace(roster, teams=tuple(entry.as_team() for entry in runnable), phases=())
-        return PhaseRun(admitted, tuple(run(all_of_them, input_, output / phase.name, on_cases_done, only=waiting)))
+        return PhaseRun(tuple(gone), tuple(run(all_of_them, input_, folder, on_cases_done, only=waiting)))
 
 
 def _waiting(engine: Engine, entries: Sequence[Entry], folder: Path) -> tuple[list[str], list[str], list[Entry]]:
     """Submissions with cases to be run, a line for each whose image is gone, and those that the run is to know of."""
-    state, known, open_ = RunFolders(folder).state, set[str](), set[str]()
-    if state.exists():
-        for row in RunState(state).rows():
-            known.add(row.team)
-            open_.update({row.team} if not row.state.final else ())
+    known, open_ = _known(folder)
     waiting, gone = [], []
     for entry in entries:
         if entry.name in known and entry.name not in open_:
@@ -111,3 +119,10 @@ def _waiting(engine: Engine, entries: Sequence[Entry], folder: Path) -> tuple[li
         except GoneError:
             gone.append(f"{entry.name}: its image {entry.image} ({entry.image_id}) is gone; put the very same back")
     return waiting, gone, [entry for entry in entries if entry.name in known or entry.name in waiting]
+
+
+def _known(folder: Path) -> tuple[set[str], set[str]]:
+    """Submissions that a phase's run has begun, by name, and those of them that are not finished."""
+    state = RunFolders(folder).state
+    rows = RunState(state).rows() if state.exists() else []
+    return {row.team for row in rows}, {row.team for row in rows if not row.state.final}

@@ -22,6 +22,7 @@ from evaluation.phases.standings import (
     read_phase_scores,
 )
 from evaluation.ranking.leaderboard import Row
+from evaluation.release.published import SEGMENTATION, biometry_columns, published_row
 from evaluation.report.cells import ReportTable, TableCell, text_cell, value_cell
 from evaluation.report.render import render_page
 from evaluation.report.tables import NOT_TOLD
@@ -46,6 +47,7 @@ class PhasePage:
         earlier: rules that held before, in words.
         boards, entries, appeals: tables.
         unscored: how many submissions have no scores yet.
+        withheld: how many have numbers that would be of fewer cases than ``fewest``.
     """
 
     phase: Phase
@@ -57,10 +59,14 @@ class PhasePage:
     entries: ReportTable | None = None
     appeals: tuple[Mapping[str, object], ...] = ()
     unscored: int = 0
+    withheld: int = 0
+    fewest: int = 1
     scheme: str = ""
 
 
-def write_site(output: Path, site: Path, *, now: float, title: str = "FeTA", reveal: Sequence[str] = ()) -> list[str]:
+def write_site(
+    output: Path, site: Path, *, now: float, title: str = "FeTA", reveal: Sequence[str] = (), fewest: int = 1
+) -> list[str]:
     """Write ``index.html`` and a page for each phase.
 
     Args:
@@ -68,6 +74,7 @@ def write_site(output: Path, site: Path, *, now: float, title: str = "FeTA", rev
         site: folder for the pages; others in it are left alone.
         now: Unix time.
         reveal: hidden phases that are to be shown.
+        fewest: cases that a published number may stand for.
 
     Returns:
         A line for each phase.
@@ -84,7 +91,7 @@ def write_site(output: Path, site: Path, *, now: float, title: str = "FeTA", rev
         if name not in phases:
             raise FetaError("--reveal", f"there is no phase {name!r}", f"there are {', '.join(phases)}")
     pages = [
-        _page(rules, name in reveal, history.entries(name), output / name / SCORES, now)
+        _page(rules, name in reveal, history.entries(name), output / name / SCORES, now, fewest)
         for name, rules in phases.items()
     ]
     shared = {"title": title, "made": said(now), "rules": rule_words}
@@ -97,7 +104,9 @@ def write_site(output: Path, site: Path, *, now: float, title: str = "FeTA", rev
 def _published(page: PhasePage) -> str:
     if page.phase.hidden:
         return "hidden"
-    return f"{page.unscored} not scored yet" if page.unscored else "all scored"
+    scored = f"{page.unscored} not scored yet" if page.unscored else "all scored"
+    few = f", numbers of {page.withheld} withheld: of fewer than {page.fewest} cases" if page.withheld else ""
+    return scored + few
 
 
 def phase_state(phase: Phase, now: float) -> str:
@@ -109,7 +118,9 @@ def phase_state(phase: Phase, now: float) -> str:
     return f"open until {said(phase.end)}" if phase.closes else "open"
 
 
-def _page(rules: Sequence[Rules], revealed: bool, entries: list[Entry], folder: Path, now: float) -> PhasePage:
+def _page(
+    rules: Sequence[Rules], revealed: bool, entries: list[Entry], folder: Path, now: float, fewest: int
+) -> PhasePage:
     phase = rules[-1].phase
     if revealed:
         phase = replace(phase, hidden=False)
@@ -117,16 +128,19 @@ def _page(rules: Sequence[Rules], revealed: bool, entries: list[Entry], folder: 
     head = PhasePage(phase, phase_state(phase, now), len(handed_in), len({entry.team for entry in entries}))
     if phase.hidden:
         return head
-    scores = read_phase_scores(folder, entries)
+    scores = read_phase_scores(folder, entries, fewest)
     made = boards(scores, phase.counts) if scores else []
+    told = scores.told if scores else {}
     alike = look_alikes(entries, scores)
     return PhasePage(
         phase, head.state, head.submissions, head.teams,
         earlier=tuple(f"until {said(new.since)}: {rule_words(old.phase)}" for old, new in pairwise(rules)),
-        boards=tuple((board.task, _board_table(board, entries, alike)) for board in made),
+        boards=tuple((board.task, _board_table(board, scores, entries, alike)) for board in made if scores),
         entries=_entry_table(entries, scores, made, alike),
         appeals=tuple(_appeal(entry, entries, scores) for entry in entries if entry.again_of is not None),
         unscored=len(entries) - (len(scores.entries) if scores else 0),
+        withheld=sum(not all(fine) for fine in zip(*(told[board.task].values() for board in made), strict=True)),
+        fewest=fewest,
         scheme=scores.scheme if scores else "",
     )  # fmt: skip
 
@@ -140,11 +154,15 @@ def rule_words(phase: Phase) -> str:
     return f"{opens}, {closes}, {phase.a_day} a day{most}, the {kind} counts"
 
 
-def _board_table(board: Board, entries: list[Entry], alike: Mapping[str, list[tuple[str, Entry]]]) -> ReportTable:
+def _board_table(
+    board: Board, scores: PhaseScores, entries: list[Entry], alike: Mapping[str, list[tuple[str, Entry]]]
+) -> ReportTable:
     """Rank, team and scores first: on a phone the rest is beyond the edge."""
-    columns = _SEGMENTATION if board.task == "segmentation" else _BIOMETRY
+    first = board.task == "segmentation"
+    columns, allowed = (_SEGMENTATION, SEGMENTATION) if first else (_BIOMETRY, biometry_columns(scores.enough))
+    told = {team: scores.told[board.task][entry.name] for team, entry in board.counting.items()}
     rows = []
-    for row in board.leaderboard.rows:
+    for row in (published_row(row, allowed, told) for row in board.leaderboard.rows):
         entry = board.counting[str(row["team"])]
         cells = (value_cell(key, row.get(key)) for key in columns)
         last = (_number(entry.number), _when(entry), text_cell(_marks(entry, entries, alike)))
@@ -203,9 +221,13 @@ def _counts(entry: Entry, scores: PhaseScores | None, made: list[Board]) -> str:
 def _appeal(entry: Entry, entries: list[Entry], scores: PhaseScores | None) -> dict[str, object]:
     before = next(other for other in entries if (other.team, other.number) == (entry.team, entry.again_of))
     old, new = mean_of(scores, before), mean_of(scores, entry)
-    pairs = [(heading, _text(key, old[key]), _text(key, new[key])) for key, heading in _MEANS.items()]
+    scored = scores.entries if scores else ()
+    pairs = [
+        (heading, _text(key, old[key], before in scored), _text(key, new[key], entry in scored))
+        for key, heading in _MEANS.items()
+    ]
     return {"entry": entry, "before": before, "when": said(entry.received), "pairs": pairs}
 
 
-def _text(key: str, value: float | None) -> str:
-    return "not scored" if value is None else value_cell(key, value).text
+def _text(key: str, value: float | None, scored: bool) -> str:
+    return value_cell(key, value).text if scored else "not scored"

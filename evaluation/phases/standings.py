@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +16,12 @@ from evaluation.analysis.results_folder import MAX_BYTES, Scores, read_results
 from evaluation.choices import RankingScheme
 from evaluation.harness.roster import Counts
 from evaluation.phases.history import Entry
+from evaluation.ranking.groups import everyone
 from evaluation.ranking.leaderboard import LeaderboardGroup, biometry_leaderboards, segmentation_leaderboards
 from evaluation.ranking.schemes import SCHEMES, rank
+from evaluation.release.enough import Enough
+from evaluation.release.published import rounded
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError
 from feta.files import read_text
 from feta.labels import TISSUES
@@ -34,12 +37,26 @@ class PhaseScores:
 
     Attributes:
         entries: those that were scored; row t of the table is entry t's.
+        fewest: cases that a published number may stand for.
     """
 
     entries: tuple[Entry, ...]
     table: ScoreTable
     scheme: RankingScheme
     seed: int
+    fewest: int = 1
+
+    @cached_property
+    def enough(self) -> Enough:
+        """Which numbers stand for enough cases."""
+        return Enough(self.table, [everyone(self.table)], self.fewest)
+
+    @cached_property
+    def told(self) -> dict[Task, dict[str, bool]]:
+        """Task → entry's name → whether its numbers may be published."""
+        names = [entry.name for entry in self.entries]
+        found = zip(TASKS, (self.enough.told, self.enough.lengths_told), strict=True)
+        return {task: dict(zip(names, fine.tolist(), strict=True)) for task, fine in found}
 
 
 @dataclass(frozen=True)
@@ -51,12 +68,13 @@ class Board:
     counting: Mapping[str, Entry]
 
 
-def read_phase_scores(folder: Path, entries: Sequence[Entry]) -> PhaseScores | None:
+def read_phase_scores(folder: Path, entries: Sequence[Entry], fewest: int = 1) -> PhaseScores | None:
     """The scores of a phase; None where nothing of it was scored.
 
     Args:
         folder: what ``feta-evaluate score`` wrote.
         entries: of the phase; other rows of the scores are left out.
+        fewest: cases that a published number may stand for.
 
     Raises:
         FetaError: the folder holds something else.
@@ -72,7 +90,7 @@ def read_phase_scores(folder: Path, entries: Sequence[Entry]) -> PhaseScores | N
     if not scored:
         return None
     table = selected(_table(scores), [place[entry.name] for entry in scored])
-    return PhaseScores(scored, table, facts["scheme"], facts["seed"])
+    return PhaseScores(scored, table, facts["scheme"], facts["seed"], fewest)
 
 
 def selected(table: ScoreTable, rows: Sequence[int]) -> ScoreTable:
@@ -172,30 +190,30 @@ def _best(scores: PhaseScores, rows: list[int], task: Task) -> int:
 def _table(scores: Scores) -> ScoreTable:
     """What is needed of a score table to rank by it; lengths and floors themselves are not in the files."""
     teams, cases = scores.values.shape[:2]
-    unknown, no_length = np.isnan(scores.values), np.isnan(scores.length_errors)
-    reasons = np.where(scores.measured, "", np.where(unknown, Reason.NO_TRUTH, Reason.NOT_MEASURED)).astype(np.str_)
-    length_reasons = np.where(
-        scores.lengths_measured, "", np.where(no_length, Reason.NO_TRUTH, Reason.MISSING_LENGTH)
-    ).astype(np.str_)
+    no_length = np.isnan(scores.length_errors)
     mapped = np.asarray(np.isfinite(scores.values).all(axis=(0, 2, 3)))
     return ScoreTable(
-        teams=scores.teams, cases=scores.cases, values=scores.values, reasons=reasons,
+        teams=scores.teams, cases=scores.cases, values=scores.values, reasons=scores.reasons,
         ed_floor=np.where(mapped[:, None], 0.0, np.nan) * np.ones((cases, len(TISSUES))),
         true_lengths=np.where(no_length.all(axis=0), np.nan, 1.0),
         lengths=np.full((teams, cases, len(MEASUREMENTS)), np.nan),
-        length_errors=scores.length_errors, length_reasons=length_reasons,
+        length_errors=scores.length_errors, length_reasons=scores.length_reasons,
     )  # fmt: skip
 
 
 def mean_of(scores: PhaseScores | None, entry: Entry) -> dict[str, float | None]:
-    """What an entry came to, over all cases: metric → mean; None where it was not scored, or the truth has none."""
+    """What an entry came to, over all cases: metric → mean, as it may be published.
+
+    None where it was not scored, the truth has none, or the mean would be of too few cases.
+    """
     row = next((t for t, other in enumerate(scores.entries) if other.name == entry.name), None) if scores else None
+    means: dict[str, float | None] = dict.fromkeys((*SEGMENTATION_METRICS, "mape"))
     if scores is None or row is None:
-        return dict.fromkeys((*SEGMENTATION_METRICS, "mape"))
-    mapped, errors = scores.table.mapped, scores.table.counted_errors[row]
-    known = np.isfinite(scores.table.true_lengths)
-    values = scores.table.counted[row, mapped].mean(axis=(0, 1)) if mapped.any() else None
-    means: dict[str, float | None] = {
-        metric: float(values[k]) if values is not None else None for k, metric in enumerate(SEGMENTATION_METRICS)
-    }
-    return {**means, "mape": float(errors[known].mean()) if known.any() else None}
+        return means
+    mapped, known = scores.table.mapped, np.isfinite(scores.table.true_lengths)
+    if mapped.any() and scores.told["segmentation"][entry.name]:
+        values = scores.table.counted[row, mapped].mean(axis=(0, 1))
+        means |= {metric: rounded(values[k]) for k, metric in enumerate(SEGMENTATION_METRICS)}
+    if known.any() and scores.told["biometry"][entry.name]:
+        means["mape"] = rounded(scores.table.counted_errors[row][known].mean())
+    return means

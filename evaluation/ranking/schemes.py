@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from evaluation.choices import RankingScheme
 from evaluation.scoring.score_table import HIGHER_IS_BETTER, RANKED_METRICS, SEGMENTATION_METRICS, ScoreTable
@@ -67,11 +68,11 @@ class Ranking:
 
 def min_ranks(values: npt.ArrayLike, axis: int = -1) -> npt.NDArray[np.int_]:
     """Competition ranks along an axis, smallest value first; ties share the smallest rank (1, 2, 2, 4)."""
-    moved = _rounded(np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1))
-    ranks = np.ones(moved.shape, dtype=np.int_)
-    for other in range(moved.shape[-1]):
-        ranks += moved[..., other : other + 1] < moved
-    return np.moveaxis(ranks, -1, axis)
+    rounded = _rounded(np.asarray(values, dtype=np.float64))
+    unknown = np.isnan(rounded)
+    # What is not known ranks first, and moves no other.
+    ranks = rankdata(np.where(unknown, np.inf, rounded), method="min", axis=axis)
+    return np.where(unknown, 1, ranks).astype(np.int_)
 
 
 def segmentation_units(table: ScoreTable, scheme: RankingScheme) -> RankingUnits:

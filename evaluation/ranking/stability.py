@@ -6,13 +6,14 @@ one-sided Wilcoxon signed-rank tests with Holm's correction; Kendall's tau.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import wilcoxon
+from scipy.stats import kendalltau, wilcoxon
 
 from evaluation.ranking.schemes import Floats, RankingUnits, as_costs, final_scores, min_ranks, unit_scores
 from evaluation.scoring.score_table import RANKED_METRICS, ScoreTable
@@ -21,6 +22,8 @@ BOOTSTRAPS = 1000
 LEVEL = 0.05
 #: Beyond so many teams, pairs of them are neither tested nor drawn: there would be a million for a thousand.
 MOST_COMPARED = 100
+#: So many numbers of a bootstrap are held at once; of so few teams all pairs are.
+_AT_ONCE, _FEW = 1 << 24, 64
 Integers = npt.NDArray[np.int_]
 Booleans = npt.NDArray[np.bool_]
 
@@ -85,11 +88,15 @@ def bootstrap(
         members: (C,) bool, the cases that are ranked.
         ranks: (T,) the ranks on the cohort itself.
     """
-    scores = final_scores(unit_scores(units, case_weights(sites, members, samples, seed)))
+    weights = case_weights(sites, members, samples, seed)
+    pieces = math.ceil(samples * units.totals[:, 0].size / _AT_ONCE)
+    scores = np.concatenate([final_scores(unit_scores(units, piece)) for piece in np.array_split(weights, pieces)])
     usable = ~np.isnan(scores).any(axis=1)
     sampled = min_ranks(scores[usable], axis=1)
     low, high = np.percentile(sampled, [2.5, 97.5], axis=0, method="inverted_cdf").astype(int)
-    frequency = np.stack([(sampled == place).mean(axis=0) for place in range(1, len(ranks) + 1)], axis=1)
+    teams = len(ranks)
+    places = np.bincount((np.arange(teams) * teams + sampled - 1).ravel(), minlength=teams**2).reshape(teams, teams)
+    frequency = places / max(len(sampled), 1)
     counted = [site for site, known in zip(sites, members & units.counts.any(axis=1), strict=True) if known]
     fixed = tuple(sorted(site for site, cases in Counter(counted).items() if cases == 1))
     told = len(fixed) < len(set(counted)) or len(ranks) == 1  # a team alone is the first, whatever is drawn
@@ -98,13 +105,23 @@ def bootstrap(
 
 def kendall_tau(rankings: Integers, reference: Integers) -> Floats:
     """Kendall's tau-b (Kendall 1945) of each of (B, T) rankings with one (T,); 1 where neither tells teams apart."""
+    flat, same = (rankings == rankings[:, :1]).all(axis=1), bool((reference == reference[0]).all())
+    tau = _tau_by_pairs(rankings, reference) if len(reference) <= _FEW else _tau_by_sorting(rankings, reference)
+    return np.where(flat | same, (flat & same).astype(np.float64), tau)
+
+
+def _tau_by_pairs(rankings: Integers, reference: Integers) -> Floats:
+    """Of all rankings at once, in memory that grows with the square of the teams; anything where one is all tied."""
     one, two = np.triu_indices(len(reference), k=1)
     signs = np.sign(rankings[:, one] - rankings[:, two])
     expected = np.sign(reference[one] - reference[two])
     norm = np.sqrt((signs != 0).sum(axis=1) * float((expected != 0).sum()))
-    agreement = (signs * expected).sum(axis=1)
-    both_tied = ((signs != 0).sum(axis=1) == 0) & ~expected.any()
-    return np.where(norm > 0, agreement / np.where(norm > 0, norm, 1.0), both_tied.astype(np.float64))
+    return np.asarray((signs * expected).sum(axis=1) / np.where(norm > 0, norm, 1.0))
+
+
+def _tau_by_sorting(rankings: Integers, reference: Integers) -> Floats:
+    """Of one ranking after another; NaN where one is all tied."""
+    return np.array([kendalltau(ranking, reference).statistic for ranking in rankings])
 
 
 def segmentation_significance(table: ScoreTable) -> list[Significance]:

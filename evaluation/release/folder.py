@@ -25,8 +25,12 @@ def check_folder(folder: Path) -> set[str]:
         FetaError: it holds other files, which would be published with the release.
     """
     make_writable(folder)
-    for place in (folder, folder / "teams"):
-        remove_unfinished(place)
+    remove_unfinished(folder)
+    teams = folder / "teams"
+    if teams.is_dir() and not teams.is_symlink():
+        remove_unfinished(teams)
+        if not any(teams.iterdir()):
+            teams.rmdir()
     return _earlier(folder)
 
 
@@ -44,7 +48,8 @@ def write_folder(folder: Path, files: Sequence[ReleaseFile], allowed: frozenset[
         if file.kind not in allowed:
             raise ValueError(f"{file.path}: the policy does not allow files of kind {file.kind}")
     earlier = check_folder(folder)
-    everything = [*files, _contents(files)]
+    # The list takes its name first: a release that is killed then can be begun again, whatever it got done.
+    everything = [_contents(files), *files]
     names = {file.path for file in everything}
     for name in sorted(earlier - names):
         try:
@@ -89,9 +94,9 @@ def _earlier(folder: Path) -> set[str]:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, and every link: none is followed."""
+    """Every file below a folder, every link, which is not followed, and every empty folder: its name can tell, too."""
     for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
             yield from _entries(path)
         else:
             yield path

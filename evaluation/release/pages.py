@@ -14,6 +14,7 @@ from evaluation.ranking.leaderboard import LeaderboardGroup
 from evaluation.ranking.results import Results, label_means
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, MOST_COMPARED
 from evaluation.release.published import Published
+from evaluation.release.run_facts import two_digits
 from evaluation.release.team_summary import TeamSummary
 from evaluation.report import figures
 from evaluation.report.cells import ReportTable, heat_table
@@ -138,7 +139,9 @@ def _words(results: Results) -> dict[str, str]:
 
 
 def _tissue_tables(published: Published, shown: Results) -> list[ReportTable]:
-    means, told = label_means(published.table), published.told
+    if not published.enough.each_label:
+        return []
+    means, told = label_means(published.table), published.enough.told
     headings = tuple(f"{int(tissue)} {tissue.name}" for tissue in TISSUES)
     labels = team_labels(shown.segmentation[0])
 
@@ -180,7 +183,8 @@ def _number(cell: object) -> float | None:
 def _run(run: TeamRun) -> TeamRun:
     """What of a run may be published: no image's name, no path, not the organizer's own words."""
     granted = [words for begin, words in _EXCEPTIONS.items() if any(e.startswith(begin) for e in run.exceptions)]
-    return replace(run, image="", image_id="", why="", exceptions=tuple(granted))
+    seconds = two_digits(run.seconds)
+    return replace(run, image="", image_id="", why="", exceptions=tuple(granted), seconds=seconds)
 
 
 def _penalties(policy: Mapping[str, object]) -> dict[str, object]:

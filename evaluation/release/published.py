@@ -8,19 +8,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from evaluation.ranking.groups import Group, by_site
 from evaluation.ranking.leaderboard import LeaderboardGroup, Row
 from evaluation.ranking.results import Results
+from evaluation.release.enough import Booleans, Enough
 from evaluation.release.policy import ReleasePolicy
 from evaluation.scoring.score_table import SEGMENTATION_METRICS, ScoreTable
-from evaluation.submissions.reasons import NOT_A_FAULT
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
-
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
 
 #: Three decimals, as the challenge published its tables: from more of them, single cases could be told.
 DIGITS = 3
@@ -71,7 +67,10 @@ class Published:
         fewest, lines = self.policy.fewest_cases, []
         if self.policy.by_site and len(self.groups) == 1:
             lines.append(f"release: by_site is left out, since a site has fewer than {fewest} cases")
-        for task, told in (("segmentation", self.told), ("biometry", self.lengths_told)):
+        for what, fine in (("label", self.enough.each_label), ("length", self.enough.each_length)):
+            if not fine:
+                lines.append(f"release: no mean is told by {what}: the truth has one in fewer than {fewest} cases")
+        for task, told in (("segmentation", self.enough.told), ("biometry", self.enough.lengths_told)):
             held = [team for team, fine in zip(self.table.teams, told, strict=True) if not fine]
             if held:
                 who = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
@@ -79,34 +78,13 @@ class Published:
         return tuple(lines)
 
     @cached_property
-    def measured(self) -> Booleans:
-        """(T, C, 7) whether a team's label of a case was measured at all."""
-        return np.isin(self.table.reasons[..., 0], sorted(NOT_A_FAULT)) & self.table.mapped[:, None]
-
-    @cached_property
-    def told(self) -> Booleans:
-        """(T,) whether a team's segmentation numbers stand for enough cases, each label's in each published group.
-
-        Who hands in a single case would otherwise read its scores off the means.
-        """
-        return self._enough(self.measured)
-
-    @cached_property
-    def lengths_told(self) -> Booleans:
-        """(T,) the same for the lengths: each of them, or all together where none is told by itself."""
-        given = (self.table.length_reasons == "") & np.isfinite(self.table.true_lengths)
-        return self._enough(given if self.each_length else given.any(axis=2, keepdims=True))
-
-    @cached_property
-    def each_length(self) -> bool:
-        """Whether errors may be published by length: not where the truth has one of them in a few cases alone."""
-        known = np.isfinite(self.table.true_lengths)
-        counts = [known[group.members].sum(axis=0) for group in self.groups]
-        return all(bool(((n == 0) | (n >= self.policy.fewest_cases)).all()) for n in counts)
+    def enough(self) -> Enough:
+        """Which means stand for enough cases."""
+        return Enough(self.table, self.groups, self.policy.fewest_cases)
 
     def segmentation(self) -> tuple[LeaderboardGroup, ...]:
         """The leaderboards of the segmentation task with the rows that may be published."""
-        return self._boards(self.results.segmentation, SEGMENTATION, self.told)
+        return self._boards(self.results.segmentation, SEGMENTATION, self.enough.told)
 
     def biometry(self) -> tuple[LeaderboardGroup, ...]:
         """The same of the biometry task; empty where too few cases have a true length."""
@@ -114,8 +92,7 @@ class Published:
         known = int(np.isfinite(self.table.true_lengths).any(axis=1).sum())
         if not boards or known < self.policy.fewest_cases:
             return ()
-        columns = ("score", "mape", *(LENGTHS if self.each_length else ()), "penalties")
-        return self._boards(boards, columns, self.lengths_told)
+        return self._boards(boards, biometry_columns(self.enough), self.enough.lengths_told)
 
     def _boards(
         self, boards: Sequence[LeaderboardGroup], columns: tuple[str, ...], told: Booleans
@@ -123,15 +100,10 @@ class Published:
         names = {group.name for group in self.groups}
         fine = dict(zip(self.table.teams, told.tolist(), strict=True))
         return tuple(
-            replace(board, rows=tuple(_row(row, columns, fine) for row in board.rows))
+            replace(board, rows=tuple(published_row(row, columns, fine) for row in board.rows))
             for board in boards
             if board.group.name in names
         )
-
-    def _enough(self, measured: Booleans) -> Booleans:
-        """(T,) of (T, C, K): whether every count of cases is 0 or large enough, in each group that is published."""
-        counts = np.stack([measured[:, group.members].sum(axis=1) for group in self.groups])
-        return np.asarray(((counts == 0) | (counts >= self.policy.fewest_cases)).all(axis=(0, 2)))
 
 
 def check_size(cases: int, policy: ReleasePolicy) -> None:
@@ -145,12 +117,23 @@ def check_size(cases: int, policy: ReleasePolicy) -> None:
         raise FetaError("--release", problem, "lower fewest_cases in a --release-policy where that may be told")
 
 
+def biometry_columns(enough: Enough) -> tuple[str, ...]:
+    """What of a row of the biometry task may be published, beside ALWAYS."""
+    return ("score", "mape", *(LENGTHS if enough.each_length else ()), "penalties")
+
+
 def rounded(value: float) -> float | None:
     """A number with the decimals that are published; None where there is none."""
     return round(float(value), DIGITS) if math.isfinite(value) else None
 
 
-def _row(row: Row, columns: Sequence[str], told: Mapping[str, bool]) -> Row:
+def published_row(row: Row, columns: Sequence[str], told: Mapping[str, bool]) -> Row:
+    """A row of a leaderboard as it may be published: rounded, and of a team whose numbers are not told its rank.
+
+    Args:
+        columns: that are published, beside those of ALWAYS.
+        told: team → whether its numbers are.
+    """
     ranked = row.get("rank") is not None
     allowed = (*ALWAYS, *columns) if not ranked or told[str(row["team"])] else ALWAYS
     kept: Row = {name: row[name] for name in allowed if name in row}

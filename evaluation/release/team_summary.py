@@ -61,7 +61,7 @@ class Summaries:
         table = published.table
         self._published, self._names, self._record = published, names, record
         index = [SEGMENTATION_METRICS.index(metric) for metric in RANKED_METRICS]
-        told = published.told
+        told = published.enough.told
         self._means = table.counted[:, table.mapped][..., index].mean(axis=1)
         signs = np.array([-1.0 if metric in HIGHER_IS_BETTER else 1.0 for metric in RANKED_METRICS])
         self._places = min_ranks(self._means * signs, axis=0)
@@ -70,7 +70,7 @@ class Summaries:
         self._betti, self._betti_cases = _topology(published)
         self._betti_medians = _nanmedian(self._betti[told])
         self._errors = _length_means(published)
-        self._error_medians = _nanmedian(self._errors[published.lengths_told])
+        self._error_medians = _nanmedian(self._errors[published.enough.lengths_told])
         self._boards = {
             task: {str(row["team"]): row for row in boards[0].rows if row["rank"] is not None}
             for task, boards in (("Segmentation", published.segmentation()), ("Biometry", published.biometry()))
@@ -80,7 +80,9 @@ class Summaries:
     def of(self, t: int) -> TeamSummary:
         """The summary of the team with an index."""
         table, team = self._published.table, self._published.table.teams[t]
-        told = bool(self._published.told[t])
+        enough = self._published.enough
+        told, lengths_told = bool(enough.told[t]), bool(enough.lengths_told[t])
+        by_label = told and enough.each_label
         runs = self._record.cases.get(team, {})
         return TeamSummary(
             team=team,
@@ -88,11 +90,11 @@ class Summaries:
             standings=tuple(_standing(task, rows[team], len(rows)) for task, rows in self._boards.items()),
             failed=failed_cases(table, t, self._names, runs),
             penalties=_penalty_table(penalty_counts(table, t)),
-            metrics=tuple(self._metric(t, k, metric) for k, metric in enumerate(RANKED_METRICS)) if told else (),
-            topology=self._topology_table(t) if told else None,
-            lengths=self._length_table(t) if "Biometry" in self._boards and self._published.lengths_told[t] else None,
-            run=run_facts(self._record, team, runs),
-            withheld=not (told and self._published.lengths_told[t]),
+            metrics=tuple(self._metric(t, k, metric) for k, metric in enumerate(RANKED_METRICS)) if by_label else (),
+            topology=self._topology_table(t) if by_label else None,
+            lengths=self._length_table(t) if "Biometry" in self._boards and lengths_told else None,
+            run=run_facts(self._record, team, runs, self._published.policy.fewest_cases),
+            withheld=not (by_label and lengths_told),
         )
 
     def _metric(self, t: int, k: int, metric: str) -> ReportTable:
@@ -118,7 +120,7 @@ class Summaries:
         return ReportTable("Topology", headings, tuple(rows))
 
     def _length_table(self, t: int) -> ReportTable:
-        shown = range(len(MEASUREMENTS)) if self._published.each_length else ()
+        shown = range(len(MEASUREMENTS)) if self._published.enough.each_length else ()
         rows = [
             (MEASUREMENT_NAMES[MEASUREMENTS[k]], f"{self._errors[t, k]:.2f}", f"{self._error_medians[k]:.2f}")
             for k in shown

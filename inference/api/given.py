@@ -124,6 +124,8 @@ def _volume(header: Header, array: npt.NDArray, source: Path) -> Volume:
 
 def _numpy(image: Any, source: Path) -> npt.NDArray:
     """An array, or a tensor of torch wherever it lies; torch is not imported."""
+    if np.ma.is_masked(image):  # what lies below a mask is no image, and nobody knows what its owner wants there
+        raise FetaError(source, "has masked voxels", "give array.filled(0) for a masked brain, array.data without it")
     try:
         if hasattr(image, "detach"):
             tensor = image.detach().cpu()

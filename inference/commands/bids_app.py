@@ -21,6 +21,7 @@ from inference.derivatives.layout import Layout, check_layout
 from inference.derivatives.validation import ValidatorError, errors_of, is_installed
 from inference.options import (
     AllowUnmounted,
+    Fast,
     LayoutOption,
     Neurological,
     NoQc,
@@ -48,10 +49,7 @@ class Level(StrEnum):
     GROUP = "group"
 
 
-@app.command(
-    epilog="Labels have 'sub-' and 'ses-' or not; several may follow one option. --participant_label is the same, too. "
-    "Names are those of BIDS unless --layout says challenge."
-)
+@app.command(epilog="Labels with 'sub-' or without, several after one option. BIDS names unless --layout challenge.")
 @takes(network_options, length_options)
 def bids_app(
     bids: Annotated[Path, typer.Argument(metavar="BIDS", help="Data set.")],
@@ -67,6 +65,7 @@ def bids_app(
     participants: Participants = None,
     stacks: Stacks = False,
     overwrite: Overwrite = False,
+    fast: Fast = False,
     no_qc: NoQc = False,
     no_report: NoReport = False,
     neurological: Neurological = False,
@@ -82,14 +81,15 @@ def bids_app(
     check_folders(bids, output, allow_unmounted=allow_unmounted)
     check_layout(output, layout, bids)
     found = selected(find_cases(bids, participants, stacks=stacks), bids, participant_label or [], session_label or [])
-    shown = looks(no_qc=no_qc, no_report=no_report, neurological=neurological, surfaces=surfaces)
+    settings = replace(settings, overwrite=overwrite, soft=probseg, mirror_tta=settings.mirror_tta and not fast)
+    shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological, surfaces=surfaces)
     jobs = jobs_of(found, output, layout, shown, soft=probseg)
     if level is Level.GROUP:
         raise typer.Exit(summarise(bids, output, jobs))
     if not skip_bids_validation:
         validate(bids, strict=strict)
     describe_results(layout, output, bids, settings)
-    status, lengths = run_jobs(found, jobs, replace(settings, overwrite=overwrite, soft=probseg), output)
+    status, lengths = run_jobs(found, jobs, settings, output)
     print_folder_summary(output, len(lengths), len(jobs) + len(found.problems))
     raise typer.Exit(status)
 

@@ -22,7 +22,7 @@ _OWN = (PARTICIPANTS, SESSIONS, SKIP)
 
 
 def bids_arguments(arguments: Sequence[str], with_value: frozenset[str]) -> list[str] | None:
-    """The arguments of a BIDS app's call with one label an option, positional ones first; None for any other call.
+    """The arguments of a BIDS app's call with one label an option, positional ones last; None for any other call.
 
     Args:
         arguments: of the call.
@@ -39,26 +39,25 @@ def bids_arguments(arguments: Sequence[str], with_value: frozenset[str]) -> list
         name, equals, value = argument.partition("=")
         name = _plain(name)
         if name in (PARTICIPANTS, SESSIONS) and not equals:
-            labels = _labels(rest)
-            options += [part for label in labels for part in (name, label)] or [name]
+            labels = _labels(rest, len(places))
+            options += [part for label in labels or [""] for part in (name, label)]
             rest = rest[len(labels) :]
         else:
             options.append(name + equals + value)
             if name in with_value and not equals and rest:
                 options.append(rest.pop(0))
+    # Of another form's call the third may be the value of an option that this one doesn't know.
     is_app = places[2:3] and places[2] in LEVELS
     own = any(option.partition("=")[0] in _OWN for option in options)
     return [*options, "--", *places] if is_app or own else None
 
 
-def _labels(rest: Sequence[str]) -> list[str]:
-    """The labels at the beginning of what follows their option."""
-    labels = []
-    for argument in rest:
-        if argument.startswith("-") or argument in LEVELS:
-            break
-        labels.append(argument)
-    return labels
+def _labels(rest: Sequence[str], places: int) -> Sequence[str]:
+    """The labels at the beginning of what follows their option, where so many positional arguments came before."""
+    end = next((at for at, one in enumerate(rest) if one.startswith("-") or one in LEVELS), len(rest))
+    if rest[end : end + 1] and rest[end] in LEVELS:  # before the level stand BIDS and OUT
+        end = max(0, end - max(0, 2 - places))
+    return rest[:end]
 
 
 def _plain(name: str) -> str:

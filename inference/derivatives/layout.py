@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from feta.errors import FetaError
 from feta.files import read_text
@@ -34,12 +36,16 @@ def check_layout(root: Path, layout: Layout, source: Path) -> None:
         source: the input.
 
     Raises:
-        FetaError: results of both layouts would lie side by side, or a data set's own description be overwritten.
+        FetaError: results of both layouts or of two data sets would lie side by side, or a data set's own description
+            be overwritten.
     """
     described = describing(root)
     if _is_ours(described):
         if layout is not Layout.BIDS:
             raise FetaError(root, "holds results as BIDS names them", "choose another folder, or add --layout bids")
+        if (other := _made_of(root, described)) and other.is_dir() and other.resolve() != source.resolve():
+            # The description links one data set: Sources of the other's results would lead nowhere.
+            raise FetaError(root, f"holds results of another data set ({other})", "choose another folder")
         return
     if layout is not Layout.BIDS:
         return
@@ -74,6 +80,15 @@ def holds_derivatives(root: Path) -> bool:
 def _is_ours(described: dict[str, Any] | None) -> bool:
     made_by = (described or {}).get("GeneratedBy")
     return isinstance(made_by, list) and any(isinstance(one, dict) and one.get("Name") == PROGRAM for one in made_by)
+
+
+def _made_of(root: Path, described: dict[str, Any] | None) -> Path | None:
+    """The data set that a description of ours links as ``raw``, which may have been moved since."""
+    links = (described or {}).get("DatasetLinks")
+    raw = links.get("raw") if isinstance(links, dict) else None
+    if not (isinstance(raw, str) and raw):
+        return None
+    return Path(os.path.normpath(root.resolve() / unquote(urlsplit(raw).path)))
 
 
 def _begins_as_log(path: Path) -> bool:

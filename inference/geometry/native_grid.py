@@ -41,11 +41,13 @@ class Prediction:
         native: labels and scores, with the grid's axes in the order that the networks saw.
         to_canonical: 4×4 from index (x, y, z) of the labels to canonical brain mm.
         order: how the volume's axes were put into that order; its ``undo`` gives the order in which it is stored.
+        warnings: about how it was made, one line each.
     """
 
     native: NativeSpaceLabels
     to_canonical: Matrix
     order: Reorientation
+    warnings: tuple[str, ...] = ()
 
 
 def resample_to_native(

@@ -93,7 +93,12 @@ class CaseJob:
         results = (self.label_map, self.biometry, self.sidecar, self.sizes, self.landmarks, self.mask)
         files = (*results, self.surfaces, self.picture, self.report)
         named = tuple(path for path in files if path is not None)
-        return (*named, *self.beside, *self.probabilities.values())
+        return (*named, *self.beside, *self.probabilities.values(), *self.meshes.values())
+
+    @property
+    def optional(self) -> tuple[Path, ...]:
+        """Those of them that can't always be made: a finished case may lack them."""
+        return (*(path for path in (self.picture, self.report) if path is not None), *self.meshes.values())
 
     @property
     def title(self) -> str:

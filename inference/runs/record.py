@@ -29,7 +29,7 @@ class Record:
 
     Attributes:
         key: everything the result depends on: input, weights, settings, age.
-        files: sha256 of each file that was written, by name; "" for a picture or page that couldn't be drawn.
+        files: sha256 of each file that was written, by name; "" for a picture, page or surface that couldn't be made.
         seconds: wall time.
         lengths: mm; a length that is unknown is not in it.
         sources: of each length, as in ``Length``.
@@ -84,11 +84,9 @@ def finished(job: CaseJob, record: Record | None, key: dict[str, Any]) -> Record
 
 
 def checksums(job: CaseJob) -> dict[str, str] | None:
-    """sha256 of every output by name, "" for a picture or page that couldn't be drawn; None where one is missing."""
+    """sha256 of every output by name, "" for one that couldn't be made and needn't be; None where one is missing."""
     try:
-        looks = [path for path in (job.picture, job.report) if path is not None]
-        wanted = [path for path in job.outputs if path not in looks or is_there(path)]
-        undrawn = {path.name: "" for path in looks if path not in wanted}
-        return {path.name: fingerprint(path) for path in wanted} | undrawn
+        wanted = [path for path in job.outputs if path not in job.optional or is_there(path)]
+        return {path.name: fingerprint(path) if path in wanted else "" for path in job.outputs}
     except (OSError, FetaError):
         return None

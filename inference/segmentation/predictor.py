@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,6 +26,8 @@ from inference.networks.weights import Model, WeightFile, load_network
 from inference.segmentation.autoencoder import Autoencoder
 from inference.segmentation.pose import Pose
 
+#: Said where there was no room for the whole box at once: borders of patches decide a voxel in a thousand or so.
+IN_PATCHES = "memory was short, so that it was predicted in patches: a few labels may differ from a run with more of it"
 #: Room around the brain, mm.
 MARGIN_MM = 6.0
 #: Bytes that a network may take for a voxel of what it sees and a channel of its finest level: 19 were measured in
@@ -61,6 +64,7 @@ class UprightPredictor:
         self.compute = compute
         self.mirror_tta = mirror_tta
         self.autoencoder = autoencoder
+        self._in_patches = False
 
     @classmethod
     def of(
@@ -76,10 +80,12 @@ class UprightPredictor:
 
     def __call__(self, canonical: CanonicalVolume, pose: Pose, *, scores: bool) -> Prediction:
         """Predict in the upright box, correct by the autoencoder if there is one, and resample to native space."""
+        self._in_patches = False
         probabilities, to_box_index = self.predict_upright(canonical.volume, pose)
+        warnings = (IN_PATCHES,) if self._in_patches else ()
         if self.autoencoder is not None:
             probabilities = self.autoencoder(probabilities)
-        return in_native_space(probabilities, to_box_index, canonical, pose, scores=scores)
+        return replace(in_native_space(probabilities, to_box_index, canonical, pose, scores=scores), warnings=warnings)
 
     def predict_upright(self, volume: Volume, pose: Pose) -> tuple[Tensor, Matrix]:
         """Probabilities (8, Z, Y, X) in the upright box around a brain, and from the volume's index to the box's."""
@@ -114,6 +120,7 @@ class UprightPredictor:
         z, y, x = image.shape[1:]
         needed = BYTES_PER_CHANNEL * file.network.widths[0] * z * y * x
         patch = (z, y, x) if memory_left(self.compute) > needed else (file.patch,) * 3
+        self._in_patches |= patch != (z, y, x)
         return predict(image, partial(softmax, network, self.compute), LABEL_COUNT, patch)
 
 

@@ -55,7 +55,8 @@ class Segmenter:
         if self.soft and native.scores is not None:
             soft = SoftLabels(native.scores, native.part, native.labels.shape, prediction.order.undo)
         to_canonical = np.linalg.inv(canonical.to_ras @ pose.to_ras) @ LPS_TO_RAS
-        return Segmentation(Volume(labels, volume.grid), to_canonical, quality_warnings(pose, labels), soft)
+        warnings = (*prediction.warnings, *quality_warnings(pose, labels))
+        return Segmentation(Volume(labels, volume.grid), to_canonical, warnings, soft)
 
 
 def load_segmenter(

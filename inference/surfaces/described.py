@@ -54,7 +54,8 @@ def surface_description(found: Mapping[tuple[str, str], Found], files: Mapping[t
         files: the name of each surface's file.
     """
     return {
-        "Description": "Closed surfaces of each hemisphere, made of the label map; for research only",
+        "Description": "Closed surfaces of each hemisphere, made of the label map; for research only. The pial one "
+        "runs across sulci whose banks touch in the label map: late in pregnancy its area is below the white one's",
         "Coordinates": "RAS mm of the image (NIFTI_XFORM_SCANNER_ANAT)",
         "Surfaces": {files[key]: _described(surface) for key, surface in found.items()},
     }

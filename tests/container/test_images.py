@@ -81,6 +81,13 @@ def test_settings_of_the_image(inference_image: str) -> None:
     assert Call(inference_image).run("stat", "-c", "%a", "/output").output.strip() == "1777"
 
 
+def test_every_image_says_what_it_is(inference_image: str, evaluation_image: str, training_image: str) -> None:
+    for image in (inference_image, evaluation_image, training_image):
+        labels = json.loads(docker("image", "inspect", image))[0]["Config"]["Labels"]
+        assert labels["org.opencontainers.image.title"] == image.partition(":")[0]
+        assert "Not a medical device" in labels["org.opencontainers.image.description"]
+
+
 def test_torch_of_the_dockerfile_is_the_projects() -> None:
     assert "ARG TORCH=torch==2.13.0\n" in (ROOT / "Dockerfile").read_text()
     assert '"torch==2.13.0"' in (ROOT / "pyproject.toml").read_text()

@@ -15,6 +15,9 @@ from feta.volumes import write_volume
 from inference.api import call
 from tests.support.folders import SMALL, Counting, make_tree, make_weights
 from tests.support.infer_calls import Calls
+from tests.support.networks import write_tiny_weights
+from tests.support.nnunet_folders import make_folder
+from tests.support.small_brains import write_team, write_truth
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -49,3 +52,39 @@ def test_read_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     brain = table.set_index("measure").loc["total_brain", "value"]
     assert f"sub-001_rec-mial_T2w_volumes.tsv brain {brain:.3f} ml" in said
     assert "2 cases in cohort.tsv" in said
+
+
+def test_score_two_teams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A team that is a perfect copy, and one that is a voxel off and lacks a case."""
+    monkeypatch.chdir(EXAMPLES.parent)
+    truth = write_truth(tmp_path / "truth")
+    write_team(tmp_path / "teams" / "exact")
+    write_team(tmp_path / "teams" / "shifted", cases=2, shift=1)
+    started(monkeypatch, "score_two_teams.py", truth, tmp_path / "teams", tmp_path / "scores")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("1. exact: Dice 1.000, HD95 0.00 mm, rank in 95 % of bootstrap samples: ")
+    assert said[1].startswith("2. shifted: Dice 0.")
+    labels, metrics = 7, 7
+    assert said[2] == f"shifted: {labels * metrics} values are penalties: missing-file"
+    with pytest.raises(SystemExit, match="2"):
+        started(monkeypatch, "score_two_teams.py", tmp_path / "none", tmp_path / "teams", tmp_path / "scores")
+
+
+def test_bring_nnunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Networks with random weights, loaded and run as they are; a scan that can't be read stops none."""
+    (tmp_path / "weights").mkdir()
+    monkeypatch.setenv("FETA_WEIGHTS", str(write_tiny_weights(tmp_path / "weights")))
+    results = make_folder(tmp_path / "nnUNetTrainer__nnUNetPlans__3d_fullres")
+    write_volume(tmp_path / "scans" / "good.nii.gz", SMALL)
+    (tmp_path / "scans" / "broken.nii.gz").write_bytes(b"no volume")
+    started(monkeypatch, "bring_nnunet.py", results, tmp_path / "scans", tmp_path / "out")
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1
+    assert "broken.nii.gz" in said.err
+    labels = np.asarray(nib.load(tmp_path / "out" / "good.nii.gz").dataobj)
+    assert labels.shape == SMALL.array.shape[::-1]
+    grey = (labels == 2).sum() * np.prod(SMALL.grid.spacing) / 1000
+    assert f"GM {grey:.1f} ml" in said.out
+    assert not (tmp_path / "out" / "broken.nii.gz").exists()
+    with pytest.raises(SystemExit, match=r"model\.yaml: cannot be read"):
+        started(monkeypatch, "bring_nnunet.py", tmp_path / "scans", tmp_path / "scans", tmp_path / "out")

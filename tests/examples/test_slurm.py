@@ -91,7 +91,7 @@ def test_submit_asks_for_an_array_and_then_the_group(tmp_path: Path, echo: dict[
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked[:6] == ["--parsable", "--array=0-3", str(SLURM / "participants.sbatch"), "my data", "out", "--no-tta"]
     assert "--dependency=afterany:17" in asked
-    assert asked[-1] == f"exec {echo['FETA_COMMAND']} my\\ data out  group"
+    assert asked[-1] == f"exec {echo['FETA_COMMAND']} my\\ data out group --no-tta "
 
 
 @pytest.mark.skipif(not answers(), reason="no controller of Slurm answers")

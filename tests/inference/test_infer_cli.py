@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ def scan(folder: Path, name: str = "my scan.nii.gz") -> Path:
 
 def names(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_version_is_the_package_s(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"feta-infer {version('feta-submission')}\n"
 
 
 def test_one_scan_gets_its_files_beside_it_and_centiles(

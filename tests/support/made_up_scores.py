@@ -69,5 +69,6 @@ def replaced(table: ScoreTable, **fields: npt.NDArray) -> ScoreTable:
 
 
 def scores_of(table: ScoreTable) -> Scores:
-    measured, lengths = table.reasons == "", table.length_reasons == ""
-    return Scores(table.teams, table.cases, table.values, measured, table.length_errors, lengths, {}, "table")
+    return Scores(
+        table.teams, table.cases, table.values, table.reasons, table.length_errors, table.length_reasons, {}, "table"
+    )

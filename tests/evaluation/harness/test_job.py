@@ -37,6 +37,7 @@ class MadeUpEngine:
         self.started: list[dict[str, Any]] = []
         self.declared: list[str] = []
         self.killed = False
+        self.looks = 0
 
     def declared_volumes(self, image_id: str) -> list[str]:
         return self.declared if image_id == "image" else []
@@ -68,6 +69,12 @@ class MadeUpEngine:
 
     def wait(self, container: str, seconds: float) -> bool:
         return self.killed or not self.slow
+
+    def load(self, container: str) -> tuple[int, int] | None:
+        self.looks += 1
+        if self.looks == 2:
+            raise RefusedError("no such container")
+        return (1, 1000 * self.looks) if self.looks < 5 else None
 
     def kill(self, container: str) -> None:
         self.killed = True
@@ -234,6 +241,16 @@ def test_what_runs_too_long_is_killed(tmp_path: Path) -> None:
     assert run(tmp_path, engine) is CaseState.TIMED_OUT
     assert engine.killed
     assert "3 processes, 4 MB" in log(tmp_path)
+
+
+def test_the_memory_is_looked_at_as_long_as_it_runs(tmp_path: Path) -> None:
+    """After an eighth of a second, then less often, at last once a second; a look that fails is none."""
+    engine, job = MadeUpEngine(slow=True), first_job(tmp_path / "data", "folder")
+    context = context_of(tmp_path, job)
+    with ResultVolumes(cast(Engine, engine), context, job.team, 1) as volumes:
+        (row,) = run_job(Worker(cast(Engine, engine), context, volumes, None, Event()), job, 9.0)
+    assert (row.state, row.memory) == (CaseState.TIMED_OUT, 4000)
+    assert engine.looks == 3 + 8
 
 
 def test_a_run_that_is_stopped_records_nothing(tmp_path: Path) -> None:

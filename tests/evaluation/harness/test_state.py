@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -251,16 +253,26 @@ def test_the_record_comes_back(tmp_path: Path) -> None:
     of = roster(team("a", root=True), team("b", "2021"))
     state = opened(tmp_path, of)
     state.begin("a", IDS, "GPU 0")
-    state.finish([CaseRow("a", case, CaseState.DONE, seconds=1.5) for case in IDS])
+    state.finish([CaseRow("a", case, CaseState.DONE, seconds=1.5, memory=700) for case in IDS])
     write_record(tmp_path, of, state)
     read = read_record(tmp_path)
     assert read["a"] == TeamRun("image:1", "id of image:1", "folder", "GPU 0", ("root",), "", {"done": 2}, 3.0)
     assert (read["b"].convention, read["b"].cases) == ("2021", {"pending": 2})
     whole = read_run_record(tmp_path)
     assert set(whole.cases["a"]) == {Path(case).name.removesuffix("_T2w") for case in IDS}
-    assert set(whole.cases["a"].values()) == {CaseRun(CaseState.DONE, 1.5)}
+    assert set(whole.cases["a"].values()) == {CaseRun(CaseState.DONE, 1.5, 700)}
     assert set(whole.cases["b"].values()) == {CaseRun(CaseState.PENDING, None)}
     assert whole.limits == of.limits
+
+
+def test_a_state_of_before_memory_was_looked_at_goes_on(tmp_path: Path) -> None:
+    of = roster()
+    state = opened(tmp_path, of)
+    with closing(sqlite3.connect(state.path)) as database:
+        database.execute("ALTER TABLE cases DROP COLUMN memory")
+    assert [row.memory for row in state.rows()] == [None, None]
+    opened(tmp_path, of).finish([CaseRow("a team", "c1", CaseState.DONE, seconds=2.0, memory=9)])
+    assert [(row.seconds, row.memory) for row in state.rows()] == [(2.0, 9), (None, None)]
 
 
 def test_a_record_of_before_cases_were_in_it_is_read(tmp_path: Path) -> None:

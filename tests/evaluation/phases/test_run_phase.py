@@ -14,9 +14,12 @@ from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.context import RunFolders
 from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError
-from evaluation.harness.roster import Phase, Roster
+from evaluation.harness.roster import Phase, Roster, Team
 from evaluation.harness.state import RunState
-from evaluation.phases.run_phase import _waiting
+from evaluation.phases.history import LOCK
+from evaluation.phases.run_phase import Appeal, _waiting, run_phase, take
+from feta.errors import FetaError
+from feta.lock import locked
 from tests.support.made_up_history import NOON, entry, hand_in, new_history
 from tests.support.small_brains import write_truth
 
@@ -30,7 +33,7 @@ def engine(*gone: str) -> Engine:
             raise GoneError(name, "no such image here")
         return name
 
-    return cast(Engine, SimpleNamespace(image_id=image_id))
+    return cast(Engine, SimpleNamespace(image_id=image_id, close=lambda: None))
 
 
 def test_what_is_finished_is_left_and_what_is_not_goes_on(tmp_path: Path) -> None:
@@ -48,6 +51,40 @@ def test_an_image_that_is_gone_before_it_ran_hinders_no_other(tmp_path: Path) ->
     waiting, lines, runnable = _waiting(engine(one.image_id), [one, two], tmp_path)
     assert (waiting, runnable) == (["b-1"], [two])
     assert lines[0].startswith("a-1: its image registry/secret:1")
+
+
+def test_what_comes_while_a_phase_is_run_is_taken_and_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline may be in those hours."""
+    monkeypatch.setattr("evaluation.phases.run_phase.Engine", engine)
+    phase, roster = Phase("test"), Roster((Team("a", "1"),))
+    with locked(tmp_path / "test" / LOCK):  # as another process
+        assert [entry.name for entry in take(roster, phase, tmp_path).taken] == ["a-1"]
+        with pytest.raises(FetaError, match="another run of this phase is at work; what was taken is on record"):
+            run_phase(roster, phase, tmp_path, tmp_path, lambda rows: None)
+        begun: list[str] = []
+        monkeypatch.setattr("evaluation.phases.run_phase.run", lambda *_, only: begun.extend(only) or [])
+        take(roster, Phase("other"), tmp_path)
+        run_phase(roster, Phase("other"), tmp_path, tmp_path, lambda rows: None)
+    run_phase(roster, phase, tmp_path, tmp_path, lambda rows: None)
+    assert begun == ["a-1", "a-1"]
+
+
+def test_an_appeal_that_was_interrupted_goes_on_by_the_same_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.phases.run_phase.Engine", engine)
+    phase, roster = Phase("test"), Roster((Team("a", "1"),))
+    assert take(roster, phase, tmp_path).taken
+    for appeal, number in ((Appeal("a", None, "Chair"), 2), (Appeal("a", 1, "Chair "), 0), (Appeal("a", 1, "D."), 3)):
+        taken = take(roster, phase, tmp_path, appeal=appeal).taken
+        assert [entry.number for entry in taken] == ([number] if number else [])
+    folders = RunFolders(tmp_path / "test")
+    folders.root.mkdir()
+    entries = [entry.as_team() for entry in new_history(tmp_path).entries("test")]
+    RunState(folders.state).create("run", Roster(tuple(entries)), {team.name: "1" for team in entries}, ["c"], "input")
+    assert not take(roster, phase, tmp_path, appeal=Appeal("a", 1, "D.")).taken
+    RunState(folders.state).finish([CaseRow("a-3", "c", CaseState.DONE)])
+    assert take(roster, phase, tmp_path, appeal=Appeal("a", 1, "D.")).taken[0].again_of == 3
 
 
 @pytest.mark.parametrize(

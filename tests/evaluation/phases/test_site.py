@@ -85,6 +85,31 @@ def test_a_hidden_phase_shows_no_team_and_no_result_until_it_is_revealed(challen
     assert "1 submission of 1 team" in after["test.html"]
 
 
+def test_no_more_decimals_are_told_than_of_a_release_not_even_to_sort_by(challenge: Path, tmp_path: Path) -> None:
+    entries = new_history(challenge).entries("validation")
+    write_scores(challenge, "validation", table_of(entries, [2 / 3] * len(entries)))
+    text = pages(challenge, tmp_path / "site")["validation.html"]
+    numbers = re.findall(r'data-sort="(\d+\.\d+)"', text)
+    assert "0.667" in numbers
+    assert max(len(number.split(".")[1]) for number in numbers) == 3
+
+
+def test_who_hands_in_few_cases_cannot_read_their_scores_off_the_means(challenge: Path, tmp_path: Path) -> None:
+    entries = new_history(challenge).entries("validation")
+    table = table_of(entries, [0.8] * len(entries))
+    table.values[-1, 1:], table.reasons[-1, 1:] = (0, 0, 99, 1000, 1000, 1000, 1000), "missing-file"
+    write_scores(challenge, "validation", table)
+    lines = write_site(challenge, tmp_path / "site", now=NOON + DAY, fewest=5)
+    assert lines[0] == (
+        "validation: 4 submissions of 2 teams, all scored, numbers of 1 withheld: of fewer than 5 cases"
+    )
+    text = (tmp_path / "site" / "validation.html").read_text()
+    assert "withheld, since the number would be of fewer than 5 cases" in text
+    newest, before = text.split('id="all"')[1].split("<tr>")[2:4]
+    assert re.findall(r">([^<]*)</td>", newest)[2:7] == ["–"] * 4 + ["4.00"]  # all of its lengths were there
+    assert re.findall(r">([^<]*)</td>", before)[2:4] == ["0.800"] * 2
+
+
 def test_no_case_and_no_image_is_named(challenge: Path, tmp_path: Path) -> None:
     for text in pages(challenge, tmp_path / "site", reveal=("test",)).values():
         assert not re.search(r"sub-\d|sha256:[^ ']|rec-mial|registry", text.split("<body>")[1])
@@ -131,7 +156,7 @@ def test_a_folder_without_history_and_a_phase_that_is_not_there_are_one_line(cha
 def test_the_command(
     challenge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    for site, status in ((tmp_path / "site", 0), (challenge / "site", 2)):
+    for site, status in ((tmp_path / "site", 0), (challenge / "site", 2), (tmp_path, 2)):
         monkeypatch.setattr(sys, "argv", ["feta-evaluate", "board", str(challenge), str(site)])
         with pytest.raises(SystemExit) as end:
             cli.main()
@@ -140,4 +165,5 @@ def test_the_command(
     assert said.out.splitlines() == [
         "validation: 4 submissions of 2 teams, 1 not scored yet", "test: 1 submissions of 1 teams, hidden",
     ]  # fmt: skip
-    assert "choose a folder of its own" in said.err
+    assert said.err.count("choose a folder of its own") == 2
+    assert "out, which would be published" in said.err

@@ -88,9 +88,13 @@ def test_equal_teams_tie_whatever_the_order_of_sums(scheme: RankingScheme, cases
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=12))
-def test_min_ranks_equal_scipys(values: list[float]) -> None:
+def test_a_rank_is_one_more_than_how_many_are_smaller(values: list[float]) -> None:
     whole = np.round(values)  # beyond 12 digits values count as equal, on purpose
-    assert min_ranks(whole).tolist() == rankdata(whole, method="min").tolist()
+    assert min_ranks(whole).tolist() == [1 + sum(other < value for other in whole) for value in whole]
+
+
+def test_what_is_not_known_moves_no_rank() -> None:
+    assert min_ranks([3.0, np.nan, 1.0, 3.0]).tolist() == [2, 1, 1, 2]
 
 
 @given(st.integers(2, 6), st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from(SCHEMES))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, wilcoxon
 
 from evaluation.choices import RankingScheme
+from evaluation.ranking import stability
 from evaluation.ranking.schemes import (
     SCHEMES,
     biometry_units,
@@ -135,14 +136,25 @@ def test_a_team_alone_is_the_first_whatever_is_drawn() -> None:
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=8), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_kendalls_tau_equals_scipys(reference: list[int], seed: int) -> None:
+    """By pairs, and by sorting, as of many teams."""
     other = np.random.default_rng(seed).integers(1, 5, len(reference))
     expected = kendalltau(other, reference).statistic
-    found = kendall_tau(other[None], np.array(reference))[0]
     if np.isnan(expected):
-        constant = len(set(reference)) == 1 and len(set(other.tolist())) == 1
-        assert found == float(constant)
-    else:
-        assert found == pytest.approx(expected)
+        expected = float(len(set(reference)) == 1 and len(set(other.tolist())) == 1)
+    for few in (64, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stability, "_FEW", few)
+            assert kendall_tau(other[None], np.array(reference))[0] == pytest.approx(expected)
+
+
+def test_a_bootstrap_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = made_up_table(5, 12)
+    whole = found_by(table, [case.site for case in table.cases])
+    monkeypatch.setattr(stability, "_AT_ONCE", 50)
+    pieces = found_by(table, [case.site for case in table.cases])
+    assert (whole.low.tolist(), whole.high.tolist()) == (pieces.low.tolist(), pieces.high.tolist())
+    np.testing.assert_array_equal(whole.frequency, pieces.frequency)
+    np.testing.assert_array_equal(whole.tau, pieces.tau)
 
 
 def test_holm_steps_down() -> None:

@@ -62,6 +62,33 @@ def test_a_link_is_another_file(tmp_path: Path) -> None:
         check_folder(tmp_path / "r")
 
 
+def test_an_empty_folder_has_a_name_that_would_be_published(tmp_path: Path) -> None:
+    (tmp_path / "sub-031").mkdir()
+    with pytest.raises(FetaError, match="holds sub-031, which no release wrote"):
+        check_folder(tmp_path)
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_a_release_that_was_killed_can_be_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    """Whatever of it and of an earlier one is there then."""
+    write_folder(tmp_path, [REPORT, TABLE], ReleasePolicy(by_case=True).kinds)
+    rename, renames = Path.replace, iter(range(done))
+
+    def killed(self: Path, target: Path) -> Path:
+        if next(renames, None) is None:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        write_folder(tmp_path, [REPORT, PAGE], KINDS)
+        raise KeyboardInterrupt  # all of it was done
+    write_folder(tmp_path, [REPORT, PAGE], KINDS)
+    assert names(tmp_path) == {"index.html", "teams/a.html", "contents.json"}
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "feta-release/2", "files": []}', "[" * 100_000])
 def test_a_list_of_contents_that_is_none_is_one_clear_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "contents.json").write_text(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from evaluation.harness.record import RunRecord
+from evaluation.ranking.groups import everyone
 from evaluation.ranking.results import Results, compute_results
+from evaluation.release.enough import Enough
 from evaluation.release.kinds import Kind, ReleaseFile
 from evaluation.release.policy import ReleasePolicy, read_release_policy
 from evaluation.release.published import Published
@@ -42,6 +43,10 @@ def files_of(table: ScoreTable, policy: ReleasePolicy | None = None) -> dict[str
 
 def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def row_of(files: dict[str, str], team: str) -> dict[str, str]:
+    return next(row for row in rows_of(files["leaderboard_segmentation.csv"]) if row["team"] == team)
 
 
 def without(table: ScoreTable, team: int, keep: int) -> ScoreTable:
@@ -91,25 +96,52 @@ def test_no_median_tells_a_number_that_is_withheld() -> None:
 def test_who_hands_in_enough_cases_or_none_has_numbers() -> None:
     for kept in (0, 5, 12):
         files = files_of(without(made_up_table(3, 12), 1, kept))
-        row = next(row for row in rows_of(files["leaderboard_segmentation.csv"]) if row["team"] == "team-1")
-        assert row["dice"]
+        assert row_of(files, "team-1")["dice"]
         assert "withheld:" not in files["teams/team-1.html"]
 
 
-@given(arrays(bool, (2, 9, 7)), st.integers(1, 9))
-def test_numbers_are_told_where_each_label_was_measured_in_no_case_or_in_enough(
-    measured: np.ndarray, fewest: int
+@given(arrays(bool, (2, 8, 7, 7)), arrays(bool, (8, 7)), st.integers(1, 8))
+def test_numbers_are_told_where_each_metric_of_each_label_was_measured_in_no_case_or_in_enough(
+    measured: np.ndarray, present: np.ndarray, fewest: int
 ) -> None:
-    table = made_up_table(2, 9)
-    reasons = np.where(measured[..., None], "", "missing-label").repeat(7, axis=-1)
-    published = Published(RESULTS, ReleasePolicy(fewest_cases=fewest))
-    object.__setattr__(published, "results", replace(RESULTS, table=replaced(table, reasons=reasons)))
+    table = made_up_table(2, 8)
+    reasons = np.where(measured, "", "missing-label").astype("<U40")
+    reasons[..., 0][:, ~present] = "absent-in-both"
+    enough = Enough(replaced(table, reasons=reasons), [everyone(table)], fewest)
+
+    def fine(*counts: int) -> bool:
+        return all(n == 0 or n >= fewest for n in counts)
+
+    assert enough.each_label is fine(*(int(sum(present[:, label])) for label in range(7)))
     for t in range(2):
-        counts = [int(sum(measured[t, :, label])) for label in range(7)]
-        assert published.told[t] == all(n == 0 or n >= fewest for n in counts)
+        own = [[measured[t, :, label, metric] & present[:, label] for label in range(7)] for metric in range(7)]
+        if enough.each_label:
+            assert enough.told[t] == fine(*(int(sum(cases)) for labels in own for cases in labels))
+        else:
+            assert enough.told[t] == fine(*(int(sum(map(any, zip(*labels, strict=True)))) for labels in own))
 
 
-RESULTS = compute_results(made_up_table(2, 9), ScoringMessages())
+def test_noise_in_all_cases_but_one_does_not_tell_that_one_s_distance() -> None:
+    """Dice of noise is measured, its HD95 and ED are not."""
+    table = made_up_table(3, 12)
+    values, reasons = table.values.copy(), table.reasons.copy()
+    values[1, 1:, :, 2:], reasons[1, 1:, :, 2:] = PENALTY[2:], "too-ragged"
+    row = row_of(files_of(replaced(table, values=values, reasons=reasons)), "team-1")
+    assert row["rank"] and not row["hd95"] and not row["dice"]
+
+
+def test_a_label_that_the_truth_has_in_one_case_hides_the_means_by_label() -> None:
+    """Where neither has it the scores are known: the rest of the mean would be that one case's."""
+    table = made_up_table(3, 12)
+    values, reasons = table.values.copy(), table.reasons.copy()
+    values[:, 1:, 5], reasons[:, 1:, 5, :3] = (1, 1, 0, 0, 0, 0, 0), "absent-in-both"
+    table = replaced(table, values=values, reasons=reasons)
+    files = files_of(table)
+    assert row_of(files, "team-1")["dice"]
+    for page in (files["index.html"], files["teams/team-1.html"]):
+        assert 'id="tissues"' not in page
+        assert 'id="topology"' not in page
+    assert "no mean is told by label" in Published(results_of(table), ReleasePolicy()).warnings[0]
 
 
 def test_sites_are_shown_where_all_are_large_enough() -> None:

@@ -88,7 +88,7 @@ def test_failed_cases_are_told_in_one_line_each_by_their_made_up_names() -> None
     reasons[0, 5, 2:4], reasons[0, 6, 1], reasons[0, 7, 0] = "missing-label", "extra-label", "<b>odd</b>"
     why[0, 5, 1] = "invalid-length"
     run = TeamRun("i", "i", "folder", "GPU 0", (), "", {"done": 10, "timed-out": 1, "out-of-memory": 1}, 3725.0)
-    cases = {case.name: CaseRun(CaseState.DONE, 60.0 + i) for i, case in enumerate(table.cases)}
+    cases = {case.name: CaseRun(CaseState.DONE, 60.4 + i, (500 + i) << 20) for i, case in enumerate(table.cases)}
     cases[table.cases[3].name] = CaseRun(CaseState.TIMED_OUT, 1800.0)
     cases[table.cases[9].name] = CaseRun(CaseState.OUT_OF_MEMORY, 30.0)
     record = RunRecord({"team-0": run}, {"team-0": cases}, ResourceLimits())
@@ -103,8 +103,9 @@ def test_failed_cases_are_told_in_one_line_each_by_their_made_up_names() -> None
     assert "a label that the truth lacks" in page  # counted, with no case
     text = " ".join(Page(page).text.split())
     assert "median 1:06, longest 30:00" in text
-    assert "limit 16384 MB; cases that needed more: 1" in text
-    assert "Time of all cases" in text
+    assert "16384 MB; cases that needed more: 1" in text
+    assert "510 MB, looked at once a second" in text
+    assert "Time of all cases1:01:40" in text  # of 3725 s
 
 
 def test_where_no_runner_was_at_work_no_time_is_told() -> None:

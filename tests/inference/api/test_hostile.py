@@ -62,6 +62,7 @@ def filled(value: float) -> np.ndarray:
         (np.rint(ARRAY / 100).astype(np.uint8), "distinct values: a mask or a label map, no scan"),
         (None, "array: holds values of type object"),
         ([[1, 2], [3]], "array: cannot be read as an array of numbers"),
+        (np.ma.masked_less(ARRAY, 100), r"array: has masked voxels; give array.filled\(0\)"),
         (torch.zeros(2, 2), r"tensor: has 2 dimensions \(2, 2\), not three"),
     ],
 )

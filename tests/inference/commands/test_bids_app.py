@@ -107,6 +107,8 @@ def test_one_participant_by_any_spelling(
     [
         ["participant", "--participant_label", "a", "sub-c", "--no-qc"],
         ["--participant-label", "a", "c", "participant"],
+        ["participant", "--participant-label", "a,sub-c"],
+        ["participant", "--participant-label", "c a c"],
         ["participant", "--participant-label", "a", "--device", "cpu", "--participant-label", "c"],
     ],
 )
@@ -116,6 +118,21 @@ def test_several_labels_follow_one_option_wherever_it_stands(
     data = bids_dataset(tmp_path / "d", *(f"sub-{n}/anat/sub-{n}_T2w.nii.gz" for n in "abc"))
     assert call(data, tmp_path / "1", *arguments, "--skip-bids-validation") == 0
     assert planned == ["sub-a_T2w", "sub-c_T2w"]
+
+
+def test_labels_may_stand_before_the_folders(tmp_path: Path, call: Calls, data: Path, planned: list[str]) -> None:
+    assert call("--participant-label", "02", data, tmp_path / "o", "participant", "--skip-bids-validation") == 0
+    assert planned == ["sub-02_T2w"]
+
+
+@pytest.mark.parametrize("given", [["--participant-label"], ["--participant-label="], ["--session-label", ""]])
+def test_an_option_without_its_label_is_one_line(
+    tmp_path: Path, call: Calls, data: Path, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(data, tmp_path / "out", "participant", *given) == 2
+    said = capsys.readouterr().err
+    assert "names none; write labels behind it" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("label", ["7", "sub-7", "07"])
@@ -142,6 +159,15 @@ def test_a_participant_without_a_volume_is_said_to_have_none(
     (data / "sub-09/func").mkdir(parents=True)
     assert call(data, tmp_path / "out", "participant", "--participant-label", "09") == 2
     assert "sub-09 has no T2w volume" in capsys.readouterr().err
+
+
+def test_others_are_done_beside_a_participant_without_a_volume(
+    tmp_path: Path, call: Calls, data: Path, planned: list[str]
+) -> None:
+    (data / "sub-09/func").mkdir(parents=True)
+    labels = ("--participant-label", "09", "02", "--skip-bids-validation")
+    assert call(data, tmp_path / "out", "participant", *labels) == 0
+    assert planned == ["sub-02_T2w"]
 
 
 def test_sessions_and_reconstructions_are_told_apart(tmp_path: Path, call: Calls, planned: list[str]) -> None:
@@ -248,6 +274,24 @@ def test_derivatives_are_not_written_over_another_data_set(
     (other / "dataset_description.json").write_text('{"Name": "fMRIPrep", "GeneratedBy": [{"Name": "fMRIPrep"}]}')
     assert call(data, other, "participant") == 2
     assert "is another data set (fMRIPrep)" in capsys.readouterr().err
+
+
+def test_one_folder_of_derivatives_is_of_one_data_set_which_may_be_moved(
+    tmp_path: Path, call: Calls, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = ("participant", "--participant-label", "02", "--fast", "--skip-bids-validation")
+    inside, outside = Path("derivatives/my feta"), tmp_path / "my out"
+    other = bids_dataset(tmp_path / "other", TWO)
+    for place in (data / inside, outside):
+        assert call(data, place, *one) == 0
+        capsys.readouterr()
+        assert call(other, place, *one) == 2
+        assert f"holds results of another data set ({data})" in capsys.readouterr().err
+    (tmp_path / "link").symlink_to(data)
+    assert call(tmp_path / "link", outside, *one) == 0
+    moved = data.rename(tmp_path / "moved")
+    assert call(moved, moved / inside, *one) == 0
+    assert call(moved, outside, *one) == 0
 
 
 def test_a_flat_folder_has_no_bids_names(

@@ -52,6 +52,18 @@ def test_a_finished_case_gets_its_surfaces_when_they_are_asked_for(tmp_path: Pat
     assert call.model.calls == 2
 
 
+def test_a_surface_that_was_lost_is_made_anew_and_none_outlives_its_label_map(tmp_path: Path, call: Calls) -> None:
+    image = scan(tmp_path / "a")
+    lost = image.parent / "scan_hemi-R_pial.surf.gii"
+    assert call(image, "--fast", "--surfaces") == 0
+    lost.unlink()
+    assert call(image, "--fast", "--surfaces") == 0
+    assert lost.is_file()
+    assert call.model.calls == 2
+    assert call(image, "--fast") == 0
+    assert not list(image.parent.glob("*surf*"))
+
+
 def test_bids_derivatives_with_surfaces_are_valid(tmp_path: Path, call: Calls) -> None:
     data = tmp_path / "data"
     bids_dataset(data, "sub-01/anat/sub-01_rec-mial_T2w.nii.gz")

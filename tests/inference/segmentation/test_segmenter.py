@@ -276,6 +276,16 @@ def test_where_memory_is_short_it_is_shown_in_patches(segmenter: Segmenter, monk
     torch.testing.assert_close(patches, whole)
 
 
+def test_only_a_result_from_patches_says_so(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would differ from another run's on a busy machine, and nobody would know why."""
+    use(segmenter, Threshold(), patch=64)
+    assert predictor.IN_PATCHES not in segmenter(_block(np.eye(3))).warnings
+    with monkeypatch.context() as short:
+        short.setattr(predictor, "memory_left", lambda _: 0)
+        assert predictor.IN_PATCHES in segmenter(_block(np.eye(3))).warnings
+    assert predictor.IN_PATCHES not in segmenter(_block(np.eye(3))).warnings
+
+
 def test_statistics_are_those_of_the_middle_which_is_as_large_as_a_patch(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,10 +22,12 @@ def directed(mesh: Mesh) -> list[tuple[int, int]]:
     return [tuple(pair) for pair in mesh.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).tolist()]
 
 
-def solid(half_axes: tuple[float, float, float], step: float = 1.0) -> np.ndarray:
-    """An ellipsoid (z, y, x), off the grid's points, in voxels of some mm."""
+def solid(
+    half_axes: tuple[float, float, float], step: float = 1.0, off: tuple[float, ...] = (0.13, 0.21, 0.37)
+) -> np.ndarray:
+    """An ellipsoid (z, y, x), so far (voxels) off the grid's points, in voxels of some mm."""
     size = int(np.ceil(max(half_axes) / step)) * 2 + 5
-    z, y, x = (np.indices((size,) * 3) - size // 2 + np.array([0.13, 0.21, 0.37])[:, None, None, None]) * step
+    z, y, x = (np.indices((size,) * 3) - size // 2 + np.array(off)[:, None, None, None]) * step
     a, b, c = half_axes
     return (x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2 < 1
 
@@ -76,6 +78,13 @@ def test_a_sphere_has_its_area_volume_and_curvature(radius: float) -> None:
     assert shape.volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.015)
     assert shape.mean_curvature == pytest.approx(1 / radius, rel=0.01)
     assert shape.absolute_curvature == pytest.approx(1 / radius, rel=0.01)
+
+
+@pytest.mark.parametrize(("radius", "error"), [(6.0, 0.012), (8.0, 0.01), (10.0, 0.007)])
+def test_where_a_sphere_lies_between_voxels_changes_its_area_little(radius: float, error: float) -> None:
+    places = [(0.0, 0.0, 0.0), *np.random.default_rng(7).uniform(-0.5, 0.5, (9, 3)).tolist()]
+    areas = [shape_of(smoothed(mesh_of(solid((radius,) * 3, off=tuple(place))))).area for place in places]
+    np.testing.assert_allclose(areas, 4 * np.pi * radius**2, rtol=error)
 
 
 def test_an_ellipsoid_has_the_area_of_the_integral() -> None:

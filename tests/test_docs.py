@@ -1,0 +1,122 @@
+"""What README, model card and documentation promise: their size, figures, links, and names of files that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from evaluation.ranking.schemes import SCHEMES
+from evaluation.submissions.reasons import Reason
+from feta.labels import TISSUES, Tissue
+from tools.site.commands import page as reference
+from tools.site.commands import programs
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [
+    *DOCS,
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "weights/MODEL_CARD.md", "wheels/README.md")),
+]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE_BLOCK = re.compile(r"^ *```.*?^ *```", re.M | re.S)
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def rows(page: str) -> list[list[str]]:
+    """Cells of all tables of a page."""
+    lines = (ROOT / page).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in lines if re.match(r"\|(?!-)", line)]
+
+
+@pytest.mark.parametrize("page", ["README.md", "weights/MODEL_CARD.md"])
+def test_a_page_to_be_read_whole_has_at_most_100_lines(page: str) -> None:
+    assert len((ROOT / page).read_text().splitlines()) <= 100
+
+
+@pytest.mark.parametrize("page", ["README.md", "weights/MODEL_CARD.md", "docs/index.md", "docs/for-you/clinician.md"])
+def test_not_a_medical_device_is_said(page: str) -> None:
+    assert "not a medical device" in (ROOT / page).read_text().lower()
+
+
+@pytest.mark.parametrize("page", ["README.md", "weights/MODEL_CARD.md"])
+def test_figures_are_those_that_the_bench_wrote_and_the_unseen_atlas_comes_first(page: str) -> None:
+    measured = {row[0]: row for row in rows("docs/results/bench.md")}
+    told = [row for row in rows(page) if row[0] in measured and row[0]]
+    assert len(told) >= 2
+    assert told[0][0].startswith("atlas_wu2021")
+    for name, volumes, dice, worst, hd95, worst_hd95, *case in told:
+        _, n, d, _, w, h, wh, *_, worst_case = measured[name]
+        assert [volumes, dice, worst, hd95, worst_hd95] == [n, d, w, h, wh]
+        assert case in ([], [worst_case])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    """Anchors and links within docs/ are checked again by `make docs`; these pages are read on their own, too."""
+    text = CODE_BLOCK.sub("", page.read_text())
+    targets = [target.partition("#")[0] for target in LINK.findall(text) if "://" not in target]
+    made = {"feta-infer.md", "feta-evaluate.md", "feta-train.md", "folders.svg"}  # by python -m tools.site
+    missing = [t for t in targets if t and Path(t).name not in made and not (page.parent / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=named)
+def test_files_of_the_repository_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text()
+    first = "feta|inference|evaluation|training|weights|docs|examples|benchmarks|tests|tools|wheels"
+    paths = re.findall(rf"`((?:{first})/[\w./-]+\.(?:py|yaml|md|json|jpg|def|sbatch))`", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_walks_of_the_architecture_name_files_that_exist() -> None:
+    """Short names stand beside the last long one."""
+    text = (ROOT / "docs/explanation/architecture.md").read_text().partition("## What lives where")[0]
+    folder = ROOT
+    for name in re.findall(r"`([\w/]+\.(?:py|yaml))`", text):
+        folder = (ROOT / name).parent if "/" in name else folder
+        assert (ROOT / name if "/" in name else folder / name).exists(), name
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """The headings of the generated pages: every command."""
+    texts = [reference(name, forms) for name, forms in programs().items()]
+    return {line[3:] for text in texts for line in text.splitlines() if line.startswith("## ")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_command_of_ours_is_one(page: Path, known: set[str]) -> None:
+    """The first words of each call in a block of code: programs, their commands, modules, targets of make."""
+    targets = set(re.findall(r"^([.a-z]+):.*##", (ROOT / "Makefile").read_text(), re.M))
+    for block in CODE_BLOCK.findall(page.read_text()):
+        for line in block.splitlines():
+            if call := re.search(r"(?:^|/|\s)(feta-(?:evaluate|train))((?: [a-z][a-z-]*)+)", line.split("#")[0]):
+                words = f"{call[1]}{call[2]}".split()
+                assert any(" ".join(words[:n]) in known for n in range(2, len(words) + 1)), line
+            if call := re.match(r"make ([.a-z]+)", line):
+                assert call[1] in targets, line
+            if call := re.search(r"python -m (benchmarks\.\w+)", line):
+                assert (ROOT / f"{call[1].replace('.', '/')}.py").exists(), line
+
+
+def test_metrics_name_every_reason_scheme_and_label() -> None:
+    text = (ROOT / "docs/reference/metrics.md").read_text()
+    assert [reason.value for reason in Reason if f"`{reason}`" not in text] == []
+    assert [scheme for scheme in SCHEMES if f"`{scheme}`" not in text] == []
+    values = {row[0]: row[1] for row in rows("docs/reference/files.md") if row[0].isdigit()}
+    assert list(values) == [str(int(tissue)) for tissue in Tissue]
+    assert len(values) == len(TISSUES) + 1
+
+
+def test_pages_need_nothing_from_elsewhere() -> None:
+    settings = (ROOT / "mkdocs.yml").read_text()
+    assert "font: false" in settings
+    assert not re.search(r"https?://", settings)
+    pictures = [target for page in PAGES for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())]
+    assert pictures
+    assert [target for target in pictures if "://" in target] == []

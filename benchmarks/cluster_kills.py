@@ -59,6 +59,9 @@ class Dockerd:
                 [*call, *quiet, "--pidfile", self._folder / "pid"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         while subprocess.run(["docker", "-H", self.host, "info"], capture_output=True, check=False).returncode:
+            if self._daemon.poll() is not None:  # on a busy machine it gives up on the daemon below it
+                self.start()
+                return
             time.sleep(0.5)
 
     def take_images(self, names: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ def workers(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )  # fmt: skip
     with LocalCluster(
         n_workers=2, threads_per_worker=2, processes=False, protocol="tls", host="127.0.0.1", security=security,
-        dashboard_address=None, local_directory=str(tmp_path_factory.mktemp("scratch")),
+        dashboard_address="127.0.0.1:0", local_directory=str(tmp_path_factory.mktemp("scratch")),
     ) as started:  # fmt: skip
         yield started
 

@@ -52,7 +52,10 @@ LAYERS = {
     "evaluation/submissions": "feta",
     "evaluation/metrics": "feta",
     "evaluation/harness": "feta evaluation/submissions",
-    "evaluation/scoring": "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness",
+    "evaluation/cluster": "feta evaluation/submissions evaluation/harness",
+    "evaluation/scoring": (
+        "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/cluster"
+    ),
     "evaluation/ranking": "feta evaluation/choices.py evaluation/submissions evaluation/scoring",
     "evaluation/report": (
         "feta evaluation/choices.py evaluation/submissions evaluation/metrics evaluation/harness evaluation/scoring "
@@ -69,8 +72,9 @@ LAYERS = {
         "evaluation/report evaluation/release evaluation/analysis"
     ),
     "evaluation/commands": (
-        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/scoring evaluation/ranking "
-        "evaluation/report evaluation/release evaluation/rehearsal evaluation/analysis evaluation/phases"
+        "feta evaluation/choices.py evaluation/submissions evaluation/harness evaluation/cluster evaluation/scoring "
+        "evaluation/ranking evaluation/report evaluation/release evaluation/rehearsal evaluation/analysis "
+        "evaluation/phases"
     ),
     "evaluation/cli.py": "feta evaluation/metrics evaluation/commands",
     "evaluation/__main__.py": "evaluation/cli.py",

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from evaluation.commands.common import EPILOG, FINE, INTERRUPTED, SOME_FAILED, FormatOption, check_output
+from evaluation.commands.common import (
+    EPILOG,
+    FINE,
+    INTERRUPTED,
+    SOME_FAILED,
+    CertificatesOption,
+    FormatOption,
+    InsecureOption,
+    SchedulerOption,
+    check_output,
+)
 from feta.errors import FetaError
 
 # What only one command needs is imported in it, as in evaluation/commands/scoring.py.
 
 if TYPE_CHECKING:
+    from evaluation.harness.context import RunFolders
     from evaluation.harness.roster import Roster
+    from evaluation.harness.workers import Machines
 
 app = typer.Typer()
 
@@ -27,6 +41,10 @@ PhaseOption = Annotated[str | None, typer.Option(metavar="NAME", help="Of the ro
 WordOption = Annotated[
     str, typer.Option(help="With --phase --again, after an appeal: by whose word, and why; it is published.")
 ]
+SendOption = Annotated[
+    bool, typer.Option("--send", help="With --scheduler: send the input with each job; no folder need be shared.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it takes and what is missing; start nothing.")]
 NumberOption = Annotated[
     int | None, typer.Option(min=1, help="With --phase --again: which submission.", show_default="the last")
 ]
@@ -42,8 +60,13 @@ def run(
     phase: PhaseOption = None,
     word: WordOption = "",
     number: NumberOption = None,
+    scheduler: SchedulerOption = None,
+    certificates: CertificatesOption = None,
+    insecure: InsecureOption = False,
+    send: SendOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Run each team's container on each case (needs the extra `harness`)."""
+    """Run each team's container on each case (needs the extra `harness`, or `cluster`)."""
     from evaluation.harness.case_state import CaseState
     from evaluation.harness.context import RunFolders
     from evaluation.harness.roster import read_roster
@@ -54,19 +77,68 @@ def run(
     # An engine takes a relative path for the name of a volume.
     input_, output = input_.resolve(), output.resolve()
     rules = read_roster(roster)
+    machines = _machines(scheduler, certificates, insecure=insecure, send=send)
+    if dry_run:
+        _dry_run(rules, input_, output, tuple(team or ()), machines)
     check_output(output, input_)
+    if scheduler and (rules.phases or phase):
+        raise FetaError("--scheduler", "is not for phases yet", "run each phase on one machine")
     if rules.phases or phase:
         _run_phase(rules, phase, input_, output, tuple(team or ()), again=again, word=word, number=number)
     if word or number:
         raise FetaError("--word", "is for a roster with phases", "see evaluation/harness/roster.yaml")
     try:
         with shown_live(RunState(RunFolders(output).state), rules.limits) as on_cases_done:
-            rows = run_all(rules, input_, output, on_cases_done, only=tuple(team or ()), again=again)
+            rows = run_all(rules, input_, output, on_cases_done, only=tuple(team or ()), again=again, machines=machines)
     except KeyboardInterrupt:
         print("feta-evaluate: interrupted; the same command continues where it stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     print(f"next: feta-evaluate score TRUTH {shlex.quote(str(output / 'submissions'))} SCORES", file=sys.stderr)
     raise typer.Exit(FINE if all(row.state is CaseState.DONE for row in rows) else SOME_FAILED)
+
+
+def _machines(
+    scheduler: str | None, certificates: Path | None, *, insecure: bool, send: bool
+) -> Callable[[Roster, RunFolders], Machines]:
+    """Where containers are started."""
+    from evaluation.harness.workers import ThisMachine
+
+    if scheduler is None:
+        for given, option in ((certificates, "--certificates"), (insecure, "--insecure"), (send, "--send")):
+            if given:
+                raise FetaError(option, "is for a cluster", "add --scheduler tls://host:8786")
+        return ThisMachine
+    from evaluation.cluster.connection import parse_address
+    from evaluation.cluster.machines import Cluster
+
+    return partial(Cluster, parse_address(scheduler, certificates, insecure=insecure), send=send)
+
+
+def _dry_run(
+    rules: Roster, input_: Path, output: Path, only: tuple[str, ...], machines: Callable[[Roster, RunFolders], Machines]
+) -> NoReturn:
+    """Say what a run would be, and start nothing."""
+    from evaluation.cluster.forecast import forecast
+
+    found = forecast(rules, input_, output, machines, only=only)
+    for line in found.lines:
+        print(line)
+    for line in found.problems:
+        print(f"problem: {line}")
+    raise typer.Exit(SOME_FAILED if found.problems else FINE)
+
+
+@app.command()
+def certificates(
+    folder: Annotated[Path, typer.Argument(help="A new folder; keep it as you keep the hidden data.")],
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long they are valid.")] = 90,
+) -> None:
+    """Make certificates for a cluster's scheduler, workers, and `run --scheduler` (needs the extra `cluster`)."""
+    from evaluation.cluster.certificates import make_certificates
+
+    make_certificates(folder, days)
+    print(f"{folder}: ca.pem for all; scheduler, worker and client .pem with their -key.pem; valid for {days} days")
+    print("whoever has one of the keys can run what they like on every worker")
 
 
 def _run_phase(

@@ -108,7 +108,7 @@ def _rules(image: str, convention: str | None, roster: Path | None, team: str | 
         own = replace(given.team(team), image=image) if given and team else Team("rehearsal", image)
         own = named_anew(replace(own, convention=Convention(convention)) if convention else own)
         # A participant need have no other image: the helper only holds results.
-        rules = replace(given, teams=(own,), phases=()) if given else Roster((own,), helper_image=image)
+        rules = replace(given, teams=(own,), phases=()) if given else Roster((own,), helper_image=image, isolation=())
         return replace(rules, gpus=(gpu,) if gpu else rules.gpus[:1], parallel=1)
     except ValueError as error:
         raise FetaError(image, str(error)) from error

@@ -15,8 +15,11 @@ from evaluation.commands.common import (
     EPILOG,
     FINE,
     SOME_FAILED,
+    CertificatesOption,
     EulerOption,
     FormatOption,
+    InsecureOption,
+    SchedulerOption,
     SeedOption,
     check_output,
     command_line,
@@ -28,6 +31,7 @@ from feta.errors import FetaError
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
 
 if TYPE_CHECKING:
+    from evaluation.cluster.connection import Address
     from evaluation.release.write import ReleasePlan
     from evaluation.scoring.messages import ScoringMessages
     from evaluation.scoring.score_table import ScoreTable
@@ -42,10 +46,6 @@ TruthArgument = Annotated[
 ]
 SchemeOption = Annotated[RankingScheme, typer.Option(help="How teams are ranked.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="A dask scheduler: tcp://host:8786."),
-]
 PolicyOption = Annotated[Path | None, typer.Option(help="YAML with other penalties.")]
 CacheOption = Annotated[
     Path | None, typer.Option(help="Where measurements are kept.", show_default="OUTPUT/.measurements")
@@ -72,6 +72,8 @@ def score(
     seed: SeedOption = 0,
     jobs: JobsOption = None,
     scheduler: SchedulerOption = None,
+    certificates: CertificatesOption = None,
+    insecure: InsecureOption = False,
     policy: PolicyOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -93,6 +95,7 @@ def score(
     # Whatever can be wrong with the call is found in the first second, before hours of measuring.
     if tables and release is not None:
         raise FetaError("--tables", "makes no ranks, which --release publishes", "leave out one of them")
+    address = _address(scheduler, certificates, insecure=insecure)
     check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
     cases = read_truth(truth).cases
@@ -112,12 +115,12 @@ def score(
             submissions,
             euler=euler,
             jobs=jobs,
-            scheduler=scheduler,
+            scheduler=address,
             policy=penalties,
             cache=kept,
             progress=progress,
         )
-    messages = replace(messages, command=command_line(), runs=record.teams, edition=edition)
+    messages = replace(messages, command=command_line(), runs=record.teams, places=record.places, edition=edition)
     if tables:
         write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
         print(f"{len(table.teams)} submissions, {len(table.cases)} cases: {output}")
@@ -174,6 +177,21 @@ def validate(
             print(f"note: {line}")
         print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.messages)} notes")
     raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
+
+
+def _address(scheduler: str | None, certificates: Path | None, *, insecure: bool) -> Address | None:
+    """The scheduler's, if one is named."""
+    from evaluation.cluster.connection import parse_address
+
+    if scheduler is None:
+        if certificates or insecure:
+            raise FetaError("--certificates", "is for a cluster", "add --scheduler tls://host:8786")
+        return None
+    if scheduler.startswith("tcp://") and not insecure and certificates is None:
+        said = "not encrypted: whoever reaches it can read the truth; the next release will ask for --insecure"
+        report_warnings([f"{scheduler}: {said}"])
+        insecure = True
+    return parse_address(scheduler, certificates, insecure=insecure)
 
 
 def _release_plan(

@@ -6,6 +6,7 @@ The keys are those of docker SDK's ``containers.create`` and ``volumes.create``.
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,8 +84,7 @@ def container_arguments(
         "environment": {"HOME": "/tmp", **call.environment},
         "labels": dict(labels),
         "mounts": [place.mount() for place in places],
-        # It belongs to who runs, since engines keep the mode that the folder has in the image.
-        "tmpfs": {TMP: f"rw,exec,nosuid,nodev,mode=1777,uid={user},gid={user},size={limits.tmp_mb * MB}"},
+        "tmpfs": {TMP: f"rw,exec,nosuid,nodev,mode=1777,{_owner(user, offers)},size={limits.tmp_mb * MB}"},
         "mem_limit": limits.memory_mb * MB,
         "memswap_limit": limits.memory_mb * MB,
         "nano_cpus": round(limits.cpus * 1e9),
@@ -144,8 +144,8 @@ def volume_arguments(
         more: bytes beyond the limit on results, for a copy of the input.
     """
     size = limits.output_mb * MB + more
-    options = f"size={size},nr_inodes={limits.output_files},uid={owner},gid={owner},mode=0700,nosuid,nodev,noexec"
-    return _memory(name, options, labels)
+    options = f"nr_inodes={limits.output_files},uid={owner},gid={owner},mode=0700,nosuid,nodev,noexec"
+    return _memory(name, size, options, labels)
 
 
 def folder_arguments(name: str, owner: int, limits: ResourceLimits, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -154,14 +154,16 @@ def folder_arguments(name: str, owner: int, limits: ResourceLimits, labels: Mapp
     A tmpfs of the engine's own would take on the mode that the folder has in the image, and that may be anybody's.
     """
     size = limits.tmp_mb * MB
-    return _memory(name, f"size={size},uid={owner},gid={owner},mode=1777,nosuid,nodev", labels)
+    return _memory(name, size, f"uid={owner},gid={owner},mode=1777,nosuid,nodev", labels)
 
 
-def _memory(name: str, options: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _memory(name: str, size: int, options: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    # In pages, as the kernel counts: Podman takes `size` for a quota of the file system beneath, and refuses it.
+    pages = -(-size // os.sysconf("SC_PAGE_SIZE"))
     return {
         "name": name,
         "driver": "local",
-        "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": options},
+        "driver_opts": {"type": "tmpfs", "device": "tmpfs", "o": f"nr_blocks={pages},{options}"},
         "labels": dict(labels),
     }
 
@@ -177,6 +179,16 @@ def seccomp_profile() -> str:
     return json.dumps(json.loads(_PROFILE.read_text(encoding="utf-8")), separators=(",", ":"))
 
 
+def _owner(user: int, offers: EngineOffers) -> str:
+    """Of a tmpfs: who runs, since Docker keeps the mode that the folder has in the image; Podman is told not to."""
+    return "notmpcopyup" if offers.podman else f"uid={user},gid={user}"
+
+
+def _profile(offers: EngineOffers) -> str:
+    """Podman reads the file itself, which is on its machine too; Docker is given what it holds."""
+    return str(_PROFILE) if offers.podman else seccomp_profile()
+
+
 def _isolation(user: int, processes: int, open_files: int, offers: EngineOffers) -> dict[str, Any]:
     """What holds for every container, exceptions or not."""
     # The kernel counts processes by account on the whole machine, where several runs and all helpers share theirs: the
@@ -187,7 +199,7 @@ def _isolation(user: int, processes: int, open_files: int, offers: EngineOffers)
         "network_mode": "none",
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges", *([f"seccomp={seccomp_profile()}"] if offers.seccomp else [])],
+        "security_opt": ["no-new-privileges", *([f"seccomp={_profile(offers)}"] if offers.seccomp else [])],
         "privileged": False,
         "init": True,
         "ipc_mode": "private",

@@ -18,9 +18,14 @@ RUN_LABEL = "feta.run"
 
 @dataclass(frozen=True)
 class RunFolders:
-    """The output folder's parts. Only ``submissions`` is for the evaluator; ``logs`` holds what containers printed."""
+    """The output folder's parts. Only ``submissions`` is for the evaluator; ``logs`` holds what containers printed.
+
+    Attributes:
+        input_: the staged input, where it lies elsewhere: on another machine that has a part of the work.
+    """
 
     root: Path
+    input_: Path | None = None
 
     @property
     def state(self) -> Path:
@@ -45,7 +50,7 @@ class RunFolders:
     @property
     def staged(self) -> Path:
         """The input as containers see it."""
-        return self.root / "work" / "input"
+        return self.input_ or self.root / "work" / "input"
 
     @property
     def unpacked(self) -> Path:
@@ -62,6 +67,7 @@ class RunContext:
         helper_id: local id of the helper's image.
         accounts: team → number of the account that its containers run as.
         offers: what the engine has to keep containers apart.
+        more_labels: further labels of everything that the run makes in an engine.
     """
 
     run_id: str
@@ -72,6 +78,12 @@ class RunContext:
     cases: tuple[Case, ...]
     accounts: Mapping[str, int] = field(default_factory=dict)
     offers: EngineOffers = field(default_factory=EngineOffers)
+    more_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What everything that the run makes in an engine is labelled with."""
+        return {RUN_LABEL: self.run_id, **self.more_labels}
 
     def user(self, team: Team) -> int:
         """The account that a team's containers run as: its own, or root by exception."""

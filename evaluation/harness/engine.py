@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from evaluation.harness.engine_cleanup import remove_all
 from evaluation.harness.engine_errors import GoneError, RefusedError, SlowError, answering
-from evaluation.harness.engine_offers import EngineOffers, read_offers
+from evaluation.harness.engine_offers import EngineOffers, is_podman, read_offers
 from feta.errors import FetaError
 
 _TIMEOUT_SECONDS = 120
@@ -80,7 +80,12 @@ class Engine:
     def offers(self) -> EngineOffers:
         """What the engine has to keep containers apart, and how many processors."""
         with answering():
-            return read_offers(self._client.info(), self._client.version())
+            version = self._client.version()
+            podman = None
+            if is_podman(version):
+                number = f"{version.get('Version', '')}".partition("-")[0]
+                podman = self._api._get(f"{self._api.base_url}/v{number}/libpod/info").json()
+            return read_offers(self._client.info(), version, podman)
 
     def declared_volumes(self, image_id: str) -> list[str]:
         """The ``VOLUME`` folders of an image."""

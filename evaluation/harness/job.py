@@ -15,7 +15,7 @@ from typing import Any
 from evaluation.harness.case_state import CaseRow
 from evaluation.harness.collect import collect, unpack
 from evaluation.harness.container_spec import SLEEPING, Place, container_arguments, folder_arguments, own_folders
-from evaluation.harness.context import RUN_LABEL, RunContext
+from evaluation.harness.context import RunContext
 from evaluation.harness.conventions import Call, ContainerJob, make_call
 from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import RefusedError
@@ -84,8 +84,7 @@ def _attempt(worker: Worker, job: ContainerJob, call: Call, seconds: float) -> C
         StoppedError: ``stop`` was set.
     """
     outcome, name = ContainerOutcome(), uuid.uuid4().hex
-    run_id = worker.context.run_id
-    labels = {RUN_LABEL: run_id, _JOB_LABEL: name, "feta.team": job.team.name, "feta.case": job.label}
+    labels = {**worker.context.labels, _JOB_LABEL: name, "feta.team": job.team.name, "feta.case": job.label}
     try:
         job_volumes = _volumes(worker, call)
         _watch(worker, job, call, job_volumes, labels, seconds, outcome)
@@ -205,7 +204,7 @@ def _see_that_others_start(worker: Worker, job: ContainerJob, call: Call) -> Non
     engine, context = worker.engine, worker.context
     engine.image_id(context.images[job.team.name])
     volumes, name = _volumes(worker, call), uuid.uuid4().hex
-    labels = {RUN_LABEL: context.run_id, _JOB_LABEL: name}
+    labels = {**context.labels, _JOB_LABEL: name}
     try:
         arguments = _arguments(worker, job, call, volumes, labels, context.helper_id, ())
         with _ours(f"starts no container of ours in {job.team.name}'s place"):

@@ -25,6 +25,9 @@ _FORMAT = "feta-runs/1"
 _MAX_BYTES = 1 << 28
 
 
+HERE, ENCRYPTED, NOT_ENCRYPTED = "this machine", "a cluster, encrypted", "a cluster, NOT encrypted"
+
+
 @dataclass(frozen=True)
 class TeamRun:
     """How a team's containers ran.
@@ -50,6 +53,21 @@ class TeamRun:
 
 
 @dataclass(frozen=True)
+class Place:
+    """What a part of a run's containers was started by.
+
+    Attributes:
+        engine: its name and version.
+        lacks: walls that it can't keep, of ``evaluation.harness.engine_offers.Wall``.
+        way: how jobs came there: HERE, ENCRYPTED, or NOT_ENCRYPTED.
+    """
+
+    engine: str
+    lacks: tuple[str, ...] = ()
+    way: str = HERE
+
+
+@dataclass(frozen=True)
 class CaseRun:
     """How one case of a team ended; ``seconds`` is wall clock, None where it never began; ``memory`` as in CaseRow."""
 
@@ -66,11 +84,13 @@ class RunRecord:
         teams: team → how it ran.
         cases: team → case, by the name that the evaluator knows it by → how it ended; empty in older records.
         limits: those of every team; None in older records.
+        places: each kind of place where containers ran, in all calls of the run; empty in older records.
     """
 
     teams: Mapping[str, TeamRun] = field(default_factory=dict)
     cases: Mapping[str, Mapping[str, CaseRun]] = field(default_factory=dict)
     limits: ResourceLimits | None = None
+    places: tuple[Place, ...] = ()
 
 
 def write_record(folder: Path, roster: Roster, state: RunState) -> None:
@@ -101,6 +121,7 @@ def write_record(folder: Path, roster: Roster, state: RunState) -> None:
         "teams": {name: asdict(entry) for name, entry in teams.items()},
         "cases": cases,
         # JSON knows no infinity: what is absent has the default.
+        "places": state.places(),
         "limits": {name: value for name, value in asdict(roster.limits).items() if value != math.inf},
     }
     write_atomically(folder / RECORD, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -131,7 +152,10 @@ def read_run_record(submissions: Path) -> RunRecord:
         teams = {str(name): _team_run(entry) for name, entry in content["teams"].items()}
         cases = {str(team): _case_runs(entries) for team, entries in content.get("cases", {}).items()}
         limits = ResourceLimits(**content["limits"]) if "limits" in content else None
-        return RunRecord(teams, cases, limits)
+        places = tuple(
+            Place(str(p["engine"]), tuple(map(str, p["lacks"])), str(p["way"])) for p in content.get("places", ())
+        )
+        return RunRecord(teams, cases, limits, places)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FetaError(path, "is no record of a run", "remove it, or put back the one that was written") from error
 

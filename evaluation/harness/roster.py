@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 
+from evaluation.harness.engine_offers import Wall
 from feta.errors import FetaError
 from feta.settings import read_settings
 
@@ -191,6 +192,7 @@ class Roster:
         parallel: how many teams run at the same time, where no GPU is named.
         gpus: ids of GPUs; each runs one team at a time. Without a GPU in the engine, all run on the CPU.
         helper_image: any small image of yours with ``sleep``; holds the results while they are fetched.
+        isolation: what keeps containers apart; a run refuses engines that can't keep one of these.
     """
 
     teams: tuple[Team, ...]
@@ -199,6 +201,7 @@ class Roster:
     parallel: int = 1
     gpus: tuple[str, ...] = ()
     helper_image: str = "debian:bookworm-slim"
+    isolation: tuple[Wall, ...] = tuple(Wall)
 
     def __post_init__(self) -> None:
         if not self.teams:

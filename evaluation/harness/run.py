@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from evaluation.harness.case_state import CaseRow, CaseState
-from evaluation.harness.container_spec import MB, account, helper_arguments
+from evaluation.harness.container_spec import MB, account
 from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders
 from evaluation.harness.conventions import case_id
-from evaluation.harness.engine import Engine
-from evaluation.harness.engine_errors import GoneError, RefusedError
-from evaluation.harness.record import write_record
+from evaluation.harness.engine_errors import GoneError
+from evaluation.harness.engine_offers import EngineOffers, check_isolation
+from evaluation.harness.record import Place, write_record
 from evaluation.harness.roster import Roster, Team
 from evaluation.harness.staging import cases_to_run, identity, stage
 from evaluation.harness.state import RunState
-from evaluation.harness.workers import OnCasesDone, run_teams
+from evaluation.harness.workers import Machines, OnCasesDone, ThisMachine
 from feta.cases import Case
 from feta.errors import FetaError, HostError
 from feta.lock import locked
@@ -36,6 +36,7 @@ def run(
     *,
     only: Sequence[str] = (),
     again: bool = False,
+    machines: Callable[[Roster, RunFolders], Machines] = ThisMachine,
 ) -> list[CaseRow]:
     """Run what is not finished of a roster; ``OUTPUT/submissions`` is then for ``feta-evaluate score``.
 
@@ -45,6 +46,7 @@ def run(
         on_cases_done: told of each job's cases when they have ended, in the thread that ran them.
         only: the teams to run, and no others; empty for all.
         again: what these teams have finished is forgotten first, after a fault of this machine's say.
+        machines: where containers are started.
 
     Returns:
         How the cases of these teams ended.
@@ -55,11 +57,11 @@ def run(
     """
     cases, teams = cases_to_run(input_, roster), chosen_teams(roster, only, again)
     folders = RunFolders(output)
-    with locked(folders.lock), closing(Engine()) as engine:
-        images = _images(engine, roster, folders, {team.name for team in teams}, again)
+    with locked(folders.lock), closing(machines(roster, folders)) as place:
+        images = _images(place, roster, folders, {team.name for team in teams}, again)
         state = _open_state(folders, roster, images, cases)
-        context = _context(engine, roster, folders, state, images, cases)
-        left = engine.remove_labelled(f"{RUN_LABEL}={context.run_id}")
+        context = _context(place, roster, folders, state, images, cases)
+        left = place.remove_labelled(f"{RUN_LABEL}={context.run_id}")
         if left:
             _LOG.warning("%d containers of the run before were ended; their cases are done again", left)
         state.forget_running()
@@ -68,8 +70,8 @@ def run(
         shutil.rmtree(folders.unpacked, ignore_errors=True)
         if any(not row.state.final for row in _rows_of(state, teams)):
             stage(cases, folders.staged)
-            gpus = _usable_gpus(engine, roster, context)
-            run_teams(teams, context, state, gpus, engine, on_cases_done)
+            state.note_places([_place(place.way, offers) for _, offers in place.engines()])
+            place.run_teams(roster, teams, context, state, on_cases_done)
             check_some_started(state, folders)
         write_record(folders.submissions, roster, state)
         shutil.rmtree(folders.staged.parent, ignore_errors=True)
@@ -96,28 +98,37 @@ def _rows_of(state: RunState, teams: Sequence[Team]) -> list[CaseRow]:
     return [row for row in state.rows() if row.team in names]
 
 
+def _place(way: str, offers: EngineOffers) -> dict[str, object]:
+    return {**asdict(Place(offers.engine, way=way)), "lacks": [str(wall) for wall in offers.lacks]}
+
+
 def _context(
-    engine: Engine,
+    place: Machines,
     roster: Roster,
     folders: RunFolders,
     state: RunState,
     images: dict[str, str],
     cases: tuple[Case, ...],
 ) -> RunContext:
-    offers = engine.offers()
-    if not offers.seccomp:
-        _LOG.warning("the engine can't limit system calls (no seccomp): containers run without that wall")
-    limits, at_once = replace(roster.limits, cpus=min(roster.limits.cpus, offers.cpus)), _workers(roster)
-    if at_once * limits.memory_mb * MB > offers.memory:
+    engines, at_once = place.engines(), place.at_once(roster)
+    for machine, offers in engines:
+        check_isolation(machine, offers, roster.isolation)
+        if offers.lacks:
+            said = "%s: %s has no wall %s: the roster doesn't promise it, and the report says so"
+            _LOG.warning(said, machine, offers.engine, ", ".join(offers.lacks))
+    # The same for all, wherever they run.
+    limits = replace(roster.limits, cpus=min(roster.limits.cpus, *(offers.cpus for _, offers in engines)))
+    memory = min(offers.memory for _, offers in engines)
+    if at_once * limits.memory_mb * MB > memory:
         said = "%d containers may use %d MB each, the engine has %d MB: one may end as out-of-memory by another's doing"
-        _LOG.warning(said + "; lower memory_mb or parallel", at_once, limits.memory_mb, offers.memory / MB)
+        _LOG.warning(said + "; lower memory_mb or parallel", at_once, limits.memory_mb, memory / MB)
     # By the state, which keeps teams in the order in which they came: a team has the same account in every call.
     accounts = {entry["team"]: account(place) for place, entry in enumerate(state.teams())}
-    helper = engine.image_id(roster.helper_image)
-    return RunContext(state.fact("run"), folders, limits, images, helper, cases, accounts, offers)
+    helper = place.image_id(roster.helper_image)
+    return RunContext(state.fact("run"), folders, limits, images, helper, cases, accounts, engines[0][1])
 
 
-def _images(engine: Engine, roster: Roster, folders: RunFolders, chosen: set[str], again: bool) -> dict[str, str]:
+def _images(place: Machines, roster: Roster, folders: RunFolders, chosen: set[str], again: bool) -> dict[str, str]:
     """Team → local id of its image; a team that this call starts no container of needs none any more."""
     done: dict[str, str] = {}
     if folders.state.exists():
@@ -127,7 +138,7 @@ def _images(engine: Engine, roster: Roster, folders: RunFolders, chosen: set[str
     images = {}
     for team in roster.teams:
         try:
-            images[team.name] = engine.image_id(team.image)
+            images[team.name] = place.image_id(team.image)
         except GoneError:
             if team.name not in done:
                 raise
@@ -164,21 +175,3 @@ def check_some_started(state: RunState, folders: RunFolders) -> None:
         state.forget_not_started()
         remedy = f"see {folders.logs}, mend the engine, and call the same again"
         raise HostError("the engine", "could start no container of any team, so that nothing is final", remedy)
-
-
-def _workers(roster: Roster) -> int:
-    return min(len(roster.gpus) or roster.parallel, len(roster.teams))
-
-
-def _usable_gpus(engine: Engine, roster: Roster, context: RunContext) -> tuple[str | None, ...]:
-    """A worker's GPU each; None is the CPU, for all where the engine has no GPU to give."""
-    workers = min(roster.parallel, len(roster.teams))
-    for gpu in roster.gpus:
-        labels = {RUN_LABEL: context.run_id}
-        arguments = helper_arguments(context.helper_id, (), labels, gpu=gpu, offers=context.offers)
-        try:
-            engine.remove(engine.start(arguments))
-        except RefusedError as error:
-            _LOG.warning("the engine gives no GPU %s (%s): all teams run on the CPU", gpu, error)
-            return (None,) * workers
-    return roster.gpus or (None,) * workers

@@ -122,6 +122,18 @@ class RunState:
             raise FetaError(self.path, "is no state of a run", "name the output folder of a run")
         return str(found[0])
 
+    def note_places(self, places: Sequence[Mapping[str, Any]]) -> None:
+        """Where containers are started now, beside where they were in earlier calls; each once."""
+        with self._opened() as database:
+            known = _places(database)
+            known += [dict(place) for place in places if dict(place) not in known]
+            database.execute("INSERT OR REPLACE INTO facts VALUES ('places', ?)", (json.dumps(known),))
+
+    def places(self) -> list[dict[str, Any]]:
+        """Where containers of this run were started, in all calls."""
+        with self._opened() as database:
+            return _places(database)
+
     def limits(self) -> ResourceLimits:
         """The limits of the run."""
         return ResourceLimits(**json.loads(self.fact("limits")))
@@ -182,6 +194,11 @@ class RunState:
         with self._opened() as database:
             found = database.execute("SELECT team, rules, image_id, device FROM teams ORDER BY place").fetchall()
         return [{"team": t, "rules": json.loads(rules), "image_id": i, "device": d} for t, rules, i, d in found]
+
+
+def _places(database: sqlite3.Connection) -> list[dict[str, Any]]:
+    found = database.execute("SELECT value FROM facts WHERE name = 'places'").fetchone()
+    return json.loads(found[0]) if found else []
 
 
 def _rules(team: Team) -> str:

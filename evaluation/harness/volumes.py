@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evaluation.harness.container_spec import HELD, MB, Place, helper_arguments, staged_places, volume_arguments
-from evaluation.harness.context import RUN_LABEL, RunContext
+from evaluation.harness.context import RunContext
 from evaluation.harness.conventions import Call
 from evaluation.harness.engine import Engine
 from evaluation.harness.roster import Team
@@ -103,7 +103,7 @@ class ResultVolumes:
 
     def _renew(self, count: int, copies: list[int]) -> list[tuple[str, str]]:
         """Make volumes for results, and some that have room for copies; returns the latter's names and folders."""
-        labels = {RUN_LABEL: self._context.run_id, HOLDER_LABEL: self._label}
+        labels = {**self._context.labels, HOLDER_LABEL: self._label}
         names = [f"feta-{uuid.uuid4().hex}" for _ in range(count + len(copies))]
         for name, more in zip(names, [*[0] * count, *copies], strict=True):
             owner = self._context.offers.first_id + self._context.user(self._team)

@@ -1,30 +1,145 @@
-"""The threads that run team after team, and end in order whatever ends them."""
+"""This machine as the place where teams run: threads take team after team, and end in order whatever ends them."""
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import Protocol
 
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.collect import remove_results
-from evaluation.harness.context import RUN_LABEL, RunContext
+from evaluation.harness.container_spec import helper_arguments
+from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders
 from evaluation.harness.conventions import ContainerJob, case_id, make_jobs
 from evaluation.harness.engine import Engine
-from evaluation.harness.engine_errors import GoneError
+from evaluation.harness.engine_errors import GoneError, RefusedError
+from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.job import StoppedError, Worker, run_job
-from evaluation.harness.roster import ResourceLimits, Team
+from evaluation.harness.record import HERE
+from evaluation.harness.roster import ResourceLimits, Roster, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.volumes import ResultVolumes
 from feta.cases import Case
 
+_LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_TRIES = 0.5
 
 #: Called with the cases that have ended.
 OnCasesDone = Callable[[Sequence[CaseRow]], None]
+
+
+class Machines(Protocol):
+    """Where a run's containers are started: on this machine, or on others."""
+
+    #: How jobs come there; see ``evaluation.harness.record.Place``.
+    way: str
+    #: Whether a team's containers run one after another, whatever its limits.
+    team_at_once: bool
+
+    def engines(self) -> Sequence[tuple[str, EngineOffers]]:
+        """Each machine's name, and what its engine has to keep containers apart.
+
+        Raises:
+            FetaError: there is no machine, or one of them can't be used.
+        """
+
+    def image_id(self, name: str) -> str:
+        """The local id that an image's name stands for, the same on all machines.
+
+        Raises:
+            GoneError: there is no such image on one of them.
+        """
+
+    def at_once(self, roster: Roster) -> int:
+        """How many containers one machine has at the same time."""
+
+    def places(self, roster: Roster) -> int:
+        """How many containers there are at the same time on all machines."""
+
+    def lacking(self, roster: Roster) -> list[str]:
+        """What of a roster can't be had beside images and walls, a line each."""
+
+    def remove_labelled(self, label: str) -> int:
+        """Remove what carries a label on every machine; returns how many containers there were."""
+
+    def run_teams(
+        self, roster: Roster, teams: Sequence[Team], context: RunContext, state: RunState, on_cases_done: OnCasesDone
+    ) -> None:
+        """Run what is not finished of some teams, to its end."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+class ThisMachine:
+    """The engine of this machine."""
+
+    way, team_at_once = HERE, True
+
+    def __init__(self, _roster: Roster, _folders: RunFolders) -> None:
+        self._engine = Engine()
+
+    def engines(self) -> Sequence[tuple[str, EngineOffers]]:
+        """As ``Machines``."""
+        return [("container engine", self._engine.offers())]
+
+    def image_id(self, name: str) -> str:
+        """As ``Machines``."""
+        return self._engine.image_id(name)
+
+    def at_once(self, roster: Roster) -> int:
+        """As ``Machines``: a worker for each GPU, or as many as the roster says."""
+        return min(len(roster.gpus) or roster.parallel, len(roster.teams))
+
+    def places(self, roster: Roster) -> int:
+        """As ``Machines``."""
+        return self.at_once(roster)
+
+    def lacking(self, roster: Roster) -> list[str]:
+        """As ``Machines``: GPUs, of which only a container tells."""
+        try:
+            helper, offers = self._engine.image_id(roster.helper_image), self._engine.offers()
+        except GoneError:
+            return []  # told of as an image
+        return [line for gpu in roster.gpus if (line := gpu_problem(self._engine, helper, offers, {}, gpu))]
+
+    def remove_labelled(self, label: str) -> int:
+        """As ``Machines``."""
+        return self._engine.remove_labelled(label)
+
+    def run_teams(
+        self, roster: Roster, teams: Sequence[Team], context: RunContext, state: RunState, on_cases_done: OnCasesDone
+    ) -> None:
+        """As ``Machines``."""
+        run_teams(teams, context, state, _usable_gpus(self._engine, roster, context), self._engine, on_cases_done)
+
+    def close(self) -> None:
+        """As ``Machines``."""
+        self._engine.close()
+
+
+def _usable_gpus(engine: Engine, roster: Roster, context: RunContext) -> tuple[str | None, ...]:
+    """A worker's GPU each; None is the CPU, for all where the engine has no GPU to give."""
+    workers = min(roster.parallel, len(roster.teams))
+    for gpu in roster.gpus:
+        if problem := gpu_problem(engine, context.helper_id, context.offers, context.labels, gpu):
+            _LOG.warning("%s: all teams run on the CPU", problem)
+            return (None,) * workers
+    return roster.gpus or (None,) * workers
+
+
+def gpu_problem(engine: Engine, helper_id: str, offers: EngineOffers, labels: Mapping[str, str], gpu: str) -> str:
+    """Why an engine gives no GPU of this id, by a container of ours that asks for it; empty where it does."""
+    try:
+        engine.remove(engine.start(helper_arguments(helper_id, (), labels, gpu=gpu, offers=offers)))
+    except RefusedError as error:
+        return f"the engine gives no GPU {gpu} ({error})"
+    return ""
 
 
 def run_teams(
@@ -49,7 +164,7 @@ def run_teams(
             with closing(Engine()) as own:
                 while not stop.is_set():
                     team = waiting.get_nowait()
-                    jobs = _unfinished(state, team, context.cases)
+                    jobs = unfinished(_rows_of(state, team), team, context.cases)
                     try:
                         with ResultVolumes(own, context, team, len(jobs)) as volumes:
                             _run_team(Worker(own, context, volumes, gpu, stop), state, team, jobs, on_cases_done)
@@ -65,7 +180,7 @@ def run_teams(
             stop.set()
 
     threads = [threading.Thread(target=work, args=(gpu,), daemon=True) for gpu in gpus[: len(teams)]]
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
         try:
             for thread in threads:
                 thread.start()
@@ -90,7 +205,7 @@ def _end_all(threads: Sequence[threading.Thread], engine: Engine, run_id: str) -
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM, SIGINT and a closed terminal end a run in order, wherever it was started."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -127,8 +242,13 @@ def _run_team(
         on_cases_done(ended)
 
 
-def _unfinished(state: RunState, team: Team, cases: Sequence[Case]) -> list[ContainerJob]:
-    final = {row.case for row in _rows_of(state, team) if row.state.final}
+def unfinished(rows: Sequence[CaseRow], team: Team, cases: Sequence[Case]) -> list[ContainerJob]:
+    """Jobs of a team with a case that has not ended, in their order.
+
+    Args:
+        rows: the team's.
+    """
+    final = {row.case for row in rows if row.state.final}
     return [job for job in make_jobs(team, cases) if any(case_id(case) not in final for case in job.cases)]
 
 
@@ -138,5 +258,9 @@ def _rows_of(state: RunState, team: Team) -> list[CaseRow]:
 
 def time_for(job: ContainerJob, rows: Sequence[CaseRow], limits: ResourceLimits) -> float:
     """Seconds that a job may take: its cases' own, and no more than its team has left."""
-    used = sum(row.seconds or 0.0 for row in rows if row.state.final)
+    return time_left(job, sum(row.seconds or 0.0 for row in rows if row.state.final), limits)
+
+
+def time_left(job: ContainerJob, used: float, limits: ResourceLimits) -> float:
+    """As ``time_for``, where ``used`` seconds of the team's are gone."""
     return min(limits.case_seconds * len(job.cases), limits.team_seconds - used)

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 from evaluation.choices import RankingScheme
+from evaluation.harness.record import NOT_ENCRYPTED
 from evaluation.ranking.results import Results
 from evaluation.ranking.stability import BOOTSTRAPS, LEVEL, MOST_COMPARED
 from evaluation.report import figures
 from evaluation.report.confidence_table import confidence_table
 from evaluation.report.render import render_page
-from evaluation.report.run_table import run_table, run_words
+from evaluation.report.run_table import run_table, run_words, wall_table
 from evaluation.report.tables import (
     biometry_table,
     partitions,
@@ -74,6 +75,9 @@ def _tables(results: Results) -> dict[str, Any]:
         "penalties": penalty_table(results),
         "confidence": confidence_table(results),
         "runs": run_table(results.messages.runs),
+        "walls": wall_table(results.messages.places),
+        "lacking": any(place.lacks for place in results.messages.places),
+        "insecure": any(place.way == NOT_ENCRYPTED for place in results.messages.places),
     }
 
 

@@ -1,13 +1,14 @@
-"""How the teams' containers ran, as a table of the report."""
+"""How the teams' containers ran and what kept them apart, as tables of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evaluation.harness.case_state import MEANING, CaseState
-from evaluation.harness.record import TeamRun
+from evaluation.harness.engine_offers import MEANS, Wall
+from evaluation.harness.record import Place, TeamRun
 from evaluation.harness.status import clock
-from evaluation.report.cells import ReportTable, TableCell
+from evaluation.report.cells import ReportTable, TableCell, text_cell
 
 
 def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:
@@ -24,6 +25,18 @@ def run_table(runs: Mapping[str, TeamRun]) -> ReportTable | None:
         why = f" ({run.why})" if run.why else ""
         rows.append(tuple(TableCell(text, text) for text in (*words, granted + why)))
     return ReportTable("How containers ended", headings, tuple(rows))
+
+
+def wall_table(places: Sequence[Place]) -> ReportTable | None:
+    """A row for each wall; a column for each kind of place where containers ran. None where none is on record."""
+    if not places:
+        return None
+    headings = tuple(f"{place.engine}; {place.way}" for place in places)
+    rows = []
+    for wall in Wall:
+        kept = ("NOT kept" if wall in place.lacks else "kept" for place in places)
+        rows.append(tuple(text_cell(text) for text in (f"{wall}: {MEANS[wall]}", *kept)))
+    return ReportTable("What kept containers apart", headings, tuple(rows))
 
 
 def run_words(runs: Mapping[str, TeamRun]) -> list[tuple[str, str]]:

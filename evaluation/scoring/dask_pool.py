@@ -6,42 +6,35 @@ A worker that dies takes nothing with it: dask does its tasks again elsewhere, t
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
+from evaluation.cluster.connection import Address, connected
 from evaluation.scoring.cache import VERSION
 from evaluation.scoring.case_task import CaseResult, CaseTask, run_case
 from evaluation.scoring.process_pool import alone
 from feta.errors import FetaError
 
-#: For a scheduler to answer.
-WAIT_SECONDS = 20
 
-
-def run_on(tasks: Sequence[CaseTask], address: str, progress: Callable[[int, int], None]) -> list[CaseResult]:
+def run_on(tasks: Sequence[CaseTask], address: str | Address, progress: Callable[[int, int], None]) -> list[CaseResult]:
     """Results of all tasks, in their order.
 
     Args:
-        address: of the scheduler, for instance ``tcp://host:8786``.
+        address: of the scheduler; a text is one that is not encrypted.
         progress: called with the number of tasks done and of all.
 
     Raises:
         FetaError: ``distributed`` isn't installed, no scheduler answers, or its workers can't do the work.
     """
-    try:
-        from distributed import Client, KilledWorker, as_completed
-    except ModuleNotFoundError as error:
-        raise FetaError("--scheduler", "needs dask.distributed", "pip install distributed") from error
-    client: Client | None = None
-    with suppress(OSError, ValueError):
-        client = Client(address, timeout=WAIT_SECONDS, set_as_default=False)
-    if client is None:
-        # What is left of it must go now: found by the garbage collector while another client is being made, it would
-        # wait for a lock that the other holds, for ever.
-        gc.collect()
-        raise FetaError(address, "no scheduler answers there", "start one: dask scheduler")
+    reached = Address(address) if isinstance(address, str) else address
+    with connected(reached, "feta-score") as client, client.as_current():
+        return _run(client, tasks, reached.url, progress)
+
+
+def _run(
+    client: Any, tasks: Sequence[CaseTask], address: str, progress: Callable[[int, int], None]
+) -> list[CaseResult]:
+    from distributed import KilledWorker, as_completed
 
     def attempt(task: CaseTask) -> CaseResult | None:
         try:
@@ -49,17 +42,16 @@ def run_on(tasks: Sequence[CaseTask], address: str, progress: Callable[[int, int
         except KilledWorker:
             return None
 
-    with client, client.as_current():
-        _check_workers(client, address)
-        places = {client.submit(run_case, task, pure=False): i for i, task in enumerate(tasks)}
-        done: dict[int, CaseResult] = {}
-        progress(0, len(tasks))
-        for future in as_completed(places):
-            place = places[future]
-            # Several workers died of it, or of one that was there at the same time.
-            killed = future.status == "error" and isinstance(future.exception(), KilledWorker)
-            done[place] = alone(tasks[place], attempt) if killed else future.result()
-            progress(len(done), len(tasks))
+    _check_workers(client, address)
+    places = {client.submit(run_case, task, pure=False): i for i, task in enumerate(tasks)}
+    done: dict[int, CaseResult] = {}
+    progress(0, len(tasks))
+    for future in as_completed(places):
+        place = places[future]
+        # Several workers died of it, or of one that was there at the same time.
+        killed = future.status == "error" and isinstance(future.exception(), KilledWorker)
+        done[place] = alone(tasks[place], attempt) if killed else future.result()
+        progress(len(done), len(tasks))
     return [done[i] for i in range(len(tasks))]
 
 

@@ -15,7 +15,7 @@ from feta.labels import TISSUE_NAMES, TISSUES
 from feta.measurements import MEASUREMENTS
 
 if TYPE_CHECKING:
-    from evaluation.harness.record import TeamRun
+    from evaluation.harness.record import Place, TeamRun
     from evaluation.scoring.confidence import ConfidenceScore
 
 #: More lines about one team than these help nobody.
@@ -34,6 +34,7 @@ class ScoringMessages:
         versions: program or library → version.
         command: the command line that was run, as typed.
         runs: how each team's containers ran, where the runner was at work.
+        places: where they ran, likewise, and what kept them apart.
         confidence: what teams' own expectations are worth, of those that handed in any.
         edition: the year of the challenge, where the organizer says it.
     """
@@ -44,6 +45,7 @@ class ScoringMessages:
     versions: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     runs: Mapping[str, TeamRun] = field(default_factory=dict)
+    places: Sequence[Place] = ()
     edition: int | None = None
     confidence: Mapping[str, ConfidenceScore] = field(default_factory=dict)
 

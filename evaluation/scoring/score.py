@@ -10,6 +10,7 @@ import numpy as np
 
 import feta
 from evaluation.choices import Euler
+from evaluation.cluster.connection import Address
 from evaluation.metrics.length_error import length_errors
 from evaluation.scoring.cache import VERSION, Cache
 from evaluation.scoring.case_task import CaseResult, CaseTask
@@ -39,7 +40,7 @@ def score(
     *,
     euler: Euler = "table",
     jobs: int | None = None,
-    scheduler: str | None = None,
+    scheduler: str | Address | None = None,
     policy: Policy | None = None,
     cache: Path | None = None,
     progress: Progress = lambda done, total: None,
@@ -51,7 +52,8 @@ def score(
         submissions: one folder for each team.
         euler: what ED and Betti differences refer to: the fixed table, or the label map of the ground truth.
         jobs: processes; by default one for each core that this process may use.
-        scheduler: address of a dask scheduler whose workers do the measuring, in place of processes here.
+        scheduler: a dask scheduler whose workers do the measuring, in place of processes here; a text is an address
+            that is not encrypted.
         policy: penalties; by default the declared ones.
         cache: folder in which measurements are kept; None keeps nothing.
         progress: called with the number of cases done and of all.

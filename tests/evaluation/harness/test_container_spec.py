@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.support.made_up_roster import first_job, team
 LIMITS = ResourceLimits(
     memory_mb=100, cpus=1.5, processes=7, open_files=17, shm_mb=5, tmp_mb=3, output_mb=9, output_files=11, log_kb=13
 )
+PAGE = os.sysconf("SC_PAGE_SIZE")
 RESULTS = Place("v", "/output", is_volume=True, read_only=False)
 
 exceptions = st.builds(
@@ -82,7 +84,7 @@ def test_limits_are_the_rosters() -> None:
     assert {"Name": "nofile", "Soft": 17, "Hard": 17} in made["ulimits"]
     options = volume_arguments("v", NOBODY, LIMITS, {})["driver_opts"]
     assert options["type"] == "tmpfs"
-    assert f"size={9 * MB}," in options["o"]
+    assert f"nr_blocks={9 * MB // PAGE}," in options["o"]
     assert "nr_inodes=11," in options["o"]
 
 
@@ -102,7 +104,7 @@ def test_every_team_has_an_account_of_its_own_that_nobody_else_uses() -> None:
 
 def test_folders_of_the_image_that_may_be_written_to_belong_to_the_account_too() -> None:
     options = folder_arguments("v", 60707, LIMITS, {"feta.job": "1"})["driver_opts"]["o"]
-    assert options == f"size={3 * MB},uid=60707,gid=60707,mode=1777,nosuid,nodev"
+    assert options == f"nr_blocks={3 * MB // PAGE},uid=60707,gid=60707,mode=1777,nosuid,nodev"
 
 
 def test_an_engine_is_not_asked_for_what_it_lacks() -> None:

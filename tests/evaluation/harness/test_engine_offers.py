@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.harness.engine_offers import EngineOffers, read_offers
+from evaluation.harness.engine_offers import EngineOffers, Wall, check_isolation, read_offers
+from feta.errors import FetaError
 
 PLAIN = {"NCPU": 4, "MemTotal": 1 << 30, "SecurityOptions": ["name=seccomp,profile=default", "name=cgroupns"]}
 NEW, OLD = {"ApiVersion": "1.47"}, {"ApiVersion": "1.40"}
@@ -38,3 +39,48 @@ def test_an_engine_that_knows_no_control_group_namespaces(version: dict[str, str
 def test_where_accounts_are_mapped_the_first_of_them(options: list[str], root: str, first: int) -> None:
     info: dict[str, Any] = {**PLAIN, "SecurityOptions": options, "DockerRootDir": root}
     assert read_offers(info, NEW).first_id == first
+
+
+#: As Podman 4.3.1 of Debian 12 answers.
+PODMAN = {"ApiVersion": "1.41", "Version": "4.3.1", "Components": [{"Name": "Podman Engine"}, {"Name": "Conmon"}]}
+ON_V1, ON_V2 = {**PLAIN, "CgroupVersion": "1"}, {**PLAIN, "CgroupVersion": "2"}
+LIMITS = {Wall.MEMORY, Wall.SWAP, Wall.CPUS, Wall.PROCESSES}
+
+
+def own(rootless: bool, *controllers: str) -> dict[str, Any]:
+    return {"host": {"security": {"rootless": rootless}, "cgroupControllers": list(controllers)}}
+
+
+@pytest.mark.parametrize(
+    ("info", "podman", "lacks", "named"),
+    [
+        (ON_V1, own(False), {Wall.CONTROL_GROUPS}, "Podman 4.3.1"),
+        (ON_V2, own(False, "memory"), set(), "Podman 4.3.1"),
+        (ON_V1, own(True), {Wall.CONTROL_GROUPS, *LIMITS}, "Podman 4.3.1, without root"),
+        (ON_V2, own(True, "cpu", "memory", "pids"), set(), "Podman 4.3.1, without root"),
+        (ON_V2, own(True, "memory", "pids"), {Wall.CPUS}, "Podman 4.3.1, without root"),
+        (ON_V2, own(True), LIMITS, "Podman 4.3.1, without root"),
+    ],
+)
+def test_what_podman_can_t_keep(info: dict[str, Any], podman: dict[str, Any], lacks: set[Wall], named: str) -> None:
+    """Seen from inside on the first version of control groups; on the second by its word."""
+    offers = read_offers(info, PODMAN, podman)
+    assert (set(offers.lacks), offers.engine, offers.podman) == (lacks, named, True)
+
+
+def test_docker_without_root_on_the_first_version_of_control_groups_keeps_no_limit() -> None:
+    options = [*PLAIN["SecurityOptions"], "name=rootless"]  # type: ignore[misc]
+    assert set(read_offers({**ON_V1, "SecurityOptions": options}, NEW).lacks) == LIMITS
+    assert read_offers({**ON_V2, "SecurityOptions": options}, NEW).lacks == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "wall"),
+    [("MemoryLimit", "memory"), ("SwapLimit", "swap"), ("CpuCfsQuota", "cpus"), ("PidsLimit", "processes")],
+)
+def test_a_limit_that_the_kernel_can_t_keep(name: str, wall: str) -> None:
+    offers = read_offers({**PLAIN, name: False}, NEW)
+    assert offers.lacks == (wall,)
+    with pytest.raises(FetaError, match=f"here: .* can't keep what the roster promises: {wall} "):
+        check_isolation("here", offers, tuple(Wall))
+    check_isolation("here", offers, tuple(set(Wall) - {Wall(wall)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,25 +11,28 @@ import pytest
 
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.context import RunContext, RunFolders
-from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError
-from evaluation.harness.engine_offers import EngineOffers
+from evaluation.harness.engine_offers import EngineOffers, Wall
 from evaluation.harness.roster import ResourceLimits, Roster
 from evaluation.harness.run import _context, _images
 from evaluation.harness.state import RunState
+from evaluation.harness.workers import Machines, ThisMachine
+from feta.errors import FetaError
 from tests.support.made_up_roster import roster, team
 
 IDS = ["c1", "c2"]
 PLENTY = EngineOffers(cpus=2, memory=1 << 40)
 
 
-def engine(offers: EngineOffers = PLENTY, gone: bool = False) -> Engine:
+def engine(offers: EngineOffers = PLENTY, gone: bool = False) -> Machines:
     def image_id(name: str) -> str:
         if gone and name != "helper":
             raise GoneError(name, "no such image here")
         return f"id of {name}"
 
-    return cast(Engine, SimpleNamespace(offers=lambda: offers, image_id=image_id))
+    made = SimpleNamespace(engines=lambda: [("here", offers)], image_id=image_id)
+    made.at_once = lambda of: ThisMachine.at_once(cast(Any, made), of)
+    return cast(Machines, made)
 
 
 def begun(tmp_path: Path, of: Roster) -> RunState:
@@ -63,15 +67,21 @@ def test_more_processors_than_there_are_are_not_asked_for(tmp_path: Path) -> Non
     ("offers", "said"),
     [
         (EngineOffers(memory=2 << 30), "2 containers may use 16384 MB each, the engine has 2048 MB"),
-        (EngineOffers(memory=1 << 40, seccomp=False), "can't limit system calls"),
+        (EngineOffers(memory=1 << 40, seccomp=False), "has no wall system-calls"),
     ],
 )
 def test_what_the_engine_lacks_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, offers: EngineOffers, said: str
 ) -> None:
-    context(tmp_path, roster(team("a"), team("b"), parallel=2), offers)
+    context(tmp_path, roster(team("a"), team("b"), parallel=2, isolation=(Wall.NETWORK,)), offers)
     (line,) = caplog.messages
     assert said in line
+
+
+def test_a_wall_that_the_roster_promises_and_the_engine_lacks_is_refused(tmp_path: Path) -> None:
+    lacking = replace(PLENTY, no_limits=frozenset({Wall.MEMORY}), engine="Podman 4, without root")
+    with pytest.raises(FetaError, match="Podman 4, without root can't keep what the roster promises: memory"):
+        context(tmp_path, roster(), lacking)
 
 
 def test_an_engine_that_has_everything_is_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from evaluation.harness.record import TeamRun
+from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED, Place, TeamRun
 from evaluation.ranking.results import as_json, compute_results
 from evaluation.report.page_content import render
-from evaluation.report.run_table import run_table
+from evaluation.report.run_table import run_table, wall_table
 from evaluation.scoring.messages import ScoringMessages
 from tests.support.made_up_scores import made_up_table
 
@@ -45,3 +45,33 @@ def test_exceptions_stand_on_the_page_as_text() -> None:
     assert "root, shared memory 9 MB (&lt;b&gt;old&lt;/b&gt;)" in page
     assert "ran longer than a case may" in page
     assert as_json(results)["runs"]["b"]["cases"] == {"crashed": 12}
+
+
+def test_a_row_a_wall_and_a_column_a_place() -> None:
+    table = wall_table([Place("Docker 28"), Place("Podman 4, without root", ("memory", "swap"), ENCRYPTED)])
+    assert table is not None
+    assert table.headings == ("Docker 28; this machine", "Podman 4, without root; a cluster, encrypted")
+    kept = {row[0].text.partition(":")[0]: [cell.text for cell in row[1:]] for row in table.rows}
+    assert len(kept) == 11
+    assert {wall for wall, cells in kept.items() if cells != ["kept", "kept"]} == {"memory", "swap"}
+    assert kept["swap"] == ["kept", "NOT kept"]
+    assert wall_table([]) is None
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize(("place", "said"), [(Place("x", (), NOT_ENCRYPTED), True), (Place("x", (), ENCRYPTED), False)])
+def test_a_cluster_that_was_open_to_anybody_is_told_of(place: Place, said: bool) -> None:
+    page = render(
+        compute_results(made_up_table(("a", "b"), 4), ScoringMessages(runs={"a": PLAIN, "b": PLAIN}, places=[place]))
+    )
+    assert ("without encryption" in page) is said
+
+
+@pytest.mark.usefixtures("no_plots")
+@pytest.mark.parametrize("lacks", [(), ("memory",)])
+def test_the_page_promises_no_wall_that_was_not_there(lacks: tuple[str, ...]) -> None:
+    places = [Place("Docker 28"), Place("Podman 4", lacks)]
+    page = render(
+        compute_results(made_up_table(("a", "b"), 4), ScoringMessages(runs={"a": PLAIN, "b": PLAIN}, places=places))
+    )
+    assert ("limits on time and space, memory and processes" in page) is (not lacks)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from evaluation.cluster import connection
 from evaluation.scoring import dask_pool as cluster
 from evaluation.scoring.case_task import CaseResult, CaseTask
 from evaluation.scoring.score import score
@@ -94,7 +95,7 @@ def test_a_map_that_kills_every_worker_costs_its_team_alone(
 
 
 def test_no_scheduler_is_one_clear_line(cohort: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 0.5)
     for address in ("nonsense://x", "tcp://127.0.0.1:1"):
         with pytest.raises(FetaError, match="no scheduler answers") as caught:
             score(*cohort, scheduler=address)
@@ -110,7 +111,7 @@ def test_no_client_is_left_of_a_scheduler_that_does_not_answer(
     def clients() -> int:
         return sum(isinstance(each, Client) for each in gc.get_objects())
 
-    monkeypatch.setattr(cluster, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 0.5)
     gc.collect()
     before = clients()
     gc.disable()

@@ -1,0 +1,1 @@
+"""Running teams' containers on other machines, through a dask scheduler; may import harness."""

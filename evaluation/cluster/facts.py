@@ -1,0 +1,149 @@
+"""What workers are asked before they are given anything, and whether they are fit for it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.cluster.gpus import RESOURCE, gpus_of
+from evaluation.cluster.remote import end_jobs
+from evaluation.cluster.request import WorkerFacts, code, packages
+from evaluation.harness.container_spec import MB
+from evaluation.harness.engine import Engine
+from evaluation.harness.engine_errors import GoneError, RefusedError
+from evaluation.harness.engine_offers import check_isolation
+from evaluation.harness.roster import Roster
+from evaluation.harness.workers import gpu_problem
+from feta.errors import FetaError
+
+#: What a worker may be started with beside GPUs: bytes for containers.
+MEMORY = "MEMORY"
+#: Clocks that differ by more are told of, seconds.
+_CLOCK_SECONDS = 30.0
+_SAME = "install the same release on all machines"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What workers are asked.
+
+    Attributes:
+        images: that they must have, the helper's last.
+        gpu: whether the roster names GPUs.
+        shared: a file that only who sees the run's folder can find; None where the input is sent.
+    """
+
+    images: tuple[str, ...]
+    gpu: bool
+    shared: Path | None
+
+
+async def ask(question: Question, dask_worker: Any = None) -> WorkerFacts:
+    """A worker's answer; called by dask in the worker's event loop, which must not wait for an engine."""
+    return await asyncio.to_thread(_facts, question, dask_worker)
+
+
+async def end(run_id: str) -> int:
+    """End a worker's jobs of a run; see ``end_jobs``. Minus one where its engine doesn't answer."""
+    try:
+        return await asyncio.to_thread(end_jobs, run_id)
+    except (FetaError, RefusedError):
+        return -1
+
+
+def _facts(question: Question, worker: Any) -> WorkerFacts:
+    host, problem, missing = socket.gethostname(), "", []
+    known: dict[str, Any] = {}
+    try:
+        with closing(Engine()) as engine:
+            known["offers"], ids = engine.offers(), dict[str, str]()
+            for image in question.images:
+                try:
+                    ids[image] = engine.image_id(image)
+                except GoneError:
+                    missing.append(image)
+            known.update(images=ids, missing=tuple(missing))
+            if question.gpu and question.images[-1] in ids:
+                problem = _gpu_problem(engine, ids[question.images[-1]], gpus_of(worker))
+    except (FetaError, RefusedError) as error:
+        problem = str(error)
+    sees = question.shared.is_file() if question.shared else None
+    return WorkerFacts(
+        host, code(), packages(), gpus=gpus_of(worker), resources=dict(worker.state.total_resources),
+        slots=worker.state.nthreads, clock=time.time(), free=shutil.disk_usage(worker.local_directory).free,
+        sees_input=sees, problem=problem, **known,
+    )  # fmt: skip
+
+
+def _gpu_problem(engine: Engine, helper_id: str, gpus: Sequence[str]) -> str:
+    if not gpus:
+        return f'offers no GPU, and the roster names some; start it with --resources "{RESOURCE}=1"'
+    problems = (gpu_problem(engine, helper_id, engine.offers(), {}, gpu) for gpu in gpus)
+    return next((problem for problem in problems if problem), "")
+
+
+def unfit(facts: WorkerFacts, question: Question, roster: Roster) -> str:
+    """Why a worker can't have jobs, in a few words; empty where it can."""
+    if facts.problem:
+        return facts.problem
+    if facts.code != code():
+        return f"has another release of the evaluator; {_SAME}"
+    for name, release in packages().items():
+        if facts.packages.get(name) != release:
+            return f"has {name} {facts.packages.get(name)}, not {release}; {_SAME}"
+    if roster.helper_image in facts.missing:
+        return f"lacks the helper's image {roster.helper_image}; docker load or pull it there"
+    if question.shared and not facts.sees_input:
+        folder = question.shared.parent.parent
+        return f"doesn't see {folder}; share it under the same path, or add --send"
+    memory_mb = roster.limits.memory_mb
+    if places_of(facts, gpu=question.gpu, memory_mb=memory_mb) < 1:
+        return f"offers {facts.resources.get(MEMORY, 0) / MB:.0f} MB, and a container may use {memory_mb}"
+    try:
+        check_isolation("its engine", facts.offers, roster.isolation)
+    except FetaError as error:
+        return str(error)
+    return ""
+
+
+def places_of(facts: WorkerFacts, *, gpu: bool, memory_mb: int) -> int:
+    """How many containers a worker has at the same time."""
+    places = facts.slots
+    if gpu:
+        places = min(places, len(facts.gpus))
+    if MEMORY in facts.resources:
+        places = min(places, int(facts.resources[MEMORY] // (memory_mb * MB)))
+    return places
+
+
+def clock_warnings(workers: Mapping[str, WorkerFacts], asked: float, answered: float) -> list[str]:
+    """A line for each machine whose clock is off.
+
+    Args:
+        asked, answered: Unix times between which all said theirs.
+    """
+    lines = {}
+    for facts in workers.values():
+        off = facts.clock - asked if facts.clock < asked else max(0.0, facts.clock - answered)
+        if abs(off) > _CLOCK_SECONDS:
+            said = f"{facts.host}: its clock is {abs(off):.0f} s {'ahead' if off > 0 else 'behind'}"
+            lines[facts.host] = f"{said}: certificates and times in logs depend on it"
+    return list(lines.values())
+
+
+def twice_given(workers: Mapping[str, WorkerFacts]) -> str:
+    """Where two workers of a machine give the same GPU, in a few words; empty where none does."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, facts in workers.items():
+        for gpu in facts.gpus:
+            other = seen.setdefault((facts.host, gpu), name)
+            if other != name:
+                return f"{facts.host}: two workers give GPU {gpu}; start each with a CUDA_VISIBLE_DEVICES of its own"
+    return ""

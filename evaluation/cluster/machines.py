@@ -1,0 +1,212 @@
+"""A cluster as the place where teams run: its workers, which of them are fit, and what all of them have in common."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from evaluation.cluster.connection import Address, connected
+from evaluation.cluster.dispatch import Dispatcher
+from evaluation.cluster.facts import Question, ask, clock_warnings, end, places_of, twice_given, unfit
+from evaluation.cluster.request import WorkerFacts
+from evaluation.harness.context import RunContext, RunFolders
+from evaluation.harness.engine_errors import GoneError
+from evaluation.harness.engine_offers import EngineOffers
+from evaluation.harness.roster import Roster, Team
+from evaluation.harness.state import RunState
+from evaluation.harness.workers import OnCasesDone, terminated_as_interrupted
+from feta.errors import FetaError, HostError
+from feta.files import write_atomically
+
+_LOG = logging.getLogger(__name__)
+_CONTINUES = "the same command continues where it stopped"
+#: A worker that could not do a job is asked again after some time, and given up after some faults.
+_PATIENCE_SECONDS, _SECONDS_BETWEEN_LOOKS = 60.0, 1.0
+_SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
+
+
+class Cluster:
+    """The workers of a dask scheduler, as ``evaluation.harness.workers.Machines``.
+
+    Args:
+        address: of the scheduler.
+        roster: who is to run; workers are asked for the images.
+        folders: of the run, which all workers see, unless
+        send: the input is sent with each job.
+
+    Raises:
+        FetaError: the scheduler doesn't answer, has no worker, none of them is fit, or another run into the same
+            folder is at work there.
+    """
+
+    def __init__(self, address: Address, roster: Roster, folders: RunFolders, *, send: bool = False) -> None:
+        self.way, self.team_at_once, self._roster, self.send = address.way, False, roster, send
+        images = (*dict.fromkeys(team.image for team in roster.teams), roster.helper_image)
+        token = uuid.uuid4().hex
+        # No other run into this folder has a file of this name, and no other folder.
+        shared = None if send else folders.staged.parent / f"seen-{token}"
+        self._question = Question(images, bool(roster.gpus), shared)
+        #: Fit workers by address; and those that are not: address → when to ask again.
+        self.fit: dict[str, WorkerFacts] = {}
+        self._unfit: dict[str, float] = {}
+        self._faults: Counter[str] = Counter()
+        self._lines: dict[str, None] = {}
+        self._stack = ExitStack()
+        try:
+            if shared:
+                write_atomically(shared, "Removed when the run has ended.\n")
+                self._stack.callback(shared.unlink, missing_ok=True)
+            self.client = self._stack.enter_context(connected(address, f"feta-{token[:8]}"))
+            self._wait(address.url)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _wait(self, url: str) -> None:
+        """Until there is a worker that is fit: they may be starting just now.
+
+        Raises:
+            FetaError: there is none for a minute, or only others.
+        """
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            self.refresh()
+            if self.fit:
+                return
+            if self._unfit:
+                said = f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}"
+                raise FetaError(url, said)
+            if time.monotonic() > end:
+                said = "the scheduler has no worker"
+                raise FetaError(url, said, "start one on each machine: docs/how-to/cluster.md")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    @property
+    def last_line(self) -> str:
+        """What was last said of a worker that is not fit."""
+        return next(reversed(self._lines), "")
+
+    def refresh(self) -> None:
+        """See who is there, and ask those that are new, or may have been mended.
+
+        Raises:
+            HostError: the scheduler is gone.
+            FetaError: workers differ in what must be the same, or can't keep what the roster promises.
+        """
+        with self._asking():
+            there = set(self.client.nthreads())
+        self.fit = {name: facts for name, facts in self.fit.items() if name in there}
+        self._unfit = {name: again for name, again in self._unfit.items() if name in there}
+        now = time.monotonic()
+        due = [name for name in there - set(self.fit) if self._unfit.get(name, 0.0) <= now]
+        if due:
+            self._ask(due)
+
+    def _ask(self, names: Sequence[str]) -> None:
+        asked = time.time()
+        with self._asking():
+            answers = self.client.run(ask, self._question, workers=list(names), on_error="return")
+        answered, told = time.time(), {}
+        for name, facts in answers.items():
+            if isinstance(facts, OSError):
+                continue  # it has gone meanwhile
+            if not isinstance(facts, WorkerFacts):
+                self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
+                continue
+            told[name] = facts
+            problem = unfit(facts, self._question, self._roster)
+            if problem:
+                self._put_aside(name, facts.host, problem)
+                continue
+            self._unfit.pop(name, None)
+            self.fit[name] = facts
+            if facts.missing:
+                self._lines[line := f"{facts.host}: lacks the image {', '.join(facts.missing)}"] = None
+                _LOG.warning("%s; it is given no job of it", line)
+        for line in clock_warnings(told, asked, answered):
+            _LOG.warning("%s", line)
+        if self._question.gpu and (said := twice_given(self.fit)):
+            raise FetaError("--scheduler", said)
+
+    def _put_aside(self, name: str, host: str, problem: str) -> None:
+        self.fit.pop(name, None)
+        self._unfit[name] = float("inf") if self._faults[name] >= _MOST_FAULTS else time.monotonic() + _SECONDS_TO_MEND
+        line = f"{host}: {problem}"
+        if line not in self._lines:
+            _LOG.warning("%s; it is given no job", line)
+        self._lines[line] = None
+
+    def fault(self, name: str, line: str) -> None:
+        """A worker could not do a job: it is given none until it was asked again."""
+        self._faults[name] += 1
+        self._put_aside(name, self.fit[name].host if name in self.fit else name, line)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Turns what dask raises where the scheduler is gone into a line."""
+        try:
+            yield
+        except (OSError, TimeoutError) as error:
+            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}") from error
+        if self.client.status != "running":
+            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}")
+
+    def places(self, roster: Roster) -> int:
+        """As ``Machines``."""
+        return sum(self._places(facts) for facts in self.fit.values())
+
+    def _places(self, facts: WorkerFacts) -> int:
+        return places_of(facts, gpu=self._question.gpu, memory_mb=self._roster.limits.memory_mb)
+
+    def lacking(self, roster: Roster) -> list[str]:
+        """As ``Machines``: what is wrong with workers."""
+        return list(self._lines)
+
+    def workers_for(self, image: str, image_id: str) -> list[str]:
+        """Fit workers that have an image."""
+        return [name for name, facts in self.fit.items() if facts.images.get(image) == image_id]
+
+    def engines(self) -> Sequence[tuple[str, EngineOffers]]:
+        """As ``Machines``: each host once."""
+        return list({facts.host: facts.offers for facts in self.fit.values()}.items())
+
+    def image_id(self, name: str) -> str:
+        """As ``Machines``."""
+        ids = {facts.images[name]: facts.host for facts in self.fit.values() if name in facts.images}
+        if not ids:
+            raise GoneError(name, "no worker has such an image", "docker load or pull it on each of them")
+        if len(ids) > 1:
+            (first, one), (second, other) = list(ids.items())[:2]
+            said = f"is {first[:19]} on {one} and {second[:19]} on {other}"
+            raise FetaError(name, said, "have the very same on all of them, by docker save and load")
+        return next(iter(ids))
+
+    def at_once(self, roster: Roster) -> int:
+        """As ``Machines``: of the fullest host."""
+        counts: Counter[str] = Counter()
+        for facts in self.fit.values():
+            counts[facts.host] += self._places(facts)
+        return max(counts.values(), default=1)
+
+    def remove_labelled(self, label: str) -> int:
+        """As ``Machines``, for a run's label; jobs of the run that are still at work are ended."""
+        with self._asking():
+            counts: dict[str, Any] = self.client.run(end, label.partition("=")[2], on_error="ignore")
+        return max(counts.values(), default=0)
+
+    def run_teams(
+        self, roster: Roster, teams: Sequence[Team], context: RunContext, state: RunState, on_cases_done: OnCasesDone
+    ) -> None:
+        """As ``Machines``."""
+        with terminated_as_interrupted():
+            Dispatcher(self, roster, context, state, on_cases_done).run(teams)
+
+    def close(self) -> None:
+        """As ``Machines``."""
+        with suppress(OSError, TimeoutError):
+            self._stack.close()

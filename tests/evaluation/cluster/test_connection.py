@@ -1,0 +1,148 @@
+"""Who answers at an address, whether it may be talked to, and one line for whatever is wrong."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from evaluation.cluster import connection
+from evaluation.cluster.certificates import ROLES, files_of, make_certificates
+from evaluation.cluster.connection import Address, connected, knock, parse_address
+from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
+from feta.errors import FetaError
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
+
+def one_line(of: Address) -> str:
+    with pytest.raises(FetaError) as caught, connected(of, "test"):
+        pass
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "with_certificates", "insecure", "said"),
+    [
+        ("tls://host", True, False, "no address"),
+        ("host:8786", True, False, "no address"),
+        ("tls://host:port", True, False, "no address"),
+        ("tls://host:8786", False, False, "needs certificates"),
+        ("tcp://host:8786", False, False, "is not encrypted"),
+        ("tcp://host:8786", True, False, "takes no certificates"),
+        ("tls://host:8786", True, True, "--insecure"),
+    ],
+)
+def test_an_address_is_refused(
+    certificates: Path, url: str, with_certificates: bool, insecure: bool, said: str
+) -> None:
+    with pytest.raises(FetaError, match=said):
+        parse_address(url, certificates if with_certificates else None, insecure=insecure)
+
+
+def test_what_is_not_encrypted_is_taken_by_its_word_alone(certificates: Path) -> None:
+    assert parse_address("tcp://host:8786", None, insecure=True).way == NOT_ENCRYPTED
+    assert parse_address("tls://host:8786", certificates, insecure=False).way == ENCRYPTED
+
+
+def test_a_folder_without_certificates_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match=r"ca\.pem: does not exist"):
+        parse_address("tls://host:8786", tmp_path, insecure=False)
+
+
+def test_nobody_answers(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 0.5)
+    assert "no scheduler answers" in one_line(Address("tls://127.0.0.1:1", certificates))
+
+
+def test_certificates_of_another_authority_don_t_fit(workers: LocalCluster, tmp_path: Path) -> None:
+    make_certificates(tmp_path / "others", days=1)
+    assert "don't fit" in one_line(Address(workers.scheduler_address, tmp_path / "others"))
+
+
+def test_a_certificate_of_ours_that_the_scheduler_doesn_t_take(
+    workers: LocalCluster, certificates: Path, tmp_path: Path
+) -> None:
+    """It shows one that we take; ours is by another authority."""
+    make_certificates(tmp_path / "others", days=1)
+    mixed = tmp_path / "others"
+    (mixed / "ca.pem").write_bytes((certificates / "ca.pem").read_bytes())
+    assert "don't fit" in one_line(Address(workers.scheduler_address, mixed))
+
+
+@pytest.mark.parametrize(("days", "said"), [(-30, "expired"), (30, "not yet valid")])
+def test_a_clock_that_is_off_is_named(tmp_path: Path, days: int, said: str) -> None:
+    """Certificates made a month ago or in a month, by a scheduler's clock; its handshake alone matters here."""
+    made = tmp_path / "made"
+    make_certificates(made, days=1, now=datetime.now(UTC) + timedelta(days=days))
+    authority, certificate, key = files_of(made, "scheduler")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority))
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            taken, _ = server.accept()
+            with taken, pytest.raises(OSError):
+                context.wrap_socket(taken, server_side=True)
+
+        thread = Thread(target=serve)
+        thread.start()
+        with pytest.raises(FetaError, match=said):
+            knock(Address(f"tls://127.0.0.1:{server.getsockname()[1]}", made))
+        thread.join()
+
+
+@pytest.fixture
+def plain_port() -> Iterator[int]:
+    """Somebody who speaks another language than TLS."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            taken, _ = server.accept()
+            with taken:
+                taken.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+                taken.recv(1)
+
+        Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def test_who_speaks_no_tls(plain_port: int, certificates: Path) -> None:
+    with pytest.raises(FetaError, match="does not speak TLS"):
+        knock(Address(f"tls://127.0.0.1:{plain_port}", certificates))
+
+
+def test_a_program_without_a_certificate_is_not_let_in(workers: LocalCluster, certificates: Path) -> None:
+    """By Python's own TLS, which trusts the scheduler."""
+    where = urlsplit(workers.scheduler_address)
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    context.check_hostname = False
+    with (
+        socket.create_connection((str(where.hostname), where.port or 0), timeout=10) as plain,
+        pytest.raises(ssl.SSLError, match="certificate required"),
+        context.wrap_socket(plain) as wrapped,
+    ):
+        wrapped.recv(1)
+
+
+def test_keys_are_for_their_owner_and_nobody_issues_more(certificates: Path) -> None:
+    assert {path.name for path in certificates.iterdir()} == {"ca.pem"} | {
+        f"{role}{end}" for role in ROLES for end in (".pem", "-key.pem")
+    }
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in certificates.glob("*-key.pem"))
+    assert certificates.stat().st_mode & 0o777 == 0o700
+
+
+def test_certificates_are_never_written_over(certificates: Path) -> None:
+    with pytest.raises(FetaError, match="is there already"):
+        make_certificates(certificates, days=1)

@@ -1,0 +1,49 @@
+"""The examples for clusters: Kubernetes' objects against their schemas; Slurm's by Slurm itself."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+OBJECTS = list(yaml.safe_load_all((ROOT / "examples/cluster/kubernetes.yaml").read_text()))
+CRD = "operator/deployment/helm/dask-kubernetes-operator/crds/daskcluster.yaml"
+
+
+def strict(schema: Any) -> Any:
+    """The schema, by which no key is fine that it doesn't know."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: strict(value) for key, value in schema.items()}
+    return {**made, "additionalProperties": False} if isinstance(schema.get("properties"), dict) else made
+
+
+@pytest.mark.parametrize("made", [each for each in OBJECTS if not each["apiVersion"].startswith("kubernetes.dask")])
+def test_objects_of_kubernetes_are_as_its_schemas_say(made: dict[str, Any]) -> None:
+    validator = pytest.importorskip("kubernetes_validate", reason="needs the package kubernetes-validate")
+    validator.validate(made, "1.33", strict=True)
+
+
+def test_the_cluster_is_as_the_operator_s_schema_says() -> None:
+    found = importlib.util.find_spec("dask_kubernetes")
+    if found is None or found.origin is None:
+        pytest.skip("needs the package dask-kubernetes, whose schema it is")
+    definition = yaml.safe_load((Path(found.origin).parent / CRD).read_text())
+    (version,) = (each for each in definition["spec"]["versions"] if each["name"] == "v1")
+    schema = version["schema"]["openAPIV3Schema"]
+    (cluster,) = (each for each in OBJECTS if each["kind"] == "DaskCluster")
+    jsonschema.validate(cluster["spec"], strict(schema["properties"]["spec"]))
+
+
+def test_every_port_is_encrypted_and_no_pod_is_privileged() -> None:
+    text = (ROOT / "examples/cluster/kubernetes.yaml").read_text()
+    assert "tcp://" not in text
+    assert "privileged: true" not in text
+    assert text.count("--protocol=tls") == text.count("--tls-ca-file=/certificates/ca.pem") == 2

@@ -12,6 +12,7 @@ from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.biometry.lengths import Length
+from inference.confidence.verdict import Verdict
 from inference.derivatives.cohort import write_cohort
 from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
@@ -150,9 +151,11 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
 
 
 def _verdict(record: Record) -> str:
-    """Such as ', check: cerebellum: expected Dice 0.58'; "" of label maps that somebody else made."""
+    """Such as ', check: cerebellum: expected Dice 0.58'; "" where there is none."""
     verdict, reasons = record.confidence.get("verdict", ""), record.confidence.get("verdict_reasons", [])
-    return f", {verdict}" + (f": {'; '.join(r['text'] for r in reasons)}" if reasons else "") if verdict else ""
+    if verdict in ("", Verdict.UNJUDGED):
+        return ""
+    return f", {verdict}" + (f": {'; '.join(r['text'] for r in reasons)}" if reasons else "")
 
 
 def _given(job: CaseJob) -> dict[str, Any]:

@@ -21,15 +21,11 @@ ResultsArgument = Annotated[Path, typer.Argument(help="Folder that feta-evaluate
 PageArgument = Annotated[Path, typer.Argument(help="Folder for the page and its tables.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="What is printed.")]
 EulerOption = Annotated[Euler, typer.Option(help="ED against the table, or the ground truth.")]
-SchedulerOption = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="A dask scheduler: tls://host:8786; see docs/how-to/cluster.md.")
-]
+SchedulerOption = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A dask scheduler: tls://host:8786.")]
 CertificatesOption = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="With --scheduler: what `certificates` made.")
 ]
-InsecureOption = Annotated[
-    bool, typer.Option("--insecure", help="With --scheduler tcp://…: not encrypted, open to whoever reaches it.")
-]
+InsecureOption = Annotated[bool, typer.Option("--insecure", help="With --scheduler tcp://…: unencrypted.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of the random numbers.")]
 
 

@@ -41,9 +41,7 @@ _SHOWN_LINES = 20
 app = typer.Typer()
 
 
-TruthArgument = Annotated[
-    Path, typer.Argument(help="Ground truth, BIDS: sub-*/anat/*_dseg.nii.gz, participants.tsv, biometry.tsv.")
-]
+TruthArgument = Annotated[Path, typer.Argument(help="Ground truth: a BIDS folder and its biometry.tsv.")]
 SchemeOption = Annotated[RankingScheme, typer.Option(help="How teams are ranked.")]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="all cores")]
 PolicyOption = Annotated[Path | None, typer.Option(help="YAML with other penalties.")]

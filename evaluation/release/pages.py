@@ -72,6 +72,10 @@ def render_report(published: Published, record: RunRecord, pages: Mapping[str, s
         penalties=penalty_table(shown),
         runs=run_table({team: _run(run) for team, run in record.teams.items() if team in shown.table.teams}),
         run_words=words,
+        # Where containers ran is the organizers' own: of what kept them apart only that something lacked is told.
+        lacking=any(place.lacks for place in record.places),
+        walls=None,
+        insecure=False,
         pages=list(pages.items()),
         bootstraps=BOOTSTRAPS,
         level=LEVEL,

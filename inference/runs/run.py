@@ -138,7 +138,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     except HostError:  # not this case's fault, and every other would fail alike
         raise
     except Exception as error:  # one bad case never stops the others
-        state.fail(job.title, error, time.monotonic() - began, job.case.age)
+        state.fail(job.title, error, time.monotonic() - began, job.case.age, judged=job.given is None)
         # Of an input that can't be read at the moment nobody knows that it is another.
         if earlier is not None and now is not None and earlier.key.get("input") != now:
             _withdraw(state, job)

@@ -55,8 +55,10 @@ class Run:
         for line in lines:
             self.report.line(f"warning: {line}")
 
-    def fail(self, title: str, error: Exception, seconds: float = 0.0, age: float | None = None) -> None:
-        """Note a failed case; a bug also shows its traceback."""
+    def fail(
+        self, title: str, error: Exception, seconds: float = 0.0, age: float | None = None, *, judged: bool = True
+    ) -> None:
+        """Note a failed case, with a verdict where it is judged; a bug also shows its traceback."""
         self.status = SOME_FAILED
         message = describe(error)
         if not isinstance(error, FetaError) and not _memory_is_full(error):
@@ -64,7 +66,7 @@ class Run:
         self.report.line(f"error: {message}")
         known = {} if age is None else {"age": age}
         # What was refused for what it is has its verdict; a failure of the machine has none.
-        verdict = refused(message).entry() if isinstance(error, FetaError) else {}
+        verdict = refused(message).entry() if judged and isinstance(error, FetaError) else {}
         self.log.add(title, status="failed", seconds=round(seconds, 2), **known, error=message, **verdict)
 
 

@@ -94,7 +94,7 @@ def test_the_apptainer_definition_starts_what_docker_does() -> None:
         (["B", "participant"], None),
         (["--device", "cpu", "group"], None),
         ([], None),
-        (["B", "O", "participant", "--participant_label"], ["--participant-label", "--", "B", "O", "participant"]),
+        (["B", "O", "participant", "--participant_label"], ["--participant-label", "", "--", "B", "O", "participant"]),
     ],
 )
 def test_a_bids_app_s_call_is_known_by_its_third_place(arguments: list[str], read: list[str] | None) -> None:

@@ -157,7 +157,7 @@ def _from_json(content: dict[str, Any]) -> Calibration:
         raise ValueError("another version, or other measurements")
     if content["sources"] != list(SOURCES):
         raise ValueError("other sources")
-    arrays = {name: _array(content[name], name, shape) for name, shape in _SHAPES.items()}
+    arrays = {name: finite_array(content[name], name, shape) for name, shape in _SHAPES.items()}
     if min(arrays["sd"].min(), arrays["blur"].min()) <= 0:
         raise ValueError("a spread that is not positive")
     if arrays["wrong"].min() <= 0 or arrays["wrong"].max() >= 1:
@@ -165,7 +165,7 @@ def _from_json(content: dict[str, Any]) -> Calibration:
     if np.linalg.eigvalsh(arrays["correlation"]).min() <= 0:
         raise ValueError("correlations that cannot be")
     given = content.get("regression")
-    tables = {} if given is None else {n: _array(given[n], n, shape) for n, shape in _REGRESSION_SHAPES.items()}
+    tables = {} if given is None else {n: finite_array(given[n], n, shape) for n, shape in _REGRESSION_SHAPES.items()}
     return Calibration(
         **arrays,
         regression=Regression(**tables) if tables else None,
@@ -174,7 +174,12 @@ def _from_json(content: dict[str, Any]) -> Calibration:
     )
 
 
-def _array(values: Any, name: str, shape: tuple[int, ...]) -> Array:
+def finite_array(values: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """Numbers of a JSON file, float64 of the given shape.
+
+    Raises:
+        ValueError: they are of another shape, or not finite; names the entry.
+    """
     array = np.array(values, np.float64)
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} must be {' × '.join(map(str, shape))} numbers")

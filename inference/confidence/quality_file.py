@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
-from inference.biometry.calibration import networks_digest
+from inference.biometry.calibration import finite_array, networks_digest
 from inference.confidence.age_estimate import age_estimator_from
 from inference.confidence.quality_model import CHANCE, Figure, Groups, Margins, QualityModel
 from inference.confidence.signals import CASE, LENGTH, TISSUE
@@ -73,9 +73,10 @@ def _from_plain(content: Mapping[str, Any]) -> QualityModel:
         raise ValueError("other signals than this release collects")
     size = len(CASE)
     shapes = {"centre": (size,), "spread": (size,), "precision": (size, size)}
-    distance = {n: _array(content["distance"][n], n, shape) for n, shape in shapes.items()}
+    distance = {n: finite_array(content["distance"][n], n, shape) for n, shape in shapes.items()}
     margins = {
-        f: Margins(*(_array(content["margins"][f][n], n, (f.elements + 3,)) for n in ("low", "high"))) for f in Figure
+        f: Margins(*(finite_array(content["margins"][f][n], n, (f.elements + 3,)) for n in ("low", "high")))
+        for f in Figure
     }
     first, second = (float(w) for w in content["groups"]["weeks"])
     youngest, oldest = (float(w) for w in content["ages"])
@@ -90,13 +91,6 @@ def _from_plain(content: Mapping[str, Any]) -> QualityModel:
         individuals=int(content["individuals"]),
         weights=str(content["weights"]),
     )
-
-
-def _array(values: Any, name: str, shape: tuple[int, ...]) -> Array:
-    array = np.array(values, np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be {' × '.join(map(str, shape))} numbers")
-    return array
 
 
 def _short(array: Array) -> Any:

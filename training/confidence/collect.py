@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -34,28 +34,8 @@ from training.confidence.rows import CaseRow, LengthResult, read_rows, write_row
 
 #: Volumes whose case and cause are the same have the same seed, whatever else is collected.
 SEED_BYTES = 4
-
-
+#: Causes by the word that the command line has for them.
 CAUSES = {"learned": tuple(LEARNED), "unseen": tuple(UNSEEN), "none": ()}
-
-
-def collect_all(
-    cohorts: Iterable[Path],
-    weights: Path,
-    causes: str,
-    each: int,
-    kept: Path | None = None,
-    subjects: str = "*",
-    left_out: str = "",
-) -> Iterator[tuple[CaseRow, bool]]:
-    """As ``collect``, of several cohorts.
-
-    Args:
-        causes: 'learned', 'unseen' or 'none'.
-        left_out: pattern that the names of those fit which are left out; "" leaves out none.
-    """
-    for cohort in cohorts:
-        yield from collect(cohort, weights, CAUSES[causes], each, kept, subjects, left_out)
 
 
 def collect(

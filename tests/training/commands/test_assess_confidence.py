@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(grow, "TREES", 10)
     monkeypatch.setattr(across.judged_across, "__defaults__", (2,))
-    monkeypatch.setattr(collect, "collect_all", rows)
+    monkeypatch.setattr(collect, "collect", rows)
     return asked
 
 
@@ -41,7 +41,7 @@ def test_what_was_fitted_judges_fresh_volumes_by_causes_that_it_never_saw(
     call(tmp_path, fit=tmp_path / "confidence.json")
     assert "individuals that were left out" in capsys.readouterr().out
     call(tmp_path)
-    assert [each[2] for each in quick] == ["learned", "unseen"]
+    assert [each[2] for each in quick] == [collect.CAUSES["learned"], collect.CAUSES["unseen"]]
     assert "| length | TCD |" in capsys.readouterr().out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def confidence(
     from inference.confidence.quality_file import read_quality_model, write_quality_model
     from inference.runs.settings import default_weights
     from training.confidence.across import judged_across, worth_of_signals
-    from training.confidence.collect import collect_all
+    from training.confidence.collect import CAUSES, collect
     from training.confidence.fit import fit_quality_model
     from training.confidence.judged import judge_rows
     from training.confidence.report import report
@@ -56,7 +57,9 @@ def confidence(
         raise FetaError(folder, "holds no confidence.json", "fit one with --fit")
     places = [require_folder(cohort) for cohort in cohorts]
     rows: list[CaseRow] = []
-    for row, new in collect_all(places, folder, chosen.value, each, keep, subjects, leave_out):
+    spoilt = CAUSES[chosen.value]
+    made = chain.from_iterable(collect(p, folder, spoilt, each, keep, subjects, leave_out) for p in places)
+    for row, new in made:
         typer.echo(f"[{len(rows) + 1}] {row.cohort}/{row.name}: {'measured' if new else 'was there'}", err=True)
         rows.append(row)
     if fit is not None:

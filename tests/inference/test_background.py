@@ -22,16 +22,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_weights(tmp_path_factory.mktemp("weights"))
 
 
-@pytest.mark.parametrize("background", [-1.0, -500.0])
-def test_results_are_those_with_a_background_of_zero(tmp_path: Path, weights: Path, background: float) -> None:
+def test_results_are_those_with_a_background_of_zero(tmp_path: Path, weights: Path) -> None:
     zero = read_volume(write_image(tmp_path / "in" / "sub-1_rec-a_T2w.nii.gz"))
-    padded = np.where(zero.array == 0, background, zero.array).astype(np.float32)
+    padded = np.where(zero.array == 0, -1.0, zero.array).astype(np.float32)
     write_volume(tmp_path / "in" / "sub-1_rec-b_T2w.nii.gz", Volume(padded, zero.grid))
-    call = [sys.executable, "-m", "inference", str(tmp_path / "in"), str(tmp_path / "out"), "--device", "cpu"]
+    call = [sys.executable, "-m", "inference", str(tmp_path / "in"), str(tmp_path / "out"), "--device", "cpu", "--fast"]
     environment = os.environ | {"FETA_WEIGHTS": str(weights)}
     done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"background is {background:g}: taken for 0" in done.stderr
+    assert "background is -1: taken for 0" in done.stderr
     for ending in ("dseg.nii.gz", "biom.csv", "biom.json"):
         one, other = (tmp_path / "out" / f"sub-1_rec-{name}_T2w_{ending}" for name in "ab")
         assert one.read_bytes() == other.read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Thresholds:
     reject: Least
     length_half_width: float
     age_beyond_weeks: float
-    brain: BrainLimits = field()
+    brain: BrainLimits
 
 
 @cache

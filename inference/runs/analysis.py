@@ -128,7 +128,7 @@ def measure_labels(
     if judging is not None:
         signals = collect_signals(volume, segmented, aligned, lengths)
         ageless = lengths
-        if age is not None:
+        if age is not None and judging.model is not None:  # nothing else asks what they were without the age
             ageless, _ = complete(evidence, None, measuring.model, measuring.calibration, measuring.method)
         confidence = assess(
             signals, lengths, ageless, age, judging, (*doubts, *_of_no_length(lengths, age, measuring.method))

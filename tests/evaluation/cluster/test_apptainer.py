@@ -14,7 +14,7 @@ from evaluation.harness.roster import ResourceLimits, Roster, Team
 from feta.errors import FetaError
 from tests.support.made_up_roster import first_job
 
-PLACES = (Place("/out/work/input/0/input", "/input"), Place("/scratch/1", "/output", read_only=False))
+PLACES = (Place("/cases/0/input", "/input"), Place("/results/1", "/output", read_only=False))
 
 
 def call(tmp_path: Path, convention: str, **more: bool) -> list[str]:
@@ -29,7 +29,7 @@ def test_it_sees_nothing_but_its_folders_and_reaches_no_network(tmp_path: Path) 
         "apptainer run --containall --no-home --no-privs",
         "--net --network none --security seccomp:/seccomp.json",
         "--memory 104857600 --memory-swap 104857600 --cpus 1.5 --pids-limit 7",
-        "--bind /out/work/input/0/input:/input:ro --bind /scratch/1:/output:rw",
+        "--bind /cases/0/input:/input:ro --bind /results/1:/output:rw",
     ):
         assert said in line
     assert line.endswith(" /images/a.sif")

@@ -11,6 +11,8 @@ from typing import TextIO
 from feta.errors import FetaError
 from feta.files import make_writable, read_text
 
+#: Of ``…_confidence.csv``, which the submission writes and the evaluator scores (docs/explanation/verdicts.md).
+CONFIDENCE_COLUMNS = ("case", "measure", "target", "value", "low", "high")
 #: Plain decimal numbers alone: no units, decimal commas, thousands separators or underscores.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _ABSENT = frozenset({"", "n/a", "na", "-"})

@@ -149,12 +149,13 @@ class Cluster:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Turns what dask raises where the scheduler is gone into a line."""
+        cause: OSError | None = None
         try:
             yield
-        except (OSError, TimeoutError) as error:
-            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}") from error
-        if self.client.status != "running":
-            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}")
+        except OSError as error:  # TimeoutError is one
+            cause = error
+        if cause is not None or self.client.status != "running":
+            raise HostError("--scheduler", "the scheduler is gone", f"start it again; {_CONTINUES}") from cause
 
     def places(self, roster: Roster) -> int:
         """As ``Machines``."""

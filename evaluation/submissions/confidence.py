@@ -16,9 +16,8 @@ from evaluation.submissions.reasons import Reason
 from feta.errors import FetaError, HostError, printable
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
-from feta.tables import parse_number, plain_name, read_table
+from feta.tables import CONFIDENCE_COLUMNS, parse_number, plain_name, read_table
 
-COLUMNS = ("case", "measure", "target", "value", "low", "high")
 _TISSUES, _LENGTHS = tuple(t.name for t in TISSUES), tuple(str(m) for m in MEASUREMENTS)
 #: Of each measure, what it may be told of, and the most that it can be.
 MEASURES = {
@@ -67,10 +66,10 @@ def check_confidence(copy: PrivateCopy, case: str) -> CheckedConfidence:
     except FetaError as error:
         raise RejectedError(Reason.INVALID_FILE, str(FetaError(str(copy.name), error.problem, error.remedy))) from error
     names = [plain_name(name) for name in table.header]
-    missing = [name for name in COLUMNS if name not in names]
+    missing = [name for name in CONFIDENCE_COLUMNS if name not in names]
     if missing:
         raise RejectedError(Reason.INVALID_FILE, f"{printable(str(copy.name))}: has no column {', '.join(missing)}")
-    at = [names.index(name) for name in COLUMNS]
+    at = [names.index(name) for name in CONFIDENCE_COLUMNS]
     found: dict[tuple[str, str], Promise] = {}
     problems: list[str] = []
     for number, row in enumerate(table.rows, start=2):

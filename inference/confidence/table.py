@@ -7,9 +7,8 @@ import io
 from pathlib import Path
 
 from feta.files import write_atomically
+from feta.tables import CONFIDENCE_COLUMNS
 from inference.confidence.confidence import Confidence
-
-COLUMNS = ("case", "measure", "target", "value", "low", "high")
 
 
 def write_confidence(path: Path, case: str, confidence: Confidence) -> None:
@@ -25,7 +24,7 @@ def write_confidence(path: Path, case: str, confidence: Confidence) -> None:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(CONFIDENCE_COLUMNS)
     for measure, target, *values in confidence.rows():
         writer.writerow([case, measure, target, *(f"{value:.4f}" for value in values)])
     write_atomically(path, text.getvalue().encode(errors="backslashreplace"))

@@ -26,7 +26,7 @@ import yaml
 from evaluation.harness.roster import ResourceLimits
 from feta.cases import find_cases
 from tests.support import images, rivals
-from tests.support.cluster import ClusterHere
+from tests.support.cluster import ClusterHere, children
 from tests.support.small_brains import write_truth
 
 #: What a job may cost beyond its container, seconds.
@@ -87,6 +87,8 @@ def measure(root: Path, workers: int, places: int, seconds: float, jobs: int) ->
         )
         times, memory = follow(client, jobs)
         assert client.wait() == 0
+        for name in cluster.parts:
+            print(f"    {name}: {1000 * cpu_seconds(cluster.parts[name].pid) / jobs:.0f} ms CPU a job")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     # From the first job that ended to the last: without the start of the client.
     wall = times[-1] - times[0]
@@ -117,6 +119,13 @@ def follow(client: subprocess.Popen[str], jobs: int) -> tuple[Sequence[float], t
                 last = resident(client.pid)
     assert len(times) == jobs
     return times, (first, last)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process and those that it started, since their start."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(cpu_seconds, children(pid)))
 
 
 def resident(pid: int) -> int:

@@ -3,7 +3,8 @@
     python -m benchmarks.cluster_kills [--kills 20] [--cases 4] [--seconds 10] [--dockerd] [--folder DIR]
 
 Client, scheduler, a worker's process, a worker with its nanny and, with ``--dockerd``, an engine of its own are killed
-by SIGKILL while containers are at work; what an init system would start again is started again, and so is the client.
+by SIGKILL, each a random time after containers are at work; what an init system would start again is started again, and
+so is the client. Each line says which process was hit, and that it is gone.
 Needs an engine, the base image, and a checkout; ``--dockerd`` needs root.
 """
 
@@ -71,14 +72,16 @@ class Dockerd:
         subprocess.run(["docker", "-H", self.host, "load", "--quiet", "--input", kept], check=True, capture_output=True)
         kept.unlink()
 
-    def kill(self) -> None:
-        """SIGKILL, to the daemon and the one below it."""
+    def kill(self) -> Sequence[int]:
+        """SIGKILL, to the daemon and the one below it; returns which those were."""
         assert self._daemon is not None
-        below = Path(f"/proc/{self._daemon.pid}/task/{self._daemon.pid}/children").read_text().split()
-        for pid in (self._daemon.pid, *map(int, below)):
+        found = Path(f"/proc/{self._daemon.pid}/task").glob("*/children")
+        hit = [self._daemon.pid, *(int(pid) for each in found for pid in each.read_text().split())]
+        for pid in hit:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._daemon.wait()
+        return hit
 
     def stop(self) -> None:
         """End it in order."""
@@ -147,16 +150,18 @@ def killed(root: Path, kills: int, seconds: float, seed: int, engine: Dockerd | 
     victims = ["client", "scheduler", "worker", "worker and nanny", *(["engine"] if engine else [])]
     with ClusterHere(root / "cluster") as cluster:
         client = Client(root, cluster)
-        for number in range(kills):
-            if not client.at_work():
-                break
+        while sum(done.values()) < kills and client.at_work():
             assert client.process is not None
+            wait_for_work(client.process, root / "killed")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 client.process.wait(draw.uniform(0, seconds))
-            victim = victims[number % len(victims)]
-            kill(victim, client, cluster, engine, draw)
+            if client.process.poll() is not None:
+                continue  # ended meanwhile, by itself: begun again if there is more to do
+            victim = victims[sum(done.values()) % len(victims)]
+            hit = kill(victim, client, cluster, engine, draw)
+            assert not any(map(alive, hit)), hit
             done[victim] += 1
-            print(f"  {number + 1:2d}  {victim:18} {progress(root / 'killed')}", flush=True)
+            print(f"  {sum(done.values()):2d}  {victim:16} {hit} {progress(root / 'killed')}", flush=True)
             time.sleep(draw.uniform(0, 2))
             if engine:
                 engine.start()
@@ -174,19 +179,35 @@ def killed(root: Path, kills: int, seconds: float, seed: int, engine: Dockerd | 
     return same and not left
 
 
-def kill(victim: str, client: Client, cluster: ClusterHere, engine: Dockerd | None, draw: random.Random) -> None:
-    """SIGKILL to a part."""
+def kill(
+    victim: str, client: Client, cluster: ClusterHere, engine: Dockerd | None, draw: random.Random
+) -> Sequence[int]:
+    """SIGKILL to a part; returns the processes that it hit."""
     if victim == "client":
         assert client.process is not None
         client.process.kill()
         client.process.wait()
-    elif victim == "engine":
+        return [client.process.pid]
+    if victim == "engine":
         assert engine is not None
-        engine.kill()
-    elif victim == "scheduler":
-        cluster.kill("scheduler")
-    else:
-        cluster.kill(draw.choice(["worker-0", "worker-1"]), nanny=victim != "worker")
+        return engine.kill()
+    if victim == "scheduler":
+        return cluster.kill("scheduler")
+    return cluster.kill(draw.choice(["worker-0", "worker-1"]), nanny=victim != "worker")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for_work(client: subprocess.Popen[bytes], output: Path) -> None:
+    """Until a container is at work, or the client has ended."""
+    while client.poll() is None and "running" not in progress(output):
+        time.sleep(0.1)
 
 
 def progress(output: Path) -> str:

@@ -5,41 +5,35 @@ This process alone writes: results, logs, and the state of the run.
 
 from __future__ import annotations
 
-import io
-import logging
-import math
-import tarfile
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from evaluation.cluster.facts import MEMORY
 from evaluation.cluster.gpus import RESOURCE
+from evaluation.cluster.lanes import Lane, lanes_of, request_for
 from evaluation.cluster.remote import run_remote
-from evaluation.cluster.request import JobFault, JobRequest, JobResult, WorkerFacts
+from evaluation.cluster.request import JobFault, JobResult, WorkerFacts
+from evaluation.cluster.results import write_results
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.collect import remove_results
 from evaluation.harness.container_spec import MB
-from evaluation.harness.context import RUN_LABEL, RunContext, log_path
+from evaluation.harness.context import RUN_LABEL, RunContext
 from evaluation.harness.conventions import ContainerJob, case_id
 from evaluation.harness.engine_errors import GoneError
 from evaluation.harness.roster import Roster, Team
 from evaluation.harness.state import RunState
-from evaluation.harness.workers import OnCasesDone, time_left, unfinished
-from feta.cases import biometry_path, label_map_path
-from feta.errors import FetaError, HostError
-from feta.files import write_atomically
+from evaluation.harness.workers import OnCasesDone, time_left
+from feta.errors import HostError
 
-_LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 2.0
 #: How long there may be no worker that is fit, and how often a job may be in vain.
 _PATIENCE_SECONDS, _MOST_TRIES = 60.0, 4
-_MOST_SENT_MB = 1024
+#: Results that are recorded together.
+_MOST_AT_ONCE = 64
 _CONTINUES = "the same command continues where it stopped"
 
 
@@ -63,6 +57,9 @@ class Workers(Protocol):
     def fault(self, name: str, line: str) -> None:
         """A worker could not do a job."""
 
+    def did(self, name: str) -> None:
+        """A worker has done a job."""
+
     def places(self, roster: Roster) -> int:
         """Containers at the same time."""
 
@@ -74,25 +71,10 @@ class Workers(Protocol):
 
 
 @dataclass
-class _Lane:
-    """A team's jobs. Where its time is limited they go one after another: what one may take depends on those before."""
-
-    team: Team
-    jobs: deque[ContainerJob]
-    used: float
-    one_by_one: bool
-    at_work: int = 0
-
-    @property
-    def ready(self) -> bool:
-        return bool(self.jobs) and not (self.one_by_one and self.at_work)
-
-
-@dataclass
 class _Sent:
     """A job at work."""
 
-    lane: _Lane
+    lane: Lane
     job: ContainerJob
     workers: list[str] = field(default_factory=list)
 
@@ -107,7 +89,8 @@ class Dispatcher:
         self._tell, self._gpu = on_cases_done, bool(roster.gpus)
         self._ended: SimpleQueue[Any] = SimpleQueue()
         self._sent: dict[Any, _Sent] = {}
-        self._tries: dict[tuple[str, str], int] = {}
+        #: Of each job: workers that could not do it.
+        self._in_vain: dict[tuple[str, str], list[str]] = {}
         self._looked = self._fit_at = time.monotonic()
         self._gone: list[GoneError] = []
 
@@ -118,22 +101,12 @@ class Dispatcher:
             HostError: the scheduler is gone, or no worker is left.
             GoneError: no worker has a team's image any more; the others have come to their end.
         """
-        rows = self._state.rows()
-        lanes = []
-        for team in teams:
-            own = [row for row in rows if row.team == team.name]
-            used = sum(row.seconds or 0.0 for row in own if row.state.final)
-            jobs = deque(unfinished(own, team, self._context.cases))
-            lanes.append(_Lane(team, jobs, used, math.isfinite(self._context.limits.team_seconds)))
-        del rows
+        lanes = lanes_of(teams, self._context, self._state)
         try:
             while self._sent or any(lane.jobs for lane in lanes):
                 self._look()
                 self._fill(lanes)
-                with suppress(Empty):
-                    self._take(self._ended.get(timeout=_SECONDS_BETWEEN_LOOKS))
-                    while True:
-                        self._take(self._ended.get_nowait())
+                self._take_all()
         finally:
             self._end()
         if self._gone:
@@ -170,126 +143,100 @@ class Dispatcher:
         sent.lane.at_work -= 1
         sent.lane.jobs.appendleft(sent.job)
 
-    def _fill(self, lanes: Sequence[_Lane]) -> None:
+    def _fill(self, lanes: Sequence[Lane]) -> None:
         """One job more than there are places on each worker, so that none waits for us."""
-        most = self._cluster.places(self._roster) + len(self._cluster.fit)
+        chosen: list[tuple[Lane, ContainerJob, float, list[str]]] = []
+        places = self._cluster.places(self._roster)
+        most = places + len(self._cluster.fit) - len(self._sent)
         for lane in lanes:
-            while lane.ready and len(self._sent) < most:
-                image = self._context.images[lane.team.name]
-                workers = self._cluster.workers_for(lane.team.image, image)
-                if not workers:
-                    if not self._cluster.fit:
-                        return
+            while lane.ready and len(chosen) < most:
+                workers = self._cluster.workers_for(lane.team.image, self._context.images[lane.team.name])
+                if not workers and self._cluster.fit:
                     lane.jobs.clear()
                     remedy = f"put the very same back there (docker load, or pull); {_CONTINUES}"
                     self._gone.append(GoneError(lane.team.name, f"no worker has its image {lane.team.image}", remedy))
+                if not workers:
                     break
-                self._hand_out(lane, lane.jobs.popleft(), workers)
+                job = lane.jobs.popleft()
+                seconds = time_left(job, lane.used, self._context.limits)
+                if seconds > 0:
+                    lane.at_work += 1
+                    failed = self._in_vain.get((lane.team.name, job.label), [])
+                    chosen.append((lane, job, seconds, [n for n in workers if n not in failed] or workers))
+                else:
+                    self._out_of_time(lane, job)
+        # In one transaction: each waits for the disk.
+        begun = [(lane.team.name, case_id(case)) for lane, job, *_ in chosen for case in job.cases]
+        if begun:
+            self._state.begin(begun, "GPU" if self._gpu else "CPU")
+        for lane, job, seconds, workers in chosen:
+            self._hand_out(lane, job, seconds, workers, places)
 
-    def _hand_out(self, lane: _Lane, job: ContainerJob, workers: list[str]) -> None:
-        context, ids = self._context, [case_id(case) for case in job.cases]
-        seconds = time_left(job, lane.used, context.limits)
-        if seconds <= 0:
-            remove_results(job.cases, context.folders.submissions / lane.team.name)
-            self._finish(lane, [CaseRow(lane.team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids])
-            return
-        self._state.begin(lane.team.name, ids, "GPU" if self._gpu else "CPU")
-        subjects = {case.subject for case in job.cases}
-        everyone = tuple(case for case in context.cases if case.subject in subjects)
-        request = JobRequest(
-            context.run_id, job, everyone, context.images[lane.team.name], context.helper_id,
-            context.user(lane.team), context.limits, seconds, self._gpu, self._data(job),
-        )  # fmt: skip
+    def _out_of_time(self, lane: Lane, job: ContainerJob) -> None:
+        remove_results(job.cases, self._context.folders.submissions / lane.team.name)
+        name = lane.team.name
+        rows = [CaseRow(name, case_id(case), CaseState.OUT_OF_TIME, seconds=0.0) for case in job.cases]
+        self._state.finish(rows)
+        self._tell(rows)
+
+    def _hand_out(self, lane: Lane, job: ContainerJob, seconds: float, workers: list[str], places: int) -> None:
+        request = request_for(lane, job, seconds, self._context, gpu=self._gpu, send=self._cluster.send, places=places)
         wanted = {RESOURCE: 1.0} if self._gpu else {}
         if all(MEMORY in self._cluster.fit[name].resources for name in workers):
-            wanted[MEMORY] = context.limits.memory_mb * MB
+            wanted[MEMORY] = self._context.limits.memory_mb * MB
         future = self._cluster.client.submit(
             run_remote, request, workers=workers, resources=wanted, pure=False, retries=0
         )
         self._sent[future] = _Sent(lane, job, workers)
-        lane.at_work += 1
         future.add_done_callback(self._ended.put)
 
-    def _data(self, job: ContainerJob) -> Path | bytes:
-        staged = self._context.folders.staged
-        return packed(staged, job.number) if self._cluster.send else staged
+    def _take_all(self) -> None:
+        """Whatever has come back meanwhile, or does within a moment; in one transaction, too."""
+        done: list[Sequence[CaseRow]] = []
+        try:
+            with suppress(Empty):
+                self._take(self._ended.get(timeout=_SECONDS_BETWEEN_LOOKS), done)
+                while len(done) < _MOST_AT_ONCE:
+                    self._take(self._ended.get_nowait(), done)
+        finally:
+            if done:
+                self._state.finish([row for rows in done for row in rows])
+            for rows in done:
+                self._tell(rows)
 
-    def _take(self, future: Any) -> None:
-        """What has come of a job."""
+    def _take(self, future: Any, done: list[Sequence[CaseRow]]) -> None:
+        """What has come of a job; its rows join those that are to be recorded."""
         sent = self._sent.get(future)
         if sent is None:
             return
-        if future.status == "finished":
-            answer: JobResult | JobFault | None = future.result()
-        else:
-            answer = self._lost(future)
-        if isinstance(answer, JobResult):
-            del self._sent[future]
-            sent.lane.at_work -= 1
-            self._write(sent.lane.team, sent.job, answer)
-            self._finish(sent.lane, answer.rows)
+        answer: JobResult | JobFault = future.result() if future.status == "finished" else _lost(future)
+        if isinstance(answer, JobFault):
+            self._back(future, sent)
+            self._count(sent, answer)
             return
-        self._back(future, sent)
-        self._count(sent, answer)
+        del self._sent[future]
+        sent.lane.at_work -= 1
+        write_results(self._context, sent.job, answer)
+        sent.lane.used += sum(row.seconds or 0.0 for row in answer.rows)
+        self._cluster.did(answer.worker)
+        done.append(answer.rows)
 
-    def _lost(self, future: Any) -> JobFault | None:
-        """A future without a result: its worker died of it, several times; or the scheduler has lost it."""
-        from distributed import KilledWorker
-
-        error = future.exception() if future.status == "error" else None
-        if error is not None and not isinstance(error, KilledWorker | OSError):
-            raise error
-        return None
-
-    def _count(self, sent: _Sent, fault: JobFault | None) -> None:
-        """A job is tried again elsewhere, but not for ever."""
-        if fault is not None and not fault.stopped:
+    def _count(self, sent: _Sent, fault: JobFault) -> None:
+        """A job is tried again, by another worker where there is one, but not for ever."""
+        if fault.stopped:
+            return  # its worker was ended in order, as Slurm does when its time is over
+        if fault.worker:
             self._cluster.fault(fault.worker, fault.line)
         key = (sent.lane.team.name, sent.job.label)
-        self._tries[key] = self._tries.get(key, 0) + 1
-        if self._tries[key] >= _MOST_TRIES:
-            said = fault.line if fault else "its worker died each time"
-            raise HostError(
-                f"{key[0]}: {key[1]}", f"was in vain {_MOST_TRIES} times ({said})", f"see to it; {_CONTINUES}"
-            )
-
-    def _write(self, team: Team, job: ContainerJob, answer: JobResult) -> None:
-        """Results in place of whatever an earlier attempt left, and the log.
-
-        Raises:
-            FetaError: they can't be written, or are not what was asked for.
-        """
-        folder = self._context.folders.submissions / team.name
-        expected = {path for case in job.cases for path in (label_map_path(folder, case), biometry_path(folder, case))}
-        names = {(row.team, row.case) for row in answer.rows}
-        if not {folder / name for name in answer.files} <= expected or names != {
-            (team.name, case_id(case)) for case in job.cases
-        }:
-            raise FetaError(
-                answer.worker, f"answers what nobody asked for ({team.name}: {job.label})", "end that worker"
-            )
-        remove_results(job.cases, folder)
-        for name, data in answer.files.items():
-            write_atomically(folder / name, data)
-        write_atomically(log_path(self._context.folders, job), answer.log)
-
-    def _finish(self, lane: _Lane, rows: Sequence[CaseRow]) -> None:
-        lane.used += sum(row.seconds or 0.0 for row in rows)
-        self._state.finish(rows)
-        self._tell(rows)
+        self._in_vain.setdefault(key, []).append(fault.worker)
+        if len(self._in_vain[key]) >= _MOST_TRIES:
+            said = f"was in vain {_MOST_TRIES} times ({fault.line})"
+            raise HostError(f"{key[0]}: {key[1]}", said, f"see to it; {_CONTINUES}")
 
 
-def packed(staged: Path, number: str) -> bytes:
-    """The staged input of a job as a tar archive.
-
-    Raises:
-        FetaError: it is too large to be sent.
-    """
-    size = sum(path.stat().st_size for path in (staged / number).rglob("*") if path.is_file())
-    if size > _MOST_SENT_MB * MB:
-        said = f"the input of a container has {size / MB:.0f} MB, and {_MOST_SENT_MB} are sent at most"
-        raise FetaError("--send", said, "share the output folder with all workers instead")
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as tar:
-        tar.add(staged / number, arcname=number)
-    return data.getvalue()
+def _lost(future: Any) -> JobFault:
+    """A future without a result: its worker died of it, several times; or the scheduler has lost it."""
+    error = future.exception() if future.status == "error" else None
+    if error is None or type(error).__name__ == "KilledWorker":
+        return JobFault("", "its worker died each time")
+    return JobFault("", f"dask: {type(error).__name__}: {' '.join(str(error).split())[:200]}")

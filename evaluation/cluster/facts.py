@@ -106,6 +106,10 @@ def unfit(facts: WorkerFacts, question: Question, roster: Roster) -> str:
     memory_mb = roster.limits.memory_mb
     if places_of(facts, gpu=question.gpu, memory_mb=memory_mb) < 1:
         return f"offers {facts.resources.get(MEMORY, 0) / MB:.0f} MB, and a container may use {memory_mb}"
+    needed_mb = roster.limits.output_mb
+    if facts.free < needed_mb * MB:
+        said = f"has {facts.free / MB:.0f} MB free on the disk of its --local-directory"
+        return f"{said}, and a container's results may take {needed_mb} (output_mb of the roster)"
     try:
         check_isolation("its engine", facts.offers, roster.isolation)
     except FetaError as error:

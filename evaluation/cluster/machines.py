@@ -146,6 +146,10 @@ class Cluster:
         self._faults[name] += 1
         self._put_aside(name, self.fit[name].host if name in self.fit else name, line)
 
+    def did(self, name: str) -> None:
+        """A worker has done a job: what it could not do before is past."""
+        self._faults.pop(name, None)
+
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Turns what dask raises where the scheduler is gone into a line."""

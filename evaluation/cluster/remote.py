@@ -7,6 +7,7 @@ job that two workers did, since one of them was thought dead, is written once.
 from __future__ import annotations
 
 import io
+import logging
 import tarfile
 import tempfile
 import threading
@@ -19,17 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.cluster.gpus import a_gpu
+from evaluation.cluster.kept import Kept, close_kept, kept
 from evaluation.cluster.reaper import start_reaper
 from evaluation.cluster.request import JobFault, JobRequest, JobResult
 from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders, log_path
 from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import RefusedError
 from evaluation.harness.job import StoppedError, Worker, run_job
-from evaluation.harness.volumes import ResultVolumes
 from feta.cases import biometry_path, label_map_path
 from feta.errors import FetaError
 from feta.files import read_text
 
+_LOG = logging.getLogger(__name__)
 _TASK_LABEL, _PROCESS_LABEL = "feta.task", "feta.process"
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_END, _SECONDS_TO_APPEAR = 120.0, 30.0
@@ -60,31 +62,33 @@ def run_remote(request: JobRequest) -> JobResult | JobFault:
     try:
         with (
             _alive(request.run_id, worker) as live,
-            closing(Engine()) as engine,
             a_gpu(worker, request.gpu) as gpu,
             tempfile.TemporaryDirectory(dir=worker.local_directory, prefix="feta-") as scratch,
+            kept(request, {_PROCESS_LABEL: _guarded_process()}) as mine,
         ):
-            return _do(request, live, engine, gpu, Path(scratch), name)
+            return _do(request, live, mine, gpu, Path(scratch), name)
     except StoppedError:
         return JobFault(name, "ended, since nobody waits for it", stopped=True)
     except (FetaError, RefusedError) as error:
         return JobFault(name, str(error))
     except OSError as error:
         return JobFault(name, f"{error.filename or worker.local_directory}: {error.strerror or error}")
+    except Exception as error:
+        _LOG.exception("a job of %s can't be done", request.job.team.name)  # a fault of ours: for the worker's log
+        return JobFault(name, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; see its log")
 
 
-def _do(request: JobRequest, live: _Live, engine: Engine, gpu: str | None, scratch: Path, name: str) -> JobResult:
+def _do(request: JobRequest, live: _Live, mine: Kept, gpu: str | None, scratch: Path, name: str) -> JobResult:
     folders = RunFolders(scratch, _input(request, scratch))
     job, team = request.job, request.job.team
     own = folders.submissions / team.name
     own.mkdir(parents=True)
     context = RunContext(
         request.run_id, folders, request.limits, {team.name: request.image_id}, request.helper_id,
-        request.everyone, {team.name: request.user}, engine.offers(),
+        request.everyone, {team.name: request.user}, mine.offers,
         {_TASK_LABEL: live.label, _PROCESS_LABEL: _guarded_process()},
     )  # fmt: skip
-    with ResultVolumes(engine, context, team, 1) as volumes:
-        rows = run_job(Worker(engine, context, volumes, gpu, live.stop), job, request.seconds)
+    rows = run_job(Worker(mine.engine, context, mine.volumes, gpu, live.stop), job, request.seconds)
     paths = [path for case in job.cases for path in (label_map_path(own, case), biometry_path(own, case))]
     files = {path.relative_to(own).as_posix(): path.read_bytes() for path in paths if path.is_file()}
     return JobResult(tuple(rows), files, read_text(log_path(folders, job), 1 << 30), name)
@@ -171,5 +175,6 @@ def end_jobs(run_id: str) -> int:
         live.stop.set()
     for live in mine:
         live.ended.wait(_SECONDS_TO_END)
+    close_kept(run_id)
     with closing(Engine()) as engine:
         return engine.remove_labelled(f"{RUN_LABEL}={run_id}")

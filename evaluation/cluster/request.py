@@ -57,6 +57,7 @@ class JobRequest:
         gpu: whether it is given one.
         data: the staged input: the folder that all machines share, or the part of it that the job needs, as a tar
             archive.
+        further: how many more jobs of the team the worker is likely to be given.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class JobRequest:
     seconds: float
     gpu: bool
     data: Path | bytes
+    further: int = 0
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _volumes(worker: Worker, call: Call) -> JobVolumes:
         HostError: the engine makes none.
     """
     with _ours("makes no volumes for results"):
-        return worker.volumes.give(call)
+        return worker.volumes.give(call, worker.context.folders.staged)
 
 
 @contextmanager

@@ -161,11 +161,16 @@ class RunState:
                 "UPDATE cases SET state = ?, begun = NULL, seconds = NULL, exit_code = NULL WHERE team = ?", values
             )
 
-    def begin(self, team: str, cases: Sequence[str], device: str) -> None:
-        """Cases that a container is started for."""
+    def begin(self, cases: Sequence[tuple[str, str]], device: str) -> None:
+        """Cases that containers are started for.
+
+        Args:
+            cases: (team, case) of each.
+        """
         with self._opened() as database:
-            database.execute("UPDATE teams SET device = ? WHERE team = ?", (device, team))
-            rows = [(CaseState.RUNNING, time.time(), team, case) for case in cases]
+            teams = [(device, team) for team in dict.fromkeys(team for team, _ in cases)]
+            database.executemany("UPDATE teams SET device = ? WHERE team = ?", teams)
+            rows = [(CaseState.RUNNING, time.time(), team, case) for team, case in cases]
             database.executemany("UPDATE cases SET state = ?, begun = ? WHERE team = ? AND case_id = ?", rows)
 
     def finish(self, rows: Sequence[CaseRow]) -> None:

@@ -67,13 +67,20 @@ class ResultVolumes:
         self._unused.clear()
         self._engine.remove_labelled(f"{HOLDER_LABEL}={self._label}")
 
-    def give(self, call: Call) -> JobVolumes:
+    def held(self) -> bool:
+        """Whether what was made for further jobs is still there; also where nothing was."""
+        return not self._unused or self._engine.runs(self._helper)
+
+    def give(self, call: Call, staged: Path) -> JobVolumes:
         """Fresh volumes for a job.
+
+        Args:
+            staged: the input.
 
         Raises:
             RefusedError: the engine makes none.
         """
-        inputs = staged_places(call, self._context.folders.staged)
+        inputs = staged_places(call, staged)
         if self._team.exceptions.writable_input:
             self.close()
             copies = self._renew(1, [staged_size(Path(place.source)) for place in inputs])

@@ -236,7 +236,7 @@ def _run_team(
         if seconds <= 0:
             ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]
         else:
-            state.begin(team.name, ids, "CPU" if worker.gpu is None else f"GPU {worker.gpu}")
+            state.begin([(team.name, name) for name in ids], "CPU" if worker.gpu is None else f"GPU {worker.gpu}")
             ended = run_job(worker, job, seconds)
         state.finish(ended)
         on_cases_done(ended)

@@ -99,17 +99,27 @@ class ClusterHere:
                 env={**os.environ, "PYTHONPATH": _path(), "OMP_NUM_THREADS": "1", **environment},
             )  # fmt: skip
 
-    def kill(self, name: str, *, nanny: bool = False) -> None:
-        """Kill a part; of a worker the process that works, or also the one that watches it."""
-        part = self.parts[name]
-        below = children(part.pid)
-        if name == "scheduler" or nanny or not below:
-            part.kill()
-        for pid in below:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    def kill(self, name: str, *, nanny: bool = False) -> list[int]:
+        """Kill a part; of a worker the process that works, once there is one, and on wish the one that watches it.
+
+        Returns:
+            The processes that were killed. They are gone.
+        """
+        part, end, works = self.parts[name], time.monotonic() + _PATIENCE_SECONDS, list[int]()
+        if name != "scheduler":
+            while not (works := children(part.pid)):  # it may be starting
+                assert part.poll() is None and time.monotonic() < end, self.log(name)
+                time.sleep(0.05)
         if name == "scheduler" or nanny:
+            part.kill()
             part.wait()
+        for pid in works:
+            with suppress(ProcessLookupError):  # it ends by itself with its nanny
+                os.kill(pid, signal.SIGKILL)
+        while any(map(_command, works)):  # a zombie has none
+            time.sleep(0.01)
+        assert name == "scheduler" or nanny or part.poll() is None, "a nanny outlives its worker"
+        return [part.pid] * (name == "scheduler" or nanny) + works
 
     def log(self, name: str) -> str:
         """What a part printed."""

@@ -25,7 +25,9 @@ from feta.errors import FetaError
 
 #: Seconds of a slow container; and of every other, from the environment.
 SLOW = 60.0
-NAMES = ("evaluation.harness.workers", "evaluation.cluster.remote", "evaluation.cluster.facts")
+NAMES = (
+    "evaluation.harness.workers", "evaluation.cluster.remote", "evaluation.cluster.facts", "evaluation.cluster.kept",
+)  # fmt: skip
 
 
 class MadeUpEngine:

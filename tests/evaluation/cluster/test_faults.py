@@ -30,7 +30,7 @@ from tests.support.made_up_engine import MadeUpEngine
 from tests.support.small_brains import write_truth
 
 ROSTER = Roster((Team("a", "good:1"), Team("b", "good:2")))
-FIT = WorkerFacts("host", code(), packages(), slots=4)
+FIT = WorkerFacts("host", code(), packages(), slots=4, free=1 << 40)
 QUESTION = Question(("good:1", ROSTER.helper_image), False, None)
 
 
@@ -55,6 +55,7 @@ def test_a_worker_that_is_fit_is() -> None:
         ({"missing": (ROSTER.helper_image,)}, "lacks the helper's image"),
         ({"problem": "container engine: doesn't answer"}, "doesn't answer"),
         ({"resources": {"MEMORY": 1024 * MB}}, "offers 1024 MB, and a container may use 16384"),
+        ({"free": 5 * MB}, "has 5 MB free on the disk .* may take 1024"),
         ({"offers": EngineOffers(no_limits=frozenset({Wall.SWAP}), engine="X")}, "X can't keep .* promises: swap"),
     ],
 )

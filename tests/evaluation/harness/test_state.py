@@ -52,7 +52,7 @@ def test_everything_is_pending_at_first(tmp_path: Path) -> None:
 def test_what_was_running_is_done_again_and_what_ended_is_not(tmp_path: Path) -> None:
     of = roster()
     state = opened(tmp_path, of)
-    state.begin("a team", IDS, "CPU")
+    state.begin([("a team", case) for case in IDS], "CPU")
     state.finish([CaseRow("a team", "c1", CaseState.CRASHED, seconds=2.0, exit_code=3)])
     again = opened(tmp_path, of)
     again.forget_running()
@@ -252,7 +252,7 @@ def test_a_flat_folder_suits_not_every_convention(tmp_path: Path, convention: st
 def test_the_record_comes_back(tmp_path: Path) -> None:
     of = roster(team("a", root=True), team("b", "2021"))
     state = opened(tmp_path, of)
-    state.begin("a", IDS, "GPU 0")
+    state.begin([("a", case) for case in IDS], "GPU 0")
     state.finish([CaseRow("a", case, CaseState.DONE, seconds=1.5, memory=700) for case in IDS])
     write_record(tmp_path, of, state)
     read = read_record(tmp_path)

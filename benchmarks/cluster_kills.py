@@ -26,7 +26,7 @@ from pathlib import Path
 from evaluation.harness.context import RunFolders
 from feta.lock import is_held
 from tests.support import images, rivals
-from tests.support.cluster import ClusterHere, outcome
+from tests.support.cluster import ClusterHere, alive, outcome
 from tests.support.rivals import Rival
 
 TEAMS = (
@@ -152,7 +152,7 @@ def killed(root: Path, kills: int, seconds: float, seed: int, engine: Dockerd | 
         client = Client(root, cluster)
         while sum(done.values()) < kills and client.at_work():
             assert client.process is not None
-            wait_for_work(client.process, root / "killed")
+            wait_for_work(client.process)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 client.process.wait(draw.uniform(0, seconds))
             if client.process.poll() is not None:
@@ -196,18 +196,13 @@ def kill(
     return cluster.kill(draw.choice(["worker-0", "worker-1"]), nanny=victim != "worker")
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_for_work(client: subprocess.Popen[bytes], output: Path) -> None:
-    """Until a container is at work, or the client has ended."""
-    while client.poll() is None and "running" not in progress(output):
-        time.sleep(0.1)
+def wait_for_work(client: subprocess.Popen[bytes]) -> None:
+    """Until a submission's container is at work, or the client has ended."""
+    call = ["docker", "ps", "--quiet", "--filter", "label=feta.case"]
+    while client.poll() is None:
+        if subprocess.run(call, capture_output=True, check=False).stdout:
+            break
+        time.sleep(0.2)
 
 
 def progress(output: Path) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evaluation.harness.conventions import Call
@@ -29,6 +30,7 @@ _FIRST_ACCOUNT, _ACCOUNTS = 60706, 478
 HELD, TMP = "/held", "/tmp"
 _HELPER_MB, _HELPER_PROCESSES, _HELPER_FILES = 64, 16, 1024
 _LEAST_NPROC = 4096
+_NO_ROOM = {"type": "tmpfs", "device": "tmpfs", "o": "nr_blocks=1,nr_inodes=1,mode=0"}
 _PROFILE = Path(__file__).with_name("seccomp.json")
 
 
@@ -41,10 +43,18 @@ class Place:
     is_volume: bool = False
     read_only: bool = True
 
-    def mount(self) -> dict[str, Any]:
-        """As the engine's API has it. A folder that is missing is an error, not made as ``volumes`` would."""
-        kind = "volume" if self.is_volume else "bind"
-        own = {"VolumeOptions": {"NoCopy": True}} if self.is_volume else {"BindOptions": {"Propagation": "rprivate"}}
+    def mount(self, labels: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+        """As the engine's API has it. A folder that is missing is an error, not made as ``volumes`` would.
+
+        Args:
+            labels: of the container. A volume that is removed meanwhile, since the run is ended, the engine makes anew:
+                then with these labels, by which it is found, and without room. None for engines that don't know them.
+        """
+        if not self.is_volume:
+            kind, own = "bind", {"BindOptions": {"Propagation": "rprivate"}}
+        else:
+            anew = {"Labels": dict(labels), "DriverConfig": {"Name": "local", "Options": _NO_ROOM}} if labels else {}
+            kind, own = "volume", {"VolumeOptions": {"NoCopy": True, **anew}}
         return {"Type": kind, "Source": self.source, "Target": self.target, "ReadOnly": self.read_only, **own}
 
 
@@ -83,7 +93,7 @@ def container_arguments(
         "command": list(call.command) if call.command is not None else None,
         "environment": {"HOME": "/tmp", **call.environment},
         "labels": dict(labels),
-        "mounts": [place.mount() for place in places],
+        "mounts": [place.mount({} if offers.podman else labels) for place in places],
         "tmpfs": {TMP: f"rw,exec,nosuid,nodev,mode=1777,{_owner(user, offers)},size={limits.tmp_mb * MB}"},
         "mem_limit": limits.memory_mb * MB,
         "memswap_limit": limits.memory_mb * MB,
@@ -127,7 +137,7 @@ def helper_arguments(
         "image": image_id,
         **SLEEPING,
         "labels": dict(labels),
-        "mounts": [place.mount() for place in places],
+        "mounts": [place.mount({} if offers.podman else labels) for place in places],
         "mem_limit": _HELPER_MB * MB,
         "memswap_limit": _HELPER_MB * MB,
         **(_gpu(gpu) if gpu is not None else {}),

@@ -8,11 +8,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
+from evaluation.harness.container_spec import helper_arguments
+from evaluation.harness.engine import Engine
 from tests.support import images, rivals
 from tests.support.rivals import Rival
 
@@ -51,6 +54,21 @@ def start(root: Path, output: str) -> subprocess.Popen[str]:
         )  # fmt: skip
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_volume_that_is_gone_before_its_container_is_made_leaves_nothing() -> None:
+    """As when a run is ended just then; nothing can be written there either."""
+    name = f"feta-{uuid.uuid4().hex}"
+    labels = {"feta.run": name}
+    with closing(Engine()) as engine:
+        helper = engine.image_id("debian:bookworm-slim")
+        container = engine.start(helper_arguments(helper, [name], labels, offers=engine.offers()))
+        try:
+            into = ("exec", "--user", "0", container, "sh", "-c", "echo a >/held/0/a || echo kept out")
+            assert images.docker(*into).strip() == "kept out"
+        finally:
+            engine.remove_labelled(f"feta.run={name}")
+    assert name not in images.docker("volume", "ls", "--quiet").split()
 
 
 @pytest.fixture(scope="module")

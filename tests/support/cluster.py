@@ -107,16 +107,19 @@ class ClusterHere:
         """
         part, end, works = self.parts[name], time.monotonic() + _PATIENCE_SECONDS, list[int]()
         if name != "scheduler":
-            while not (works := children(part.pid)):  # it may be starting
-                assert part.poll() is None and time.monotonic() < end, self.log(name)
+            while not (works := children(part.pid)):
+                # It may be starting, or ending by itself: where its scheduler is gone.
+                assert time.monotonic() < end, self.log(name)
                 time.sleep(0.05)
+                self.mend()
+                part = self.parts[name]
         if name == "scheduler" or nanny:
             part.kill()
             part.wait()
         for pid in works:
             with suppress(ProcessLookupError):  # it ends by itself with its nanny
                 os.kill(pid, signal.SIGKILL)
-        while any(map(_command, works)):  # a zombie has none
+        while any(map(alive, works)):
             time.sleep(0.01)
         assert name == "scheduler" or nanny or part.poll() is None, "a nanny outlives its worker"
         return [part.pid] * (name == "scheduler" or nanny) + works
@@ -137,6 +140,14 @@ def children(pid: int) -> list[int]:
     # Linux lists them by the thread that started them.
     ids = [int(each) for found in Path(f"/proc/{pid}/task").glob("*/children") for each in found.read_text().split()]
     return [each for each in ids if b"spawn_main" in _command(each)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def _command(pid: int) -> bytes:

@@ -150,10 +150,12 @@ def run_id(output: Path) -> str:
 
 
 def left_behind(output: Path) -> list[str]:
-    """Containers and volumes of a run that are still there."""
+    """Containers and volumes of a run that are still there, and volumes of ours that no label belongs to."""
     label = f"label=feta.run={run_id(output)}"
     containers = images.docker("ps", "--all", "--quiet", "--filter", label).split()
-    return containers + images.docker("volume", "ls", "--quiet", "--filter", label).split()
+    volumes = images.docker("volume", "ls", "--quiet", "--filter", label).split()
+    unlabelled = images.docker("volume", "ls", "--filter", "name=feta-", "--format", "{{.Name}} {{.Labels}}")
+    return containers + volumes + [line for line in unlabelled.splitlines() if len(line.split()) == 1]
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -125,6 +125,14 @@ def test_only_the_results_can_be_written(of: Team) -> None:
     assert [(mount["Type"], mount["Target"]) for mount in writable] == [("volume", "/output")]
 
 
+def test_a_volume_that_was_removed_is_made_anew_with_its_labels_and_without_room() -> None:
+    """Docker makes what is to be mounted and isn't there: else it would be a folder of the host, and found by nobody."""
+    (mount,) = helper_arguments("sha256:0", ["v"], {"feta.run": "1"})["mounts"]
+    assert mount.keys() == arguments()["mounts"][-1].keys()
+    assert mount["VolumeOptions"]["Labels"] == {"feta.run": "1"}
+    assert "nr_blocks=1," in mount["VolumeOptions"]["DriverConfig"]["Options"]["o"]
+
+
 def test_volumes_that_the_image_declares_have_a_size() -> None:
     places = [Place("/in", "/input"), RESULTS]
     declared = ["/bottomless", "/output", "/input", "/output/", "//input", "data/", "/a/../b", "/tmp", "/bottomless/"]

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from evaluation.cluster.connection import Address, connected
@@ -28,6 +29,20 @@ _CONTINUES = "the same command continues where it stopped"
 #: A worker that could not do a job is asked again after some time, and given up after some faults.
 _PATIENCE_SECONDS, _SECONDS_BETWEEN_LOOKS = 60.0, 1.0
 _SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
+
+
+@contextmanager
+def _shown(shared: Path) -> Iterator[None]:
+    """A file for as long as workers may be asked for it; nothing of it is left, nor folders that were made for it."""
+    made = [folder for folder in (shared.parent, shared.parent.parent) if not folder.exists()]
+    write_atomically(shared, "Removed when the run has ended.\n")
+    try:
+        yield
+    finally:
+        shared.unlink(missing_ok=True)
+        with suppress(OSError):  # the run has put more there
+            for folder in made:
+                folder.rmdir()
 
 
 class Cluster:
@@ -59,8 +74,7 @@ class Cluster:
         self._stack = ExitStack()
         try:
             if shared:
-                write_atomically(shared, "Removed when the run has ended.\n")
-                self._stack.callback(shared.unlink, missing_ok=True)
+                self._stack.enter_context(_shown(shared))
             self.client = self._stack.enter_context(connected(address, f"feta-{token[:8]}"))
             self._wait(address.url)
         except BaseException:

@@ -6,13 +6,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evaluation.choices import Euler, Format
 from feta.errors import FetaError
 from feta.files import make_writable
+
+if TYPE_CHECKING:
+    from evaluation.cluster.connection import Address
 
 FINE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 EPILOG = "Exit status: 0 all fine, 1 some case failed, is missing or invalid, 2 unusable call or input."
@@ -35,6 +38,24 @@ def check_output(output: Path, *inputs: Path) -> None:
         if output.resolve().is_relative_to(folder.resolve()) and folder.is_dir():
             raise FetaError(output, f"lies in {folder}", "choose a folder of its own")
     make_writable(output)
+
+
+def scheduler_address(
+    scheduler: str | None, certificates: Path | None, *, insecure: bool, send: bool = False
+) -> Address | None:
+    """The scheduler's, checked without asking at it; None where none is named.
+
+    Raises:
+        FetaError: the address can't be meant, or an option is for a scheduler, and none is named.
+    """
+    from evaluation.cluster.connection import parse_address
+
+    if scheduler is not None:
+        return parse_address(scheduler, certificates, insecure=insecure)
+    for given, option in ((certificates, "--certificates"), (insecure, "--insecure"), (send, "--send")):
+        if given:
+            raise FetaError(option, "is for a cluster", "add --scheduler tls://host:8786")
+    return None
 
 
 def command_line() -> str:

@@ -21,6 +21,7 @@ from evaluation.commands.common import (
     InsecureOption,
     SchedulerOption,
     check_output,
+    scheduler_address,
 )
 from feta.errors import FetaError
 
@@ -81,10 +82,9 @@ def run(
     if dry_run:
         _dry_run(rules, input_, output, tuple(team or ()), machines)
     check_output(output, input_)
-    if scheduler and (rules.phases or phase):
-        raise FetaError("--scheduler", "is not for phases yet", "run each phase on one machine")
     if rules.phases or phase:
-        _run_phase(rules, phase, input_, output, tuple(team or ()), again=again, word=word, number=number)
+        only = tuple(team or ())
+        _run_phase(rules, phase, input_, output, only, machines, again=again, word=word, number=number)
     if word or number:
         raise FetaError("--word", "is for a roster with phases", "see evaluation/harness/roster.yaml")
     try:
@@ -103,15 +103,12 @@ def _machines(
     """Where containers are started."""
     from evaluation.harness.workers import ThisMachine
 
-    if scheduler is None:
-        for given, option in ((certificates, "--certificates"), (insecure, "--insecure"), (send, "--send")):
-            if given:
-                raise FetaError(option, "is for a cluster", "add --scheduler tls://host:8786")
+    address = scheduler_address(scheduler, certificates, insecure=insecure, send=send)
+    if address is None:
         return ThisMachine
-    from evaluation.cluster.connection import parse_address
     from evaluation.cluster.machines import Cluster
 
-    return partial(Cluster, parse_address(scheduler, certificates, insecure=insecure), send=send)
+    return partial(Cluster, address, send=send)
 
 
 def _dry_run(
@@ -142,9 +139,17 @@ def certificates(
 
 
 def _run_phase(
-    rules: Roster, name: str | None, input_: Path, output: Path, only: tuple[str, ...], *, again: bool, word: str,
+    rules: Roster,
+    name: str | None,
+    input_: Path,
+    output: Path,
+    only: tuple[str, ...],
+    machines: Callable[[Roster, RunFolders], Machines],
+    *,
+    again: bool,
+    word: str,
     number: int | None,
-) -> NoReturn:  # fmt: skip
+) -> NoReturn:
     """``run`` of a roster with phases."""
     from evaluation.harness.case_state import CaseState
     from evaluation.harness.context import RunFolders
@@ -159,7 +164,7 @@ def _run_phase(
     if (word or number) and not again:
         raise FetaError("--word", "is for what is run again", "add --again")
     appeal = Appeal(only[0], number, word) if again else None
-    admitted = take(rules, phase, output, only=only, appeal=appeal)
+    admitted = take(rules, phase, output, only=only, appeal=appeal, machines=machines)
     for entry in admitted.taken:
         kind = "taken" if entry.again_of is None else f"run again, in place of no. {entry.again_of}"
         print(f"{entry.team}: no. {entry.number} of phase {phase.name}: {kind}, {said(entry.received)}")
@@ -167,7 +172,7 @@ def _run_phase(
     print("".join(f"{line}\n" for line in admitted.refused), end="", flush=True)
     try:
         with shown_live(RunState(RunFolders(folder).state), rules.limits) as on_cases_done:
-            done = run_phase(rules, phase, input_, output, on_cases_done)
+            done = run_phase(rules, phase, input_, output, on_cases_done, machines=machines)
     except KeyboardInterrupt:
         print("feta-evaluate: interrupted; the same command continues where it stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

@@ -25,13 +25,13 @@ from evaluation.commands.common import (
     command_line,
     report_page,
     report_warnings,
+    scheduler_address,
 )
 from feta.errors import FetaError
 
 # What only one command needs is imported in it: `--help` and `validate` must answer at once.
 
 if TYPE_CHECKING:
-    from evaluation.cluster.connection import Address
     from evaluation.release.write import ReleasePlan
     from evaluation.scoring.messages import ScoringMessages
     from evaluation.scoring.score_table import ScoreTable
@@ -93,7 +93,11 @@ def score(
     # Whatever can be wrong with the call is found in the first second, before hours of measuring.
     if tables and release is not None:
         raise FetaError("--tables", "makes no ranks, which --release publishes", "leave out one of them")
-    address = _address(scheduler, certificates, insecure=insecure)
+    if scheduler and scheduler.startswith("tcp://") and not (insecure or certificates):
+        said = "not encrypted: whoever reaches it can read the truth; the next release will ask for --insecure"
+        report_warnings([f"{scheduler}: {said}"])
+        insecure = True
+    address = scheduler_address(scheduler, certificates, insecure=insecure)
     check_output(output, truth, submissions)
     penalties = read_policy(policy) if policy else default_policy()
     cases = read_truth(truth).cases
@@ -175,21 +179,6 @@ def validate(
             print(f"note: {line}")
         print(f"{verdict.cases} cases, {len(verdict.problems)} problems, {len(verdict.messages)} notes")
     raise typer.Exit(SOME_FAILED if verdict.problems else FINE)
-
-
-def _address(scheduler: str | None, certificates: Path | None, *, insecure: bool) -> Address | None:
-    """The scheduler's, if one is named."""
-    from evaluation.cluster.connection import parse_address
-
-    if scheduler is None:
-        if certificates or insecure:
-            raise FetaError("--certificates", "is for a cluster", "add --scheduler tls://host:8786")
-        return None
-    if scheduler.startswith("tcp://") and not insecure and certificates is None:
-        said = "not encrypted: whoever reaches it can read the truth; the next release will ask for --insecure"
-        report_warnings([f"{scheduler}: {said}"])
-        insecure = True
-    return parse_address(scheduler, certificates, insecure=insecure)
 
 
 def _release_plan(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.harness.case_state import CaseRow
 from evaluation.harness.context import RunFolders
-from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError
 from evaluation.harness.roster import Phase, Roster
 from evaluation.harness.run import chosen_teams, run
 from evaluation.harness.state import RunState
-from evaluation.harness.workers import OnCasesDone
+from evaluation.harness.workers import Machines, OnCasesDone, ThisMachine
 from evaluation.phases.admission import Admitted, admit, check_clock, run_again
 from evaluation.phases.history import HISTORY, LOCK, Entry, History
 from feta.errors import FetaError
@@ -54,7 +53,13 @@ def phase_named(roster: Roster, name: str | None) -> Phase:
 
 
 def take(
-    roster: Roster, phase: Phase, output: Path, *, only: Sequence[str] = (), appeal: Appeal | None = None
+    roster: Roster,
+    phase: Phase,
+    output: Path,
+    *,
+    only: Sequence[str] = (),
+    appeal: Appeal | None = None,
+    machines: Callable[[Roster, RunFolders], Machines] = ThisMachine,
 ) -> Admitted:
     """Put on record what is new. That takes a moment, and can be done while this or another phase is run.
 
@@ -62,12 +67,13 @@ def take(
         output: of the whole challenge: the history, and a folder for each phase.
         only: the teams to take from; empty for all.
         appeal: what is to be run again; nothing new is taken then.
+        machines: whose engines have the images.
 
     Raises:
-        FetaError: the clock is behind the history, there is nothing to run again, or the engine doesn't answer.
+        FetaError: the clock is behind the history, there is nothing to run again, or no engine answers.
     """
     teams = chosen_teams(roster, (appeal.team,) if appeal else only, False)
-    with locked(output / LOCK), closing(Engine()) as engine:
+    with locked(output / LOCK), closing(machines(roster, RunFolders(output / phase.name))) as place:
         history, now = History(output / HISTORY), time.time()
         history.create()
         check_clock(history, now)
@@ -79,15 +85,24 @@ def take(
                 finished=lambda entry: entry.name in known and entry.name not in open_,
             )  # fmt: skip
             return Admitted((added,) if added else ())
-        return admit(history, phase, teams, engine.image_id, now)
+        return admit(history, phase, teams, place.image_id, now)
 
 
-def run_phase(roster: Roster, phase: Phase, input_: Path, output: Path, on_cases_done: OnCasesDone) -> PhaseRun:
+def run_phase(
+    roster: Roster,
+    phase: Phase,
+    input_: Path,
+    output: Path,
+    on_cases_done: OnCasesDone,
+    *,
+    machines: Callable[[Roster, RunFolders], Machines] = ThisMachine,
+) -> PhaseRun:
     """Run what was taken and is not finished; ``OUTPUT/PHASE/submissions`` is then for ``feta-evaluate score``.
 
     Args:
         input_: the phase's cases.
         output: as for ``take``.
+        machines: where containers are started.
 
     Raises:
         FetaError: as ``run``; or this phase is run already.
@@ -98,15 +113,20 @@ def run_phase(roster: Roster, phase: Phase, input_: Path, output: Path, on_cases
         raise FetaError(folder, "another run of this phase is at work", remedy)
     # Held from before the history is read to the end: whoever runs the phase next finds all that was taken meanwhile.
     with locked(folder / LOCK):
-        with closing(Engine()) as engine:
-            waiting, gone, runnable = _waiting(engine, History(output / HISTORY).entries(phase.name), folder)
+        entries = History(output / HISTORY).entries(phase.name)
+        if not entries:
+            return PhaseRun((), ())
+        everyone = replace(roster, teams=tuple(entry.as_team() for entry in entries), phases=())
+        with closing(machines(everyone, RunFolders(folder))) as place:
+            waiting, gone, runnable = _waiting(place, entries, folder)
         if not waiting:
             return PhaseRun(tuple(gone), ())
-        all_of_them = replace(roster, teams=tuple(entry.as_team() for entry in runnable), phases=())
-        return PhaseRun(tuple(gone), tuple(run(all_of_them, input_, folder, on_cases_done, only=waiting)))
+        chosen = replace(everyone, teams=tuple(entry.as_team() for entry in runnable))
+        rows = run(chosen, input_, folder, on_cases_done, only=waiting, machines=machines)
+        return PhaseRun(tuple(gone), tuple(rows))
 
 
-def _waiting(engine: Engine, entries: Sequence[Entry], folder: Path) -> tuple[list[str], list[str], list[Entry]]:
+def _waiting(place: Machines, entries: Sequence[Entry], folder: Path) -> tuple[list[str], list[str], list[Entry]]:
     """Submissions with cases to be run, a line for each whose image is gone, and those that the run is to know of."""
     known, open_ = _known(folder)
     waiting, gone = [], []
@@ -114,7 +134,7 @@ def _waiting(engine: Engine, entries: Sequence[Entry], folder: Path) -> tuple[li
         if entry.name in known and entry.name not in open_:
             continue
         try:
-            engine.image_id(entry.image_id)
+            place.image_id(entry.image_id)
             waiting.append(entry.name)
         except GoneError:
             gone.append(f"{entry.name}: its image {entry.image} ({entry.image_id}) is gone; put the very same back")

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from evaluation.cli import app
 from evaluation.cluster.connection import Address
 from evaluation.cluster.reaper import reap
+from evaluation.harness.record import ENCRYPTED, read_run_record
 from feta.errors import FetaError
 from tests.support.made_up_engine import MadeUpEngine
 from tests.support.small_brains import write_truth
@@ -59,6 +60,26 @@ def test_a_run_and_its_forecast(challenge: Path, address: Address) -> None:
     status, said = call(*given)
     assert status == 0, said
     assert (challenge / "out" / "submissions" / "runs.json").is_file()
+
+
+def test_a_dry_run_leaves_no_folder(challenge: Path, address: Address) -> None:
+    there = ("--scheduler", address.url, "--certificates", address.certificates)
+    call("run", challenge / "roster.yaml", challenge / "input", challenge / "out", *there, "--dry-run")
+    assert not (challenge / "out").exists()
+
+
+def test_a_phase_runs_on_a_cluster_too(challenge: Path, address: Address) -> None:
+    """What is taken is run once, by the image that was taken."""
+    roster = challenge / "roster.yaml"
+    roster.write_text(yaml.safe_dump({**yaml.safe_load(roster.read_text()), "phases": [{"name": "test"}]}))
+    there = ("--scheduler", address.url, "--certificates", address.certificates)
+    given = ("run", roster, challenge / "input", challenge / "out", "--phase", "test", *there)
+    status, said = call(*given)
+    assert (status, "a: no. 1 of phase test: taken" in said) == (0, True), said
+    (place,) = read_run_record(challenge / "out" / "test" / "submissions").places
+    assert place.way == ENCRYPTED
+    assert call(*given)[0] == 0
+    assert len(MadeUpEngine.started) == 1
 
 
 def test_certificates_are_made_once(tmp_path: Path) -> None:

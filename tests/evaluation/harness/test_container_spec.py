@@ -126,7 +126,7 @@ def test_only_the_results_can_be_written(of: Team) -> None:
 
 
 def test_a_volume_that_was_removed_is_made_anew_with_its_labels_and_without_room() -> None:
-    """Docker makes what is to be mounted and isn't there: else it would be a folder of the host, and found by nobody."""
+    """Docker makes what is to be mounted and isn't there: else a folder of the host, which nobody finds."""
     (mount,) = helper_arguments("sha256:0", ["v"], {"feta.run": "1"})["mounts"]
     assert mount.keys() == arguments()["mounts"][-1].keys()
     assert mount["VolumeOptions"]["Labels"] == {"feta.run": "1"}

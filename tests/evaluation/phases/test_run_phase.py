@@ -12,10 +12,10 @@ import pytest
 from evaluation import cli
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.context import RunFolders
-from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError
 from evaluation.harness.roster import Phase, Roster, Team
 from evaluation.harness.state import RunState
+from evaluation.harness.workers import Machines
 from evaluation.phases.history import LOCK
 from evaluation.phases.run_phase import Appeal, _waiting, run_phase, take
 from feta.errors import FetaError
@@ -27,13 +27,17 @@ WITHOUT = "teams: [{name: a, image: i}]\n"
 WITH = WITHOUT + "phases: [{name: test}]\n"
 
 
-def engine(*gone: str) -> Engine:
+def engine(*gone: str) -> Machines:
     def image_id(name: str) -> str:
         if name in gone:
             raise GoneError(name, "no such image here")
         return name
 
-    return cast(Engine, SimpleNamespace(image_id=image_id, close=lambda: None))
+    return cast(Machines, SimpleNamespace(image_id=image_id, close=lambda: None))
+
+
+def here(_roster: Roster, _folders: RunFolders) -> Machines:
+    return engine()
 
 
 def test_what_is_finished_is_left_and_what_is_not_goes_on(tmp_path: Path) -> None:
@@ -55,36 +59,32 @@ def test_an_image_that_is_gone_before_it_ran_hinders_no_other(tmp_path: Path) ->
 
 def test_what_comes_while_a_phase_is_run_is_taken_and_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline may be in those hours."""
-    monkeypatch.setattr("evaluation.phases.run_phase.Engine", engine)
     phase, roster = Phase("test"), Roster((Team("a", "1"),))
     with locked(tmp_path / "test" / LOCK):  # as another process
-        assert [entry.name for entry in take(roster, phase, tmp_path).taken] == ["a-1"]
+        assert [entry.name for entry in take(roster, phase, tmp_path, machines=here).taken] == ["a-1"]
         with pytest.raises(FetaError, match="another run of this phase is at work; what was taken is on record"):
-            run_phase(roster, phase, tmp_path, tmp_path, lambda rows: None)
+            run_phase(roster, phase, tmp_path, tmp_path, lambda rows: None, machines=here)
         begun: list[str] = []
-        monkeypatch.setattr("evaluation.phases.run_phase.run", lambda *_, only: begun.extend(only) or [])
-        take(roster, Phase("other"), tmp_path)
-        run_phase(roster, Phase("other"), tmp_path, tmp_path, lambda rows: None)
-    run_phase(roster, phase, tmp_path, tmp_path, lambda rows: None)
+        monkeypatch.setattr("evaluation.phases.run_phase.run", lambda *_, only, machines: begun.extend(only) or [])
+        take(roster, Phase("other"), tmp_path, machines=here)
+        run_phase(roster, Phase("other"), tmp_path, tmp_path, lambda rows: None, machines=here)
+    run_phase(roster, phase, tmp_path, tmp_path, lambda rows: None, machines=here)
     assert begun == ["a-1", "a-1"]
 
 
-def test_an_appeal_that_was_interrupted_goes_on_by_the_same_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("evaluation.phases.run_phase.Engine", engine)
+def test_an_appeal_that_was_interrupted_goes_on_by_the_same_call(tmp_path: Path) -> None:
     phase, roster = Phase("test"), Roster((Team("a", "1"),))
-    assert take(roster, phase, tmp_path).taken
+    assert take(roster, phase, tmp_path, machines=here).taken
     for appeal, number in ((Appeal("a", None, "Chair"), 2), (Appeal("a", 1, "Chair "), 0), (Appeal("a", 1, "D."), 3)):
-        taken = take(roster, phase, tmp_path, appeal=appeal).taken
+        taken = take(roster, phase, tmp_path, appeal=appeal, machines=here).taken
         assert [entry.number for entry in taken] == ([number] if number else [])
     folders = RunFolders(tmp_path / "test")
     folders.root.mkdir()
     entries = [entry.as_team() for entry in new_history(tmp_path).entries("test")]
     RunState(folders.state).create("run", Roster(tuple(entries)), {team.name: "1" for team in entries}, ["c"], "input")
-    assert not take(roster, phase, tmp_path, appeal=Appeal("a", 1, "D.")).taken
+    assert not take(roster, phase, tmp_path, appeal=Appeal("a", 1, "D."), machines=here).taken
     RunState(folders.state).finish([CaseRow("a-3", "c", CaseState.DONE)])
-    assert take(roster, phase, tmp_path, appeal=Appeal("a", 1, "D.")).taken[0].again_of == 3
+    assert take(roster, phase, tmp_path, appeal=Appeal("a", 1, "D."), machines=here).taken[0].again_of == 3
 
 
 @pytest.mark.parametrize(

@@ -1,29 +1,39 @@
 """What handing out jobs costs: containers that only sleep and write, on 1, 2 and 4 workers of this machine.
 
-    python -m benchmarks.cluster [--teams 16] [--cases 180] [--workers 1 2 4] [--places 8] [--seconds 1]
+    python -m benchmarks.cluster [--teams 16] [--cases 180] [--workers 1 2 4] [--places 8] [--seconds 0]
+                                 [--most 500] [--then-from 60000] [--containers]
 
-Everything is as in a run but the engine (``tests/support/made_up_engine.py``): encrypted scheduler and workers in
-processes of their own, each with some containers at a time, input by a shared folder, results and state written. It
-prints jobs a second, the wall clock of a job beyond its sleep, CPU seconds of the client for a job, and the memory of
-the client after a tenth of the jobs and at the end. Needs a checkout.
+Encrypted scheduler and workers are processes of their own, each worker with some containers at a time, input by a
+shared folder, results and state written. By default everything is as in a run but the engine
+(``tests/support/made_up_engine.py``); ``--containers`` takes the real one, with submissions that sleep and write.
+
+A large challenge in pieces: ``--most`` ends the call after so many jobs, as Ctrl-C does; ``--then-from`` notes all jobs
+before this one as done, without their files, and calls again, so that the last of 64,000 jobs can be looked at.
+
+It prints jobs a second, the wall clock of a job beyond its sleep, the processor's milliseconds a job of each part (the
+figure that other work on the machine changes least), and the client's memory after a tenth of the jobs and at the end.
+Needs a checkout.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from evaluation.harness.roster import ResourceLimits
 from feta.cases import find_cases
 from tests.support import images, rivals
 from tests.support.cluster import ClusterHere, children
@@ -33,6 +43,17 @@ from tests.support.small_brains import write_truth
 TARGET_SECONDS = 1.0
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What is measured of a challenge: so many jobs of it, on workers with so many places each."""
+
+    jobs: int
+    all_jobs: int
+    places: int
+    seconds: float
+    containers: bool
+
+
 def main() -> None:
     """Measure and print; exit status 1 where a job costs more than it may."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -40,16 +61,23 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=180)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--places", type=int, default=8, help="containers at a time on each worker")
-    parser.add_argument("--seconds", type=float, default=1.0, help="that each sleeps")
+    parser.add_argument("--seconds", type=float, default=0.0, help="that each sleeps")
+    parser.add_argument("--most", type=int, help="end each run after so many jobs")
+    parser.add_argument("--then-from", type=int, help="note jobs as done up to here, and run so many again")
+    parser.add_argument("--containers", action="store_true", help="real ones; needs an engine and the base image")
     options = parser.parse_args()
-    good = True
+    jobs, good = options.teams * options.cases, True
+    piece = Piece(min(jobs, options.most or jobs), jobs, options.places, options.seconds, options.containers)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         write_cohort(root / "input", options.cases)
-        write_roster(root / "roster.yaml", options.teams)
-        print(f"{options.teams} teams x {options.cases} cases, containers of {options.seconds:g} s")
+        write_roster(root / "roster.yaml", options.teams, options.seconds if options.containers else None)
+        print(f"{options.teams} teams x {options.cases} cases, containers of {options.seconds:g} s", flush=True)
         for workers in options.workers:
-            good &= measure(root, workers, options.places, options.seconds, options.teams * options.cases)
+            good &= measure(root, workers, piece)
+            if options.then_from:
+                note_as_done(root / f"{workers}", options.then_from)
+                good &= measure(root, workers, replace(piece, jobs=min(piece.jobs, jobs - options.then_from)))
     sys.exit(0 if good else 1)
 
 
@@ -66,59 +94,101 @@ def write_cohort(folder: Path, cases: int) -> None:
         (folder / "participants.tsv").write_text("\n".join(rows) + "\n")
 
 
-def write_roster(path: Path, teams: int) -> None:
-    """Teams whose containers do what they should."""
-    made = [{"name": f"team {number:02d}", "image": f"good:{number}"} for number in range(teams)]
-    path.write_text(yaml.safe_dump({"teams": made, "limits": {"memory_mb": 64, "cpus": 1}}))
-    assert ResourceLimits().team_seconds == float("inf")
+def write_roster(path: Path, teams: int, sleep: float | None) -> None:
+    """Teams whose containers do what they should.
+
+    Args:
+        sleep: of real containers; None for made-up ones.
+    """
+    names = [f"good:{n}" if sleep is None else sleeper(sleep) for n in range(teams)]
+    made = [{"name": f"team {number:02d}", "image": image} for number, image in enumerate(names)]
+    limits = {"memory_mb": 64, "cpus": 1, "output_mb": 8, "tmp_mb": 8}
+    path.write_text(yaml.safe_dump({"teams": made, "limits": limits}))
 
 
-def measure(root: Path, workers: int, places: int, seconds: float, jobs: int) -> bool:
-    """One run on so many workers."""
-    environment = {"MADE_UP_SECONDS": f"{seconds}"}
-    preload = ("--preload", "tests.support.made_up_engine", "--nthreads", f"{places}")
-    with ClusterHere(root / f"cluster-{workers}", [environment] * workers, preload) as cluster:
+def sleeper(seconds: float) -> str:
+    """An image that sleeps and writes a file of the right name for each case; its tag."""
+    tag = f"feta-sleeper:{seconds:g}"
+    program = (
+        f"sleep {seconds:g}; for i in /input/sub-*/anat/*_T2w.nii.gz; do n=$(basename $i .nii.gz); "
+        "d=/output/${n%%_*}/anat; mkdir -p $d; cp $i $d/${n}_dseg.nii.gz; done"
+    )
+    recipe = f"FROM debian:bookworm-slim\nCMD {json.dumps(['sh', '-c', program])}\n"
+    call = ["docker", "build", "--quiet", "--network", "none", "--tag", tag, "-"]
+    subprocess.run(call, input=recipe, text=True, check=True, capture_output=True)
+    return tag
+
+
+def note_as_done(output: Path, jobs: int) -> None:
+    """As if all jobs before this one had ended, without their files."""
+    with closing(sqlite3.connect(output / "state.sqlite")) as database, database:
+        order = "SELECT c.rowid FROM cases c JOIN teams t USING (team) ORDER BY t.place, c.place LIMIT ?"
+        database.execute(f"UPDATE cases SET state = 'done', seconds = 1 WHERE rowid IN ({order})", (jobs,))
+        database.execute("UPDATE cases SET state = 'pending' WHERE state = 'running'")
+
+
+def measure(root: Path, workers: int, piece: Piece) -> bool:
+    """One call on so many workers."""
+    made_up = [] if piece.containers else ["--preload", "tests.support.made_up_engine"]
+    environments, options = (
+        [{"MADE_UP_SECONDS": f"{piece.seconds}"}] * workers,
+        [*made_up, "--nthreads", f"{piece.places}"],
+    )
+    with ClusterHere(root / f"cluster-{workers}-{time.monotonic_ns()}", environments, options) as cluster:
         call = rivals.command("run", root / "roster.yaml", root / "input", root / f"{workers}", *cluster.options())
         while not all("Registered" in cluster.log(f"worker-{number}") for number in range(workers)):
             time.sleep(0.2)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, own = resource.getrusage(resource.RUSAGE_CHILDREN), parts_seconds(cluster)
         client = subprocess.Popen(
             call, cwd=images.ROOT, env=rivals.quiet(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-        times, memory = follow(client, jobs)
-        assert client.wait() == 0
-        for name in cluster.parts:
-            print(f"    {name}: {1000 * cpu_seconds(cluster.parts[name].pid) / jobs:.0f} ms CPU a job")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times, memory, printed = follow(client, piece)
+        assert client.wait() in (0, 130), printed
+        after, then = resource.getrusage(resource.RUSAGE_CHILDREN), parts_seconds(cluster)
     # From the first job that ended to the last: without the start of the client.
-    wall = times[-1] - times[0]
-    slots, done = workers * places, len(times) - 1
-    beyond = max(0.0, wall * slots / done - seconds)
+    wall, done = times[-1] - times[0], len(times) - 1
+    beyond = max(0.0, wall * workers * piece.places / done - piece.seconds)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    parts = {"client": spent, **{name: then[name] - own[name] for name in own}}
     print(
-        f"  {workers} workers x {places}: {done / wall:6.1f} jobs/s, {beyond:5.2f} s a job beyond its sleep, "
-        f"client {1000 * spent / jobs:4.0f} ms CPU a job, {memory[0]} MB after a tenth, {memory[1]} MB at the end",
+        f"  {workers} workers x {piece.places}: {len(times)} jobs, {done / wall:6.1f} jobs/s, {beyond:5.2f} s a job "
+        f"beyond its sleep; client {memory[0]} MB after a tenth, {memory[1]} MB at the end; ms of CPU a job: "
+        + ", ".join(f"{name} {1000 * seconds / len(times):.0f}" for name, seconds in parts.items())
+        + f"; load {os.getloadavg()[0]:.0f}",
         flush=True,
     )
     return beyond <= TARGET_SECONDS
 
 
-def follow(client: subprocess.Popen[str], jobs: int) -> tuple[Sequence[float], tuple[int, int]]:
-    """When each job ended, and the client's memory in MB after a tenth of them and at the end."""
+def follow(client: subprocess.Popen[str], piece: Piece) -> tuple[Sequence[float], tuple[int, int], str]:
+    """When each job ended, the client's memory in MB after a tenth of them and at the end, and what it printed else."""
     assert client.stderr is not None
     times: list[float] = []
-    first = last = 0
+    first, last, printed = 0, 0, ""
     with closing(client.stderr) as lines:
         for line in lines:
             if ": done" not in line:
+                printed += line
+                continue
+            if len(times) == piece.jobs:
                 continue
             times.append(time.monotonic())
-            if len(times) == max(1, jobs // 10):
+            if len(times) == max(1, piece.jobs // 10):
                 first = resident(client.pid)
-            if len(times) == jobs:
+            if len(times) == piece.jobs:
                 last = resident(client.pid)
-    assert len(times) == jobs
-    return times, (first, last)
+                if piece.jobs < piece.all_jobs:
+                    client.send_signal(signal.SIGINT)
+    assert len(times) == piece.jobs, printed
+    return times, (first, last), printed
+
+
+def parts_seconds(cluster: ClusterHere) -> dict[str, float]:
+    """The processor's seconds of the scheduler and of all workers together."""
+    spent = {"scheduler": 0.0, "workers": 0.0}
+    for name, part in cluster.parts.items():
+        spent["scheduler" if name == "scheduler" else "workers"] += cpu_seconds(part.pid)
+    return spent
 
 
 def cpu_seconds(pid: int) -> float:

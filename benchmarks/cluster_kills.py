@@ -152,7 +152,7 @@ def killed(root: Path, kills: int, seconds: float, seed: int, engine: Dockerd | 
         client = Client(root, cluster)
         while sum(done.values()) < kills and client.at_work():
             assert client.process is not None
-            wait_for_work(client.process)
+            wait_for_work(client.process, cluster, engine)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 client.process.wait(draw.uniform(0, seconds))
             if client.process.poll() is not None:
@@ -163,15 +163,12 @@ def killed(root: Path, kills: int, seconds: float, seed: int, engine: Dockerd | 
             done[victim] += 1
             print(f"  {sum(done.values()):2d}  {victim:16} {hit} {progress(root / 'killed')}", flush=True)
             time.sleep(draw.uniform(0, 2))
-            if engine:
-                engine.start()
-            cluster.mend()
+            tend(cluster, engine)
         while client.at_work():
             assert client.process is not None
-            client.process.wait()
-            if engine:
-                engine.start()
-            cluster.mend()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                client.process.wait(1)
+            tend(cluster, engine)
     same = outcome(root / "killed") == outcome(root / "alone")
     left = rivals.left_behind(root / "killed")
     print(f"killed {sum(done.values())} times ({', '.join(f'{n} {name}' for name, n in done.items())})")
@@ -196,10 +193,18 @@ def kill(
     return cluster.kill(draw.choice(["worker-0", "worker-1"]), nanny=victim != "worker")
 
 
-def wait_for_work(client: subprocess.Popen[bytes]) -> None:
+def tend(cluster: ClusterHere, engine: Dockerd | None) -> None:
+    """As an init system does: what has ended is started again. Workers end a while after their scheduler."""
+    if engine:
+        engine.start()
+    cluster.mend()
+
+
+def wait_for_work(client: subprocess.Popen[bytes], cluster: ClusterHere, engine: Dockerd | None) -> None:
     """Until a submission's container is at work, or the client has ended."""
     call = ["docker", "ps", "--quiet", "--filter", "label=feta.case"]
     while client.poll() is None:
+        tend(cluster, engine)
         if subprocess.run(call, capture_output=True, check=False).stdout:
             break
         time.sleep(0.2)

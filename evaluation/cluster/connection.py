@@ -6,6 +6,7 @@ protection that there is.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import socket
@@ -98,9 +99,11 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         security = Security(
             tls_ca_file=authority, tls_client_cert=certificate, tls_client_key=key, require_encryption=True
         )
+    _see_that_it_is_one(address, security)
     client: Client | None = None
     # What dask says of a scheduler that is gone, line after line, is said here in one; a large job is meant so.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "4GB"})
     with suppress(OSError, ValueError):
         client = Client(address.url, timeout=WAIT_SECONDS, security=security, set_as_default=False, name=name)
@@ -113,6 +116,35 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         yield client
 
 
+def _see_that_it_is_one(address: Address, security: Any) -> None:
+    """Ask who answers: a client of dask waits for ever, or ends in its own ways, where that is no scheduler.
+
+    Raises:
+        FetaError: so it is.
+    """
+    if urlsplit(address.url).scheme not in ("tls", "tcp"):
+        return
+    from distributed.core import connect
+
+    async def asked() -> str:
+        comm = await connect(address.url, timeout=WAIT_SECONDS, **security.get_connection_args("client"))
+        try:
+            await comm.write({"op": "identity"})
+            return str((await comm.read())["type"])
+        finally:
+            comm.abort()
+
+    said = "no scheduler answers there"
+    try:
+        found = asyncio.run(asyncio.wait_for(asked(), WAIT_SECONDS))
+        said = "" if found == "Scheduler" else f"a {found.lower()} answers there, and no scheduler"
+    except Exception as error:  # whatever stands there may say what it likes
+        if "TLS" in str(error):
+            said = f"{said} without TLS"
+    if said:
+        raise FetaError(address.url, said, _SCHEDULER)
+
+
 def knock(address: Address) -> None:
     """Connect as a client does and say in one line what is wrong: dask's own words come late, and name only a time-out.
 
@@ -122,10 +154,11 @@ def knock(address: Address) -> None:
     parts = urlsplit(address.url)
     if not parts.hostname or parts.port is None:
         return  # dask itself may know how to get there
+    context = _context(address.certificates) if address.certificates else None
     try:
         with socket.create_connection((parts.hostname, parts.port), timeout=WAIT_SECONDS) as plain:
-            if address.certificates:
-                _shake_hands(plain, address.certificates)
+            if context:
+                _shake_hands(plain, context)
     except ssl.SSLError as error:
         raise _refused(address.url, error) from error
     except OSError as error:
@@ -133,12 +166,25 @@ def knock(address: Address) -> None:
         raise FetaError(address.url, f"no scheduler answers there ({reason})", _SCHEDULER) from error
 
 
-def _shake_hands(plain: socket.socket, certificates: Path) -> None:
+def _context(certificates: Path) -> ssl.SSLContext:
     authority, certificate, key = files_of(certificates, "client")
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
+    reason = ""
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        reason = (error.reason or "no certificate").replace("_", " ").lower()
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        names = ", ".join(path.name for path in (authority, certificate, key))
+        raise FetaError(certificates, f"its {names} can't be used ({reason})", _MAKE)
     # The authority is the cluster's own; machines are known by addresses that change.
     context.check_hostname = False
-    context.load_cert_chain(certificate, key)
+    return context
+
+
+def _shake_hands(plain: socket.socket, context: ssl.SSLContext) -> None:
     with context.wrap_socket(plain) as wrapped:
         # The other side judges our certificate after its own handshake has ended: it speaks then, or ends it.
         wrapped.settimeout(2.0)

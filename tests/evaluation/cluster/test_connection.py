@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -63,6 +64,28 @@ def test_a_folder_without_certificates_is_told_of(tmp_path: Path) -> None:
 def test_nobody_answers(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "WAIT_SECONDS", 0.5)
     assert "no scheduler answers" in one_line(Address("tls://127.0.0.1:1", certificates))
+
+
+def test_a_worker_s_port_is_no_scheduler_s(workers: LocalCluster, certificates: Path) -> None:
+    (url, *_) = (worker.address for worker in workers.workers.values())
+    assert "a worker answers there, and no scheduler" in one_line(Address(url, certificates))
+
+
+def test_who_takes_all_and_answers_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a server of web pages does, with which nothing was encrypted."""
+    monkeypatch.setattr(connection, "WAIT_SECONDS", 1.0)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        assert "no scheduler answers" in one_line(Address(f"tcp://127.0.0.1:{server.getsockname()[1]}"))
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "client.pem", "client-key.pem"])
+def test_a_file_that_is_no_certificate_is_not_taken_for_the_scheduler_s_fault(
+    certificates: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(certificates, tmp_path / "made")
+    (tmp_path / "made" / name).write_text("something else")
+    with pytest.raises(FetaError, match=r"made: its ca.pem, client.pem, client-key.pem can't be used"):
+        knock(Address("tls://127.0.0.1:1", tmp_path / "made"))
 
 
 def test_certificates_of_another_authority_don_t_fit(workers: LocalCluster, tmp_path: Path) -> None:

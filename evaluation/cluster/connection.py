@@ -11,6 +11,7 @@ import gc
 import logging
 import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from feta.errors import FetaError
 
 #: For a scheduler to answer.
 WAIT_SECONDS = 20.0
+#: Loggers that tell of it in their own way; distributed gives some of them levels of their own.
+_SILENT = ("distributed", "distributed.client", "tornado.application", "asyncio")
 _SCHEDULER = "start one: docs/how-to/cluster.md"
 _MAKE = "feta-evaluate certificates FOLDER makes them"
 
@@ -90,6 +93,7 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         import dask
         from distributed import Client
         from distributed.security import Security
+        from distributed.versions import VersionMismatchWarning
     except ModuleNotFoundError as error:
         raise FetaError("--scheduler", "needs dask.distributed", 'pip install "feta-submission[cluster]"') from error
     knock(address)
@@ -102,8 +106,10 @@ def connected(address: Address, name: str) -> Iterator[Any]:
     _see_that_it_is_one(address, security)
     client: Client | None = None
     # What dask says of a scheduler that is gone, line after line, is said here in one; a large job is meant so.
-    for name in ("distributed", "asyncio"):
+    for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # A table of releases; each worker that has another is told of in a line.
+    warnings.filterwarnings("ignore", category=VersionMismatchWarning)
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "4GB"})
     with suppress(OSError, ValueError):
         client = Client(address.url, timeout=WAIT_SECONDS, security=security, set_as_default=False, name=name)

@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("--containers", action="store_true", help="real ones; needs an engine and the base image")
     options = parser.parse_args()
     jobs, good = options.teams * options.cases, True
+    if min(jobs, options.most or jobs) <= options.places * max(options.workers):
+        parser.error("more jobs than places are needed")
     piece = Piece(min(jobs, options.most or jobs), jobs, options.places, options.seconds, options.containers)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
@@ -145,9 +147,10 @@ def measure(root: Path, workers: int, piece: Piece) -> bool:
         times, memory, printed = follow(client, piece)
         assert client.wait() in (0, 130), printed
         after, then = resource.getrusage(resource.RUSAGE_CHILDREN), parts_seconds(cluster)
-    # From the first job that ended to the last: without the start of the client.
-    wall, done = times[-1] - times[0], len(times) - 1
-    beyond = max(0.0, wall * workers * piece.places / done - piece.seconds)
+    # From the first job that ended to the last: without the start of the client, and without the first round.
+    slots = workers * piece.places
+    wall, done = times[-1] - times[0], len(times) - slots
+    beyond = wall * slots / done - piece.seconds
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     parts = {"client": spent, **{name: then[name] - own[name] for name in own}}
     print(

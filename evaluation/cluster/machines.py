@@ -70,6 +70,8 @@ class Cluster:
         self.fit: dict[str, WorkerFacts] = {}
         self._unfit: dict[str, float] = {}
         self._faults: Counter[str] = Counter()
+        #: Address → host, of all that ever answered.
+        self._hosts: dict[str, str] = {}
         self._lines: dict[str, None] = {}
         self._stack = ExitStack()
         try:
@@ -132,7 +134,7 @@ class Cluster:
             if not isinstance(facts, WorkerFacts):
                 self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
                 continue
-            told[name] = facts
+            told[name], self._hosts[name] = facts, facts.host
             problem = unfit(facts, self._question, self._roster)
             if problem:
                 self._put_aside(name, facts.host, problem)
@@ -158,7 +160,7 @@ class Cluster:
     def fault(self, name: str, line: str) -> None:
         """A worker could not do a job: it is given none until it was asked again."""
         self._faults[name] += 1
-        self._put_aside(name, self.fit[name].host if name in self.fit else name, line)
+        self._put_aside(name, self._hosts.get(name, name), line)
 
     def did(self, name: str) -> None:
         """A worker has done a job: what it could not do before is past."""

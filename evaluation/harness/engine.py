@@ -158,9 +158,15 @@ class Engine:
         return f"{load[0]} processes, {load[1] >> 20} MB" if load else ""
 
     def load(self, container: str) -> tuple[int, int] | None:
-        """Number of processes, and bytes of memory without files that are only kept for later; None after its end."""
-        with answering():
-            stats = self._api.stats(container, stream=False, one_shot=True)
+        """Number of processes, and bytes of memory without files that are only kept for later; None after its end.
+
+        Podman answers nothing for a container that ends just then; an engine that is gone is met by the next call.
+        """
+        try:
+            with answering():
+                stats = self._api.stats(container, stream=False, one_shot=True)
+        except FetaError:
+            return None
         processes, memory = stats.get("pids_stats", {}).get("current"), stats.get("memory_stats", {})
         if not processes or memory.get("usage") is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -138,6 +139,35 @@ def test_a_worker_whose_disk_is_full_hands_its_jobs_to_the_others(
     assert {row.state for row in rows} == {CaseState.DONE}
     assert any("No space left on device; it is given no job" in line for line in caplog.messages)
     assert (MadeUpEngine.containers, MadeUpEngine.volumes) == ({}, {})
+
+
+def test_what_a_worker_has_no_word_for_is_a_line_too(
+    cohort: Path, tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of ours on one machine: the others do its jobs."""
+    do, first = remote._do, list[int]()
+
+    def stumbles(*arguments: Any) -> Any:
+        if not first:
+            first.append(1)
+            raise AttributeError("'Engine' object has no attribute 'load'")
+        return do(*arguments)
+
+    monkeypatch.setattr(remote, "_do", stumbles)
+    assert {row.state for row in run_there(cohort, tmp_path / "out", address)} == {CaseState.DONE}
+    assert any("AttributeError: 'Engine' object has no attribute 'load'; see its log" in m for m in caplog.messages)
+
+
+def test_a_worker_s_faults_are_past_when_it_has_done_a_job() -> None:
+    cluster = object.__new__(Cluster)
+    cluster.fit, cluster._unfit, cluster._lines, cluster._faults = {}, {}, {}, Counter()
+    cluster._hosts = {"tls://a": "host"}
+    for _ in range(2 * machines._MOST_FAULTS):
+        cluster.fault("tls://a", "no engine")
+        cluster.did("tls://a")
+    cluster.fault("tls://a", "no engine")
+    assert cluster._unfit["tls://a"] < float("inf")
+    assert cluster.last_line == "host: no engine"
 
 
 def test_where_every_engine_is_gone_the_run_ends_and_can_go_on(

@@ -107,7 +107,7 @@ def test_the_networks_stay_loaded_until_other_options_are_asked_for(scan: Path, 
     segment(scan)
     segment(scan, ga=30)
     assert (model.loads, model.calls) == (1, 2)
-    segment(scan, fast=True)
+    segment(scan, tta=True)
     assert model.loads == 2
 
 

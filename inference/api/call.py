@@ -65,7 +65,9 @@ class LoadedModel:
                 lambda models: analyse(given.source, given.volume, models, self._measuring, age)
             )
             about = self._networks.models().warnings
-        labels = found.segmented.labels
+        labels, confidence = found.segmented.labels, found.measures.confidence
+        assert confidence is not None  # only label maps of others go unjudged
+        estimated = confidence.age
         pose = upright_frame(found.segmented, found.aligned) @ LPS_TO_RAS
         return Segmented(
             labels=given.as_it_was(labels.array),
@@ -74,7 +76,11 @@ class LoadedModel:
             sizes=found.measures.sizes,
             pose=np.asarray(pose, np.float64),
             warnings=(*about, *found.warnings, *notes),
+            verdict=str(confidence.judgement.verdict),
+            reasons=tuple(reason.text for reason in confidence.judgement.reasons),
+            expected_dice={row[1]: row[2:] for row in confidence.rows() if row[0] == "dice"},
             age=age,
+            age_estimated=None if estimated is None else (estimated.weeks, estimated.low, estimated.high),
             _on_its_grid=labels,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,17 @@ def test_sizes_are_those_of_the_commands_table(
         assert size.centile == pytest.approx(told.centile, abs=0.06), size.key
     assert result.volumes["GM"].unit == "ml"
     assert result.lengths["TCD"].value == next(s.value for s in result.sizes if s.key == "TCD")
+
+
+def test_the_verdict_is_that_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan: Path, model: Counting
+) -> None:
+    assert Calls(tmp_path / "calls", monkeypatch)(scan, tmp_path / "out", "--no-qc", "--no-report") == 0
+    (case,) = json.loads((tmp_path / "out/run.json").read_text())["cases"].values()
+    result = segment(scan)
+    assert result.verdict == case["verdict"] == "check"
+    assert result.reasons == tuple(reason["text"] for reason in case["verdict_reasons"])
+    assert (result.expected_dice, result.age_estimated) == ({}, None)  # nobody measured this model's errors
 
 
 def test_the_networks_stay_loaded_until_other_options_are_asked_for(scan: Path, model: Counting) -> None:

@@ -63,23 +63,23 @@ def against_experts(atlases: Path, points: Path, weights: Path, unseen: tuple[st
         FetaError: a table, a volume or the weights can't be used.
     """
     experts = read_points(points)
-    files = labelled(atlases, sorted(experts, key=lambda name: (name not in unseen, name)))
+    files = labelled(atlases, sorted(experts))
     ages = {name: person.age for name, person in table_of_subjects(atlases).items()}
     model, compute = read_model(weights), choose()
     networks = load_segmenter(model, compute), LandmarkNetwork.of(model, compute)
     calibration = read_calibration(weights)
-    found: dict[str, Measured] = {}
-    for subject, (image, _) in files.items():
-        age = ages.get(subject_key(subject))
-        found[subject] = measure_volume(networks, calibration, image, age, experts[subject])
-        yield one_line(subject, found[subject])
-    apart = {name: each for name, each in found.items() if name in unseen}
+    new = [subject for subject in files if subject in unseen]
     for said, group in (
-        (f"that no network has seen ({', '.join(apart)})", list(apart.values())),
-        ("seen in training", [each for name, each in found.items() if name not in unseen]),
+        (f"that no network has seen ({', '.join(new)})", new),
+        ("seen in training", [subject for subject in files if subject not in unseen]),
     ):
+        found = []
+        for subject in group:
+            age = ages.get(subject_key(subject))
+            found.append(measure_volume(networks, calibration, files[subject][0], age, experts[subject]))
+            yield one_line(subject, found[-1])
         if group:
-            yield from summary(said, group)
+            yield from summary(said, found)
 
 
 def measure_volume(

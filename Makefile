@@ -31,7 +31,7 @@ demo: .venv/.complete ## simulate three sites, run three rivals, score, rank, re
 	@echo "== 1 of 4 · a small cohort: three sites, its truth known"
 	$(BIN)/feta-train data simulate $(DEMO)/cohort --sites 3 --cases 2 --seed 7 --voxel 1
 	@echo "== 2 of 4 · three rivals: test-time augmentation, one pass, one pass on blurred volumes without ages"
-	$(BIN)/feta-infer $(DEMO)/cohort/input $(DEMO)/submissions/mirrored $(GO_ON)
+	$(BIN)/feta-infer $(DEMO)/cohort/input $(DEMO)/submissions/mirrored --tta $(GO_ON)
 	$(BIN)/feta-infer $(DEMO)/cohort/input $(DEMO)/submissions/one-pass --fast $(GO_ON)
 	$(BIN)/feta-train data degrade $(DEMO)/cohort/input $(DEMO)/blurred
 	$(BIN)/feta-infer $(DEMO)/blurred $(DEMO)/submissions/blurred --fast $(GO_ON)

@@ -63,6 +63,12 @@ def usable_cores(root: Path = Path("/")) -> int:
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
+def allowed_threads() -> int:
+    """How many threads to compute with: as many as OpenMP was allowed by the environment, or else a core each."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
+
+
 def heed_quota(root: Path = Path("/")) -> None:
     """Let libraries start no more threads than a quota allows; to be called when a process starts.
 

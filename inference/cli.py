@@ -79,7 +79,7 @@ def infer(
     settings: Settings,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
-    settings = replace(settings, overwrite=overwrite, mirror_tta=settings.mirror_tta and not fast)
+    settings = replace(settings, overwrite=overwrite, mirror_tta=False if fast else settings.mirror_tta)
     single = not input_path.is_dir()
     if output is None and not single:
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")

@@ -41,7 +41,10 @@ Weights = Annotated[
     Path | None,
     typer.Option(help="Folder, or nnU-Net v2; else FETA_WEIGHTS.", show_default=False),
 ]
-NoTta = Annotated[bool, typer.Option("--no-tta", help="No test-time augmentation: faster, worse.")]
+Tta = Annotated[
+    bool | None,
+    typer.Option("--tta/--no-tta", help="Test-time augmentation; by default for nnU-Net.", show_default=False),
+]
 Topology = Annotated[bool, typer.Option(help="Construct tissues' topology; by default.", show_default=False)]
 Autoencoder = Annotated[
     bool,
@@ -75,7 +78,7 @@ def looks(*, no_qc: bool, no_report: bool, neurological: bool, surfaces: bool = 
 def network_options(
     device: Device = "auto",
     weights: Weights = None,
-    no_tta: NoTta = False,
+    tta: Tta = None,
     topology: Topology = True,
     autoencoder: Autoencoder = False,
     brain_extraction: BrainExtraction = True,
@@ -84,7 +87,7 @@ def network_options(
     return {
         "weights": weights or default_weights(),
         "device": device,
-        "mirror_tta": not no_tta,
+        "mirror_tta": tta,
         "topology": topology,
         "autoencoder": autoencoder,
         "brain_extraction": brain_extraction,

@@ -19,6 +19,7 @@ from training.commands.assess.appearance import appearance
 from training.commands.assess.biometry import biometry, calibrate
 from training.commands.assess.biometry import landmarks as assess_landmarks
 from training.commands.assess.confidence import confidence
+from training.commands.assess.experts import experts, percentiles
 from training.commands.assess.further_lengths import further_lengths
 from training.commands.assess.networks import bench, degraded, robustness, topology, validate
 from training.commands.data.degrade import degrade
@@ -64,6 +65,8 @@ ASSESS: Commands = {
     "calibrate": calibrate,
     "confidence": confidence,
     "landmarks": assess_landmarks,
+    "experts": experts,
+    "percentiles": percentiles,
     "further-lengths": further_lengths,
     "anatomy": assess_anatomy,
     "appearance": appearance,

@@ -65,7 +65,9 @@ class LoadedModel:
                 lambda models: analyse(given.source, given.volume, models, self._measuring, age)
             )
             about = self._networks.models().warnings
-        labels = found.segmented.labels
+        labels, confidence = found.segmented.labels, found.measures.confidence
+        assert confidence is not None  # only label maps of others go unjudged
+        estimated = confidence.age
         pose = upright_frame(found.segmented, found.aligned) @ LPS_TO_RAS
         return Segmented(
             labels=given.as_it_was(labels.array),
@@ -74,7 +76,11 @@ class LoadedModel:
             sizes=found.measures.sizes,
             pose=np.asarray(pose, np.float64),
             warnings=(*about, *found.warnings, *notes),
+            verdict=str(confidence.judgement.verdict),
+            reasons=tuple(reason.text for reason in confidence.judgement.reasons),
+            expected_dice={row[1]: row[2:] for row in confidence.rows() if row[0] == "dice"},
             age=age,
+            age_estimated=None if estimated is None else (estimated.weeks, estimated.low, estimated.high),
             _on_its_grid=labels,
         )
 
@@ -83,7 +89,7 @@ def load(
     *,
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
-    fast: bool = False,
+    tta: bool | None = None,
     topology: bool = True,
     biometry: str = "fusion",
 ) -> LoadedModel:
@@ -95,14 +101,14 @@ def load(
     Args:
         weights: folder of weights, or results of nnU-Net v2; by default that of FETA_WEIGHTS, else the shipped one.
         device: 'auto' (a GPU that works, else the CPU), 'cpu' or 'cuda'. Wherever a tensor lies, this counts.
-        fast: no test-time augmentation: faster, a little worse.
+        tta: test-time augmentation, slower and a little better; by default for an nnU-Net alone.
         topology: construct label maps with the topology that tissues have.
         biometry: what lengths rest on: 'fusion', 'heatmap', 'geometry', 'regression' or 'age'.
 
     Raises:
         FetaError: no such device, weights or method.
     """
-    return LoadedModel(_settings(weights, device, fast, topology, biometry))
+    return LoadedModel(_settings(weights, device, tta, topology, biometry))
 
 
 def segment(
@@ -113,7 +119,7 @@ def segment(
     ga: float | str | None = None,
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
-    fast: bool = False,
+    tta: bool | None = None,
     topology: bool = True,
     biometry: str = "fusion",
 ) -> Segmented:
@@ -122,7 +128,7 @@ def segment(
     Arguments, result and errors are those of ``LoadedModel.__call__`` and of ``load``; for several sets of options in
     turn keep what ``load`` gives for each.
     """
-    settings = _settings(weights, device, fast, topology, biometry)
+    settings = _settings(weights, device, tta, topology, biometry)
     with _LOADING:
         model = _kept(settings)
     return model(image, spacing=spacing, affine=affine, ga=ga)
@@ -134,12 +140,12 @@ def _kept(settings: Settings) -> LoadedModel:
 
 
 def _settings(
-    weights: str | os.PathLike[str] | None, device: str, fast: bool, topology: bool, biometry: str
+    weights: str | os.PathLike[str] | None, device: str, tta: bool | None, topology: bool, biometry: str
 ) -> Settings:
     if biometry not in list(Method):
         raise FetaError("biometry", f"{str(biometry)[:40]!r} is not one of {', '.join(Method)}")
     folder = default_weights() if weights is None else Path(weights)
-    return Settings(folder, device, mirror_tta=not fast, topology=topology, biometry=Method(biometry))
+    return Settings(folder, device, mirror_tta=tta, topology=topology, biometry=Method(biometry))
 
 
 def _weeks(ga: Any) -> float | None:

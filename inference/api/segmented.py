@@ -35,7 +35,13 @@ class Segmented:
         pose: 4×4 float64 from RAS mm to the upright brain in mm: x to its right, y to its front, z up; 0 lies on the
             midline within the brain. Which side is the right one is a guess where no affine was given.
         warnings: for the user, one line each. Read them.
+        verdict: 'accept', 'check', 'reject', or 'unjudged' where nobody measured the errors of these weights and no
+            plain rule speaks against the result (docs/explanation/verdicts.md).
+        reasons: of the verdict, one line each.
+        expected_dice: by tissue (GM …) the Dice that is expected, and the ends of its 90 % interval; empty where the
+            errors of these weights weren't measured.
         age: gestational age in weeks, as it was given; None where it wasn't.
+        age_estimated: the age that the image shows, and the ends of its 90 % interval, weeks; or None.
     """
 
     labels: npt.NDArray[np.uint8] = field(repr=False)
@@ -44,7 +50,11 @@ class Segmented:
     sizes: tuple[Measured, ...] = field(repr=False)
     pose: npt.NDArray[np.float64] = field(repr=False)
     warnings: tuple[str, ...]
+    verdict: str
+    reasons: tuple[str, ...]
+    expected_dice: Mapping[str, tuple[float, float, float]] = field(repr=False)
     age: float | None
+    age_estimated: tuple[float, float, float] | None
     _on_its_grid: Volume = field(repr=False)
 
     @property

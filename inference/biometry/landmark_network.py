@@ -92,13 +92,13 @@ class LandmarkNetwork:
         mirror_tta: test-time augmentation, the mean over the box and its mirror image.
     """
 
-    def __init__(self, network: ResidualUNet, compute: Compute, *, mirror_tta: bool = True) -> None:
+    def __init__(self, network: ResidualUNet, compute: Compute, *, mirror_tta: bool = False) -> None:
         self.network = network.to(compute.device)
         self.compute = compute
         self.mirror_tta = mirror_tta
 
     @classmethod
-    def of(cls, model: Model, compute: Compute, *, mirror_tta: bool = True) -> LandmarkNetwork | None:
+    def of(cls, model: Model, compute: Compute, *, mirror_tta: bool = False) -> LandmarkNetwork | None:
         """With the landmark network of a folder of weights; None where it has none.
 
         Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feta.labels import LABEL_COUNT, TISSUES
+from feta.labels import TISSUES
 from feta.volumes import Volume
 
 Array = npt.NDArray[np.float64]
@@ -50,5 +50,6 @@ def regressors(volumes_ml: Array, age: float | None) -> Array:
 
 def tissue_volumes(labels: Volume) -> Array:
     """(7,) ml of each tissue, in the order of TISSUES."""
-    counts = np.bincount(labels.array.ravel(), minlength=LABEL_COUNT)[list(TISSUES)]
+    # Several times as fast as bincount, which makes 8 bytes of each voxel first.
+    counts = np.array([np.count_nonzero(labels.array == tissue) for tissue in TISSUES])
     return np.asarray(counts * float(np.prod(labels.grid.spacing)) / 1000, np.float64)

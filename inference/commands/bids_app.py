@@ -81,7 +81,7 @@ def bids_app(
     check_folders(bids, output, allow_unmounted=allow_unmounted)
     check_layout(output, layout, bids)
     found = selected(find_cases(bids, participants, stacks=stacks), bids, participant_label or [], session_label or [])
-    settings = replace(settings, overwrite=overwrite, soft=probseg, mirror_tta=settings.mirror_tta and not fast)
+    settings = replace(settings, overwrite=overwrite, soft=probseg, mirror_tta=False if fast else settings.mirror_tta)
     shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological, surfaces=surfaces)
     jobs = jobs_of(found, output, layout, shown, soft=probseg)
     if level is Level.GROUP:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.compiled import compiled
+from feta.machine import allowed_threads
 
 Array = npt.NDArray[Any]
 
@@ -56,8 +56,8 @@ def _weights(sigma: float, truncate: float) -> npt.NDArray[np.float64]:
 
 def _along(axis: int, array: Array, weights: Array, slices: Array, rows: Array) -> Array:
     """Wanted slices and rows blurred along an axis, 0 elsewhere; a thread a slab."""
-    out = np.zeros_like(array)
-    count = _threads()
+    out = np.empty_like(array)
+    count = allowed_threads()
     ends = np.linspace(0, len(array), count + 1).astype(int).tolist()
     with ThreadPoolExecutor(count) as pool:
         made = pool.map(lambda a, b: _slab(array, out, weights, axis, slices, rows, a, b), ends[:-1], ends[1:])
@@ -65,17 +65,11 @@ def _along(axis: int, array: Array, weights: Array, slices: Array, rows: Array) 
     return out
 
 
-def _threads() -> int:
-    """As many as other libraries were allowed to start, by the environment or by the cores."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
-
-
 @compiled
 def _slab(
     array: Array, out: Array, weights: Array, axis: int, slices: Array, rows: Array, first: int, last: int
 ) -> None:
-    """Blur wanted rows of some slices along one axis, into ``out``.
+    """Blur wanted rows of some slices along one axis, into ``out``, whose other rows become 0.
 
     Sums are of float64, the middle first, then pairs from without to within: scipy's order.
 
@@ -92,9 +86,11 @@ def _slab(
     line = np.empty(width + 2 * radius, np.float64)
     for z in range(first, last):
         if not slices[z]:
+            out[z] = 0
             continue
         for y in range(height):
             if not rows[y]:
+                out[z, y] = 0
                 continue
             if axis == 2:
                 row = array[z, y]

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from feta.grid import Grid
 from feta.labels import LABEL_COUNT, Tissue
+from feta.machine import allowed_threads
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels
 
@@ -98,7 +99,8 @@ def _by_white_matter(
     sides = [np.argwhere(thinned & ((across > 0) == right)) for right in (False, True)]
     if not all(map(len, sides)):
         return {}
-    left, right = (cKDTree(places * steps).query(near)[0] for places in sides)
+    threads = allowed_threads()
+    left, right = (cKDTree(places * steps).query(near, workers=threads)[0] for places in sides)
     alike = np.abs(left - right) < THINNED_MM / 2
     on_right = far + int(np.count_nonzero((right < left) & ~alike)) + int(np.count_nonzero(alike)) // 2
     return {LEFT: int(np.count_nonzero(cortex)) - on_right, RIGHT: on_right}

@@ -129,7 +129,7 @@ def load_models(settings: Settings, *, judged: bool = True) -> Models:
 
     compute = choose(settings.device)
     device = f"{compute.name}, {str(compute.dtype).removeprefix('torch.')}"
-    mirror_tta, topology, brain_extraction = settings.mirror_tta, settings.topology, settings.brain_extraction
+    mirror_tta, topology, brain_extraction = settings.mirrors(), settings.topology, settings.brain_extraction
     results = find_results(settings.weights)
     if results is None:
         model = read_model(settings.weights)

@@ -39,7 +39,8 @@ class Settings:
     Attributes:
         weights: folder with ``model.yaml``, or a results folder of nnU-Net v2.
         device: 'auto', 'cpu' or 'cuda'.
-        mirror_tta: test-time augmentation, the mean over mirror images: slower and a little better.
+        mirror_tta: test-time augmentation, the mean over mirror images: slower and a little better. Where None, as the
+            networks' makers measured them: an nnU-Net with it, ours without.
         overwrite: do finished cases again.
         ga_baseline: JSON of ``{measure: [intercept, slope]}`` in place of the published curves.
         topology: construct label maps with the topology that tissues have.
@@ -51,7 +52,7 @@ class Settings:
 
     weights: Path
     device: str = "auto"
-    mirror_tta: bool = True
+    mirror_tta: bool | None = None
     overwrite: bool = False
     ga_baseline: Path | None = None
     topology: bool = True
@@ -59,6 +60,10 @@ class Settings:
     biometry: Method = Method.FUSION
     brain_extraction: bool = True
     soft: bool = False
+
+    def mirrors(self) -> bool:
+        """Whether to predict mirror images, too."""
+        return find_results(self.weights) is not None if self.mirror_tta is None else self.mirror_tta
 
     def check(self) -> None:
         """Refuse what would have no effect.
@@ -104,7 +109,7 @@ class Settings:
         return {
             "version": feta.__version__,
             "model": _model_identity(self.weights),
-            "flips": self.mirror_tta,
+            "flips": self.mirrors(),
             "topology": self.topology,
             "autoencoder": self.autoencoder,
             "extraction": self.brain_extraction,

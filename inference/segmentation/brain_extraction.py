@@ -27,6 +27,8 @@ from inference.segmentation.pose import Pose
 SURROUNDED = 2.0
 #: Room (mm) around the brain's extent in the second run.
 ROOM_MM = 24.0
+#: A young brain is shown at voxels down to this share of the usual ones, room and all; it looks like an older one then.
+FINEST = 0.6
 
 
 class BrainExtractor:
@@ -54,14 +56,23 @@ class BrainExtractor:
     def first(self, volume: Volume) -> BrainMask | None:
         """The brain's mask in a volume of any size, however it lies; None where there is no brain, or nothing else."""
         ends = volume.grid.corners() * [-1, -1, 1]
-        return self._mask(volume, np.eye(4), ends.min(0), ends.max(0), SURROUNDED)
+        return self._mask(volume, np.eye(4), ends.min(0), ends.max(0), self.spacing, SURROUNDED)
 
     def upright(self, volume: Volume, pose: Pose) -> BrainMask | None:
-        """The same in the upright box of a pose."""
-        return self._mask(volume, pose.to_ras, pose.low - ROOM_MM, pose.high + ROOM_MM)
+        """The same in the upright box of a pose, as finely as one patch has room for the whole box."""
+        longest = max(self.patch * self.spacing - 2 * ROOM_MM, 1.0)
+        share = float(np.clip((pose.high - pose.low).max() / longest, FINEST, 1.0))
+        room = share * ROOM_MM
+        return self._mask(volume, pose.to_ras, pose.low - room, pose.high + room, share * self.spacing)
 
     def _mask(
-        self, volume: Volume, frame: Matrix, low: npt.NDArray, high: npt.NDArray, surrounded: float = 0.0
+        self,
+        volume: Volume,
+        frame: Matrix,
+        low: npt.NDArray,
+        high: npt.NDArray,
+        spacing: float,
+        surrounded: float = 0.0,
     ) -> BrainMask | None:
         """The brain's mask in a box of a frame; None unless signal fills it ``surrounded`` times.
 
@@ -69,11 +80,13 @@ class BrainExtractor:
             volume: (z, y, x) float32.
             frame: 4×4 from the frame's mm to RAS mm.
             low, high: least and greatest x, y, z of the box in the frame, mm.
+            spacing: at which it is shown, mm.
             surrounded: see ``SURROUNDED``.
         """
-        size = np.maximum(np.ceil((high - low) / self.spacing).astype(int), self.patch)
+        # A box that fills a patch to the last voxel may come out wider by a rounding error.
+        size = np.maximum(np.ceil((high - low) / spacing - 1e-6).astype(int), self.patch)
         x, y, z = (int(n) for n in size)
-        box = view(volume, frame, self.spacing, (x, y, z), (low + high) / 2)
+        box = view(volume, frame, spacing, (x, y, z), (low + high) / 2)
         bright = signal(box.image)
         # Each patch is normalised by itself, as in training.
         probability = predict(box.image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()

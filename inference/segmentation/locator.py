@@ -7,6 +7,7 @@ the segmentation network is shown upright brains only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,12 +109,21 @@ class Locator:
             return []
         candidates: list[_Candidate] = []
         for rotations in (_along_longest_axis(coarse.image), *TRIAL_ROUNDS):
-            trials = [self._try(coarse, rotation, centre) for rotation in rotations]
-            found = [candidate for candidate in trials if candidate is not None]
+            found = self._round(coarse, rotations, centre)
             candidates += found
             if found and _is_sure(refined := self._refine(coarse, max(found, key=_score))):
                 return [replace(refined.pose, sure=True)]
         return self._likeliest(coarse, candidates)
+
+    def _round(self, coarse: View, rotations: Iterable[Points], centre: Points) -> list[_Candidate]:
+        """What trials in some rotations found; none after one that is sure."""
+        found: list[_Candidate] = []
+        for rotation in rotations:
+            candidate = self._try(coarse, rotation, centre)
+            found += [] if candidate is None else [candidate]
+            if candidate is not None and _is_sure(candidate):
+                break
+        return found
 
     def _likeliest(self, coarse: View, candidates: list[_Candidate]) -> list[Pose]:
         """Poses of the candidates of the highest scores, refined; the likeliest first, none twice."""

@@ -56,7 +56,7 @@ class UprightPredictor:
         files: Sequence[WeightFile],
         compute: Compute,
         *,
-        mirror_tta: bool = True,
+        mirror_tta: bool = False,
         autoencoder: Autoencoder | None = None,
     ) -> None:
         self.networks = networks
@@ -68,7 +68,7 @@ class UprightPredictor:
 
     @classmethod
     def of(
-        cls, model: Model, compute: Compute, *, mirror_tta: bool = True, autoencoder: Autoencoder | None = None
+        cls, model: Model, compute: Compute, *, mirror_tta: bool = False, autoencoder: Autoencoder | None = None
     ) -> UprightPredictor:
         """With the segmentation networks of a folder of weights.
 

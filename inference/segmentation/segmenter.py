@@ -66,7 +66,7 @@ def load_segmenter(
     model: Model,
     compute: Compute,
     *,
-    mirror_tta: bool = True,
+    mirror_tta: bool = False,
     topology: bool = True,
     autoencoder: bool = False,
     brain_extraction: bool = True,

@@ -53,11 +53,11 @@ def test_sizes(inference_image: str, evaluation_image: str) -> None:
 
 def test_the_evaluator_starts_within_2_seconds_read_only_as_any_user(evaluation_image: str) -> None:
     call = Call(evaluation_image, options=(*HARDENED, "--user", "4321:4321"))
-    # Timed inside the container: what the engine itself takes is not the image's.
-    call.variables["TIMEFORMAT"] = "seconds %R"
+    # Seconds of a processor, inside the container: neither the engine's share counts nor what else the machine does.
+    call.variables["TIMEFORMAT"] = "seconds %U %S"
     ended = call.run("bash", "-c", "time feta-evaluate --help")
     assert ended.status == 0, ended.output
-    assert float(ended.output.split("seconds ")[-1]) < 2
+    assert sum(map(float, ended.output.split("seconds ")[-1].split())) < 2
 
 
 def test_wheels_and_pip_are_in_no_image(inference_image: str) -> None:

@@ -60,7 +60,7 @@ def ending(tmp_path_factory: pytest.TempPathFactory) -> Day:
 def hanging(tmp_path_factory: pytest.TempPathFactory) -> Day:
     """Submissions that never end."""
     teams = [Rival(behaviour, behaviour) for behaviour in ("stuck", "deaf", "forks", "flood")]
-    return run_day(tmp_path_factory.mktemp("hanging"), [*teams, Rival("after", "good")], 1, case_seconds=15)
+    return run_day(tmp_path_factory.mktemp("hanging"), [*teams, Rival("after", "good")], 1, case_seconds=8)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from training.commands.common import Run
 from training.engine.export import Export, export_run, ship
 
 Weights = Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets the network's entry.")]
+Mean = Annotated[bool, typer.Option("--mean", help="Of several runs: a network of their mean weights.")]
 Int8 = Annotated[bool, typer.Option("--int8", help="Segmentation weights in a byte each: half the size.")]
 
 
@@ -21,9 +22,10 @@ def segmentation(
     weights: Weights,
     runs: Annotated[list[Path], typer.Argument(help="Run folder of a network; several: ensemble.")],
     int8: Int8 = False,
+    mean: Mean = False,
 ) -> None:
-    """Export the segmentation network, or an ensemble of several."""
-    export_networks(weights, {"segmentation": runs}, int8)
+    """Export the segmentation network, an ensemble of several, or the mean of several."""
+    export_networks(weights, {"segmentation": runs}, int8, mean)
 
 
 def single_network(network: str) -> Callable[[Path, Path], None]:
@@ -61,13 +63,14 @@ class _Network:
     patched: bool = False
 
 
-def export_networks(weights: Path, runs: Mapping[str, Sequence[Path]], int8: bool = False) -> None:
+def export_networks(weights: Path, runs: Mapping[str, Sequence[Path]], int8: bool = False, mean: bool = False) -> None:
     """Write the averaged weights of runs into a folder of weights.
 
     Args:
         weights: the folder.
         runs: folders by the network's name in model.yaml; several of segmentation make an ensemble.
         int8: store segmentation kernels in a byte a number.
+        mean: of several runs one network of their mean weights, in place of an ensemble.
 
     Raises:
         FetaError: a run or the folder can't be used, or networks make no ensemble.
@@ -79,10 +82,11 @@ def export_networks(weights: Path, runs: Mapping[str, Sequence[Path]], int8: boo
     for name, folders in runs.items():
         ensemble = name == "segmentation"
         network = networks[name]
-        files = [name] if len(folders) == 1 else [f"{name}-{i}" for i in range(1, len(folders) + 1)]
+        members = [folders] if mean else [[folder] for folder in folders]
+        files = [name] if len(members) == 1 else [f"{name}-{i}" for i in range(1, len(members) + 1)]
         found: list[Export[Any]] = [
-            export_run(network.settings, run, f"{file}.safetensors", network.spacing, int8=int8 and ensemble)
-            for run, file in zip(folders, files, strict=True)
+            export_run(network.settings, member, f"{file}.safetensors", network.spacing, int8=int8 and ensemble)
+            for member, file in zip(members, files, strict=True)
         ]
         _check_ensemble(found)
         patch = [{"patch": each.settings.synthesis.size} if network.patched else {} for each in found]

@@ -31,12 +31,16 @@ class Export(Generic[T]):
     settings: T
 
 
-def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None, int8: bool = False) -> Export[T]:
-    """Read a run's averaged weights.
+def export_run(
+    kind: type[T], runs: Sequence[Path], name: str, spacing: float | None = None, int8: bool = False
+) -> Export[T]:
+    """Read a run's averaged weights, or the mean of those of several runs that began with one another's weights.
+
+    Such a mean often errs less than each of them (Wortsman et al., "Model soups", ICML 2022).
 
     Args:
         kind: of settings: ``SegmentationSettings`` and such, with a network and, unless spacing is given, a synthesis.
-        run: its folder.
+        runs: their folders; settings are those of the last one, steps and minutes of all.
         name: of the file to be written.
         spacing: mm at which the network works; None: that of its synthesis.
         int8: kernels in a byte a number.
@@ -49,13 +53,31 @@ def export_run(kind: type[T], run: Path, name: str, spacing: float | None = None
     from inference.networks.weights import packed
     from training.engine.architectures import shipped
 
-    found = read_averaged(kind, run)
-    settings: Any = found.settings
-    shape, network = shipped(settings.network), found.network
+    found = [read_averaged(kind, run) for run in runs]
+    settings: Any = found[-1].settings
+    shape, network = shipped(settings.network), _mean(found, runs)
     if isinstance(network, ResidualUNet) and shape.norm is Norm.FROZEN:
         network, shape = folded(network), replace(shape, norm=Norm.FOLDED)
     data, entry = packed(network, name, spacing or settings.synthesis.spacing, shape, int8)
-    return Export(entry | {"steps": found.steps, "minutes": round(found.seconds / 60)}, data, found.settings)
+    steps, seconds = sum(one.steps for one in found), sum(one.seconds for one in found)
+    return Export(entry | {"steps": steps, "minutes": round(seconds / 60)}, data, found[-1].settings)
+
+
+def _mean(found: Sequence[AveragedRun[Any]], runs: Sequence[Path]) -> nn.Module:
+    """The last run's network with the mean of the weights of all.
+
+    Raises:
+        FetaError: networks differ in shape.
+    """
+    network, states = found[-1].network, [one.network.state_dict() for one in found]
+    for state, run in zip(states, runs, strict=True):
+        if {n: v.shape for n, v in state.items()} != {n: v.shape for n, v in states[-1].items()}:
+            problem = f"has a network of another shape than {runs[-1]}, and no mean with it"
+            raise FetaError(run, problem, "name runs of which one began with the other's weights")
+    # Counts of what statistics were gathered from stay the last one's.
+    means = {n: sum(s[n] for s in states) / len(states) for n, v in states[-1].items() if v.is_floating_point()}
+    network.load_state_dict(means, strict=False)
+    return network
 
 
 @dataclass(frozen=True)

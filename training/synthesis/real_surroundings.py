@@ -106,7 +106,7 @@ def _read(path: Path, entry: StackEntry) -> RealStack:
     corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
     corners[:, :3] *= np.array(volume.grid.size) - 1
     ends = (corners @ ras.T)[:, :3]
-    near = _near_head(volume.array.shape, ras, entry.radius)
+    near = near_head(volume.array.shape, ras, entry.radius)
     fluid = max(float(np.percentile(volume.array[near], FLUID_PERCENTILE)), 1e-6)
     standard = NO_SIGNAL + (FLUID - NO_SIGNAL) * np.clip(volume.array / fluid, 0, BRIGHTEST)
     low, high = (tuple(float(v) for v in limit) for limit in (ends.min(0), ends.max(0)))
@@ -114,7 +114,7 @@ def _read(path: Path, entry: StackEntry) -> RealStack:
     return RealStack(entry.file, image, np.linalg.inv(ras), low, high, entry.radius)  # type: ignore[arg-type]
 
 
-def _near_head(shape: tuple[int, ...], ras: Matrix, radius: float) -> np.ndarray:
+def near_head(shape: tuple[int, ...], ras: Matrix, radius: float) -> np.ndarray:
     """Voxels (Z, Y, X) within a radius (mm) of the middle of the head."""
     z, y, x = np.indices(shape, dtype=np.float32)
     place = [ras[i, 0] * x + ras[i, 1] * y + ras[i, 2] * z + ras[i, 3] for i in range(3)]

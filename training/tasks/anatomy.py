@@ -79,7 +79,7 @@ class AnatomyTask:
         target = atlas.fractions.float()
         log_probability = out[:CHANNELS].log_softmax(0)
         # Far from the brain there is nothing to learn.
-        near = F.max_pool3d(1 - target[None, :1], 9, stride=1, padding=4)[0, 0] > 0.05
+        near = nearby_maximum(1 - target[0], 4) > 0.05
         entropy = -(target * log_probability).sum(0)
         entropy = entropy[near].mean() + 0.05 * entropy[~near].mean()
         probability = log_probability.exp()
@@ -100,6 +100,15 @@ class AnatomyTask:
             scores.append(dice_by_label(out[:CHANNELS].argmax(0), atlas.fractions.argmax(0)))
         mean = _mean(scores)
         return {"dice": float(mean[1:LABEL_COUNT].mean())} | {name: float(mean[i]) for i, name in LABEL_NAMES.items()}
+
+
+def nearby_maximum(array: Tensor, reach: int) -> Tensor:
+    """The greatest value (Z, Y, X) within so many cells along each axis, found one axis after the other."""
+    for axis in range(array.ndim):
+        kernel, padding = [1] * array.ndim, [0] * array.ndim
+        kernel[axis], padding[axis] = 2 * reach + 1, reach
+        array = F.max_pool3d(array[None, None], kernel, stride=1, padding=padding)[0, 0]
+    return array
 
 
 def _mean(scores: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,11 +104,22 @@ def test_sizes_are_those_of_the_commands_table(
     assert result.lengths["TCD"].value == next(s.value for s in result.sizes if s.key == "TCD")
 
 
+def test_the_verdict_is_that_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan: Path, model: Counting
+) -> None:
+    assert Calls(tmp_path / "calls", monkeypatch)(scan, tmp_path / "out", "--no-qc", "--no-report") == 0
+    (case,) = json.loads((tmp_path / "out/run.json").read_text())["cases"].values()
+    result = segment(scan)
+    assert result.verdict == case["verdict"] == "check"
+    assert result.reasons == tuple(reason["text"] for reason in case["verdict_reasons"])
+    assert (result.expected_dice, result.age_estimated) == ({}, None)  # nobody measured this model's errors
+
+
 def test_the_networks_stay_loaded_until_other_options_are_asked_for(scan: Path, model: Counting) -> None:
     segment(scan)
     segment(scan, ga=30)
     assert (model.loads, model.calls) == (1, 2)
-    segment(scan, fast=True)
+    segment(scan, tta=True)
     assert model.loads == 2
 
 

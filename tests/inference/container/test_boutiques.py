@@ -66,7 +66,7 @@ def test_every_flag_and_choice_is_an_option_of_the_program() -> None:
     import typer
 
     command = typer.main.get_command(bids_app.app)
-    options = {name: p for p in command.params for name in p.opts if name.startswith("--")}
+    options = {name: p for p in command.params for name in (*p.opts, *p.secondary_opts) if name.startswith("--")}
     described = json.loads(DESCRIPTOR.read_text())
     assert described["tool-version"] == feta.__version__
     flags = [one["command-line-flag"] for one in described["inputs"] if "command-line-flag" in one]

@@ -49,6 +49,16 @@ def test_a_folder_without_an_nnunet_is_none(tmp_path: Path) -> None:
     assert find_results(make_weights(tmp_path)) is None
 
 
+def test_mirror_images_are_by_default_for_an_nnunet_alone(tmp_path: Path) -> None:
+    """Its makers measure it with them, we ours without."""
+    ours, theirs = make_weights(tmp_path / "ours"), tmp_path / "theirs"
+    make_folder(theirs)
+    assert not Settings(ours).mirrors()
+    assert Settings(theirs).mirrors()
+    assert Settings(ours, mirror_tta=True).mirrors()
+    assert not Settings(theirs, mirror_tta=False).mirrors()
+
+
 @pytest.mark.parametrize("below", [".", NESTED, "nnUNetTrainer__nnUNetPlans__3d_fullres"])
 def test_a_results_folder_is_found_as_nnunet_leaves_it(tmp_path: Path, below: str) -> None:
     folder = make_folder(tmp_path / below, folds=("1", "0"))

@@ -136,11 +136,11 @@ def test_what_no_longer_fits_is_done_again(
     assert outcomes(tmp_path) == ["done"]
 
 
-@pytest.mark.parametrize("changed", ["mirror_tta", "topology", "brain_extraction"])
-def test_a_changed_setting_is_noticed(changed: str, tmp_path: Path, go: Go, model: Counting) -> None:
+@pytest.mark.parametrize("changed", [{"mirror_tta": True}, {"topology": False}, {"brain_extraction": False}])
+def test_a_changed_setting_is_noticed(changed: dict[str, bool], tmp_path: Path, go: Go, model: Counting) -> None:
     make_tree(tmp_path / "in", 1)
     go()
-    go(**{changed: False})
+    go(**changed)
     assert model.calls == 2
 
 
@@ -148,7 +148,7 @@ def test_a_picture_of_earlier_numbers_does_not_stay(tmp_path: Path, go: Go) -> N
     make_tree(tmp_path / "in", 1)
     assert go(picture=True) == 0
     (picture,) = anat(tmp_path, "out", 1).glob("*_qc.png")
-    assert go(mirror_tta=False) == 0
+    assert go(mirror_tta=True) == 0
     assert not picture.exists()
     assert len(list(anat(tmp_path, "out", 1).glob("*_dseg.nii.gz"))) == 1
 

@@ -84,6 +84,22 @@ def test_the_second_look_stays_within_its_box(extractor: BrainExtractor) -> None
     assert max(brain.probability.shape) == PATCH  # its 104 mm and more
 
 
+@pytest.mark.parametrize(("side", "share"), [(30.0, 0.6), (80.0, 80 / 96), (95.9, 95.9 / 96), (120.0, 1.0)])
+def test_a_young_brain_is_shown_finer_in_one_patch(extractor: BrainExtractor, side: float, share: float) -> None:
+    # A patch is 144 mm wide, 24 of them on either side are room.
+    volume = Volume(
+        np.full((60, 60, 60), 300.0, np.float32),
+        Grid((60,) * 3, (3.0,) * 3, (0.0,) * 3, _head(np.eye(3)).grid.direction),
+    )
+    volume.array[20:40, 20:40, 20:40] = 1000.0
+    to_ras = np.eye(4)
+    to_ras[:3, 3] = (index_to_ras(volume.grid) @ [29.5, 29.5, 29.5, 1])[:3]
+    brain = extractor.upright(volume, Pose(to_ras, 50.0, 0.0, np.full(3, -side / 2), np.full(3, side / 2), True))
+    assert brain is not None
+    assert 1 / np.linalg.norm(brain.to_index[:3, 0]) == pytest.approx(share * SPACING)
+    assert max(brain.probability.shape) == (PATCH if share < 1 else 56)
+
+
 def test_the_middle_is_that_of_the_block(extractor: BrainExtractor) -> None:
     volume = _head(np.eye(3))
     brain = extractor.first(volume)

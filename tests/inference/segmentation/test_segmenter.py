@@ -262,7 +262,7 @@ def test_the_box_is_shown_whole(segmenter: Segmenter) -> None:
     network = Recorder()
     use(segmenter, network, patch=64)
     upright = segmenter.predict.predict_upright(_block(np.eye(3)), _pose())[0]  # type: ignore[attr-defined]
-    assert network.sides == [tuple(upright.shape[1:])] * 2
+    assert network.sides == [tuple(upright.shape[1:])]
 
 
 def test_where_memory_is_short_it_is_shown_in_patches(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,6 +299,7 @@ def test_statistics_are_those_of_the_middle_which_is_as_large_as_a_patch(
     use(segmenter, Threshold(), patch=64)
     predict = segmenter.predict
     assert isinstance(predict, UprightPredictor)
+    predict.mirror_tta = True
     predict.files = [replace(predict.files[0], network=replace(predict.files[0].network, norm=Norm.INSTANCE))]
     monkeypatch.setattr(predictor, "by_statistics_of", by_statistics_of)
     predict.predict_upright(_block(np.eye(3)), _pose())

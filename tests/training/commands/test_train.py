@@ -6,14 +6,17 @@ import csv
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from torch.distributed.run import get_args_parser
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from feta.errors import FetaError
+from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import load_network, read_model
 from tests.support.tiny_subjects import write_balls
 from training.cli import FIT, app
@@ -90,6 +93,32 @@ def test_networks_of_two_spacings_make_no_ensemble(exported: Path) -> None:
     torch.save(state, exported / "other" / "checkpoint.pt")
     call = "segmentation", str(exported / "weights"), str(exported / "segmentation"), str(exported / "other")
     assert "networks at 5 and 6 mm make no ensemble" in _export(exported, *call)
+
+
+def test_the_mean_of_two_runs_is_one_network_of_their_mean_weights(exported: Path, tmp_path: Path) -> None:
+    state = torch.load(exported / "segmentation" / "checkpoint.pt", weights_only=True)
+    other = {name: value + 2.0 if value.is_floating_point() else value for name, value in state["average"].items()}
+    (tmp_path / "other").mkdir()
+    torch.save(state | {"average": other}, tmp_path / "other" / "checkpoint.pt")
+    runs = [str(exported / "segmentation"), str(tmp_path / "other")]
+    call = ["export", "segmentation", str(tmp_path / "weights"), *runs, "--mean"]
+    assert CliRunner().invoke(app, call, catch_exceptions=False).exit_code == 0
+    index = yaml.safe_load((tmp_path / "weights" / "model.yaml").read_text())["segmentation"]
+    assert [entry["steps"] for entry in index] == [2 * state["step"]]
+    found = load_file(tmp_path / "weights" / "segmentation.safetensors")
+    name = "heads.0.weight"
+    np.testing.assert_allclose(found[name].float(), state["average"][name] + 1.0, atol=2e-3)
+
+
+def test_networks_of_two_shapes_have_no_mean(exported: Path, tmp_path: Path) -> None:
+    state = torch.load(exported / "segmentation" / "checkpoint.pt", weights_only=True)
+    state["made_of"]["settings"]["network"]["widths"] = [4, 4, 4]
+    shape = NetworkSettings(outputs=8, widths=(4, 4, 4), blocks=(1, 1, 1), heads=1)
+    state["average"] = ResidualUNet(shape).state_dict()
+    (tmp_path / "other").mkdir()
+    torch.save(state, tmp_path / "other" / "checkpoint.pt")
+    runs = [str(tmp_path / "other"), str(exported / "segmentation")]
+    assert "of another shape" in _export(exported, "segmentation", str(exported / "weights"), *runs, "--mean")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: [", b"- a", b"7", None], ids=repr)

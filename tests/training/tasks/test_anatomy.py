@@ -26,7 +26,7 @@ from training.commands.fit.anatomy import anatomy
 from training.data.provenance import write_source_subjects
 from training.engine.checkpoint import read_checkpoint
 from training.engine.optimisers import LoopSettings
-from training.tasks.anatomy import AnatomyModel, AnatomyRunSettings, AnatomyTask, train_anatomy
+from training.tasks.anatomy import AnatomyModel, AnatomyRunSettings, AnatomyTask, nearby_maximum, train_anatomy
 from training.tasks.anatomy_reproduction import write_reproduction
 from training.tasks.atlases import read_atlases
 
@@ -217,6 +217,12 @@ def test_steps_towards_an_atlas_lower_its_loss(atlases: Path) -> None:
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.95 * losses[0]
+
+
+def test_one_axis_after_the_other_finds_the_greatest_of_the_whole_neighbourhood() -> None:
+    array = torch.rand(9, 12, 7, generator=torch.Generator().manual_seed(0)) - 0.5
+    expected = torch.nn.functional.max_pool3d(array[None, None], 5, stride=1, padding=2)[0, 0]
+    assert torch.equal(nearby_maximum(array, 2), expected)
 
 
 def test_a_run_starts_from_anothers_weights(atlases: Path, tmp_path: Path) -> None:

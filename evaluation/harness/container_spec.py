@@ -50,12 +50,13 @@ class Place:
             labels: of the container. A volume that is removed meanwhile, since the run is ended, the engine makes anew:
                 then with these labels, by which it is found, and without room. None for engines that don't know them.
         """
+        mount = {"Source": self.source, "Target": self.target, "ReadOnly": self.read_only}
         if not self.is_volume:
-            kind, own = "bind", {"BindOptions": {"Propagation": "rprivate"}}
-        else:
-            anew = {"Labels": dict(labels), "DriverConfig": {"Name": "local", "Options": _NO_ROOM}} if labels else {}
-            kind, own = "volume", {"VolumeOptions": {"NoCopy": True, **anew}}
-        return {"Type": kind, "Source": self.source, "Target": self.target, "ReadOnly": self.read_only, **own}
+            return {"Type": "bind", **mount, "BindOptions": {"Propagation": "rprivate"}}
+        options: dict[str, Any] = {"NoCopy": True}
+        if labels:
+            options |= {"Labels": dict(labels), "DriverConfig": {"Name": "local", "Options": _NO_ROOM}}
+        return {"Type": "volume", **mount, "VolumeOptions": options}
 
 
 def account(place: int) -> int:

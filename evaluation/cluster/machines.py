@@ -27,7 +27,7 @@ from feta.files import write_atomically
 _LOG = logging.getLogger(__name__)
 _CONTINUES = "the same command continues where it stopped"
 #: A worker that could not do a job is asked again after some time, and given up after some faults.
-_PATIENCE_SECONDS, _SECONDS_BETWEEN_LOOKS = 60.0, 1.0
+_PATIENCE_SECONDS, _SECONDS_TO_TELL, _SECONDS_BETWEEN_LOOKS = 180.0, 5.0, 1.0
 _SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
 
 
@@ -87,9 +87,9 @@ class Cluster:
         """Until there is a worker that is fit: they may be starting just now.
 
         Raises:
-            FetaError: there is none for a minute, or only others.
+            FetaError: there is none for some minutes, or only others.
         """
-        end = time.monotonic() + _PATIENCE_SECONDS
+        begun, told = time.monotonic(), False
         while True:
             self.refresh()
             if self.fit:
@@ -97,7 +97,11 @@ class Cluster:
             if self._unfit:
                 said = f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}"
                 raise FetaError(url, said)
-            if time.monotonic() > end:
+            waited = time.monotonic() - begun
+            if waited > _SECONDS_TO_TELL and not told:
+                _LOG.warning("%s: the scheduler has no worker yet; it is waited for, %.0f s", url, _PATIENCE_SECONDS)
+                told = True
+            if waited > _PATIENCE_SECONDS:
                 said = "the scheduler has no worker"
                 raise FetaError(url, said, "start one on each machine: docs/how-to/cluster.md")
             time.sleep(_SECONDS_BETWEEN_LOOKS)

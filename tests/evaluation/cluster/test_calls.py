@@ -62,12 +62,6 @@ def test_a_run_and_its_forecast(challenge: Path, address: Address) -> None:
     assert (challenge / "out" / "submissions" / "runs.json").is_file()
 
 
-def test_a_dry_run_leaves_no_folder(challenge: Path, address: Address) -> None:
-    there = ("--scheduler", address.url, "--certificates", address.certificates)
-    call("run", challenge / "roster.yaml", challenge / "input", challenge / "out", *there, "--dry-run")
-    assert not (challenge / "out").exists()
-
-
 def test_a_phase_runs_on_a_cluster_too(challenge: Path, address: Address) -> None:
     """What is taken is run once, by the image that was taken."""
     roster = challenge / "roster.yaml"

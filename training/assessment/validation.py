@@ -65,16 +65,26 @@ def measure_validation(
 
 
 def measure_robustness(
-    root: Path, weights: Path, subjects: tuple[str, ...] | str, path: Path, only: Sequence[str] = ()
+    root: Path,
+    weights: Path,
+    subjects: tuple[str, ...] | str,
+    path: Path,
+    only: Sequence[str] = (),
+    *,
+    tta: bool = False,
 ) -> Iterator[str]:
-    """The same under every condition of the robustness suite (or only some), with one table of all at the end."""
+    """The same under every condition of the robustness suite (or only some), with one table of all at the end.
+
+    Args:
+        tta: with test-time augmentation.
+    """
     unknown = sorted(set(only) - set(ROBUSTNESS))
     if unknown:
         raise FetaError("--only", f"'{unknown[0]}' is no condition", f"known are {', '.join(ROBUSTNESS)}")
     chosen = {name: change for name, change in ROBUSTNESS.items() if not only or name in only}
     files = labelled(root, subjects)
     rows: dict[str, list[npt.NDArray[np.float64]]] = {}
-    for condition, subject, values in _measured(files, weights, chosen, path):
+    for condition, subject, values in _measured(files, weights, chosen, path, tta=tta):
         rows.setdefault(condition, []).append(values)
         yield _line(condition, subject, values)
     yield f"\nmean over {len(files)} subjects and all tissues\n"
@@ -86,12 +96,17 @@ def measure_robustness(
 
 
 def _measured(
-    files: dict[str, tuple[Path, Path]], weights: Path, conditions: dict[str, Condition], path: Path
+    files: dict[str, tuple[Path, Path]],
+    weights: Path,
+    conditions: dict[str, Condition],
+    path: Path,
+    *,
+    tta: bool = False,
 ) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
     """Condition, subject and (7 tissues, 7 metrics) of each volume, all of one condition before the next."""
     model = read_model(weights)  # a mistyped folder empties no earlier table
     with create_csv(path) as stream:
-        segmenter = load_segmenter(model, choose())
+        segmenter = load_segmenter(model, choose(), mirror_tta=tta)
         writer = csv.writer(stream)
         writer.writerow(["condition", "subject", "label", "metric", "value"])
         for condition, change in conditions.items():

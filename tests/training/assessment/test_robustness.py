@@ -179,7 +179,7 @@ def test_a_folder_without_the_subjects_is_refused(tmp_path: Path, monkeypatch: p
     anat.mkdir(parents=True)
     for ending in ("T2w", "T2w_dseg"):
         (anat / f"sub-x_{ending}.nii.gz").touch()
-    monkeypatch.setattr("training.assessment.validation.load_segmenter", lambda model, compute: None)
+    monkeypatch.setattr("training.assessment.validation.load_segmenter", lambda *_, **__: None)
     with pytest.raises(FetaError, match="holds no labelled volume of sub-y"):
         next(measure_robustness(tmp_path, tmp_path, ("sub-y",), tmp_path / "out.csv"))
 
@@ -187,3 +187,18 @@ def test_a_folder_without_the_subjects_is_refused(tmp_path: Path, monkeypatch: p
 def test_an_unknown_condition_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FetaError, match="'fog' is no condition"):
         next(measure_robustness(tmp_path, tmp_path, ("sub-x",), tmp_path / "out.csv", ["fog"]))
+
+
+def test_mirror_images_are_asked_for_where_they_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def loaded(*_: object, mirror_tta: bool) -> None:
+        asked.append(mirror_tta)
+        raise InterruptedError
+
+    for name, stand_in in (("load_segmenter", loaded), ("read_model", lambda _: None), ("labelled", lambda *_: {})):
+        monkeypatch.setattr(f"training.assessment.validation.{name}", stand_in)
+    for tta in (False, True):
+        with pytest.raises(InterruptedError):
+            next(measure_robustness(tmp_path, tmp_path, "*", tmp_path / "out.csv", ["noise"], tta=tta))
+    assert asked == [False, True]

@@ -99,7 +99,7 @@ class LoadedError(Exception):
 def measure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Measure:
     """A command that ends where it would load the networks, or compile."""
 
-    def loaded(*_: object) -> None:
+    def loaded(*_: object, **__: object) -> None:
         raise LoadedError
 
     for name in ("validation.load_segmenter", "topology_report.choose", "topology_report.warm_up"):

@@ -35,6 +35,7 @@ def robustness(
         list[str] | None, typer.Option(help="One condition, such as 'tight mask'; may be repeated.")
     ] = None,
     subjects: Subjects = None,
+    tta: Annotated[bool, typer.Option("--tta", help="With test-time augmentation.")] = False,
 ) -> None:
     """Measure weights under rotation, other spacings, noise, bias, motion, without a mask, under a tight one."""
     import torch
@@ -42,7 +43,7 @@ def robustness(
     from training.assessment.validation import measure_robustness
 
     torch.set_num_threads(threads)
-    for line in measure_robustness(atlases, weights, subjects or VALIDATION, output, only or ()):
+    for line in measure_robustness(atlases, weights, subjects or VALIDATION, output, only or (), tta=tta):
         print(line, flush=True)
 
 

@@ -17,12 +17,11 @@ import numpy as np
 
 from feta.settings import read_settings
 from feta.volumes import read_volume
-from inference.geometry.frames import index_to_ras
 from training.assessment.stack_measures import StackMeasures, measure_stack
 from training.commands.common import CONFIGS
 from training.imaging.random_fields import shading
 from training.scanner.cohort_settings import CohortSettings, read_cohort_settings
-from training.synthesis.real_surroundings import StackEntry, StackList, near_head
+from training.synthesis.real_surroundings import StackEntry, StackList, about_head, near_head
 
 #: The measured sphere reaches this many radii of the head.
 AROUND = 1.5
@@ -31,9 +30,8 @@ AROUND = 1.5
 def measured(folder: Path, entry: StackEntry) -> StackMeasures:
     """One stack of a list, around its head."""
     stack = read_volume(folder / entry.file)
-    ras = index_to_ras(stack.grid)
-    ras[:3, 3] = -ras[:3, :3] @ np.array(entry.head)
-    return measure_stack(stack, near_head(stack.array.shape, ras, AROUND * entry.radius))
+    near = near_head(stack.array.shape, about_head(stack.grid, entry), AROUND * entry.radius)
+    return measure_stack(stack, near)
 
 
 def drawn_shading(strength: float, rng: np.random.Generator) -> float:

@@ -11,11 +11,12 @@ from scipy import ndimage
 
 from feta.volumes import Volume
 from training.assessment.resampling import SD_TO_FWHM
+from training.imaging.fluid import fluid_intensity
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-#: The fluid's intensity lies above this percentile of what is near the head; fluid is brighter than this share of it.
-FLUID_PERCENTILE, FLUID_SHARE = 97.0, 0.7
+#: Fluid is brighter than this share of its intensity.
+FLUID_SHARE = 0.7
 #: Median of the absolute value of a normal variable with standard deviation 1.
 _MEDIAN_OF_NORMAL = 0.6745
 #: Immerkær's kernel (Computer Vision and Image Understanding 64:300, 1996) answers to no edge or ramp along an axis;
@@ -68,7 +69,7 @@ def measure_stack(stack: Volume, near: Mask) -> StackMeasures:
     x, _, z = stack.grid.spacing
     (box,) = ndimage.find_objects(near.astype(np.uint8))  # what lies far off costs time alone
     image, near = stack.array[box].astype(np.float32), near[box]
-    fluid = max(float(np.percentile(image[near], FLUID_PERCENTILE)), 1e-6)
+    fluid = fluid_intensity(image[near])
     wet = near & (image > FLUID_SHARE * fluid)
     laplacian, difference = noise(image, wet)
     changes = brightness_changes(image, near)

@@ -1,1 +1,1 @@
-"""Random sources, random fields, elastic deformation and filters; imports feta and inference.geometry only."""
+"""Random sources and fields, elastic deformation, filters, fluid; imports feta and inference.geometry only."""

@@ -16,17 +16,18 @@ import torch
 from torch import Tensor
 
 from feta.errors import FetaError
-from feta.grid import Matrix
+from feta.grid import Grid, Matrix
 from feta.settings import read_settings
 from feta.volumes import read_volume
 from inference.geometry.frames import index_to_ras, sample
 from training.imaging.affine import apply_affine
+from training.imaging.fluid import fluid_intensity
 from training.imaging.random_source import RandomSource
 
 #: Standard deviations of the brain from its mean down to no signal, and up to fluid, about.
 NO_SIGNAL, FLUID = -2.5, 2.5
-#: Fluid's share of the intensities about a stack's head lies above this percentile; coils make others brighter yet.
-FLUID_PERCENTILE, BRIGHTEST = 97.0, 2.0
+#: What is brighter than so many times the fluid is shown as bright as that.
+BRIGHTEST = 2.0
 #: How far from the brain (mm) a stack begins, from one sample to another: beyond skull and scalp, or beyond the fluid.
 BEGINS_MM = (4.0, 22.0)
 #: A stack begins within so many mm rather than at once.
@@ -101,17 +102,23 @@ def _read(path: Path, entry: StackEntry) -> RealStack:
     if not all(0 <= at < n for at, n in zip(entry.head, volume.grid.size, strict=True)):
         problem = f"has its head at voxel {entry.head}, but {volume.grid.size} voxels"
         raise FetaError(path, problem, "correct the list of stacks")
-    ras = index_to_ras(volume.grid)
-    ras[:3, 3] = -ras[:3, :3] @ np.array(entry.head)
+    ras = about_head(volume.grid, entry)
     corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
     corners[:, :3] *= np.array(volume.grid.size) - 1
     ends = (corners @ ras.T)[:, :3]
     near = near_head(volume.array.shape, ras, entry.radius)
-    fluid = max(float(np.percentile(volume.array[near], FLUID_PERCENTILE)), 1e-6)
+    fluid = fluid_intensity(volume.array[near])
     standard = NO_SIGNAL + (FLUID - NO_SIGNAL) * np.clip(volume.array / fluid, 0, BRIGHTEST)
     low, high = (tuple(float(v) for v in limit) for limit in (ends.min(0), ends.max(0)))
     image = torch.from_numpy(standard.astype(np.float16))[None]
     return RealStack(entry.file, image, np.linalg.inv(ras), low, high, entry.radius)  # type: ignore[arg-type]
+
+
+def about_head(grid: Grid, entry: StackEntry) -> Matrix:
+    """4×4 from a stack's index (x, y, z) to mm along RAS about the middle of the head."""
+    ras = index_to_ras(grid)
+    ras[:3, 3] = -ras[:3, :3] @ np.array(entry.head)
+    return ras
 
 
 def near_head(shape: tuple[int, ...], ras: Matrix, radius: float) -> np.ndarray:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from training.commands.assess.networks import WEIGHTS
 from training.commands.common import CORES, VALIDATION, Atlases, Threads, Weights
-
-WEIGHTS = Path("weights")
 
 
 def experts(

@@ -10,9 +10,9 @@ shared folder, results and state written. By default everything is as in a run b
 A large challenge in pieces: ``--most`` ends the call after so many jobs, as Ctrl-C does; ``--then-from`` notes all jobs
 before this one as done, without their files, and calls again, so that the last of 64,000 jobs can be looked at.
 
-It prints jobs a second, the wall clock of a job beyond its sleep, the processor's milliseconds a job of each part (the
-figure that other work on the machine changes least), and the client's memory after a tenth of the jobs and at the end.
-Needs a checkout.
+It prints after every tenth of the jobs how far it is, and the client's memory then; at the end the wall clock, jobs a
+second, the wall clock of a job beyond its sleep, and the processor's milliseconds a job of each part (the figure that
+other work on the machine changes least). Needs a checkout.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def measure(root: Path, workers: int, piece: Piece) -> bool:
         client = subprocess.Popen(
             call, cwd=images.ROOT, env=rivals.quiet(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-        times, memory, printed = follow(client, piece)
+        times, memory, printed = follow(client, piece, f"{workers} workers x {piece.places}")
         assert client.wait() in (0, 130), printed
         after, then = resource.getrusage(resource.RUSAGE_CHILDREN), parts_seconds(cluster)
     # From the first job that ended to the last: without the start of the client, and without the first round.
@@ -154,8 +154,9 @@ def measure(root: Path, workers: int, piece: Piece) -> bool:
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     parts = {"client": spent, **{name: then[name] - own[name] for name in own}}
     print(
-        f"  {workers} workers x {piece.places}: {len(times)} jobs, {done / wall:6.1f} jobs/s, {beyond:5.2f} s a job "
-        f"beyond its sleep; client {memory[0]} MB after a tenth, {memory[1]} MB at the end; ms of CPU a job: "
+        f"  {workers} workers x {piece.places}: {len(times)} jobs in {wall:.0f} s, {done / wall:6.1f} jobs/s, "
+        f"{beyond:5.2f} s a job beyond its sleep; client after each tenth {' '.join(map(str, memory))} MB; "
+        "ms of CPU a job: "
         + ", ".join(f"{name} {1000 * seconds / len(times):.0f}" for name, seconds in parts.items())
         + f"; load {os.getloadavg()[0]:.0f}",
         flush=True,
@@ -163,11 +164,16 @@ def measure(root: Path, workers: int, piece: Piece) -> bool:
     return beyond <= TARGET_SECONDS
 
 
-def follow(client: subprocess.Popen[str], piece: Piece) -> tuple[Sequence[float], tuple[int, int], str]:
-    """When each job ended, the client's memory in MB after a tenth of them and at the end, and what it printed else."""
+def follow(client: subprocess.Popen[str], piece: Piece, what: str) -> tuple[Sequence[float], Sequence[int], str]:
+    """When each job ended, the client's memory in MB after each tenth of them, and what it printed else.
+
+    Args:
+        what: is followed, for a line after each tenth.
+    """
     assert client.stderr is not None
     times: list[float] = []
-    first, last, printed = 0, 0, ""
+    memory: list[int] = []
+    printed = ""
     with closing(client.stderr) as lines:
         for line in lines:
             if ": done" not in line:
@@ -176,14 +182,14 @@ def follow(client: subprocess.Popen[str], piece: Piece) -> tuple[Sequence[float]
             if len(times) == piece.jobs:
                 continue
             times.append(time.monotonic())
-            if len(times) == max(1, piece.jobs // 10):
-                first = resident(client.pid)
-            if len(times) == piece.jobs:
-                last = resident(client.pid)
-                if piece.jobs < piece.all_jobs:
-                    client.send_signal(signal.SIGINT)
+            if 10 * len(times) >= piece.jobs * (len(memory) + 1):
+                memory.append(resident(client.pid))
+                said = f"    {what}: {len(times)} of {piece.jobs} jobs after {times[-1] - times[0]:.0f} s, client"
+                print(f"{said} {memory[-1]} MB", flush=True)
+            if len(times) == piece.jobs < piece.all_jobs:
+                client.send_signal(signal.SIGINT)
     assert len(times) == piece.jobs, printed
-    return times, (first, last), printed
+    return times, memory, printed
 
 
 def parts_seconds(cluster: ClusterHere) -> dict[str, float]:

@@ -44,9 +44,9 @@ class Lane:
 
 def lanes_of(teams: Sequence[Team], context: RunContext, state: RunState) -> list[Lane]:
     """What some teams have not finished, in the order of the roster and the input."""
-    rows, lanes = state.rows(), []
+    lanes = []
     for team in teams:
-        own = [row for row in rows if row.team == team.name]
+        own = state.rows(team.name)
         used = sum(row.seconds or 0.0 for row in own if row.state.final)
         jobs = deque(unfinished(own, team, context.cases))
         lanes.append(Lane(team, jobs, used, math.isfinite(context.limits.team_seconds)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,3 +54,28 @@ class CaseRow:
     seconds: float | None = None
     exit_code: int | None = None
     memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many of a team's cases are in one state; their seconds together, and when the first of them was begun."""
+
+    team: str
+    state: CaseState
+    count: int
+    seconds: float
+    begun: float | None
+
+
+def tallied(rows: Iterable[CaseRow]) -> list[Tally]:
+    """Rows counted, in the order in which teams and their states come."""
+    found: dict[tuple[str, CaseState], list[CaseRow]] = {}
+    for row in rows:
+        found.setdefault((row.team, row.state), []).append(row)
+    return [
+        Tally(
+            team, state, len(own), sum(row.seconds or 0.0 for row in own),
+            min((row.begun for row in own if row.begun is not None), default=None),
+        )
+        for (team, state), own in found.items()
+    ]  # fmt: skip

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.harness.case_state import CaseRow, CaseState
+from evaluation.harness.case_state import CaseRow, CaseState, Tally, tallied
 from evaluation.harness.roster import ResourceLimits
 from evaluation.harness.state import RunState
 
@@ -36,44 +36,48 @@ MARKS = {
 }
 
 
-def team_rows(rows: Sequence[CaseRow]) -> dict[str, list[CaseRow]]:
-    """Team → its cases, in their order."""
-    teams: dict[str, list[CaseRow]] = {}
-    for row in rows:
-        teams.setdefault(row.team, []).append(row)
-    return teams
+#: Of a run with more cases, teams together, cases are counted: their marks fill no terminal, and take long to read.
+_MOST_MARKS = 4000
 
 
-def seconds_left(rows: Sequence[CaseRow], limits: ResourceLimits, now: float) -> float:
+def seconds_left(own: Sequence[Tally], limits: ResourceLimits, now: float) -> float:
     """Wall clock that a team still needs, by the mean of its finished cases; at most what it may take.
 
     Args:
-        rows: of one team.
+        own: of one team.
         now: Unix time.
     """
-    finished = [row.seconds or 0.0 for row in rows if row.state.final and row.state is not CaseState.OUT_OF_TIME]
-    each = sum(finished) / len(finished) if finished else limits.case_seconds
-    waiting = sum(not row.state.final for row in rows)
-    begun = min((row.begun for row in rows if row.state is CaseState.RUNNING and row.begun), default=now)
-    return max(0.0, min(each * waiting - (now - begun), limits.team_seconds - sum(finished)))
+    finished = [tally for tally in own if tally.state.final and tally.state is not CaseState.OUT_OF_TIME]
+    count, used = sum(tally.count for tally in finished), sum(tally.seconds for tally in finished)
+    each = used / count if count else limits.case_seconds
+    waiting = sum(tally.count for tally in own if not tally.state.final)
+    begun = min((tally.begun for tally in own if tally.state is CaseState.RUNNING and tally.begun), default=now)
+    return max(0.0, min(each * waiting - (now - begun), limits.team_seconds - used))
 
 
-def table(rows: Sequence[CaseRow], limits: ResourceLimits) -> Group:
-    """Teams × cases with their marks, what has ended, and the time left."""
+def table(tallies: Sequence[Tally], limits: ResourceLimits, rows: Sequence[CaseRow] = ()) -> Group:
+    """Teams with what has ended and the time left, and their cases: a mark each.
+
+    Args:
+        rows: the cases; without them they are counted by their mark.
+    """
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column("team", no_wrap=True)
     shown.add_column("cases")
     for heading in ("ended", "well", "left"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    now = time.time()
-    for team, own in team_rows(rows).items():
-        marks = Text()
-        for row in own:
-            marks.append(*MARKS[row.state])
-        ended, well = sum(r.state.final for r in own), sum(r.state is CaseState.DONE for r in own)
-        left = clock(seconds_left(own, limits, now)) if ended < len(own) else ""
-        shown.add_row(Text(team), marks, f"{ended}/{len(own)}", str(well), left)
-    seen = {row.state for row in rows}
+    now, teams, marks = time.time(), dict[str, list[Tally]](), dict[str, Text]()
+    for tally in tallies:
+        teams.setdefault(tally.team, []).append(tally)
+    for row in rows:
+        marks.setdefault(row.team, Text()).append(*MARKS[row.state])
+    for team, own in teams.items():
+        counts = {tally.state: tally.count for tally in own}
+        ended, number = sum(tally.count for tally in own if tally.state.final), sum(counts.values())
+        cells = Text(" ").join(Text(f"{counts[s]}{mark}", style) for s, (mark, style) in MARKS.items() if s in counts)
+        left = clock(seconds_left(own, limits, now)) if ended < number else ""
+        shown.add_row(Text(team), marks.get(team, cells), f"{ended}/{number}", str(counts.get(CaseState.DONE, 0)), left)
+    seen = {tally.state for tally in tallies}
     legend = "  ".join(f"{mark} {state}" for state, (mark, _) in MARKS.items() if state in seen)
     return Group(shown, Text(legend, style="dim"))
 
@@ -102,10 +106,15 @@ def shown_live(state: RunState, limits: ResourceLimits) -> Iterator[Callable[[Se
         return
 
     def current() -> Group:
-        return table(state.rows() if state.path.exists() else [], limits)
+        tallies = state.tally() if state.path.exists() else []
+        return table(tallies, limits, state.rows() if _few(tallies) else ())
 
     with Live(console=Console(stderr=True), get_renderable=current, refresh_per_second=1):
         yield lambda rows: None
+
+
+def _few(tallies: Sequence[Tally]) -> bool:
+    return sum(tally.count for tally in tallies) <= _MOST_MARKS
 
 
 def print_status(
@@ -123,7 +132,8 @@ def print_status(
         return
     counts = Counter(row.state for row in rows)
     if file.isatty():
-        Console(file=file).print(table(rows, limits))
+        tallies = tallied(rows)
+        Console(file=file).print(table(tallies, limits, rows if _few(tallies) else ()))
     else:
         for row in rows:
             seconds = "" if row.seconds is None else f"{row.seconds:.1f}"

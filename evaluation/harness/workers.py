@@ -164,7 +164,7 @@ def run_teams(
             with closing(Engine()) as own:
                 while not stop.is_set():
                     team = waiting.get_nowait()
-                    jobs = unfinished(_rows_of(state, team), team, context.cases)
+                    jobs = unfinished(state.rows(team.name), team, context.cases)
                     try:
                         with ResultVolumes(own, context, team, len(jobs)) as volumes:
                             _run_team(Worker(own, context, volumes, gpu, stop), state, team, jobs, on_cases_done)
@@ -232,7 +232,7 @@ def _run_team(
     for job in jobs:
         ids = [case_id(case) for case in job.cases]
         remove_results(job.cases, worker.context.folders.submissions / team.name)
-        seconds = time_for(job, _rows_of(state, team), worker.context.limits)
+        seconds = time_for(job, state.rows(team.name), worker.context.limits)
         if seconds <= 0:
             ended = [CaseRow(team.name, name, CaseState.OUT_OF_TIME, seconds=0.0) for name in ids]
         else:
@@ -250,10 +250,6 @@ def unfinished(rows: Sequence[CaseRow], team: Team, cases: Sequence[Case]) -> li
     """
     final = {row.case for row in rows if row.state.final}
     return [job for job in make_jobs(team, cases) if any(case_id(case) not in final for case in job.cases)]
-
-
-def _rows_of(state: RunState, team: Team) -> list[CaseRow]:
-    return [row for row in state.rows() if row.team == team.name]
 
 
 def time_for(job: ContainerJob, rows: Sequence[CaseRow], limits: ResourceLimits) -> float:

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from evaluation.commands import containers
-from evaluation.harness.case_state import CaseRow, CaseState
+from evaluation.harness.case_state import CaseRow, CaseState, tallied
 from evaluation.harness.context import RunFolders
 from evaluation.harness.conventions import case_id, make_jobs
 from evaluation.harness.engine import Ended
@@ -294,11 +294,11 @@ def test_a_damaged_record_is_one_clear_line(tmp_path: Path, text: str) -> None:
 def test_time_left() -> None:
     limits = ResourceLimits(case_seconds=100, team_seconds=1000)
     pending = [CaseRow("a", str(i), CaseState.PENDING) for i in range(3)]
-    assert seconds_left(pending, limits, now=0) == 300
+    assert seconds_left(tallied(pending), limits, now=0) == 300
     running = dataclasses.replace(pending[0], state=CaseState.RUNNING, begun=50.0)
     done = CaseRow("a", "d", CaseState.DONE, seconds=20.0)
-    assert seconds_left([done, running, *pending[1:]], limits, now=55.0) == 3 * 20 - 5
-    assert seconds_left([dataclasses.replace(done, seconds=990.0), *pending], limits, now=0) == 10
+    assert seconds_left(tallied([done, running, *pending[1:]]), limits, now=55.0) == 3 * 20 - 5
+    assert seconds_left(tallied([dataclasses.replace(done, seconds=990.0), *pending]), limits, now=0) == 10
 
 
 def test_clock() -> None:
@@ -321,6 +321,40 @@ def test_status_in_plain_lines_and_json(tmp_path: Path) -> None:
     print_status(state.rows(), ResourceLimits(), running=False, as_json=True, file=data)
     shown = json.loads(data.getvalue())
     assert (shown["running"], shown["cases"][0]["state"]) == (False, "done")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("cases", [10, 1000])
+def test_a_large_run_is_counted_so_that_each_team_has_one_line(cases: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    rows = [CaseRow(f"team {t:02d}", str(n), CaseState.DONE, seconds=1.0) for t in range(64) for n in range(cases)]
+    rows[-2:] = [dataclasses.replace(row, state=CaseState.CRASHED) for row in rows[-2:]]
+    print_status(rows, ResourceLimits(), running=True, as_json=False, file=(text := Terminal()))
+    lines = [line for line in text.getvalue().splitlines() if line.startswith(("  team ", " team ")) and "/" in line]
+    assert len(lines) == 64
+    assert lines[-1].split()[2:] == {10: ["✓✓✓✓✓✓✓✓XX", "10/10", "8"], 1000: ["998✓", "2X", "1000/1000", "998"]}[cases]
+
+
+def test_the_database_counts_as_we_do(tmp_path: Path) -> None:
+    state = opened(tmp_path, roster(team("b"), team("a")))
+    state.begin([("a", "c1"), ("a", "c2")], "CPU")
+    state.finish([CaseRow("b", "c2", CaseState.DONE, seconds=2.5)])
+    by_rows, by_database = tallied(state.rows()), state.tally()
+    assert [tally.team for tally in by_database] == ["b", "b", "a"]
+    assert set(by_rows) == set(by_database)
+
+
+def test_rows_of_one_team(tmp_path: Path) -> None:
+    """What a job needs of the state: not every team's every case."""
+    state = opened(tmp_path, roster(team("b"), team("a")))
+    state.finish([CaseRow("a", "c2", CaseState.DONE, seconds=2.5)])
+    assert state.rows("a") == [row for row in state.rows() if row.team == "a"]
+    assert state.rows("nobody") == []
 
 
 def test_the_runner_is_imported_without_the_engines_library() -> None:

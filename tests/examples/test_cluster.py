@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+
+from evaluation.harness.container_spec import helper_arguments
+from evaluation.harness.engine_offers import EngineOffers
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTS = list(yaml.safe_load_all((ROOT / "examples/cluster/kubernetes.yaml").read_text()))
@@ -40,6 +43,36 @@ def test_the_cluster_is_as_the_operator_s_schema_says() -> None:
     schema = version["schema"]["openAPIV3Schema"]
     (cluster,) = (each for each in OBJECTS if each["kind"] == "DaskCluster")
     jsonschema.validate(cluster["spec"], strict(schema["properties"]["spec"]))
+
+
+def test_the_engine_sees_under_the_same_paths_what_the_worker_names() -> None:
+    """All that is mounted into containers, and the list of system calls, whose file Podman opens itself."""
+    (cluster,) = (each for each in OBJECTS if each["kind"] == "DaskCluster")
+    pod = cluster["spec"]["worker"]["spec"]
+    mounts = {
+        each["name"]: {mount["mountPath"]: mount["name"] for mount in each["volumeMounts"]}
+        for each in (*pod["initContainers"], *pod["containers"])
+    }
+    for path in ("/tmp", "/out", "/engine"):
+        assert mounts["engine"][path] == mounts["worker"][path]
+    assert "/certificates" not in mounts["engine"]
+    options = helper_arguments("id", (), {}, offers=EngineOffers(podman=True))["security_opt"]
+    (profile,) = (Path(each.removeprefix("seccomp=")) for each in options if each.startswith("seccomp="))
+    in_image = PurePosixPath("/fetachallenge", profile.relative_to(ROOT).as_posix())
+    (rules,) = pod["initContainers"]
+    assert rules["command"] == ["cp", str(in_image), "/rules/"]
+    assert mounts["engine"][str(in_image.parent)] == mounts["rules"]["/rules"] == "rules"
+    recipe = (ROOT / "Dockerfile").read_text()
+    assert "WORKDIR /fetachallenge\n" in recipe
+    assert recipe.count("COPY --chmod=755 evaluation ./evaluation\n") >= 1
+
+
+def test_worker_and_engine_are_one_account() -> None:
+    """Folders of a run and of a worker are for their owner alone."""
+    (cluster,) = (each for each in OBJECTS if each["kind"] == "DaskCluster")
+    pod = cluster["spec"]["worker"]["spec"]
+    assert pod["securityContext"]["runAsUser"] == 1000
+    assert not any("securityContext" in each for each in pod["containers"])
 
 
 def test_every_port_is_encrypted_and_no_pod_is_privileged() -> None:

@@ -18,6 +18,7 @@ help: ## this list
 
 .venv/.complete: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed")'
+	@echo "installing into .venv by requirements.lock; this takes some minutes, and pip says nothing meanwhile"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --find-links wheels $(TORCH)

@@ -29,6 +29,8 @@ def main(results: str, folder: str, output: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
     except FetaError as error:

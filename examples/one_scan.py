@@ -21,6 +21,8 @@ def main(scan: str, weeks: str, labels: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
     except FetaError as error:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +105,57 @@ def test_every_command_of_ours_is_one(page: Path, known: set[str]) -> None:
                 assert call[1] in targets, line
             if call := re.search(r"python -m (benchmarks\.\w+)", line):
                 assert (ROOT / f"{call[1].replace('.', '/')}.py").exists(), line
+
+
+@pytest.fixture(scope="module")
+def taken() -> dict[str, set[str]]:
+    """The options that each command takes, hidden ones too, by the words that call it."""
+
+    def walk(words: str, command: Any) -> Iterator[tuple[str, set[str]]]:
+        yield words, {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+        for name, child in getattr(command, "commands", {}).items():
+            yield from walk(f"{words} {name}", child)
+
+    found: dict[str, set[str]] = {}
+    for forms in programs().values():
+        for _, words, command in forms:  # of feta-infer's plain call and the BIDS app's the words are the same
+            for called, options in walk(words, command):
+                found.setdefault(called, {"--help"}).update(options)
+    return found
+
+
+#: Whom an image's name stands for in a call of it.
+STANDS_FOR = {"feta-inference": "feta-infer", "feta-evaluation": "feta-evaluate", "feta-training": "feta-train"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_option_that_a_page_gives_to_a_command_is_one_of_its(page: Path, taken: dict[str, set[str]]) -> None:
+    """In blocks and within lines of text; what stands before a container's image is for the engine."""
+    text = page.read_text()
+    lines = [line for block in CODE_BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    lines += [" ".join(span.split()) for span in re.findall(r"`(feta-[^`]+)`", CODE_BLOCK.sub("", text))]
+    for line in lines:
+        call = re.search(r"(?:^|[/\s])(feta-[a-z]+)((?: [a-z][a-z-]*)*)(.*)", line.split(" #")[0])
+        if not call:
+            continue
+        words = [STANDS_FOR.get(call[1], call[1]), *call[2].split()]
+        known = [name for n in range(1, len(words) + 1) if (name := " ".join(words[:n])) in taken]
+        given = set(re.findall(r"(?<!\S)(--[a-z][\w-]*)", call[3]))
+        assert not known or given <= taken[known[-1]], line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_an_example_is_called_with_what_it_takes(page: Path) -> None:
+    for name, words in re.findall(r"python (examples/\w+\.py)((?: [\w/.]+)*)", page.read_text()):
+        usage = re.search(rf"``python {name}((?: [A-Z]+)*)``", (ROOT / name).read_text())
+        assert usage, name
+        assert len(words.split()) == len(usage[1].split()), f"{name}{words}"
+
+
+def test_installing_a_part_names_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    told = {name for row in rows("docs/how-to/install.md") for name in re.findall(r"`([a-z]+)`", row[0])}
+    assert told == set(extras)
 
 
 def test_metrics_name_every_reason_scheme_and_label() -> None:

@@ -14,7 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def load() -> ModuleType:
-    """The module with ``surfaces``, ``nearest_distances`` and ``count_components``."""
+    """The module with ``surfaces``, ``nearest_distances`` and ``components_and_cavities``."""
     translate_old_variable()
     if os.environ.get("FETA_BACKEND") != "numpy" and importlib.util.find_spec("numba") is not None:
         from evaluation.metrics import numba_backend

@@ -24,19 +24,16 @@ def betti_numbers(labels: npt.NDArray[np.uint8], surfaces: tuple[Surface, ...]) 
     Returns:
         (7, 3) int64, (b0, b1, b2) of labels 1–7; zeros for an absent label, and for one whose elements are left out.
     """
-    return np.array([_betti(labels, t, s) for t, s in zip(TISSUES, surfaces, strict=True)], dtype=np.int64)
-
-
-def _betti(labels: npt.NDArray[np.uint8], label: int, surface: Surface) -> tuple[int, int, int]:
-    if surface.empty or surface.left_out:
-        return 0, 0, 0
-    box = tuple(slice(a, b) for a, b in zip(surface.low, surface.high, strict=True))
-    mask = labels[box] == label
-    count = backend.load().count_components
-    components = count(mask, 6)
-    # One component of the padded background is the outside; the others are cavities.
-    cavities = count(np.pad(~mask, 1, constant_values=True), 26) - 1
-    return components, components + cavities - euler_characteristic(surface), cavities
+    result = np.zeros((len(TISSUES), 3), np.int64)
+    known = [i for i, surface in enumerate(surfaces) if not surface.empty and not surface.left_out]
+    if not known:
+        return result
+    if left_out := [t for t, surface in zip(TISSUES, surfaces, strict=True) if surface.left_out]:
+        labels = np.where(np.isin(labels, left_out), np.uint8(0), labels)
+    counted = backend.load().components_and_cavities(labels, [TISSUES[i] for i in known])
+    for i, (components, cavities) in zip(known, counted.tolist(), strict=True):
+        result[i] = components, components + cavities - euler_characteristic(surfaces[i]), cavities
+    return result
 
 
 def euler_numbers(betti: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -11,33 +11,42 @@ from feta.compiled import compiled
 
 Array = npt.NDArray[Any]
 
-#: Row distance that stands for "no target in this row".
-_FAR = np.int32(1 << 30)
+#: Widths of rows whose distances fit into two bytes: filling and reading them is what most of the time goes into.
+_NARROW = 32767
 
 
 @compiled
-def _row_distances(targets: Array, rows: Array) -> None:
-    """Fill rows (z, y, x), all _FAR, with the distance along x to the nearest target, in steps."""
+def _row_distances(targets: Array, rows: Array, reach: int) -> None:
+    """Fill rows (z, y, x), all far, with the distance along x to the nearest target, in steps up to ``reach``."""
     n = rows.shape[2]
     for i in range(targets.shape[1]):
         z, y, x = targets[0, i], targets[1, i], targets[2, i]
         row = rows[z, y]
-        left = 0
+        left = max(0, x - reach)
         if i > 0 and targets[0, i - 1] == z and targets[1, i - 1] == y:
-            left = targets[2, i - 1] + (x - targets[2, i - 1]) // 2 + 1
-        right = n
+            left = max(left, targets[2, i - 1] + (x - targets[2, i - 1]) // 2 + 1)
+        right = min(n, x + reach + 1)
         if i + 1 < targets.shape[1] and targets[0, i + 1] == z and targets[1, i + 1] == y:
-            right = x + (targets[2, i + 1] - x) // 2 + 1
+            right = min(right, x + (targets[2, i + 1] - x) // 2 + 1)
         for k in range(left, right):
             row[k] = abs(k - x)
 
 
 @compiled
 def _search(
-    queries: Array, todo: Array, rows: Array, steps: Array, reach: Array, limit: float, step_x: float, best: Array
+    queries: Array,
+    todo: Array,
+    rows: Array,
+    far: int,
+    steps: Array,
+    reach: Array,
+    limit: float,
+    step_x: float,
+    best: Array,
 ) -> None:
     """Square distance of the queries in ``todo``, looking into rows in order of their distance.
 
+    A row distance of ``far`` stands for "no target in this row".
     ``steps`` (K, 2) are offsets (z, y) of rows, ``reach`` (K,) their square
     distances in rising order, and all up to ``limit``. Where no target lies
     within the limit, ``best`` stays infinite.
@@ -50,7 +59,7 @@ def _search(
             if reach[k] >= nearest:
                 break
             zz, yy = z + steps[k, 0], y + steps[k, 1]
-            if 0 <= zz < nz and 0 <= yy < ny:
+            if 0 <= zz < nz and 0 <= yy < ny and rows[zz, yy, x] != far:
                 along = rows[zz, yy, x] * step_x
                 nearest = min(nearest, reach[k] + along * along)
         if nearest <= limit:
@@ -58,7 +67,9 @@ def _search(
 
 
 @compiled
-def _sweep(queries: Array, todo: Array, rows: Array, spacing: Array, plane: Array, low: int, best: Array) -> None:
+def _sweep(
+    queries: Array, todo: Array, rows: Array, far: int, spacing: Array, plane: Array, low: int, best: Array
+) -> None:
     """Square distance of the queries in ``todo`` by a distance transform of one slice after the other.
 
     In each slice the lower envelope of parabolas (Felzenszwalb and Huttenlocher,
@@ -73,7 +84,7 @@ def _sweep(queries: Array, todo: Array, rows: Array, spacing: Array, plane: Arra
         for x in range(rows.shape[2]):
             top = -1
             for y in range(rows.shape[1]):
-                if rows[z, y, x] == _FAR:
+                if rows[z, y, x] == far:
                     continue
                 h = (rows[z, y, x] * sx) ** 2
                 at = -np.inf
@@ -108,7 +119,8 @@ def nearest_distances(
     The search goes outward until the distances of ``share`` of the weight are
     known, and gives way to a distance transform where that costs less.
     """
-    queries, rows = _rows(queries, targets)
+    queries, targets, rows = _rows(queries, targets)
+    far = int(np.iinfo(rows.dtype).max)
     best = np.full(queries.shape[1], np.inf)
     todo = np.arange(queries.shape[1])
     unknown = (1 - share) * float(weights.sum())
@@ -118,21 +130,23 @@ def nearest_distances(
     while todo.size and (share >= 1 or float(weights[todo].sum()) > unknown):
         steps, reach = _steps(radius, spacing, queries, rows)
         if todo.size * reach.size > 4 * (rows.size + rows.shape[0] * plane.size) + todo.size * rows.shape[0]:
-            _sweep(queries, todo, rows, np.array(spacing), plane, low, best)
+            _row_distances(targets, rows, rows.shape[2])
+            _sweep(queries, todo, rows, far, np.array(spacing), plane, low, best)
             break
-        _search(queries, todo, rows, steps, reach, radius * radius, spacing[2], best)
+        _row_distances(targets, rows, int(radius / spacing[2]) + 1)
+        _search(queries, todo, rows, far, steps, reach, radius * radius, spacing[2], best)
         todo = todo[np.isinf(best[todo])]
         radius *= 2
     return np.sqrt(best)
 
 
-def _rows(queries: Array, targets: Array) -> tuple[Array, Array]:
-    """Row distances over the targets' box, widened along x to the queries', and queries relative to it."""
+def _rows(queries: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """Queries and targets relative to the targets' box, widened along x to the queries', and its rows, all far."""
     low, high = targets.min(axis=1), targets.max(axis=1)
     low[2], high[2] = min(low[2], queries[2].min()), max(high[2], queries[2].max())
-    rows = np.full(high - low + 1, _FAR, dtype=np.int32)
-    _row_distances(targets - low[:, None], rows)
-    return queries - low[:, None], rows
+    dtype = np.int16 if high[2] - low[2] < _NARROW else np.int32
+    rows = np.full(high - low + 1, np.iinfo(dtype).max, dtype)
+    return queries - low[:, None], targets - low[:, None], rows
 
 
 def _steps(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -71,7 +73,20 @@ def nearest_distances(
     return ndimage.distance_transform_edt(elsewhere, sampling=spacing)[tuple(queries - low)]
 
 
-def count_components(mask: npt.NDArray[np.bool_], connectivity: int) -> int:
-    """Number of connected components of a mask (z, y, x), with 6 or 26 neighbours a voxel."""
-    structure = ndimage.generate_binary_structure(3, 1 if connectivity == 6 else 3)
-    return int(ndimage.label(mask, structure)[1])
+def components_and_cavities(labels: npt.NDArray[np.uint8], wanted: Sequence[int]) -> npt.NDArray[np.int64]:
+    """How many 6-connected components each label has, and how many 26-connected cavities.
+
+    Args:
+        labels: (z, y, x), values 0–7.
+        wanted: labels that have a voxel.
+
+    Returns:
+        (len(wanted), 2) int64.
+    """
+    boxes = ndimage.find_objects(labels, max_label=LABEL_COUNT - 1)
+    result = np.zeros((len(wanted), 2), np.int64)
+    for i, label in enumerate(wanted):
+        mask = np.pad(labels[boxes[label - 1]] == label, 1)
+        # One component of what is around it is the outside; the others are cavities.
+        result[i] = ndimage.label(mask)[1], ndimage.label(~mask, np.ones((3, 3, 3)))[1] - 1
+    return result

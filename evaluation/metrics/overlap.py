@@ -13,7 +13,7 @@ import numpy.typing as npt
 from feta.labels import LABEL_COUNT
 
 #: Voxels counted at once: bincount widens its input to 8 bytes, and a chunk of this size stays in the cache.
-_CHUNK = 1 << 14
+_CHUNK = 1 << 15
 
 
 def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -33,15 +33,25 @@ def confusion_matrix(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.ui
         raise ValueError(f"shapes differ: {truth.shape} and {prediction.shape}")
     if truth.size and max(truth.max(), prediction.max()) >= LABEL_COUNT:
         raise ValueError("a label is above 7")
-    rows, columns = truth.reshape(-1), prediction.reshape(-1)
     counts = np.zeros(LABEL_COUNT**2, dtype=np.int64)
-    for start in range(0, rows.size, _CHUNK):
-        both = rows[start : start + _CHUNK] * np.uint8(LABEL_COUNT) + columns[start : start + _CHUNK]
-        if both.any():
-            counts += np.bincount(both, minlength=LABEL_COUNT**2)
-        else:
-            counts[0] += both.size
+    box = foreground_box(truth | prediction) if truth.ndim else ()
+    both = (truth[box] * np.uint8(LABEL_COUNT) + prediction[box]).reshape(-1)
+    for start in range(0, both.size, _CHUNK):
+        chunk = both[start : start + _CHUNK]
+        counts += np.bincount(chunk[chunk != 0], minlength=LABEL_COUNT**2)
+    counts[0] = truth.size - counts.sum()
     return counts.reshape(LABEL_COUNT, LABEL_COUNT)
+
+
+def foreground_box(labels: npt.NDArray[np.uint8]) -> tuple[slice, ...]:
+    """From the first voxel that isn't 0 to one past the last, along each axis; empty slices where there is none."""
+    box = []
+    for axis in range(labels.ndim):
+        others = tuple(a for a in range(labels.ndim) if a != axis)
+        found = np.flatnonzero(labels.max(axis=others, initial=0))
+        box.append(slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0))
+        labels = labels[(slice(None),) * axis + (box[-1],)]
+    return tuple(box)
 
 
 def dice(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -60,16 +60,6 @@ class Surface:
         """Whether the mask is empty (a mask with a voxel has corners)."""
         return self.count == 0
 
-    @property
-    def low(self) -> npt.NDArray[np.int32]:
-        """Smallest corner index along (z, y, x): the first voxel of the mask's box."""
-        return self.positions.min(axis=1)
-
-    @property
-    def high(self) -> npt.NDArray[np.int32]:
-        """Largest corner index along (z, y, x): one past the last voxel of the mask's box."""
-        return self.positions.max(axis=1)
-
 
 def too_many(count: int) -> Surface:
     """The surface of a mask whose elements are too many to be kept."""

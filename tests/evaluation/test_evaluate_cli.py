@@ -246,12 +246,12 @@ def test_validate(
 def test_runs_as_a_module_without_a_writable_home(tmp_path: Path) -> None:
     """As in a read-only container: numba finds no cache folder but a temporary one."""
     code = "import numpy as np; from evaluation.metrics import numba_backend; "
-    code += "print(numba_backend.count_components(np.ones((2, 2, 2), bool), 6))"
+    code += "print(numba_backend.components_and_cavities(np.ones((2, 2, 2), np.uint8), [1]).tolist())"
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     environment |= {"TMPDIR": str(tmp_path), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert done.stdout == "1\n"
+        assert done.stdout == "[[1, 0]]\n"
     assert (tmp_path / f"feta-numba-{os.getuid()}").stat().st_mode & 0o777 == 0o700
 
 

@@ -28,6 +28,12 @@ def started(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str | Path) 
     runpy.run_path(str(EXAMPLES / name), run_name="__main__")
 
 
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_called_without_arguments_it_says_how_it_is_called(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=rf"``python examples/{example.name} [A-Z]"):
+        started(monkeypatch, example.name)
+
+
 def test_one_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
     monkeypatch.setattr("inference.api.call.load_models", Counting().load)

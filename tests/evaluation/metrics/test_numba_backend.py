@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metrics import backend, numba_backend, numba_distances, numpy_backend
+from evaluation.metrics import backend, numba_backend, numba_components, numba_distances, numpy_backend
 from tests.support.masks import NAMED, Mask, masks, spacings
 
 
@@ -20,16 +20,27 @@ def test_surfaces(seed: int, shape: tuple[int, int, int], labels: int) -> None:
 
 
 @settings(max_examples=300)
-@given(masks(), st.sampled_from([6, 26]))
-def test_components(mask: Mask, connectivity: int) -> None:
-    assert numba_backend.count_components(mask, connectivity) == numpy_backend.count_components(mask, connectivity)
+@given(masks(), st.integers(1, 7))
+def test_components_and_cavities(mask: Mask, label: int) -> None:
+    labels = mask * np.uint8(label)
+    if mask.any():
+        assert_same_counts(labels, [label])
 
 
-@pytest.mark.parametrize("name", NAMED)
-@pytest.mark.parametrize("connectivity", [6, 26])
-def test_components_of_named_masks(name: str, connectivity: int) -> None:
-    expected = numpy_backend.count_components(NAMED[name], connectivity)
-    assert numba_backend.count_components(NAMED[name], connectivity) == expected
+@pytest.mark.parametrize("name", [name for name in NAMED if name != "empty"])
+def test_components_and_cavities_of_named_masks(name: str) -> None:
+    assert_same_counts(NAMED[name].astype(np.uint8), [1])
+
+
+@given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3))
+def test_components_and_cavities_of_labels_beside_each_other(seed: int, shape: tuple[int, int, int]) -> None:
+    labels = np.random.default_rng(seed).integers(0, 8, shape).astype(np.uint8)
+    assert_same_counts(labels, [t for t in (7, 1, 3, 2) if (labels == t).any()])
+
+
+def assert_same_counts(labels: np.ndarray, wanted: list[int]) -> None:
+    expected = numpy_backend.components_and_cavities(labels, wanted)
+    np.testing.assert_array_equal(numba_backend.components_and_cavities(labels, wanted), expected)
 
 
 points = st.lists(st.tuples(*[st.integers(0, 40)] * 3), min_size=1, max_size=30, unique=True)
@@ -92,12 +103,11 @@ def run_all(length: int) -> None:
         )
     many = np.repeat(first.positions, 500, axis=1)  # so many that a transform costs less than a search
     numba_backend.nearest_distances(many, second.positions, (1.0, 1.0, 1.0), np.ones(many.shape[1]), 1.0)
-    for connectivity in (6, 26):
-        numba_backend.count_components(labels > 0, connectivity)
+    numba_backend.components_and_cavities(labels, [1, 2])
 
 
 def test_a_run_leaves_nothing_to_compile() -> None:
-    kernels = [getattr(numba_backend, name) for name in ("_mark", "_joined")]
+    kernels = [numba_backend._mark, numba_components._joined]
     kernels += [getattr(numba_distances, name) for name in ("_row_distances", "_search", "_sweep")]
     run_all(120)
     compiled = [kernel.signatures for kernel in kernels]

@@ -67,7 +67,7 @@ def test_of_a_ragged_label_no_component_and_no_distance_is_sought(
 ) -> None:
     truth = analyse(volume(brain()))
     sought: list[str] = []
-    for name in ("count_components", "nearest_distances"):
+    for name in ("components_and_cavities", "nearest_distances"):
         monkeypatch.setattr(path, name, lambda *_, name=name: sought.append(name))
     found = compare(truth, analyse(volume(grey_noise(np.zeros(SHAPE))), truth))
     assert found.ragged.tolist() == [False, True, *[False] * 5]

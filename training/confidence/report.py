@@ -18,6 +18,8 @@ from training.confidence.judged import Judged
 
 Array = npt.NDArray[np.float64]
 BOOTSTRAPS = 1000
+#: Verdicts that are told apart; with a model none is unjudged.
+TOLD = (Verdict.ACCEPT, Verdict.CHECK, Verdict.REJECT)
 
 
 def report(judged: Sequence[Judged], model: QualityModel) -> Iterator[str]:
@@ -44,7 +46,7 @@ def verdicts(judged: Sequence[Judged]) -> Iterator[str]:
         (cause, [e for e in judged if e.row.cause == cause]) for cause in dict.fromkeys(e.row.cause for e in judged)
     ]
     for name, members in parts:
-        counts = [sum(e.judgement.verdict is v for e in members) for v in Verdict]
+        counts = [sum(e.judgement.verdict is v for e in members) for v in TOLD]
         bad, good = [e for e in members if e.row.bad], [e for e in members if e.row.good and not e.row.refused]
         cells = [name, len(members), *counts, len(bad), _share(bad), len(good), _share(good)]
         yield "| " + " | ".join(map(str, cells)) + " |"

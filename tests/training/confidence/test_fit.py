@@ -138,6 +138,15 @@ def test_the_report_of_left_out_individuals_has_a_row_a_cause_and_a_row_a_group(
         assert word in text
 
 
+def test_rows_of_the_report_s_tables_are_as_long_as_their_headers(fresh: list[Judged], model: QualityModel) -> None:
+    lines = list(report(fresh, model))
+    for at, line in enumerate(lines):
+        for header in (part for part in line.split("\n") if part.startswith("|---")):
+            columns = header.count("|")
+            assert lines[at + 1].startswith("|")
+            assert lines[at + 1].count("|") == columns
+
+
 def test_the_risk_coverage_area_of_a_known_order() -> None:
     """Risks 0 and 1: surest first 0, then their mean."""
     assert risk_coverage(np.array([1.0, 0.0]), np.array([0.1, 0.9])) == pytest.approx((0 + 0.5) / 2)

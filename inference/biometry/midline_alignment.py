@@ -100,7 +100,7 @@ def onto_symmetry(array: Labels, to_frame: Matrix) -> Matrix:
 
 
 def _sample(array: Labels, spacing: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Index (N, 3), (x, y, z), of labelled voxels about ``POINT_STEP`` mm apart.
+    """Index (N, 3), (x, y, z), of labelled voxels about ``POINT_STEP`` mm apart; of all where none lies so.
 
     Args:
         array: labels (z, y, x).
@@ -108,7 +108,8 @@ def _sample(array: Labels, spacing: npt.NDArray[np.float64]) -> npt.NDArray[np.i
     """
     steps = np.maximum(1, np.rint(POINT_STEP / spacing)).astype(np.int64)
     x, y, z = (int(s) for s in steps)
-    return np.argwhere(array[::z, ::y, ::x])[:, ::-1] * steps
+    found = np.argwhere(array[::z, ::y, ::x])[:, ::-1] * steps
+    return found if found.size else np.argwhere(array)[:, ::-1]
 
 
 def _crop(labels: Volume) -> tuple[Labels, Matrix] | None:

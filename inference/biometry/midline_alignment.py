@@ -75,7 +75,7 @@ def align_to_midline(labels: Volume, to_canonical: Matrix) -> AlignedLabels | No
         to_canonical: 4×4 from physical LPS mm to the brain frame.
 
     Returns:
-        the upright map; None where the map is empty.
+        the upright map; None where the map is empty, or so small that no voxel of the upright map hits it.
     """
     # However it is stored, the same voxels are judged.
     crop = _crop(Reorientation.by_content(labels).apply(labels))
@@ -86,7 +86,8 @@ def align_to_midline(labels: Volume, to_canonical: Matrix) -> AlignedLabels | No
     index = _sample(array, np.linalg.norm(to_frame[:3, :3], axis=0))
     symmetric = _symmetry(array, index, to_frame)
     to_physical = np.asarray(np.linalg.inv(symmetric @ to_canonical), np.float64)
-    return _resample(array, index, symmetric @ to_frame, to_physical)
+    aligned = _resample(array, index, symmetric @ to_frame, to_physical)
+    return aligned if aligned.labels.any() else None
 
 
 def onto_symmetry(array: Labels, to_frame: Matrix) -> Matrix:

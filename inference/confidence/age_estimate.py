@@ -106,4 +106,7 @@ def age_estimator_from(content: Mapping[str, Any]) -> AgeEstimator:
         raise ValueError("an age estimate of another shape")
     if arrays["spread"].min() <= 0:
         raise ValueError("a spread that is not positive")
-    return AgeEstimator(**arrays, low=float(content["low"]), high=float(content["high"]))
+    low, high = float(content["low"]), float(content["high"])
+    if not -np.inf < low <= high < np.inf:
+        raise ValueError("an age estimate without an interval")
+    return AgeEstimator(**arrays, low=low, high=high)

@@ -36,7 +36,7 @@ def read_quality_model(weights: Path) -> QualityModel | None:
         return None
     try:
         found = _from_plain(json.loads(read_text(path)))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
         raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
     if found.weights != (networks_digest(weights) or found.weights):
@@ -80,12 +80,13 @@ def _from_plain(content: Mapping[str, Any]) -> QualityModel:
         f: Margins(*(finite_array(content["margins"][f][n], n, (f.elements + 4,)) for n in ("low", "high")))
         for f in Figure
     }
-    first, second = (float(w) for w in content["groups"]["weeks"])
-    youngest, oldest = (float(w) for w in content["ages"])
+    first, second = finite_array(content["groups"]["weeks"], "weeks", (2,)).tolist()
+    youngest, oldest = finite_array(content["ages"], "ages", (2,)).tolist()
+    parted = finite_array([content["groups"][n] for n in GROUPS], "groups", (len(GROUPS),)).tolist()
     return QualityModel(
         trees={f: trees_from(content["trees"][f], f.signals) for f in Figure},
         margins=margins,
-        groups=Groups((first, second), *(float(content["groups"][n]) for n in GROUPS)),
+        groups=Groups((first, second), *parted),
         ages=(youngest, oldest),
         age=age_estimator_from(content["age"]),
         **distance,

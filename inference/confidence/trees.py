@@ -82,7 +82,8 @@ def trees_from(content: Mapping[str, Any], features: int) -> Trees:
         or usual.shape != (features,)
     ):
         raise ValueError("trees whose arrays don't fit together")
-    if not all(np.isfinite(a).all() for a in (threshold, value, usual)):
+    start = float(content["start"])
+    if not all(np.isfinite(a).all() for a in (threshold, value, usual, start)):
         raise ValueError("trees with numbers that are not finite")
     # Children lie behind their parents, so that no path goes round.
     own = np.arange(shape[1])
@@ -90,7 +91,7 @@ def trees_from(content: Mapping[str, Any], features: int) -> Trees:
     behind = (left > own) & (right > own) & (left < shape[1]) & (right < shape[1])
     if (inner & ~behind).any() or (inner & ((feature < 0) | (feature >= features))).any():
         raise ValueError("trees with a node that doesn't exist")
-    return Trees(float(content["start"]), np.where(inner, feature, 0), threshold, left, right, value, usual)
+    return Trees(start, np.where(inner, feature, 0), threshold, left, right, value, usual)
 
 
 def _short(array: Array) -> Any:

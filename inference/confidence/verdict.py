@@ -86,7 +86,7 @@ def judge(
     if expected.outside >= limits.outside_weeks:
         beyond = f"{expected.outside:.0f} weeks younger or older than all that errors were measured on"
         reasons.append(Reason(f"the brain is {beyond}: expected quality may be wrong"))
-    if distance > limits.brain.distance:
+    if not distance <= limits.brain.distance:  # what is no number is never accepted, here and below
         reasons.append(Reason("the volume is unlike all that errors were measured on: expected quality may be wrong"))
     return Judgement.of(reasons)
 
@@ -135,11 +135,11 @@ def _of_the_image(signals: Signals, limits: Thresholds) -> Iterator[Reason]:
 def _of_quality(expected: Expectation, limits: Thresholds) -> Iterator[Reason]:
     """Expected Dice of the whole and of the tissues."""
     mean = float(expected.dice[:, 0].mean())
-    if mean < limits.accept.mean_dice:
-        grave = mean < limits.reject.mean_dice
+    if not mean >= limits.accept.mean_dice:
+        grave = not mean >= limits.reject.mean_dice
         yield Reason(f"expected mean Dice {mean:.2f}", verdict=Verdict.REJECT if grave else Verdict.CHECK)
     for tissue, (dice, low, _) in zip(TISSUES, expected.dice, strict=True):
-        if dice < limits.accept.tissue_dice:
+        if not dice >= limits.accept.tissue_dice:
             grave = dice < limits.reject.tissue_dice
             text = f"{TISSUE_NAMES[tissue]}: expected Dice {dice:.2f} ({low:.2f} or more with 95 %)"
             yield Reason(text, tissue.name, Verdict.REJECT if grave else Verdict.CHECK)

@@ -137,6 +137,12 @@ def test_one_that_was_fitted_to_other_networks_is_refused(tmp_path: Path) -> Non
         lambda c: c.update(version=1),
         lambda c: c["margins"]["length"].update(high=[float("inf")] * 8),
         lambda c: c["age"].update(spread=[0.0] * 12),
+        lambda c: c["age"].update(low=float("nan")),
+        lambda c: c["trees"]["dice"].update(start=float("nan")),
+        lambda c: c["groups"].update(dice=float("nan")),
+        lambda c: c.update(ages=[float("nan"), 38.0]),
+        lambda c: c.update(cases=float("inf")),
+        lambda c: c["trees"]["dice"].update(left=[[10**400]]),
     ],
 )
 def test_a_damaged_one_is_one_line(tmp_path: Path, damage: Callable[[dict[str, Any]], Any]) -> None:

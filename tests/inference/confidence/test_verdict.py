@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,11 @@ def test_a_volume_unlike_all_others_is_to_be_checked() -> None:
 @pytest.mark.parametrize(("weeks", "found"), [(1.9, Verdict.ACCEPT), (2.0, Verdict.CHECK)])
 def test_a_brain_far_beyond_the_ages_of_the_fit_is_to_be_checked(weeks: float, found: Verdict) -> None:
     assert verdict(quality=replace(expected(), outside=weeks)).verdict is found
+
+
+@pytest.mark.parametrize("found", [{"quality": expected(float("nan"))}, {"distance": float("nan")}])
+def test_what_is_no_number_is_never_accepted(found: dict[str, Any]) -> None:
+    assert verdict(**found).verdict is not Verdict.ACCEPT
 
 
 def test_what_earlier_steps_doubted_is_to_be_checked_in_their_words() -> None:

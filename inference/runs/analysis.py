@@ -157,10 +157,12 @@ def doubts_of(volume: Volume, warnings: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def judge_segmentation(
-    volume: Volume, segmented: Segmentation, judging: Judging, doubts: tuple[str, ...]
+    volume: Volume, segmented: Segmentation, judging: Judging, age: float | None, doubts: tuple[str, ...]
 ) -> Confidence:
     """How far a label map can be trusted of which nothing is measured; arguments as of ``measure_labels``."""
-    return assess(collect_signals(volume, segmented, None, {}), {}, {}, None, judging, doubts)
+    # Brought upright for this alone: half a brain, or one of which slices are missing, shows there.
+    aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+    return assess(collect_signals(volume, segmented, aligned, {}), {}, {}, age, judging, doubts)
 
 
 def upright_frame(segmented: Segmentation, aligned: AlignedLabels | None) -> Matrix:

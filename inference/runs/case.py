@@ -57,7 +57,8 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     _write_maps(job, segmented)
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
         doubts = doubts_of(volume, warnings)
-        return Result({}, warnings, judge_segmentation(volume, segmented, models.judging, doubts))
+        judged = judge_segmentation(volume, segmented, models.judging, job.case.age, doubts)
+        return Result({}, (*warnings, *judged.notes), judged)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
     return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings, models.judging)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from feta.cases import find_cases
 from feta.volumes import Volume, read_volume, write_volume
-from inference.runs.outputs import NO_LOOKS, folder_jobs
+from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import run
 from inference.runs.run_log import verdicts_in
 from inference.runs.settings import Settings
@@ -21,11 +22,18 @@ from tests.support.folders import Counting, make_tree, make_weights
 IMAGE = "sub-001/anat/sub-001_rec-mial_T2w"
 
 
-def go(root: Path) -> dict[str, Any]:
+def go(root: Path, jobs: Callable[..., list[CaseJob]] = folder_jobs, out: str = "out") -> dict[str, Any]:
     found = find_cases(root / "in")
     settings = Settings(make_weights(root / "weights"))
-    run(folder_jobs(found.cases, root / "out", NO_LOOKS), settings, root=root / "out", load=Counting().load)
-    return dict(json.loads((root / "out" / "run.json").read_text())["cases"])
+    run(jobs(found.cases, root / out), settings, root=root / out, load=Counting().load)
+    return dict(json.loads((root / out / "run.json").read_text())["cases"])
+
+
+def change(root: Path, array: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Other values in the volume of the first case."""
+    path = root / "in" / f"{IMAGE}.nii.gz"
+    volume = read_volume(path)
+    write_volume(path, Volume(array(volume.array).astype(np.float32), volume.grid))
 
 
 @pytest.fixture
@@ -51,9 +59,7 @@ def test_a_finished_case_keeps_its_verdict(tree: Path) -> None:
 
 
 def test_what_is_refused_before_it_is_segmented_is_rejected(tree: Path) -> None:
-    path = tree / "in" / f"{IMAGE}.nii.gz"
-    volume = read_volume(path)
-    write_volume(path, Volume((volume.array > 0).astype(np.float32), volume.grid))
+    change(tree, lambda array: array > 0)
     case = go(tree)[IMAGE]
     assert (case["status"], case["verdict"]) == ("failed", "reject")
     assert "a mask" in case["verdict_reasons"][0]["text"]
@@ -61,3 +67,11 @@ def test_what_is_refused_before_it_is_segmented_is_rejected(tree: Path) -> None:
     assert list(table.verdict) == ["reject", "check"]
     assert "a mask" in table.verdict_reasons[IMAGE]
     assert sorted(verdicts_in(tree / "out")) == ["check", "reject"]
+
+
+def test_label_maps_alone_are_judged_by_the_same_rules(tree: Path) -> None:
+    """Half a brain shows where the label map is brought upright, which nothing else of such a call needs."""
+    change(tree, lambda array: np.where(np.arange(array.shape[2]) < array.shape[2] // 2, array, 0))
+    whole, alone = (go(tree, jobs, out)[IMAGE] for jobs, out in ((folder_jobs, "out"), (jobs_2021, "maps")))
+    assert any("halves of the brain are unlike" in reason["text"] for reason in alone["verdict_reasons"])
+    assert alone["verdict_reasons"] == whole["verdict_reasons"]

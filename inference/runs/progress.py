@@ -20,8 +20,8 @@ class Reporter(Protocol):
     def start(self, title: str) -> None:
         """A case begins."""
 
-    def done(self, title: str, outcome: str) -> None:
-        """A case has ended, one way or another; ``outcome`` in a few words."""
+    def done(self, title: str, outcome: str, verdict: str = "") -> None:
+        """A case has ended, one way or another; ``outcome`` in a few words, and the verdict with its reasons."""
 
     def line(self, text: str) -> None:
         """A warning or an error, one line."""
@@ -83,10 +83,11 @@ class PlainReporter:
         self._clock.start()
         self.line(f"[{self._clock.ended + 1}/{self._clock.total}] {title}: started")
 
-    def done(self, title: str, outcome: str) -> None:
-        """Say how it ended and how long the rest will take."""
+    def done(self, title: str, outcome: str, verdict: str = "") -> None:
+        """Say how it ended, how long the rest will take, and the verdict."""
         seconds = self._clock.end(worked=outcome != "already finished")
-        parts = [outcome if outcome == "already finished" else f"{outcome} in {duration(seconds)}", self._clock.left()]
+        ended = outcome if outcome == "already finished" else f"{outcome} in {duration(seconds)}"
+        parts = [ended, self._clock.left(), verdict]
         self.line(f"[{self._clock.ended}/{self._clock.total}] {title}: " + ", ".join(p for p in parts if p))
 
     def line(self, text: str) -> None:
@@ -123,8 +124,10 @@ class TerminalReporter:
         self._clock.start()
         self._progress.update(self._task, description=escape(printable(title)))
 
-    def done(self, title: str, outcome: str) -> None:
-        """Move the bar on."""
+    def done(self, title: str, outcome: str, verdict: str = "") -> None:
+        """Move the bar on; the verdict stays above it."""
+        if verdict:
+            self.line(f"{title}: {verdict}")
         self._clock.end(worked=outcome != "already finished")
         self._progress.update(self._task, advance=1, left=self._clock.left())
 

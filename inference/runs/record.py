@@ -45,6 +45,12 @@ class Record:
     warnings: tuple[str, ...] = ()
     confidence: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def verdict(self) -> str:
+        """Such as 'check: cerebellum: expected Dice 0.58'; "" where nothing is judged."""
+        reasons = "; ".join(reason["text"] for reason in self.confidence.get("verdict_reasons", []))
+        return ": ".join(part for part in (self.confidence.get("verdict", ""), reasons) if part)
+
 
 def write_record(path: Path, record: Record, described: Mapping[str, Any] | None = None) -> None:
     """Write a record, whole or not at all.

@@ -129,7 +129,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
-            state.report.done(job.title, f"already finished{_verdict(record)}")
+            state.report.done(job.title, "already finished", _told(record))
             return
         record = _work(state, job, key, began)
         _remove_outdated(job, earlier)
@@ -144,18 +144,15 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
             _withdraw(state, job)
         elif earlier is not None:
             state.report.line(f"warning: {job.title}: its earlier result stays as it is")
-        state.report.done(job.title, "failed")
+        state.report.done(job.title, "failed", state.log.cases[job.title].get("verdict", ""))
     else:
         _note(state, job, record, "done")
-        state.report.done(job.title, f"done{_verdict(record)}")
+        state.report.done(job.title, "done", _told(record))
 
 
-def _verdict(record: Record) -> str:
-    """Such as ', check: cerebellum: expected Dice 0.58'; "" where there is none."""
-    verdict, reasons = record.confidence.get("verdict", ""), record.confidence.get("verdict_reasons", [])
-    if verdict in ("", Verdict.UNJUDGED):
-        return ""
-    return f", {verdict}" + (f": {'; '.join(r['text'] for r in reasons)}" if reasons else "")
+def _told(record: Record) -> str:
+    """The verdict for the case's last line; "" where nothing is judged."""
+    return "" if record.verdict == Verdict.UNJUDGED else record.verdict
 
 
 def _given(job: CaseJob) -> dict[str, Any]:

@@ -19,16 +19,18 @@ from inference.morphometry.measured import Measured
 from inference.morphometry.norms import FROM_AGE, why_none
 from inference.runs.looks import COHORT_PAGE
 from inference.runs.outputs import CaseJob
+from inference.runs.record import read_record
 from inference.runs.run_log import verdicts_in
 
 
 def print_summary(job: CaseJob) -> None:
-    """Print where the results are, and a table of lengths and volumes, to standard output.
+    """Print where the results are, a table of lengths and volumes, and the verdict, to standard output.
 
     Args:
-        job: the case and its files, of which the table of sizes is read.
+        job: the case and its files, of which the table of sizes and the record are read.
     """
     console = Console(highlight=False)
+    record = None if job.record is None else read_record(job.record)
     if job.sizes is not None:
         try:
             found = read_sizes(job.sizes)
@@ -40,6 +42,13 @@ def print_summary(job: CaseJob) -> None:
                 console.print(f"centiles: curves {TRANSCRIBED}; sources in {job.sizes.name}", markup=False)
             for line in why_none(found.sizes):
                 console.print(line, markup=False)
+    if record is not None and record.verdict:
+        unmeasured = (
+            ": nobody measured the errors of these weights, used like this"
+            if record.verdict == Verdict.UNJUDGED
+            else ""
+        )
+        console.print(printable(f"verdict: {record.verdict}{unmeasured}"), markup=False, soft_wrap=True)
     for path in filter(Path.exists, job.outputs):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
 

@@ -48,6 +48,23 @@ def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "[2/2] sub-002: already finished"
 
 
+def test_a_verdict_ends_the_line_and_changes_nothing_in_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainReporter(3) as report:
+        report.done("sub-001", "already finished", "check: cerebellum")
+        report.done("sub-002", "done", "accept")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[1/3] sub-001: already finished, check: cerebellum"  # it took no time, so that none is told
+    assert lines[1].startswith("[2/3] sub-002: done in ")
+    assert lines[1].endswith(" left, accept")
+
+
+def test_a_terminal_keeps_each_verdict_above_the_bar() -> None:
+    text = io.StringIO()
+    with TerminalReporter(1, Console(file=text, force_terminal=True, width=100)) as report:
+        report.done("sub-001", "done", "check: [cerebellum]")
+    assert "sub-001: check: [cerebellum]" in text.getvalue()
+
+
 def test_a_terminal_gets_a_bar_and_names_are_no_markup() -> None:
     text = io.StringIO()
     with TerminalReporter(2, Console(file=text, force_terminal=True, width=100)) as report:

@@ -17,6 +17,7 @@ from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import run
 from inference.runs.run_log import verdicts_in
 from inference.runs.settings import Settings
+from inference.runs.summary import print_summary
 from tests.support.folders import Counting, make_tree, make_weights
 
 IMAGE = "sub-001/anat/sub-001_rec-mial_T2w"
@@ -47,7 +48,8 @@ def test_nothing_is_accepted_of_weights_whose_errors_nobody_measured(
 ) -> None:
     case = go(tree)[IMAGE]
     assert case["verdict"] != "accept"
-    assert "done, check: " in capsys.readouterr().err
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if f"{IMAGE}: done" in line]
+    assert ", check: " in line
     assert (tree / "out" / f"{IMAGE}_confidence.csv").read_text() == "case,measure,target,value,low,high\n"
 
 
@@ -58,9 +60,11 @@ def test_a_finished_case_keeps_its_verdict(tree: Path) -> None:
     assert (again["verdict"], again["verdict_reasons"]) == (first["verdict"], first["verdict_reasons"])
 
 
-def test_what_is_refused_before_it_is_segmented_is_rejected(tree: Path) -> None:
+def test_what_is_refused_before_it_is_segmented_is_rejected(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(tree, lambda array: array > 0)
     case = go(tree)[IMAGE]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if f"{IMAGE}: failed" in line]
+    assert line.endswith(", reject")
     assert (case["status"], case["verdict"]) == ("failed", "reject")
     assert "a mask" in case["verdict_reasons"][0]["text"]
     table = pd.read_csv(tree / "out" / "cohort.tsv", sep="\t", index_col="case")
@@ -75,3 +79,10 @@ def test_label_maps_alone_are_judged_by_the_same_rules(tree: Path) -> None:
     whole, alone = (go(tree, jobs, out)[IMAGE] for jobs, out in ((folder_jobs, "out"), (jobs_2021, "maps")))
     assert any("halves of the brain are unlike" in reason["text"] for reason in alone["verdict_reasons"])
     assert alone["verdict_reasons"] == whole["verdict_reasons"]
+
+
+def test_one_scan_ends_with_its_verdict(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    go(tree)
+    (job, *_) = folder_jobs(find_cases(tree / "in").cases, tree / "out")
+    print_summary(job)
+    assert "\nverdict: check: " in capsys.readouterr().out

@@ -73,7 +73,7 @@ class Confidence:
         found = {t.name: (float(v[1]), float(v[2])) for t, v in zip(TISSUES, self.expected.volume, strict=True)}
         return tuple(
             replace(size, low=found[size.key][0], high=found[size.key][1])
-            if size.key in found and size.value is not None
+            if size.key in found and size.value is not None and np.isfinite(found[size.key]).all()
             else size
             for size in sizes
         )

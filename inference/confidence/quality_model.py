@@ -97,9 +97,9 @@ class Expectation:
     """What is expected of a case; each (E, 3): value, low, high.
 
     Attributes:
-        dice: of the tissues.
-        hd95: mm.
-        volume: ml.
+        dice: of the tissues; nothing for one that was not found.
+        hd95: mm; NaN likewise.
+        volume: ml; NaN likewise.
         length: mm; NaN for lengths that are unknown.
         outside: weeks by which the age lies beyond those of the fit.
     """
@@ -153,8 +153,10 @@ class QualityModel:
         wider, ventricles = 1 + WIDER_A_WEEK * outside, signals.case.get("ventricles", float("nan"))
 
         def margins(figure: Figure) -> tuple[Array, Array]:
-            indicators = self.groups.indicators(figure.elements, weeks, float(dice.mean()), ventricles)
-            low, high = self.margins[figure].of(indicators)
+            # Of an unknown age the widest of the thirds.
+            ages = (*self.groups.weeks, np.inf) if np.isnan(weeks) else (weeks,)
+            groups = (self.groups.indicators(figure.elements, age, float(dice.mean()), ventricles) for age in ages)
+            low, high = np.max([self.margins[figure].of(group) for group in groups], axis=0)
             return low * wider, high * wider
 
         below, above = margins(Figure.DICE)
@@ -165,6 +167,9 @@ class QualityModel:
         hd95 = np.maximum(np.exp(np.stack([log_hd, log_hd - below, log_hd + above], axis=1)) - HD95_LEAST_MM, 0.0)
         width = np.exp(self.trees[Figure.VOLUME].predict(of_tissues)) * margins(Figure.VOLUME)[1]
         volume = signals.volumes[:, None] * np.exp(width[:, None] * [0.0, -1.0, 1.0])
+        # Of a tissue that was not found no voxel is right, nobody knows how far off it is, nor how large it is.
+        absent = signals.volumes <= 0
+        found_dice[absent], hd95[absent], volume[absent] = 0.0, np.nan, np.nan
         width = np.exp(self.trees[Figure.LENGTH].predict(of_lengths)) * margins(Figure.LENGTH)[1]
         return Expectation(found_dice, hd95, volume, around(lengths, intervals, width), outside)
 

@@ -51,9 +51,12 @@ class Judgement:
 
     @classmethod
     def of(cls, reasons: Sequence[Reason], mildest: Verdict = Verdict.ACCEPT) -> Judgement:
-        """The verdict that the gravest of some reasons calls for; the mildest without any."""
-        ordered = sorted(reasons, key=lambda reason: -_GRAVITY.index(reason.verdict))
-        return cls(ordered[0].verdict if ordered else mildest, tuple(ordered))
+        """The verdict that the gravest of some reasons calls for, each said once; the mildest without any."""
+        said: dict[str, Reason] = {}
+        for reason in sorted(reasons, key=lambda reason: -_GRAVITY.index(reason.verdict)):
+            said.setdefault(reason.text, reason)
+        ordered = tuple(said.values())
+        return cls(ordered[0].verdict if ordered else mildest, ordered)
 
     @property
     def line(self) -> str:
@@ -138,7 +141,9 @@ def _of_quality(expected: Expectation, limits: Thresholds) -> Iterator[Reason]:
     if not mean >= limits.accept.mean_dice:
         grave = not mean >= limits.reject.mean_dice
         yield Reason(f"expected mean Dice {mean:.2f}", verdict=Verdict.REJECT if grave else Verdict.CHECK)
-    for tissue, (dice, low, _) in zip(TISSUES, expected.dice, strict=True):
+    for tissue, (dice, low, high) in zip(TISSUES, expected.dice, strict=True):
+        if high == 0.0:  # it was not found, which is said
+            continue
         if not dice >= limits.accept.tissue_dice:
             grave = dice < limits.reject.tissue_dice
             text = f"{TISSUE_NAMES[tissue]}: expected Dice {dice:.2f} ({low:.2f} or more with 95 %)"

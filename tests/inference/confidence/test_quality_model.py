@@ -25,6 +25,7 @@ from inference.confidence.quality_model import (
 from inference.confidence.signals import CASE, Signals
 from inference.confidence.thresholds import thresholds
 from inference.confidence.trees import Trees
+from inference.morphometry.measured import Kind, Measured
 
 VOLUMES, LENGTHS = np.array([60.0, 50, 80, 8, 6, 10, 4]), np.array([36.0, 17, 72, 80, 34])
 INTERVALS = np.stack([LENGTHS * 0.95, LENGTHS * 1.05], axis=1)
@@ -99,8 +100,23 @@ def test_an_unknown_length_has_no_interval() -> None:
     assert np.isfinite(np.delete(found, 2, axis=0)).all()
 
 
-def test_no_age_at_all_is_no_error() -> None:
-    assert np.isfinite(model().expect(signals(), LENGTHS, INTERVALS, float("nan")).dice).all()
+def test_of_a_tissue_that_was_not_found_no_size_is_promised_and_no_dice_expected() -> None:
+    """Its volume was promised to be 0 ml with a chance of 90 %, and its Dice as good as that of other tissues."""
+    absent = dataclasses.replace(signals(), volumes=np.where(np.arange(7) == 4, 0, VOLUMES))
+    found = assess(absent, {}, {}, 28.0, Judging(model(), thresholds()))
+    about = {(measure, name): row for measure, name, *row in found.rows()}
+    assert about["dice", "CBM"] == [0.0, 0.0, 0.0]
+    assert not {("hd95", "CBM"), ("volume", "CBM")} & set(about)
+    assert ("volume", "GM") in about
+    (size,) = found.with_volumes([Measured("CBM", "", Kind.VOLUME, 0.0)])
+    assert (size.low, size.high) == (None, None)
+    assert [reason.text for reason in found.judgement.reasons if reason.about == "CBM"] == ["cerebellum: not found"]
+
+
+def test_of_an_unknown_age_the_widest_interval_is_told() -> None:
+    unknown, old = (model().expect(signals(), LENGTHS, INTERVALS, weeks) for weeks in (float("nan"), 34.0))
+    np.testing.assert_array_equal(unknown.volume, old.volume)
+    np.testing.assert_array_equal(unknown.dice, old.dice)
 
 
 def test_the_middle_of_the_fit_is_no_distance_away_and_one_spread_of_all_is_one() -> None:

@@ -120,6 +120,12 @@ def test_what_earlier_steps_doubted_is_to_be_checked_in_their_words() -> None:
     assert found.line == "check: has voxels of 1 × 1 × 4 mm"
 
 
+def test_what_two_steps_say_is_said_once() -> None:
+    text = "no brain was found: the label map is empty"
+    found = judge(replace(signals(), volumes=np.zeros(7)), None, None, thresholds(), ["is odd", text])
+    assert found.line == f"reject: {text}; is odd"
+
+
 def test_nothing_is_accepted_of_weights_whose_errors_nobody_measured() -> None:
     found = judge(signals(), None, None, thresholds())
     assert (found.verdict, found.reasons) == (Verdict.UNJUDGED, ())

@@ -126,13 +126,15 @@ def measure_labels(
     lengths, notes = complete(evidence, age, measuring.model, measuring.calibration, measuring.method)
     confidence, weeks = None, age
     if judging is not None:
-        signals = collect_signals(volume, segmented, aligned, lengths)
-        ageless = lengths
+        # Errors were measured of lengths that all sources together give: other ones keep the intervals of their own.
+        fused = measuring.method is Method.FUSION
+        usual = lengths if fused else complete(evidence, age, measuring.model, measuring.calibration)[0]
+        signals = collect_signals(volume, segmented, aligned, usual)
+        ageless = usual
         if age is not None and judging.model is not None:  # nothing else asks what they were without the age
-            ageless, _ = complete(evidence, None, measuring.model, measuring.calibration, measuring.method)
-        confidence = assess(
-            signals, lengths, ageless, age, judging, (*doubts, *_of_no_length(lengths, age, measuring.method))
-        )
+            ageless, _ = complete(evidence, None, measuring.model, measuring.calibration)
+        doubts = (*doubts, *_of_no_length(lengths, age, measuring.method))
+        confidence = assess(signals, lengths if fused else {}, ageless, age, judging, doubts)
         lengths, notes = confidence.with_intervals(lengths), (*notes, *confidence.notes)
         if age is None and confidence.age is not None and confidence.judgement.verdict is not Verdict.REJECT:
             weeks, notes = confidence.age.weeks, (*notes, confidence.age.instead)

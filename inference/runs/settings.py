@@ -88,12 +88,16 @@ class Settings:
         return self.weights if (self.weights / CALIBRATION).exists() else frame_weights(self.weights)
 
     def quality_model(self) -> QualityModel | None:
-        """What tells the quality of results; None where nobody measured the errors of these weights.
+        """What tells the quality of results; None where nobody measured the errors of these weights, used like this.
+
+        Without topology, or without the brain's mask, signals are missing that tell a bad result; an autoencoder
+        changes the rest.
 
         Raises:
             FetaError: it can't be used, or was fitted to other networks.
         """
-        return read_quality_model(self.weights)
+        as_measured = self.topology and self.brain_extraction and not self.autoencoder
+        return read_quality_model(self.weights) if as_measured else None
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""

@@ -1,0 +1,50 @@
+"""What is promised of results that were made otherwise than those whose errors were measured."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from feta.age_model import published_model
+from feta.measurements import MEASUREMENTS
+from inference.biometry.calibration import usual
+from inference.biometry.lengths import Measuring, Method
+from inference.biometry.midline_alignment import align_to_midline
+from inference.confidence.confidence import Judging
+from inference.runs.analysis import Measures, measure_labels
+from inference.runs.settings import Settings, default_weights
+from tests.support.folders import SMALL
+from tests.support.heads import stand_in
+
+SHIPPED = Settings(default_weights())
+
+
+def measured(method: Method, judging: Judging | None) -> Measures:
+    segmented = stand_in(SMALL)
+    aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+    measuring = Measuring(published_model(), usual(), method)
+    return measure_labels(SMALL, segmented, aligned, None, measuring, 28.0, judging=judging)
+
+
+def test_lengths_that_rest_on_the_age_alone_keep_their_wide_intervals() -> None:
+    """What is known of the errors of lengths from the image says nothing of them."""
+    judged, own = (measured(Method.AGE, judging) for judging in (Judging(SHIPPED.quality_model()), None))
+    assert [judged.lengths[m].interval for m in MEASUREMENTS] == [own.lengths[m].interval for m in MEASUREMENTS]
+    assert judged.confidence is not None
+    assert {measure for measure, *_ in judged.confidence.rows()} == {"dice", "hd95", "volume"}
+
+
+def test_how_lengths_were_asked_for_changes_nothing_in_what_is_expected_of_the_label_map() -> None:
+    fused, geometry = (measured(m, Judging(SHIPPED.quality_model())) for m in (Method.FUSION, Method.GEOMETRY))
+    assert fused.confidence is not None
+    assert geometry.confidence is not None
+    told = [[row for row in c.rows() if row[0] != "length"] for c in (fused.confidence, geometry.confidence)]
+    assert told[0] == told[1]
+    assert fused.confidence.age == geometry.confidence.age
+
+
+@pytest.mark.parametrize("other", [{"topology": False}, {"autoencoder": True}, {"brain_extraction": False}])
+def test_nobody_measured_the_errors_of_networks_used_otherwise(other: dict[str, bool]) -> None:
+    assert SHIPPED.quality_model() is not None
+    assert dataclasses.replace(SHIPPED, **other).quality_model() is None

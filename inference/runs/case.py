@@ -94,7 +94,7 @@ def _measure(
     lengths = found.lengths
     _write_lengths(job, volume, lengths)
     if job.sidecar:
-        write_sidecar(job.sidecar, lengths, job.case.age, measuring.method)
+        write_sidecar(job.sidecar, lengths, job.case.age, measuring.method, found.confidence)
     sizes, notes = found.sizes, found.warnings
     if job.surfaces:
         measured, said = write_surfaces(job.surfaces, job.meshes, segmented.labels, aligned)

@@ -10,11 +10,19 @@ from typing import Any
 from feta.files import write_atomically
 from feta.measurements import MEASUREMENT_NAMES, MEASUREMENTS, Measurement
 from inference.biometry.lengths import Length, Method
+from inference.confidence.confidence import Confidence
+from inference.confidence.verdict import Judgement
 from inference.morphometry.five_lengths import as_measured
 from inference.morphometry.norms import place
 
 
-def write_sidecar(path: Path, lengths: Mapping[Measurement, Length], age: float | None, method: Method) -> None:
+def write_sidecar(
+    path: Path,
+    lengths: Mapping[Measurement, Length],
+    age: float | None,
+    method: Method,
+    confidence: Confidence | None = None,
+) -> None:
     """Write what the table of lengths has no room for. Atomic.
 
     Args:
@@ -22,6 +30,7 @@ def write_sidecar(path: Path, lengths: Mapping[Measurement, Length], age: float 
         lengths: the five lengths.
         age: weeks; None where unknown.
         method: how lengths were found.
+        confidence: in the results: Grand Challenge shows nobody more than this file. None of others' label maps.
 
     Raises:
         FetaError: the file can't be written.
@@ -31,8 +40,13 @@ def write_sidecar(path: Path, lengths: Mapping[Measurement, Length], age: float 
         "GestationalAgeWeeks": age,
         "Method": str(method),
         "Lengths": {str(m): _described(m, lengths[m], age) for m in MEASUREMENTS},
+        **({} if confidence is None else _verdict(confidence.judgement)),
     }
     write_atomically(path, json.dumps(content, indent=1) + "\n")
+
+
+def _verdict(judgement: Judgement) -> dict[str, Any]:
+    return {"Verdict": str(judgement.verdict), "VerdictReasons": [reason.text for reason in judgement.reasons]}
 
 
 def _described(measurement: Measurement, length: Length, age: float | None) -> dict[str, Any]:

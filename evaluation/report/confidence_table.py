@@ -20,11 +20,12 @@ def confidence_table(results: Results) -> ReportTable | None:
     for name in SCORED:
         headings += [f"{name}: held %", "half width", "off by"]
     headings += ["cases", "risk–coverage area", "best order", "any order"]
-    rows = tuple((text_cell(team), *_cells(scores[team])) for team in results.table.teams if team in scores)
+    known = int(results.table.mapped.sum())
+    rows = tuple((text_cell(team), *_cells(scores[team], known)) for team in results.table.teams if team in scores)
     return ReportTable("Expectations", tuple(headings), rows)
 
 
-def _cells(score: ConfidenceScore) -> tuple[TableCell, ...]:
+def _cells(score: ConfidenceScore, known: int) -> tuple[TableCell, ...]:
     cells: list[TableCell] = []
     for name in SCORED:
         found = score.measures.get(name)
@@ -36,7 +37,7 @@ def _cells(score: ConfidenceScore) -> tuple[TableCell, ...]:
         cells += [
             TableCell(f"{value:.{digits}f}{UNITS[name]}", repr(value)) for value in (found.half_width, found.error)
         ]
-    cells.append(text_cell(str(score.cases)))
+    cells.append(TableCell(f"{score.cases} of {known}", str(score.cases)))
     for area in (score.area, score.best, score.chance):
         cells.append(_NOTHING if area is None else TableCell(f"{area:.4f}", repr(area)))
     return tuple(cells)

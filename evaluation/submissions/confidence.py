@@ -19,12 +19,13 @@ from feta.measurements import MEASUREMENTS
 from feta.tables import CONFIDENCE_COLUMNS, parse_number, plain_name, read_table
 
 _TISSUES, _LENGTHS = tuple(t.name for t in TISSUES), tuple(str(m) for m in MEASUREMENTS)
-#: Of each measure, what it may be told of, and the most that it can be.
+#: Of each measure, what it may be told of, and the most that it can be: ten metres, or as many litres, are no head's,
+#: and a mean over numbers without a limit may be none.
 MEASURES = {
     "dice": (_TISSUES, 1.0),
-    "hd95": (_TISSUES, math.inf),
-    "volume": (_TISSUES, math.inf),
-    "length": (_LENGTHS, math.inf),
+    "hd95": (_TISSUES, 1e4),
+    "volume": (_TISSUES, 1e4),
+    "length": (_LENGTHS, 1e4),
 }
 #: More problems of one file than these are not listed.
 _MOST_SAID = 5
@@ -69,6 +70,9 @@ def check_confidence(copy: PrivateCopy, case: str) -> CheckedConfidence:
     missing = [name for name in CONFIDENCE_COLUMNS if name not in names]
     if missing:
         raise RejectedError(Reason.INVALID_FILE, f"{printable(str(copy.name))}: has no column {', '.join(missing)}")
+    double = [name for name in CONFIDENCE_COLUMNS if names.count(name) > 1]
+    if double:
+        raise RejectedError(Reason.INVALID_FILE, f"{printable(str(copy.name))}: has two columns {', '.join(double)}")
     at = [names.index(name) for name in CONFIDENCE_COLUMNS]
     found: dict[tuple[str, str], Promise] = {}
     problems: list[str] = []
@@ -98,6 +102,6 @@ def _add(cells: list[str], case: str, found: dict[tuple[str, str], Promise]) -> 
         return f"{measure} of {target}: value, low and high must be numbers"
     value, low, high = (float(n) for n in numbers if n is not None)
     if not 0 <= low <= value <= high or high > most:
-        return f"{measure} of {target}: must be 0 <= low <= value <= high{'' if math.isinf(most) else f' <= {most:g}'}"
+        return f"{measure} of {target}: must be 0 <= low <= value <= high <= {most:g}"
     found[measure, target] = Promise(measure, target, value, low, high)
     return ""

@@ -89,7 +89,9 @@ def test_the_report_shows_it_and_results_json_holds_it(tmp_path: Path, team: Pat
     write_outputs(tmp_path / "out", table, messages)
     held = json.loads((tmp_path / "out" / "results.json").read_text())["confidence"]["us"]["measures"]["dice"]["held"]
     assert held == 1.0
-    assert "What teams expected of their results" in (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "What teams expected of their results" in page
+    assert ">1 of 2<" in page  # a team that leaves out its bad cases is seen to
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3)), min_size=1, max_size=12))

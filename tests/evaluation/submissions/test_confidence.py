@@ -48,6 +48,7 @@ def test_case_of_letters_and_order_of_columns_do_not_matter(tmp_path: Path) -> N
         ("sub-001_rec-mial,length,TCD,nan,29,34", "must be numbers"),
         ("sub-001_rec-mial,length,TCD,about 30,29,34", "must be numbers"),
         ("sub-001_rec-mial,hd95,GM,1,0,inf", "must be numbers"),
+        ("sub-001_rec-mial,hd95,GM,1e308,0,1e308", "<= 10000"),
         ("sub-001_rec-mial,dice,GM,0.9", "row 2"),
     ],
 )
@@ -68,6 +69,19 @@ def test_a_figure_that_stands_there_twice_counts_once(tmp_path: Path) -> None:
 def test_a_table_without_a_column_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(RejectedError, match="no column measure, high"):
         check(tmp_path, "case,target,value,low\n")
+
+
+def test_a_table_with_a_column_twice_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(RejectedError, match="two columns value"):
+        check(tmp_path, "case,measure,target,value,Value (new),low,high\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 99, (HEADER + "x").encode("utf-16-le"), b"PK\x03\x04" * 9])
+def test_a_file_that_is_no_table_of_text_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    with private_folder() as private, pytest.raises(RejectedError, match=NAME) as error:
+        check_confidence(take(tmp_path, PurePosixPath(NAME), private, largest=1 << 20), "sub-001_rec-mial")
+    assert len(error.value.line.splitlines()) == 1
 
 
 def test_a_thousand_faults_are_told_in_a_few_lines(tmp_path: Path) -> None:

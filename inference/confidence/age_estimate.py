@@ -29,6 +29,10 @@ class Age:
     low: float
     high: float
 
+    def beyond(self, age: float) -> float:
+        """Weeks by which an age lies beyond the interval; negative within."""
+        return max(self.low - age, age - self.high)
+
     @property
     def words(self) -> str:
         """Such as '27.3 weeks (25.9 to 28.7)'."""

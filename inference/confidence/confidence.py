@@ -139,12 +139,18 @@ def assess(
     if expected.outside:
         youngest, oldest = model.ages
         notes.append(f"errors were measured from {youngest:.0f} to {oldest:.0f} weeks: intervals are wider, no promise")
-    if age is not None and estimated is not None:
-        beyond = max(estimated.low - age, age - estimated.high)
-        if beyond > limits.age_beyond_weeks:
-            notes.append(f"the image looks like {estimated.words}, {age:g} weeks were given: check the age")
+    if age is not None and estimated is not None and estimated.beyond(age) > limits.age_beyond_weeks:
+        notes.append(f"the image looks like {estimated.words}, {age:g} weeks were given: check the age")
+    doubts = (*doubts, *doubts_of_age(age, estimated, limits))
     verdict = judge(signals, expected, model.distance(signals), limits, doubts)
     return Confidence(verdict, expected, estimated, tuple(notes))
+
+
+def doubts_of_age(age: float | None, estimated: Age | None, limits: Thresholds) -> tuple[str, ...]:
+    """What puts a result in doubt of which the image shows quite another age than the given one."""
+    if age is None or estimated is None or estimated.beyond(age) <= limits.age_check_weeks:
+        return ()
+    return (f"a brain of this size is of {estimated.words}, not of {age:g}: the age or the voxels' size is wrong",)
 
 
 def _values(lengths: Mapping[Measurement, Length]) -> np.ndarray:

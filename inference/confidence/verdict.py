@@ -130,7 +130,7 @@ def _of_the_image(signals: Signals, limits: Thresholds) -> Iterator[Reason]:
     if case.get("outside", 0.0) > brain.outside:
         yield Reason(f"{100 * case['outside']:.0f} % of what was segmented lies where the image has no signal")
     if case.get("contrast_fluid", 1.0) <= brain.fluid_over_white:
-        yield Reason("fluid is no brighter than white matter: no T2-weighted volume, or a wrong segmentation")
+        yield Reason("fluid is hardly brighter than white matter: no T2-weighted volume, or a wrong segmentation")
     if case.get("anisotropy", 0.0) > log(brain.largest_anisotropy):
         yield Reason(f"voxels are {exp(case['anisotropy']):.1f} times as long as wide, as in a stack of slices")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.confidence.age_estimate import Age
-from inference.confidence.confidence import Judging
+from inference.confidence.confidence import Judging, doubts_of_age
 from inference.confidence.quality_model import Expectation
 from inference.confidence.verdict import Judgement, Verdict, judge
 from training.confidence.quality_table import with_age
@@ -54,8 +54,10 @@ def _judged(row: CaseRow, judging: Judging) -> Judged:
     if model is None or lengths is None:
         return Judged(row, judge(signals, None, None, judging.limits))
     age = None if row.ageless is None else model.age.estimate(row.volumes, row.ageless.values)
-    weeks = row.age if aged and np.isfinite(row.age) else np.nan if age is None else age.weeks
+    given = row.age if aged and np.isfinite(row.age) else None
+    weeks = given if given is not None else np.nan if age is None else age.weeks
     intervals = np.stack([lengths.low, lengths.high], axis=1)
     expected = model.expect(signals, lengths.values, intervals, float(weeks))
-    verdict = judge(signals, expected, model.distance(signals), judging.limits)
+    doubts = doubts_of_age(given, age, judging.limits)
+    verdict = judge(signals, expected, model.distance(signals), judging.limits, doubts)
     return Judged(row, verdict, expected, age)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from feta.errors import FetaError
+from feta.measurements import MEASUREMENTS
+from inference.biometry.lengths import Length
 from inference.confidence.age_estimate import AgeEstimator
 from inference.confidence.confidence import Judging, assess
 from inference.confidence.quality_file import NAME, read_quality_model, write_quality_model
@@ -111,6 +113,19 @@ def test_of_a_tissue_that_was_not_found_no_size_is_promised_and_no_dice_expected
     (size,) = found.with_volumes([Measured("CBM", "", Kind.VOLUME, 0.0)])
     assert (size.low, size.high) == (None, None)
     assert [reason.text for reason in found.judgement.reasons if reason.about == "CBM"] == ["cerebellum: not found"]
+
+
+@pytest.mark.parametrize(
+    ("age", "said", "checked"), [(27.5, 0, False), (25.5, 1, False), (23.5, 1, True), (32.9, 1, True), (None, 0, False)]
+)
+def test_an_age_that_the_image_contradicts_is_said_and_one_that_it_cannot_be_is_to_be_checked(
+    age: float | None, said: int, checked: bool
+) -> None:
+    """The image shows 28 weeks, 27 to 29.5."""
+    lengths = {m: Length(v, "image") for m, v in zip(MEASUREMENTS, LENGTHS, strict=True)}
+    found = assess(signals(), {}, lengths, age, Judging(model(), thresholds()))
+    assert sum("check the age" in line for line in found.notes) == said
+    assert any("voxels' size is wrong" in reason.text for reason in found.judgement.reasons) is checked
 
 
 def test_of_an_unknown_age_the_widest_interval_is_told() -> None:

@@ -25,8 +25,12 @@ GROUPS = ("dice", "ventricles")
 VERSION = 2
 
 
-def read_quality_model(weights: Path) -> QualityModel | None:
+def read_quality_model(weights: Path, networks: str | None = None) -> QualityModel | None:
     """``confidence.json`` of a folder of weights; None where there is none.
+
+    Args:
+        weights: the folder.
+        networks: which ones make the label maps, as the file names them; those of ``model.yaml`` by default.
 
     Raises:
         FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks than the folder's.
@@ -39,8 +43,9 @@ def read_quality_model(weights: Path) -> QualityModel | None:
     except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
         raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
-    if found.weights != (networks_digest(weights) or found.weights):
-        problem = "was fitted to other networks than those that model.yaml names"
+    known = networks_digest(weights) if networks is None else networks
+    if found.weights != (known or found.weights):
+        problem = "was fitted to other networks than those of this folder"
         raise FetaError(path, problem, "fit it anew with feta-train assess confidence --fit")
     return found
 

@@ -12,7 +12,7 @@ from feta.age_model import AgeModel, published_model, read_age_model
 from feta.errors import FetaError
 from feta.volumes import fingerprint
 from inference.biometry.calibration import NAME as CALIBRATION
-from inference.biometry.calibration import read_calibration
+from inference.biometry.calibration import networks_digest, read_calibration
 from inference.biometry.lengths import Measuring, Method
 from inference.confidence.quality_file import NAME as QUALITY
 from inference.confidence.quality_file import read_quality_model
@@ -97,7 +97,7 @@ class Settings:
             FetaError: it can't be used, or was fitted to other networks.
         """
         as_measured = self.topology and self.brain_extraction and not self.autoencoder
-        return read_quality_model(self.weights) if as_measured else None
+        return read_quality_model(self.weights, networks_of(self.weights)) if as_measured else None
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -126,6 +126,12 @@ class Settings:
     def described(self) -> dict[str, Any]:
         """For run.json."""
         return {STORED_AS.get(k, k): str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+
+
+def networks_of(weights: Path) -> str:
+    """What tells the networks apart that make a folder's label maps: an nnU-Net's files, or ours by ``model.yaml``."""
+    results = find_results(weights)
+    return networks_digest(weights) if results is None else results.identity()
 
 
 def frame_weights(weights: Path) -> Path:

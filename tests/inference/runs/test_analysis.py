@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import pytest
 
 from feta.age_model import published_model
+from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from inference.biometry.calibration import usual
 from inference.biometry.lengths import Measuring, Method
@@ -16,6 +19,7 @@ from inference.runs.analysis import Measures, measure_labels
 from inference.runs.settings import Settings, default_weights
 from tests.support.folders import SMALL
 from tests.support.heads import stand_in
+from tests.support.nnunet_folders import make_folder, make_plans
 
 SHIPPED = Settings(default_weights())
 
@@ -48,3 +52,12 @@ def test_how_lengths_were_asked_for_changes_nothing_in_what_is_expected_of_the_l
 def test_nobody_measured_the_errors_of_networks_used_otherwise(other: dict[str, bool]) -> None:
     assert SHIPPED.quality_model() is not None
     assert dataclasses.replace(SHIPPED, **other).quality_model() is None
+
+
+def test_what_is_known_of_our_networks_is_refused_beside_an_nnunet(tmp_path: Path) -> None:
+    """Alone, and beside the ``model.yaml`` that it was fitted to, whose networks find no more than the pose then."""
+    make_folder(tmp_path, make_plans())
+    for name in ("confidence.json", "model.yaml"):
+        shutil.copy(SHIPPED.weights / name, tmp_path / name)
+        with pytest.raises(FetaError, match="other networks"):
+            Settings(tmp_path).quality_model()

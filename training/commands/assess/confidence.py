@@ -41,10 +41,9 @@ def confidence(
     signals: Annotated[bool, typer.Option("--signals", help="Also what each group of signals is worth.")] = False,
 ) -> None:
     """Measure verdicts and intervals where the truth is known, or fit anew what they rest on."""
-    from inference.biometry.calibration import networks_digest
     from inference.confidence.confidence import Judging
     from inference.confidence.quality_file import read_quality_model, write_quality_model
-    from inference.runs.settings import default_weights
+    from inference.runs.settings import default_weights, networks_of
     from training.confidence.across import judged_across, worth_of_signals
     from training.confidence.collect import CAUSES, collect
     from training.confidence.fit import fit_quality_model
@@ -53,7 +52,7 @@ def confidence(
 
     folder = weights or default_weights()
     chosen = causes or (Causes.LEARNED if fit else Causes.UNSEEN)
-    model = None if fit else read_quality_model(folder)
+    model = None if fit else read_quality_model(folder, networks_of(folder))
     if fit is None and model is None:
         raise FetaError(folder, "holds no confidence.json", "fit one with --fit")
     places = [require_folder(cohort) for cohort in cohorts]
@@ -64,7 +63,7 @@ def confidence(
         typer.echo(f"[{len(rows) + 1}] {row.cohort}/{row.name}: {'measured' if new else 'was there'}", err=True)
         rows.append(row)
     if fit is not None:
-        model, _, _ = fit_quality_model(rows, networks_digest(folder))
+        model, _, _ = fit_quality_model(rows, networks_of(folder))
         judged = judged_across(rows)
         write_quality_model(fit, model)
         typer.echo(f"wrote {fit}; what follows is of individuals that were left out\n")

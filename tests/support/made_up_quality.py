@@ -29,7 +29,7 @@ def _row(who: str, cause: str, age: float, badness: float, cohort: str, draw: np
         "certainty": 0.97 - 0.5 * badness + float(draw.normal(0, 0.01)),
         "doubtful": 0.02 + badness + float(draw.normal(0, 0.01)),
         "pose_found": 1.0, "symmetry": 0.95, "flat_end": 0.1, "cut_end": 0.1, "blank_slices": 0.0,
-        "contrast_fluid": 1.0, "anisotropy": 0.0,
+        "contrast_fluid": 1.0, "anisotropy": 0.0, "long": 0.13, "high": -0.2, "outside": 0.0,
     }  # fmt: skip
     tissue = {name: draw.normal(0, 1, 7) for name in TISSUE}
     found = _lengths(lengths, badness, draw)

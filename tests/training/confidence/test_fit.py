@@ -78,9 +78,11 @@ def test_intervals_of_ninety_percent_hold_about_as_much_of_other_individuals(
 
 
 def test_bad_results_are_not_accepted_and_good_ones_are(fresh: list[Judged]) -> None:
-    bad = [each.accepted for each in fresh if each.row.bad]
+    bad, good = ([each.accepted for each in fresh if getattr(each.row, kind)] for kind in ("bad", "good"))
     assert len(bad) >= 20
+    assert len(good) >= 20
     assert np.mean(bad) < 0.1
+    assert np.mean(good) > 0.8
 
 
 def test_the_age_is_found_again(fresh: list[Judged]) -> None:

@@ -135,6 +135,8 @@ def _usable_gpus(engine: Engine, roster: Roster, context: RunContext) -> tuple[s
 
 def gpu_problem(engine: Engine, helper_id: str, offers: EngineOffers, labels: Mapping[str, str], gpu: str) -> str:
     """Why an engine gives no GPU of this id, by a container of ours that asks for it; empty where it does."""
+    if not offers.gpus:
+        return f"the engine gives no GPU {gpu} ({offers.engine} passes over in silence that it is asked for one)"
     try:
         engine.remove(engine.start(helper_arguments(helper_id, (), labels, gpu=gpu, offers=offers)))
     except RefusedError as error:

@@ -6,14 +6,26 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from evaluation.cluster.connection import Address, connected
 from evaluation.cluster.dispatch import Dispatcher
-from evaluation.cluster.facts import Question, ask, clock_warnings, end, places_of, twice_given, unfit
+from evaluation.cluster.facts import (
+    Question,
+    ask,
+    clock_warnings,
+    differs,
+    end,
+    other_images,
+    places_of,
+    tidy,
+    twice_given,
+    unfit,
+)
+from evaluation.cluster.lanes import check_sent
 from evaluation.cluster.request import WorkerFacts
 from evaluation.harness.context import RunContext, RunFolders
 from evaluation.harness.engine_errors import GoneError
@@ -21,7 +33,8 @@ from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import Roster, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, terminated_as_interrupted
-from feta.errors import FetaError, HostError
+from feta.cases import Case
+from feta.errors import FetaError, HostError, error_kind
 from feta.files import write_atomically
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +47,13 @@ _SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
 @contextmanager
 def _shown(shared: Path) -> Iterator[None]:
     """A file for as long as workers may be asked for it; nothing of it is left, nor folders that were made for it."""
-    made = [folder for folder in (shared.parent, shared.parent.parent) if not folder.exists()]
+    made = [folder for folder in shared.parents if not folder.exists()]
+    try:
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        shared.parent.chmod(0o700)  # as in the run: whom it is closed to is told of now, and not at the first job
+    except OSError as error:
+        said = f"can't be written ({error.strerror})"
+        raise error_kind(error)(shared.parent, said, "choose a folder you can write to") from error
     write_atomically(shared, "Removed when the run has ended.\n")
     try:
         yield
@@ -72,7 +91,11 @@ class Cluster:
         self._faults: Counter[str] = Counter()
         #: Address → host, of all that ever answered.
         self._hosts: dict[str, str] = {}
+        #: Address → label of what it starts, likewise.
+        self._labels: dict[str, str] = {}
         self._lines: dict[str, None] = {}
+        #: Of the run, once it is under way.
+        self._context: RunContext | None = None
         self._stack = ExitStack()
         try:
             if shared:
@@ -138,20 +161,48 @@ class Cluster:
             if not isinstance(facts, WorkerFacts):
                 self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
                 continue
-            told[name], self._hosts[name] = facts, facts.host
+            told[name], self._hosts[name], self._labels[name] = facts, facts.host, facts.label
             problem = unfit(facts, self._question, self._roster)
+            if not problem and self._context:
+                problem = differs(facts, self._roster, self._context)
             if problem:
                 self._put_aside(name, facts.host, problem)
                 continue
             self._unfit.pop(name, None)
             self.fit[name] = facts
-            if facts.missing:
-                self._lines[line := f"{facts.host}: lacks the image {', '.join(facts.missing)}"] = None
-                _LOG.warning("%s; it is given no job of it", line)
+            others = other_images(facts, self._roster, self._context) if self._context else ()
+            for said, images in (("lacks the image", facts.missing), ("has, by another id, the image", others)):
+                if images:
+                    self._lines[line := f"{facts.host}: {said} {', '.join(images)}"] = None
+                    _LOG.warning("%s; it is given no job of it", line)
+        if self._context:
+            self._tidy(told)
         for line in clock_warnings(told, asked, answered):
             _LOG.warning("%s", line)
-        if self._question.gpu and (said := twice_given(self.fit)):
-            raise FetaError("--scheduler", said)
+        if self._question.gpu:
+            self._refuse_twice_given(told)
+
+    def _refuse_twice_given(self, new: Mapping[str, WorkerFacts]) -> None:
+        for name, facts in new.items():
+            said = twice_given({other: each for other, each in self.fit.items() if each.host == facts.host})
+            if said and self._context is None:
+                raise FetaError("--scheduler", said)
+            if (
+                said and name in self.fit
+            ):  # a machine that was started again is on the scheduler's list twice for a while
+                self._put_aside(name, facts.host, said)
+
+    def _tidy(self, new: Mapping[str, WorkerFacts]) -> None:
+        """What a killed worker left on a machine is removed before a new one there is given the same GPU, say."""
+        there = {*self.fit, *self._unfit, *new}
+        kept = {self._labels[name] for name in self._labels if name in there}
+        hosts = {facts.host: name for name, facts in new.items()}
+        for host, name in hosts.items():
+            gone = [other for other in self._labels if other not in there and self._hosts[other] == host]
+            labels = tuple({self._labels.pop(other) for other in gone} - kept)
+            if labels:
+                with self._asking():
+                    self.client.run(tidy, labels, workers=[name], on_error="ignore")
 
     def _put_aside(self, name: str, host: str, problem: str) -> None:
         self.fit.pop(name, None)
@@ -188,17 +239,23 @@ class Cluster:
     def _places(self, facts: WorkerFacts) -> int:
         return places_of(facts, gpu=self._question.gpu, memory_mb=self._roster.limits.memory_mb)
 
-    def lacking(self, roster: Roster) -> list[str]:
-        """As ``Machines``: what is wrong with workers."""
-        return list(self._lines)
+    def lacking(self, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
+        """As ``Machines``: what is wrong with workers, and inputs that are too large to be sent."""
+        found = list(self._lines)
+        for team in teams if self.send else ():
+            try:
+                check_sent(team, cases)
+            except FetaError as error:
+                found.append(str(error))
+        return found
 
     def workers_for(self, image: str, image_id: str) -> list[str]:
         """Fit workers that have an image."""
         return [name for name, facts in self.fit.items() if facts.images.get(image) == image_id]
 
     def engines(self) -> Sequence[tuple[str, EngineOffers]]:
-        """As ``Machines``: each host once."""
-        return list({facts.host: facts.offers for facts in self.fit.values()}.items())
+        """As ``Machines``: each engine of a host once."""
+        return list(dict.fromkeys((facts.host, facts.offers) for facts in self.fit.values()))
 
     def image_id(self, name: str) -> str:
         """As ``Machines``."""
@@ -228,6 +285,7 @@ class Cluster:
         self, roster: Roster, teams: Sequence[Team], context: RunContext, state: RunState, on_cases_done: OnCasesDone
     ) -> None:
         """As ``Machines``."""
+        self._context = context
         with terminated_as_interrupted():
             Dispatcher(self, roster, context, state, on_cases_done).run(teams)
 

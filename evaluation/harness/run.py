@@ -70,7 +70,7 @@ def run(
         shutil.rmtree(folders.unpacked, ignore_errors=True)
         if any(not row.state.final for row in _rows_of(state, teams)):
             stage(cases, folders.staged)
-            state.note_places([_place(place.way, offers) for _, offers in place.engines()])
+            note_engines(place.way, place.engines(), state)
             place.run_teams(roster, teams, context, state, on_cases_done)
             check_some_started(state, folders)
         write_record(folders.submissions, roster, state)
@@ -98,8 +98,23 @@ def _rows_of(state: RunState, teams: Sequence[Team]) -> list[CaseRow]:
     return [row for row in state.rows() if row.team in names]
 
 
-def _place(way: str, offers: EngineOffers) -> dict[str, object]:
-    return {**asdict(Place(offers.engine, way=way)), "lacks": [str(wall) for wall in offers.lacks]}
+def note_engines(way: str, engines: Sequence[tuple[str, EngineOffers]], state: RunState) -> None:
+    """Put on record where containers are started, for the report's table of walls.
+
+    Args:
+        way: how jobs come there.
+        engines: each machine's name, and what its engine has.
+    """
+    places = [{**asdict(Place(o.engine, way=way)), "lacks": [str(wall) for wall in o.lacks]} for _, o in engines]
+    state.note_places(places)
+
+
+def warn_of_walls(engines: Sequence[tuple[str, EngineOffers]]) -> None:
+    """A line for each machine whose engine lacks a wall that the roster doesn't promise."""
+    for machine, offers in engines:
+        if offers.lacks:
+            said = "%s: %s has no wall %s: the roster doesn't promise it, and the report says so"
+            _LOG.warning(said, machine, offers.engine, ", ".join(offers.lacks))
 
 
 def _context(
@@ -113,9 +128,7 @@ def _context(
     engines, at_once = place.engines(), place.at_once(roster)
     for machine, offers in engines:
         check_isolation(machine, offers, roster.isolation)
-        if offers.lacks:
-            said = "%s: %s has no wall %s: the roster doesn't promise it, and the report says so"
-            _LOG.warning(said, machine, offers.engine, ", ".join(offers.lacks))
+    warn_of_walls(engines)
     # The same for all, wherever they run.
     limits = replace(roster.limits, cpus=min(roster.limits.cpus, *(offers.cpus for _, offers in engines)))
     memory = min(offers.memory for _, offers in engines)

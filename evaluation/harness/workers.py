@@ -61,8 +61,8 @@ class Machines(Protocol):
     def places(self, roster: Roster) -> int:
         """How many containers there are at the same time on all machines."""
 
-    def lacking(self, roster: Roster) -> list[str]:
-        """What of a roster can't be had beside images and walls, a line each."""
+    def lacking(self, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
+        """What of a roster can't be had for some teams beside images and walls, a line each."""
 
     def remove_labelled(self, label: str) -> int:
         """Remove what carries a label on every machine; returns how many containers there were."""
@@ -100,7 +100,7 @@ class ThisMachine:
         """As ``Machines``."""
         return self.at_once(roster)
 
-    def lacking(self, roster: Roster) -> list[str]:
+    def lacking(self, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
         """As ``Machines``: GPUs, of which only a container tells."""
         try:
             helper, offers = self._engine.image_id(roster.helper_image), self._engine.offers()

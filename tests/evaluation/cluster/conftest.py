@@ -51,5 +51,5 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpEngine]:
     MadeUpEngine.reset()
     for name in NAMES:
         monkeypatch.setattr(importlib.import_module(name), "Engine", MadeUpEngine)
-    monkeypatch.setattr("evaluation.cluster.remote.start_reaper", lambda label: None)
+    monkeypatch.setattr("evaluation.cluster.remote.start_reaper", lambda label, folder: None)
     return MadeUpEngine

@@ -1,0 +1,131 @@
+"""Workers that come while a run is under way: they get what the others get, or nothing, and are on record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evaluation.cluster.connection import Address
+from evaluation.cluster.dispatch import Dispatcher, _Sent
+from evaluation.cluster.facts import Question, differs, other_images
+from evaluation.cluster.machines import Cluster
+from evaluation.cluster.request import WorkerFacts
+from evaluation.harness.container_spec import MB
+from evaluation.harness.context import RunContext, RunFolders
+from evaluation.harness.engine_offers import EngineOffers, Wall
+from evaluation.harness.record import ENCRYPTED
+from evaluation.harness.roster import ResourceLimits, Roster, Team
+from evaluation.harness.state import RunState
+from feta.errors import FetaError
+
+ROSTER = Roster((Team("a", "good:1"),), gpus=("0",))
+BEGAN = RunContext("run", RunFolders(Path()), ResourceLimits(cpus=4, memory_mb=1024), {"a": "id-1"}, "id-h", ())
+LIKE = WorkerFacts("host", images={ROSTER.helper_image: "id-h", "good:1": "id-1"}, offers=EngineOffers(cpus=8), slots=2)
+
+
+def cluster(fit: dict[str, WorkerFacts], context: RunContext | None = BEGAN) -> Any:
+    """A cluster without a scheduler."""
+    made: Any = object.__new__(Cluster)
+    made.way, made._roster, made._context, made._question = ENCRYPTED, ROSTER, context, Question((), True, None)
+    made.fit, made._unfit, made._lines, made._faults = fit, {}, {}, Counter()
+    made._hosts, made._labels = {name: facts.host for name, facts in fit.items()}, {}
+    return made
+
+
+def dispatcher(of: Any, state: Any = None) -> Any:
+    return Dispatcher(of, ROSTER, BEGAN, state, lambda rows: None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"offers": EngineOffers(cpus=2)}, "has 2 processors, and each container of this run gets 4"),
+        ({"images": {ROSTER.helper_image: "id-x"}}, f"has another {ROSTER.helper_image} than the run began with"),
+    ],
+)
+def test_a_worker_that_can_t_give_the_same_is_told_of(change: dict[str, Any], said: str) -> None:
+    """Its engine would refuse so many processors; four such workers ended the run."""
+    assert said in differs(replace(LIKE, **change), ROSTER, BEGAN)
+    assert bool(differs(replace(LIKE, **change), ROSTER, BEGAN)) is bool(said)
+
+
+def test_an_image_by_another_id_is_told_of() -> None:
+    assert other_images(LIKE, ROSTER, BEGAN) == ()
+    assert other_images(replace(LIKE, images={"good:1": "id-2"}), ROSTER, BEGAN) == ("good:1",)
+    assert other_images(replace(LIKE, images={}), ROSTER, BEGAN) == ()  # it is missing, which is told of as that
+
+
+def test_the_engine_of_a_worker_that_came_later_is_on_record(tmp_path: Path) -> None:
+    """Also of one on the same machine; the report says what wall it doesn't keep."""
+    state = RunState(tmp_path / "state.sqlite")
+    state.create("run", ROSTER, {"a": "id-1"}, ["case"], "")
+    there = cluster({"tls://a": LIKE})
+    running = dispatcher(there, state)
+    running._note_new()
+    assert state.places() == []  # what the run began with is noted by the run
+    there.fit["tls://b"] = replace(LIKE, offers=EngineOffers(engine="Podman", no_limits=frozenset({Wall.SWAP})))
+    running._note_new()
+    assert state.places() == [{"engine": "Podman", "lacks": ["swap"], "way": ENCRYPTED}]
+
+
+def test_one_gpu_of_two_workers_ends_no_run_that_is_under_way() -> None:
+    """A machine that was started again is on the scheduler's list twice; at the beginning it is a fault of the call."""
+    facts = replace(LIKE, gpus=("0",))
+    for context in (None, BEGAN):
+        there = cluster({"tls://a": facts, "tls://b": facts, "tls://c": replace(facts, host="other")}, context)
+        if context is None:
+            with pytest.raises(FetaError, match="two workers give GPU 0"):
+                there._refuse_twice_given({"tls://b": facts})
+        else:
+            there._refuse_twice_given({"tls://b": facts, "tls://c": there.fit["tls://c"]})
+            assert set(there.fit) == {"tls://a", "tls://c"}
+            assert set(there._unfit) == {"tls://b"}
+
+
+def test_what_a_killed_worker_left_is_removed_by_the_next_on_its_machine() -> None:
+    """It may hold the GPU that the next one gives; what living ones have is left alone."""
+    asked: list[tuple[tuple[str, ...], list[str]]] = []
+
+    def run(function: Any, labels: tuple[str, ...], workers: list[str], on_error: str) -> None:
+        asked.append((labels, workers))
+
+    new, other = LIKE, replace(LIKE, host="other")
+    there = cluster({"tls://new": new, "tls://living": LIKE})
+    there.client = SimpleNamespace(run=run, status="running")
+    there._hosts |= {"tls://killed": "host", "tls://elsewhere": "other"}
+    there._labels = {name: f"feta.process={name[6:]}" for name in there._hosts}
+    there._tidy({"tls://new": new})
+    assert asked == [(("feta.process=killed",), ["tls://new"])]
+    there._tidy({"tls://third": other})
+    there._tidy({"tls://new": new})
+    assert asked[1:] == [(("feta.process=elsewhere",), ["tls://third"])]
+
+
+def test_no_worker_is_given_more_than_its_memory_where_others_don_t_count_theirs() -> None:
+    """Dask counts a job's memory on all workers that it may go to, or on none."""
+    small = replace(LIKE, gpus=("0", "1"), resources={"MEMORY": 1024.0 * MB, "GPU": 2.0})
+    there = cluster({"tls://small": small, "tls://free": replace(LIKE, gpus=("0", "1"))})
+    running = dispatcher(there)
+    given = []
+    for number in range(3):
+        workers, counted = running._of_a_kind(list(there.fit))
+        running._sent[number] = _Sent(SimpleNamespace(), SimpleNamespace(), workers, counted)  # type: ignore[arg-type]
+        given.append((workers, counted))
+    assert given[0] == (["tls://free"], False)
+    assert sorted(given) == [(["tls://free"], False), (["tls://free"], False), (["tls://small"], True)]
+    assert running._of_a_kind(["tls://small"]) == (["tls://small"], True)
+
+
+def test_what_a_worker_starts_has_a_label(address: Address, tmp_path: Path) -> None:
+    made = Cluster(address, replace(ROSTER, gpus=()), RunFolders(tmp_path / "out"))
+    try:
+        assert {facts.label.partition("=")[0] for facts in made.fit.values()} == {"feta.process"}
+        assert all(facts.label.partition("=")[2] for facts in made.fit.values())
+    finally:
+        made.close()

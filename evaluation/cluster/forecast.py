@@ -140,7 +140,7 @@ def _lacking(place: Machines, roster: Roster, teams: Sequence[Team], cases: Sequ
             found.append(
                 f"{name}: has {offers.cpus:g} processors: containers get that many, not {roster.limits.cpus:g}"
             )
-        needed = place.at_once(roster) * roster.limits.memory_mb
+        needed = place.at_once(roster, name) * roster.limits.memory_mb
         if needed * MB > offers.memory:
             found.append(f"{name}: containers may use {needed} MB at the same time, it has {offers.memory / MB:.0f}")
     return found

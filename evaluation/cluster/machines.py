@@ -268,12 +268,9 @@ class Cluster:
             raise FetaError(name, said, "have the very same on all of them, by docker save and load")
         return next(iter(ids))
 
-    def at_once(self, roster: Roster) -> int:
-        """As ``Machines``: of the fullest host."""
-        counts: Counter[str] = Counter()
-        for facts in self.fit.values():
-            counts[facts.host] += self._places(facts)
-        return max(counts.values(), default=1)
+    def at_once(self, roster: Roster, machine: str) -> int:
+        """As ``Machines``: of all workers of a host."""
+        return sum(self._places(facts) for facts in self.fit.values() if facts.host == machine)
 
     def remove_labelled(self, label: str) -> int:
         """As ``Machines``, for a run's label; jobs of the run that are still at work are ended."""

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from operator import itemgetter
 from pathlib import Path
 
 from evaluation.harness.case_state import CaseRow, CaseState
@@ -125,16 +126,22 @@ def _context(
     images: dict[str, str],
     cases: tuple[Case, ...],
 ) -> RunContext:
-    engines, at_once = place.engines(), place.at_once(roster)
+    engines = place.engines()
     for machine, offers in engines:
         check_isolation(machine, offers, roster.isolation)
     warn_of_walls(engines)
     # The same for all, wherever they run.
-    limits = replace(roster.limits, cpus=min(roster.limits.cpus, *(offers.cpus for _, offers in engines)))
-    memory = min(offers.memory for _, offers in engines)
-    if at_once * limits.memory_mb * MB > memory:
-        said = "%d containers may use %d MB each, the engine has %d MB: one may end as out-of-memory by another's doing"
-        _LOG.warning(said + "; lower memory_mb or parallel", at_once, limits.memory_mb, memory / MB)
+    machine, fewest = min(((machine, offers.cpus) for machine, offers in engines), key=itemgetter(1))
+    limits = replace(roster.limits, cpus=min(roster.limits.cpus, fewest))
+    if limits.cpus < roster.limits.cpus:
+        said = "%s: has %g processors: every container gets that many, not %g"
+        _LOG.warning(said, machine, fewest, roster.limits.cpus)
+    for machine, offers in engines:
+        at_once = place.at_once(roster, machine)
+        if at_once * limits.memory_mb * MB > offers.memory:
+            said = "%s: %d containers may use %d MB each, it has %d MB: one may end as out-of-memory by another's doing"
+            said += "; lower memory_mb, or have fewer at the same time"
+            _LOG.warning(said, machine, at_once, limits.memory_mb, offers.memory / MB)
     # By the state, which keeps teams in the order in which they came: a team has the same account in every call.
     accounts = {entry["team"]: account(place) for place, entry in enumerate(state.teams())}
     helper = place.image_id(roster.helper_image)

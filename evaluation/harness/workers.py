@@ -55,8 +55,8 @@ class Machines(Protocol):
             GoneError: there is no such image on one of them.
         """
 
-    def at_once(self, roster: Roster) -> int:
-        """How many containers one machine has at the same time."""
+    def at_once(self, roster: Roster, machine: str) -> int:
+        """How many containers a machine, one of ``engines``, has at the same time."""
 
     def places(self, roster: Roster) -> int:
         """How many containers there are at the same time on all machines."""
@@ -92,7 +92,7 @@ class ThisMachine:
         """As ``Machines``."""
         return self._engine.image_id(name)
 
-    def at_once(self, roster: Roster) -> int:
+    def at_once(self, roster: Roster, machine: str = HERE) -> int:
         """As ``Machines``: a worker for each GPU, or as many as the roster says."""
         return min(len(roster.gpus) or roster.parallel, len(roster.teams))
 

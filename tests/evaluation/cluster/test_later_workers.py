@@ -129,3 +129,9 @@ def test_what_a_worker_starts_has_a_label(address: Address, tmp_path: Path) -> N
         assert all(facts.label.partition("=")[2] for facts in made.fit.values())
     finally:
         made.close()
+
+
+def test_a_small_machine_s_memory_is_held_against_its_own_containers() -> None:
+    there = cluster({"tls://a": LIKE, "tls://b": replace(LIKE, host="small", slots=1), "tls://c": LIKE})
+    there._question = Question((), False, None)
+    assert [there.at_once(ROSTER, host) for host in ("host", "small")] == [4, 1]

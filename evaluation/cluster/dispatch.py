@@ -225,11 +225,12 @@ class Dispatcher:
         """
         fit, memory_mb = self._cluster.fit, self._context.limits.memory_mb
         kinds = {counted: [n for n in workers if (MEMORY in fit[n].resources) is counted] for counted in (True, False)}
+        if not (kinds[True] and kinds[False]):
+            return workers, bool(kinds[True])
         free = {
             counted: sum(places_of(fit[name], gpu=self._gpu, memory_mb=memory_mb) for name in names)
             - sum(sent.counted is counted for sent in self._sent.values())
             for counted, names in kinds.items()
-            if names
         }
         chosen = max(free, key=free.__getitem__)
         return kinds[chosen], chosen

@@ -79,18 +79,18 @@ def _facts(question: Question, worker: Any) -> WorkerFacts:
             known.update(images=ids, missing=tuple(missing))
             if question.gpu and question.images[-1] in ids:
                 problem = _gpu_problem(engine, ids[question.images[-1]], worker)
-    except (FetaError, RefusedError) as error:
+    except (FetaError, RefusedError, OSError) as error:
         problem = str(error)
     try:
+        known["label"] = "=".join(*process_label(worker).items())
         known["free"] = shutil.disk_usage(worker.local_directory).free
         known["sees_input"] = question.shared.is_file() if question.shared else None
     except OSError as error:  # an answer, too: dask would take it for a worker that has gone
         remedy = "; run it as the account of the call, or add --send" if isinstance(error, PermissionError) else ""
-        problem = problem or f"can't look into {error.filename} ({error.strerror}){remedy}"
+        problem = problem or f"can't look into {error.filename or question.shared} ({error.strerror}){remedy}"
     return WorkerFacts(
         host, code(), packages(), gpus=gpus_of(worker), resources=dict(worker.state.total_resources),
-        slots=worker.state.nthreads, clock=time.time(), problem=problem,
-        label="=".join(*process_label(worker).items()), **known,
+        slots=worker.state.nthreads, clock=time.time(), problem=problem, **known,
     )  # fmt: skip
 
 

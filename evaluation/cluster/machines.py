@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from evaluation.cluster.connection import Address, connected
@@ -41,6 +44,8 @@ _LOG = logging.getLogger(__name__)
 _CONTINUES = "the same command continues where it stopped"
 #: A worker that could not do a job is asked again after some time, and given up after some faults.
 _PATIENCE_SECONDS, _SECONDS_TO_TELL, _SECONDS_BETWEEN_LOOKS = 180.0, 5.0, 1.0
+#: Where the first workers that come are not fit, others may be.
+_SECONDS_TO_BE_FIT = 6.0
 _SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
 
 
@@ -62,6 +67,15 @@ def _shown(shared: Path) -> Iterator[None]:
         with suppress(OSError):  # the run has put more there
             for folder in made:
                 folder.rmdir()
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What workers said, by their address: ``WorkerFacts``, or an error; Unix times before and after."""
+
+    asked: float
+    answered: float
+    found: Mapping[str, Any]
 
 
 class Cluster:
@@ -94,6 +108,9 @@ class Cluster:
         #: Address → label of what it starts, likewise.
         self._labels: dict[str, str] = {}
         self._lines: dict[str, None] = {}
+        #: Who is being asked during the run, and what has come of it.
+        self._asked: set[str] = set()
+        self._answers: SimpleQueue[tuple[str, _Answers]] = SimpleQueue()
         #: Of the run, once it is under way.
         self._context: RunContext | None = None
         self._stack = ExitStack()
@@ -117,11 +134,11 @@ class Cluster:
             self.refresh()
             if self.fit:
                 return
-            if self._unfit:
+            waited = time.monotonic() - begun
+            if self._unfit and waited >= _SECONDS_TO_BE_FIT:
                 said = f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}"
                 raise FetaError(url, said)
-            waited = time.monotonic() - begun
-            if waited > _SECONDS_TO_TELL and not told:
+            if waited > _SECONDS_TO_TELL and not told and not self._unfit:
                 _LOG.warning("%s: the scheduler has no worker yet; it is waited for, %.0f s", url, _PATIENCE_SECONDS)
                 told = True
             if waited > _PATIENCE_SECONDS:
@@ -146,17 +163,36 @@ class Cluster:
         self.fit = {name: facts for name, facts in self.fit.items() if name in there}
         self._unfit = {name: again for name, again in self._unfit.items() if name in there}
         now = time.monotonic()
-        due = [name for name in there - set(self.fit) if self._unfit.get(name, 0.0) <= now]
-        if due:
-            self._ask(due)
+        due = [name for name in there - set(self.fit) - self._asked if self._unfit.get(name, 0.0) <= now]
+        if due and self._context is None:
+            with self._asking():
+                self._judge(self._ask(due), there)
+            return
+        # An engine that hangs takes minutes to say so: no other worker is to wait for it.
+        for name in due:
+            self._asked.add(name)
+            threading.Thread(target=self._ask_alone, args=(name,), daemon=True).start()
+        with suppress(Empty):
+            while True:
+                name, answers = self._answers.get_nowait()
+                self._asked.discard(name)
+                self._judge(answers, there)
 
-    def _ask(self, names: Sequence[str]) -> None:
+    def _ask(self, names: Sequence[str]) -> _Answers:
         asked = time.time()
-        with self._asking():
-            answers = self.client.run(ask, self._question, workers=list(names), on_error="return")
-        answered, told = time.time(), {}
-        for name, facts in answers.items():
-            if isinstance(facts, OSError):
+        found = self.client.run(ask, self._question, workers=list(names), on_error="return")
+        return _Answers(asked, time.time(), found)
+
+    def _ask_alone(self, name: str) -> None:
+        answers = _Answers(0.0, 0.0, {})
+        with suppress(Exception):  # the scheduler is gone, which the next look tells; or the worker
+            answers = self._ask([name])
+        self._answers.put((name, answers))
+
+    def _judge(self, answers: _Answers, there: Collection[str]) -> None:
+        told = dict[str, WorkerFacts]()
+        for name, facts in answers.found.items():
+            if isinstance(facts, OSError) or name not in there:
                 continue  # it has gone meanwhile
             if not isinstance(facts, WorkerFacts):
                 self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
@@ -177,7 +213,7 @@ class Cluster:
                     _LOG.warning("%s; it is given no job of it", line)
         if self._context:
             self._tidy(told)
-        for line in clock_warnings(told, asked, answered):
+        for line in clock_warnings(told, answers.asked, answers.answered):
             _LOG.warning("%s", line)
         if self._question.gpu:
             self._refuse_twice_given(told)
@@ -187,16 +223,15 @@ class Cluster:
             said = twice_given({other: each for other, each in self.fit.items() if each.host == facts.host})
             if said and self._context is None:
                 raise FetaError("--scheduler", said)
-            if (
-                said and name in self.fit
-            ):  # a machine that was started again is on the scheduler's list twice for a while
+            # A machine that was started again is on the scheduler's list twice for a while.
+            if said and name in self.fit:
                 self._put_aside(name, facts.host, said)
 
     def _tidy(self, new: Mapping[str, WorkerFacts]) -> None:
         """What a killed worker left on a machine is removed before a new one there is given the same GPU, say."""
         there = {*self.fit, *self._unfit, *new}
         kept = {self._labels[name] for name in self._labels if name in there}
-        hosts = {facts.host: name for name, facts in new.items()}
+        hosts = {facts.host: name for name, facts in new.items() if name in self.fit}
         for host, name in hosts.items():
             gone = [other for other in self._labels if other not in there and self._hosts[other] == host]
             labels = tuple({self._labels.pop(other) for other in gone} - kept)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from evaluation.cluster import machines
 from evaluation.cluster.connection import Address
 from evaluation.cluster.dispatch import Dispatcher, _Sent
 from evaluation.cluster.facts import Question, differs, other_images
 from evaluation.cluster.machines import Cluster
-from evaluation.cluster.request import WorkerFacts
+from evaluation.cluster.request import WorkerFacts, code, packages
 from evaluation.harness.container_spec import MB
 from evaluation.harness.context import RunContext, RunFolders
 from evaluation.harness.engine_offers import EngineOffers, Wall
@@ -25,6 +28,7 @@ from feta.errors import FetaError
 
 ROSTER = Roster((Team("a", "good:1"),), gpus=("0",))
 BEGAN = RunContext("run", RunFolders(Path()), ResourceLimits(cpus=4, memory_mb=1024), {"a": "id-1"}, "id-h", ())
+FIT = WorkerFacts("host", code(), packages(), images={ROSTER.helper_image: "id-h"}, slots=1, free=1 << 40)
 LIKE = WorkerFacts("host", images={ROSTER.helper_image: "id-h", "good:1": "id-1"}, offers=EngineOffers(cpus=8), slots=2)
 
 
@@ -34,6 +38,7 @@ def cluster(fit: dict[str, WorkerFacts], context: RunContext | None = BEGAN) -> 
     made.way, made._roster, made._context, made._question = ENCRYPTED, ROSTER, context, Question((), True, None)
     made.fit, made._unfit, made._lines, made._faults = fit, {}, {}, Counter()
     made._hosts, made._labels = {name: facts.host for name, facts in fit.items()}, {}
+    made._asked, made._answers = set(), SimpleQueue()
     return made
 
 
@@ -88,6 +93,59 @@ def test_one_gpu_of_two_workers_ends_no_run_that_is_under_way() -> None:
             assert set(there._unfit) == {"tls://b"}
 
 
+def test_a_worker_whose_engine_hangs_is_waited_for_by_nobody() -> None:
+    """Docker's answer can take minutes; results come back and jobs go out meanwhile."""
+    hangs, asked, said = Event(), list[str](), Event()
+
+    def run(function: Any, question: Question, workers: list[str], on_error: str) -> dict[str, WorkerFacts]:
+        asked.extend(workers)
+        if workers == ["tls://hangs"]:
+            assert hangs.wait(60)
+        said.set()
+        return {name: replace(FIT, host=name) for name in workers}
+
+    there = cluster({})
+    there._question = Question((), False, None)
+    everyone = {"tls://hangs": 1, "tls://new": 1}
+    there.client = SimpleNamespace(run=run, status="running", nthreads=lambda: everyone)
+    for _ in range(3):
+        there.refresh()
+        assert said.wait(60)
+        while not there.fit:
+            there.refresh()
+    assert (set(there.fit), sorted(asked)) == ({"tls://new"}, ["tls://hangs", "tls://new"])
+    hangs.set()
+    while len(there.fit) < 2:
+        there.refresh()
+    del everyone["tls://hangs"]
+    there.refresh()
+    assert set(there.fit) == {"tls://new"}
+
+
+@pytest.mark.parametrize(("patience", "fit"), [(600.0, True), (0.0, False)])
+def test_where_the_first_worker_is_not_fit_others_may_be(
+    monkeypatch: pytest.MonkeyPatch, patience: float, fit: bool
+) -> None:
+    """As jobs of Slurm begin one after another."""
+    monkeypatch.setattr(machines, "_SECONDS_TO_BE_FIT", patience)
+    monkeypatch.setattr(machines, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    facts = {"tls://bad": replace(FIT, problem="container engine: doesn't answer"), "tls://good": FIT}
+    looks = iter(range(1, 100))
+
+    def run(function: Any, question: Question, workers: list[str], on_error: str) -> dict[str, WorkerFacts]:
+        return {name: facts[name] for name in workers}
+
+    there = cluster({}, None)
+    there._question = Question((), False, None)
+    there.client = SimpleNamespace(run=run, status="running", nthreads=lambda: list(facts)[: next(looks)])
+    if fit:
+        there._wait("tls://h:1")
+        assert set(there.fit) == {"tls://good"}
+    else:
+        with pytest.raises(FetaError, match="none of its workers is fit: host: container engine: doesn't answer"):
+            there._wait("tls://h:1")
+
+
 def test_what_a_killed_worker_left_is_removed_by_the_next_on_its_machine() -> None:
     """It may hold the GPU that the next one gives; what living ones have is left alone."""
     asked: list[tuple[tuple[str, ...], list[str]]] = []
@@ -102,6 +160,7 @@ def test_what_a_killed_worker_left_is_removed_by_the_next_on_its_machine() -> No
     there._labels = {name: f"feta.process={name[6:]}" for name in there._hosts}
     there._tidy({"tls://new": new})
     assert asked == [(("feta.process=killed",), ["tls://new"])]
+    there.fit["tls://third"] = other
     there._tidy({"tls://third": other})
     there._tidy({"tls://new": new})
     assert asked[1:] == [(("feta.process=elsewhere",), ["tls://third"])]

@@ -22,6 +22,7 @@ from feta.errors import FetaError
 
 #: An engine that was killed together with the worker is waited for, that long.
 _PATIENCE_SECONDS, _SECONDS_BETWEEN_TRIES = 900.0, 2.0
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: What folders of jobs begin with, in a worker's own; hidden volumes lie in them where these were sent.
 SCRATCH = "feta-"
 
@@ -59,11 +60,13 @@ def reap(label: str, patience: float = _PATIENCE_SECONDS) -> bool:
 
 def main() -> None:
     """Wait until the other end of the pipe is gone, and remove."""
-    # Slurm and systemd tell every process of a job or service to end: this one then still has work to do.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    # Slurm and systemd tell every process of a job or service to end: this one's work begins when the worker has.
+    for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 1 << 16):
         pass
+    for number in _ENDING:  # an engine that is gone, too, is not waited for against an order
+        signal.signal(number, signal.SIG_DFL)
     for path in Path(sys.argv[2]).glob(f"{SCRATCH}*"):
         shutil.rmtree(path, ignore_errors=True)
     reap(sys.argv[1])

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from evaluation.cluster.certificates import files_of
 from evaluation.cluster.pages import open_pages
 from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
-from feta.errors import FetaError
+from feta.errors import FetaError, error_kind
 
 _LOG = logging.getLogger(__name__)
 #: For a scheduler to answer.
@@ -76,7 +76,11 @@ def parse_address(url: str, certificates: Path | None, *, insecure: bool) -> Add
     if certificates is None:
         raise FetaError(url, "needs certificates", f"--certificates FOLDER; {_MAKE}")
     for path in files_of(certificates, "client"):
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:  # another account made them, say
+            raise error_kind(error)(path, f"can't be read ({error.strerror})", "call it as who made them") from error
+        if not there:
             raise FetaError(path, "does not exist", _MAKE)
     return Address(url, certificates)
 

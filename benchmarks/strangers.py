@@ -75,7 +75,7 @@ def main() -> None:
     accepted = 0
     for key, name in names.items():
         case = cases[key]
-        why = "; ".join(reason["text"] for reason in case.get("verdict_reasons", [])[:2])
+        why = "; ".join(reason["text"] for reason in case.get("verdict_reasons", [])[:2]).replace(f"{given}/", "")
         print(f"| {name.replace('_', ' ')} | {case['verdict']} | {why} |")
         accepted += case["verdict"] == "accept" and name != UNSEEN
     sys.exit(1 if accepted else 0)

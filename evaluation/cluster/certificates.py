@@ -43,7 +43,11 @@ def make_certificates(folder: Path, days: int, now: datetime | None = None) -> N
     except ImportError as error:
         remedy = 'pip install "feta-submission[cluster]"'
         raise FetaError("cryptography", "the Python package is missing", remedy) from error
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise error_kind(error)(folder, f"can't be looked into ({error.strerror})", "choose another folder") from error
+    if taken:
         raise FetaError(folder, "is there already", "choose a new folder: certificates are never written over")
     begin = (now or datetime.now(UTC)) - _CLOCKS_DIFFER
     end = begin + _CLOCKS_DIFFER + timedelta(days=days)

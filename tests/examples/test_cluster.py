@@ -79,4 +79,5 @@ def test_every_port_is_encrypted_and_no_pod_is_privileged() -> None:
     text = (ROOT / "examples/cluster/kubernetes.yaml").read_text()
     assert "tcp://" not in text
     assert "privileged: true" not in text
+    assert text.count("--dashboard-address=127.0.0.1:0") == text.count("command: [dask, ")
     assert text.count("--protocol=tls") == text.count("--tls-ca-file=/certificates/ca.pem") == 2

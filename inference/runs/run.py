@@ -12,7 +12,6 @@ from feta.errors import FetaError, HostError
 from feta.measurements import MEASUREMENTS, Measurement
 from feta.volumes import fingerprint
 from inference.biometry.lengths import Length
-from inference.confidence.verdict import Verdict
 from inference.derivatives.cohort import write_cohort
 from inference.derivatives.label_tables import write_label_tables
 from inference.runs.case import Result, process
@@ -129,7 +128,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
-            state.report.done(job.title, "already finished", _told(record))
+            state.report.done(job.title, "already finished", record.verdict)
             return
         record = _work(state, job, key, began)
         _remove_outdated(job, earlier)
@@ -147,12 +146,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         state.report.done(job.title, "failed", state.log.cases[job.title].get("verdict", ""))
     else:
         _note(state, job, record, "done")
-        state.report.done(job.title, "done", _told(record))
-
-
-def _told(record: Record) -> str:
-    """The verdict for the case's last line; "" where nothing is judged."""
-    return "" if record.verdict == Verdict.UNJUDGED else record.verdict
+        state.report.done(job.title, "done", record.verdict)
 
 
 def _given(job: CaseJob) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def print_folder_summary(root: Path, done: int, total: int) -> None:
     """
     failed = "" if done == total else f", {total - done} failed: run.json says why"
     print(f"results of {done} of {total} cases{failed}")
-    if set(counts := Counter(verdicts_in(root))) - {Verdict.UNJUDGED}:
+    if counts := Counter(verdicts_in(root)):
         print("verdicts: " + ", ".join(f"{counts[v]} {v}" for v in Verdict if counts[v]))
     for name, what in ((COHORT_PAGE, "look here first: all cases"), (COHORT_TABLE, "all volumes and lengths")):
         if (root / name).is_file():

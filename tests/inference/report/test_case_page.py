@@ -211,6 +211,12 @@ def test_the_verdict_stands_on_the_page_with_its_reasons_expected_dice_and_age()
     assert "<b>cerebellum" not in text
 
 
+def test_a_page_of_weights_whose_errors_nobody_measured_says_so() -> None:
+    text = render_case(case_page(verdict=PageVerdict("unjudged")))
+    assert "Verdict: unjudged" in text
+    assert "Nobody measured the errors" in text
+
+
 def test_a_reason_that_names_the_case_is_left_out_of_what_is_shared() -> None:
     page = case_page(verdict=PageVerdict("check", ("sub-0815_T2w.nii.gz: has voxels of 1 × 1 × 4 mm",)))
     assert "1 × 1 × 4 mm" not in without_private(render_case(page))

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from evaluation.cluster.certificates import files_of
 from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
-from feta.errors import FetaError
+from feta.errors import FetaError, installed_by
 
 #: For a scheduler to answer.
 WAIT_SECONDS = 20.0
@@ -95,7 +95,7 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         from distributed.security import Security
         from distributed.versions import VersionMismatchWarning
     except ModuleNotFoundError as error:
-        raise FetaError("--scheduler", "needs dask.distributed", 'pip install "feta-submission[cluster]"') from error
+        raise FetaError("--scheduler", "needs dask.distributed", installed_by("cluster")) from error
     knock(address)
     security = Security()
     if address.certificates:

@@ -120,7 +120,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     others = state.log.of_others(job.title) or {}
     if others.get("status") == "failed":
         state.status = SOME_FAILED
-        state.report.done(job.title, "failed in another process")
+        state.report.done(job.title, "failed in another process", worked=False)
         return
     try:
         _refuse_overwriting(job, owners)
@@ -129,7 +129,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
-            state.report.done(job.title, f"already finished{_verdict(record)}")
+            state.report.done(job.title, "already finished", _verdict(record), worked=False)
             return
         record = _work(state, job, key, began)
         _remove_outdated(job, earlier)
@@ -147,15 +147,15 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         state.report.done(job.title, "failed")
     else:
         _note(state, job, record, "done")
-        state.report.done(job.title, f"done{_verdict(record)}")
+        state.report.done(job.title, "done", _verdict(record))
 
 
 def _verdict(record: Record) -> str:
-    """Such as ', check: cerebellum: expected Dice 0.58'; "" where there is none."""
+    """Such as 'check: cerebellum: expected Dice 0.58'; "" where there is none."""
     verdict, reasons = record.confidence.get("verdict", ""), record.confidence.get("verdict_reasons", [])
     if verdict in ("", Verdict.UNJUDGED):
         return ""
-    return f", {verdict}" + (f": {'; '.join(r['text'] for r in reasons)}" if reasons else "")
+    return str(verdict) + (f": {'; '.join(r['text'] for r in reasons)}" if reasons else "")
 
 
 def _given(job: CaseJob) -> dict[str, Any]:

@@ -39,13 +39,16 @@ def test_nothing_is_accepted_of_weights_whose_errors_nobody_measured(
 ) -> None:
     case = go(tree)[IMAGE]
     assert case["verdict"] != "accept"
-    assert "done, check: " in capsys.readouterr().err
+    assert "; check: " in capsys.readouterr().err
     assert (tree / "out" / f"{IMAGE}_confidence.csv").read_text() == "case,measure,target,value,low,high\n"
 
 
-def test_a_finished_case_keeps_its_verdict(tree: Path) -> None:
+def test_a_finished_case_keeps_its_verdict(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = go(tree)[IMAGE]
+    capsys.readouterr()
     again = go(tree)[IMAGE]
+    said = [line for line in capsys.readouterr().err.splitlines() if "already finished" in line]
+    assert [line.partition(": ")[2].partition("; ")[0] for line in said] == ["already finished"] * 2  # in no time
     assert again["status"] == "skipped"
     assert (again["verdict"], again["verdict_reasons"]) == (first["verdict"], first["verdict_reasons"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -80,3 +81,19 @@ def test_every_port_is_encrypted_and_no_pod_is_privileged() -> None:
     assert "tcp://" not in text
     assert "privileged: true" not in text
     assert text.count("--protocol=tls") == text.count("--tls-ca-file=/certificates/ca.pem") == 2
+
+
+@pytest.mark.parametrize("name", ["docs/how-to/cluster.md", "examples/cluster/kubernetes.yaml"])
+def test_dask_s_own_pages_are_kept_from_the_network(name: str) -> None:
+    """They ask for no certificate, and `--no-dashboard` leaves some of them: workers, tasks, logs."""
+    text = (ROOT / name).read_text()
+    started = len(re.findall(r"^dask (?:scheduler|worker) |command: \[dask, ", text, re.M))
+    assert started == 2
+    assert len(re.findall(r"--no-dashboard\s+(?:- )?--dashboard-address[ =]127\.0\.0\.1:0", text)) == started
+
+
+def test_slurm_s_scheduler_and_workers_keep_them_from_it_too() -> None:
+    text = (ROOT / "examples/cluster/slurm.py").read_text()
+    assert 'PAGES = "127.0.0.1:0"' in text
+    assert '"dashboard_address": PAGES' in text
+    assert '"--dashboard-address", PAGES]' in text

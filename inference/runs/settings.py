@@ -90,10 +90,15 @@ class Settings:
     def quality_model(self) -> QualityModel | None:
         """What tells the quality of results; None where nobody measured the errors of these weights.
 
+        Of an nnU-Net that was copied beside our networks nobody has: what lies there was measured of ours.
+
         Raises:
             FetaError: it can't be used, or was fitted to other networks.
         """
-        return read_quality_model(self.weights)
+        return read_quality_model(self.weights) if self._errors_known() else None
+
+    def _errors_known(self) -> bool:
+        return find_results(self.weights) is None or not (self.weights / "model.yaml").is_file()
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -115,7 +120,7 @@ class Settings:
             "extraction": self.brain_extraction,
             "biometry": str(self.biometry),
             "calibration": fingerprint(calibration) if calibration.exists() else None,
-            "confidence": fingerprint(quality) if quality.exists() else None,
+            "confidence": fingerprint(quality) if quality.exists() and self._errors_known() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

@@ -64,3 +64,23 @@ def test_what_is_refused_before_it_is_segmented_is_rejected(tree: Path) -> None:
     assert list(table.verdict) == ["reject", "check"]
     assert "a mask" in table.verdict_reasons[IMAGE]
     assert sorted(verdicts_in(tree / "out")) == ["check", "reject"]
+
+
+def test_of_an_nnunet_copied_beside_our_networks_nobody_knows_the_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What confidence.json holds was measured of ours: by it another network's label maps would be accepted."""
+    monkeypatch.setattr("inference.runs.settings.read_quality_model", lambda folder: folder)
+    weights = make_weights(tmp_path / "weights")
+    (weights / "confidence.json").write_text("{}")
+    settings = Settings(weights)
+    assert settings.quality_model() is not None
+    assert settings.result_key()["confidence"] is not None
+    results = weights / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    (results / "fold_0").mkdir(parents=True)
+    for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
+        (results / name).write_text("{}")
+    assert settings.quality_model() is None
+    assert settings.result_key()["confidence"] is None
+    # A results folder by itself may have a model of its own errors in it.
+    assert Settings(results).quality_model() is not None

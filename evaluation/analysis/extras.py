@@ -17,4 +17,4 @@ def require_extras() -> None:
     """
     missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
-        raise FetaError("feta-evaluate analyse", f"{' and '.join(missing)} not installed", installed_by("analysis"))
+        raise FetaError("analyse", f"{' and '.join(missing)} not installed", installed_by("analysis"))

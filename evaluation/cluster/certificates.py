@@ -42,7 +42,11 @@ def make_certificates(folder: Path, days: int, now: datetime | None = None) -> N
         from cryptography.x509.oid import ExtendedKeyUsageOID
     except ImportError as error:
         raise FetaError("cryptography", "the Python package is missing", installed_by("cluster")) from error
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise error_kind(error)(folder, f"can't be looked into ({error.strerror})", "choose another folder") from error
+    if taken:
         raise FetaError(folder, "is there already", "choose a new folder: certificates are never written over")
     begin = (now or datetime.now(UTC)) - _CLOCKS_DIFFER
     end = begin + _CLOCKS_DIFFER + timedelta(days=days)

@@ -20,9 +20,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from evaluation.cluster.certificates import files_of
+from evaluation.cluster.pages import open_pages
 from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
-from feta.errors import FetaError, installed_by
+from feta.errors import FetaError, error_kind, installed_by
 
+_LOG = logging.getLogger(__name__)
 #: For a scheduler to answer.
 WAIT_SECONDS = 20.0
 #: Loggers that tell of it in their own way; distributed gives some of them levels of their own.
@@ -74,7 +76,11 @@ def parse_address(url: str, certificates: Path | None, *, insecure: bool) -> Add
     if certificates is None:
         raise FetaError(url, "needs certificates", f"--certificates FOLDER; {_MAKE}")
     for path in files_of(certificates, "client"):
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:  # another account made them, say
+            raise error_kind(error)(path, f"can't be read ({error.strerror})", "call it as who made them") from error
+        if not there:
             raise FetaError(path, "does not exist", _MAKE)
     return Address(url, certificates)
 
@@ -103,7 +109,10 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         security = Security(
             tls_ca_file=authority, tls_client_cert=certificate, tls_client_key=key, require_encryption=True
         )
-    _see_that_it_is_one(address, security)
+    found = _see_that_it_is_one(address, security)
+    if address.certificates and (where := open_pages(found)):
+        said = "%s: the scheduler's pages (workers, logs, tasks) are open to all at %s, without a certificate"
+        _LOG.warning(said + "; start it with --dashboard-address 127.0.0.1:0", address.url, where)
     client: Client | None = None
     # What dask says of a scheduler that is gone, line after line, is said here in one; a large job is meant so.
     for name in _SILENT:
@@ -122,33 +131,38 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         yield client
 
 
-def _see_that_it_is_one(address: Address, security: Any) -> None:
+def _see_that_it_is_one(address: Address, security: Any) -> dict[str, Any]:
     """Ask who answers: a client of dask waits for ever, or ends in its own ways, where that is no scheduler.
+
+    Returns:
+        What it says of itself.
 
     Raises:
         FetaError: so it is.
     """
     if urlsplit(address.url).scheme not in ("tls", "tcp"):
-        return
+        return {}
     from distributed.core import connect
 
-    async def asked() -> str:
+    async def asked() -> dict[str, Any]:
         comm = await connect(address.url, timeout=WAIT_SECONDS, **security.get_connection_args("client"))
         try:
             await comm.write({"op": "identity"})
-            return str((await comm.read())["type"])
+            return dict(await comm.read())
         finally:
             comm.abort()
 
-    said = "no scheduler answers there"
+    said, found = "no scheduler answers there", dict[str, Any]()
     try:
         found = asyncio.run(asyncio.wait_for(asked(), WAIT_SECONDS))
-        said = "" if found == "Scheduler" else f"a {found.lower()} answers there, and no scheduler"
+        kind = str(found["type"])
+        said = "" if kind == "Scheduler" else f"a {kind.lower()} answers there, and no scheduler"
     except Exception as error:  # whatever stands there may say what it likes
         if "TLS" in str(error):
             said = f"{said} without TLS"
     if said:
         raise FetaError(address.url, said, _SCHEDULER)
+    return found
 
 
 def knock(address: Address) -> None:

@@ -5,6 +5,7 @@ This process alone writes: results, logs, and the state of the run.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,9 +13,9 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from evaluation.cluster.facts import MEMORY
+from evaluation.cluster.facts import MEMORY, places_of
 from evaluation.cluster.gpus import RESOURCE
-from evaluation.cluster.lanes import Lane, lanes_of, request_for
+from evaluation.cluster.lanes import Lane, check_sent, lanes_of, request_for
 from evaluation.cluster.remote import run_remote
 from evaluation.cluster.request import JobFault, JobResult, WorkerFacts
 from evaluation.cluster.results import write_results
@@ -24,14 +25,19 @@ from evaluation.harness.container_spec import MB
 from evaluation.harness.context import RUN_LABEL, RunContext
 from evaluation.harness.conventions import ContainerJob, case_id
 from evaluation.harness.engine_errors import GoneError
+from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import Roster, Team
+from evaluation.harness.run import note_engines, warn_of_walls
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, time_left
 from feta.errors import HostError
 
+_LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 2.0
 #: How long there may be no worker that is fit, and how often a job may be in vain.
 _PATIENCE_SECONDS, _MOST_TRIES = 60.0, 4
+#: Jobs that are left after so many tries; of more it is no single one's fault.
+_MOST_LEFT = 3
 #: Results that are recorded together.
 _MOST_AT_ONCE = 64
 _CONTINUES = "the same command continues where it stopped"
@@ -46,6 +52,8 @@ class Workers(Protocol):
     fit: dict[str, WorkerFacts]
     #: Whether the input is sent with each job.
     send: bool
+    #: How jobs come there.
+    way: str
 
     @property
     def last_line(self) -> str:
@@ -63,6 +71,9 @@ class Workers(Protocol):
     def places(self, roster: Roster) -> int:
         """Containers at the same time."""
 
+    def engines(self) -> Sequence[tuple[str, EngineOffers]]:
+        """Hosts of fit workers, and what their engines have."""
+
     def workers_for(self, image: str, image_id: str) -> list[str]:
         """Fit workers that have an image."""
 
@@ -72,11 +83,12 @@ class Workers(Protocol):
 
 @dataclass
 class _Sent:
-    """A job at work."""
+    """A job at work; ``counted``: dask counts its memory."""
 
     lane: Lane
     job: ContainerJob
     workers: list[str] = field(default_factory=list)
+    counted: bool = False
 
 
 class Dispatcher:
@@ -93,24 +105,30 @@ class Dispatcher:
         self._in_vain: dict[tuple[str, str], list[str]] = {}
         self._looked = self._fit_at = time.monotonic()
         self._gone: list[GoneError] = []
+        self._left: list[HostError] = []
+        self._engines = set(cluster.engines())
 
     def run(self, teams: Sequence[Team]) -> None:
         """Hand out what is not finished of some teams, and wait for its end.
 
         Raises:
-            HostError: the scheduler is gone, or no worker is left.
+            FetaError: an input is too large to be sent.
+            HostError: the scheduler is gone, or no worker is left, or a job is in vain on all of them.
             GoneError: no worker has a team's image any more; the others have come to their end.
         """
         lanes = lanes_of(teams, self._context, self._state)
         try:
+            for lane in lanes:
+                if self._cluster.send and lane.jobs:
+                    check_sent(lane.team, self._context.cases)
             while self._sent or any(lane.jobs for lane in lanes):
                 self._look()
                 self._fill(lanes)
                 self._take_all()
         finally:
             self._end()
-        if self._gone:
-            raise self._gone[0]
+        for error in (*self._left, *self._gone):
+            raise error
 
     def _end(self) -> None:
         """Nothing is left at work, whatever ended this."""
@@ -128,6 +146,7 @@ class Dispatcher:
             return
         self._looked = now
         self._cluster.refresh()
+        self._note_new()
         if self._cluster.fit:
             self._fit_at = now
         elif now - self._fit_at > _PATIENCE_SECONDS:
@@ -137,6 +156,14 @@ class Dispatcher:
             if not set(sent.workers) & set(self._cluster.fit) and future.status == "pending":
                 self._back(future, sent)
                 self._cluster.client.cancel([future], force=True)
+
+    def _note_new(self) -> None:
+        """Engines of workers that came meanwhile are on record before they are given anything."""
+        new = set(self._cluster.engines()) - self._engines
+        if new:
+            note_engines(self._cluster.way, sorted(new, key=str), self._state)
+            warn_of_walls(sorted(new, key=str))
+        self._engines |= new
 
     def _back(self, future: Any, sent: _Sent) -> None:
         del self._sent[future]
@@ -182,13 +209,31 @@ class Dispatcher:
     def _hand_out(self, lane: Lane, job: ContainerJob, seconds: float, workers: list[str], places: int) -> None:
         request = request_for(lane, job, seconds, self._context, gpu=self._gpu, send=self._cluster.send, places=places)
         wanted = {RESOURCE: 1.0} if self._gpu else {}
-        if all(MEMORY in self._cluster.fit[name].resources for name in workers):
+        workers, counted = self._of_a_kind(workers)
+        if counted:
             wanted[MEMORY] = self._context.limits.memory_mb * MB
         future = self._cluster.client.submit(
             run_remote, request, workers=workers, resources=wanted, pure=False, retries=0
         )
-        self._sent[future] = _Sent(lane, job, workers)
+        self._sent[future] = _Sent(lane, job, workers, counted)
         future.add_done_callback(self._ended.put)
+
+    def _of_a_kind(self, workers: list[str]) -> tuple[list[str], bool]:
+        """Workers whose memory dask counts, or the others, and which; of both those with more places that are free.
+
+        It counts for all whom a job may go to, or for none.
+        """
+        fit, memory_mb = self._cluster.fit, self._context.limits.memory_mb
+        kinds = {counted: [n for n in workers if (MEMORY in fit[n].resources) is counted] for counted in (True, False)}
+        if not (kinds[True] and kinds[False]):
+            return workers, bool(kinds[True])
+        free = {
+            counted: sum(places_of(fit[name], gpu=self._gpu, memory_mb=memory_mb) for name in names)
+            - sum(sent.counted is counted for sent in self._sent.values())
+            for counted, names in kinds.items()
+        }
+        chosen = max(free, key=free.__getitem__)
+        return kinds[chosen], chosen
 
     def _take_all(self) -> None:
         """Whatever has come back meanwhile, or does within a moment; in one transaction, too."""
@@ -231,7 +276,18 @@ class Dispatcher:
         self._in_vain.setdefault(key, []).append(fault.worker)
         if len(self._in_vain[key]) >= _MOST_TRIES:
             said = f"was in vain {_MOST_TRIES} times ({fault.line})"
-            raise HostError(f"{key[0]}: {key[1]}", said, f"see to it; {_CONTINUES}")
+            self._leave(sent, HostError(f"{key[0]}: {key[1]}", said, f"see to it; {_CONTINUES}"))
+
+    def _leave(self, sent: _Sent, error: HostError) -> None:
+        """The others go on without a job that ends every worker, say, and its error ends the run after them."""
+        self._left.append(error)
+        if len(self._left) >= _MOST_LEFT:
+            raise self._left[0]
+        _LOG.warning("%s: %s; the others go on", error.subject, error.problem)
+        if sent.lane.one_by_one:  # what its next one may take depends on it
+            sent.lane.jobs.clear()
+        else:
+            sent.lane.jobs.remove(sent.job)
 
 
 def _lost(future: Any) -> JobFault:

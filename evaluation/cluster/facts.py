@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.cluster.gpus import RESOURCE, gpus_of
-from evaluation.cluster.remote import end_jobs
+from evaluation.cluster.gpus import RESOURCE, gpu_count, gpus_of
+from evaluation.cluster.remote import end_jobs, process_label, remove_left
 from evaluation.cluster.request import WorkerFacts, code, packages
 from evaluation.harness.container_spec import MB
+from evaluation.harness.context import RunContext
 from evaluation.harness.engine import Engine
 from evaluation.harness.engine_errors import GoneError, RefusedError
 from evaluation.harness.engine_offers import check_isolation
@@ -58,6 +59,12 @@ async def end(run_id: str) -> int:
         return -1
 
 
+async def tidy(labels: Sequence[str]) -> None:
+    """Remove what carries one of these labels in a worker's engine."""
+    for label in labels:
+        await asyncio.to_thread(remove_left, label)
+
+
 def _facts(question: Question, worker: Any) -> WorkerFacts:
     host, problem, missing = socket.gethostname(), "", []
     known: dict[str, Any] = {}
@@ -71,21 +78,29 @@ def _facts(question: Question, worker: Any) -> WorkerFacts:
                     missing.append(image)
             known.update(images=ids, missing=tuple(missing))
             if question.gpu and question.images[-1] in ids:
-                problem = _gpu_problem(engine, ids[question.images[-1]], gpus_of(worker))
-    except (FetaError, RefusedError) as error:
+                problem = _gpu_problem(engine, ids[question.images[-1]], worker)
+    except (FetaError, RefusedError, OSError) as error:
         problem = str(error)
-    sees = question.shared.is_file() if question.shared else None
+    try:
+        known["label"] = "=".join(*process_label(worker).items())
+        known["free"] = shutil.disk_usage(worker.local_directory).free
+        known["sees_input"] = question.shared.is_file() if question.shared else None
+    except OSError as error:  # an answer, too: dask would take it for a worker that has gone
+        remedy = "; run it as the account of the call, or add --send" if isinstance(error, PermissionError) else ""
+        problem = problem or f"can't look into {error.filename or question.shared} ({error.strerror}){remedy}"
     return WorkerFacts(
         host, code(), packages(), gpus=gpus_of(worker), resources=dict(worker.state.total_resources),
-        slots=worker.state.nthreads, clock=time.time(), free=shutil.disk_usage(worker.local_directory).free,
-        sees_input=sees, problem=problem, **known,
+        slots=worker.state.nthreads, clock=time.time(), problem=problem, **known,
     )  # fmt: skip
 
 
-def _gpu_problem(engine: Engine, helper_id: str, gpus: Sequence[str]) -> str:
+def _gpu_problem(engine: Engine, helper_id: str, worker: Any) -> str:
+    gpus, count = gpus_of(worker), gpu_count(worker)
     if not gpus:
         return f'offers no GPU, and the roster names some; start it with --resources "{RESOURCE}=1"'
-    problems = (gpu_problem(engine, helper_id, engine.offers(), {}, gpu) for gpu in gpus)
+    if count > len(gpus):  # dask would give it as many jobs, and one of them would wait in vain
+        return f'was started with --resources "{RESOURCE}={count}", and may see {len(gpus)}; start it with as many'
+    problems = (gpu_problem(engine, helper_id, engine.offers(), process_label(worker), gpu) for gpu in gpus)
     return next((problem for problem in problems if problem), "")
 
 
@@ -115,6 +130,24 @@ def unfit(facts: WorkerFacts, question: Question, roster: Roster) -> str:
     except FetaError as error:
         return str(error)
     return ""
+
+
+def differs(facts: WorkerFacts, roster: Roster, context: RunContext) -> str:
+    """What a worker that came during a run has otherwise than those that it began with, in a few words."""
+    if facts.images.get(roster.helper_image) != context.helper_id:
+        return (
+            f"has another {roster.helper_image} than the run began with; docker save it there, and docker load it here"
+        )
+    if facts.offers.cpus < context.limits.cpus:
+        said = f"has {facts.offers.cpus:g} processors, and each container of this run gets {context.limits.cpus:g}"
+        return f"{said}; end the call and make it again for fewer, the same for all"
+    return ""
+
+
+def other_images(facts: WorkerFacts, roster: Roster, context: RunContext) -> tuple[str, ...]:
+    """Images of teams that a worker has by another id than the run began with."""
+    ids = {team.image: context.images.get(team.name) for team in roster.teams}
+    return tuple(image for image, known in ids.items() if known and facts.images.get(image, known) != known)
 
 
 def places_of(facts: WorkerFacts, *, gpu: bool, memory_mb: int) -> int:

@@ -14,7 +14,7 @@ from evaluation.harness.container_spec import MB
 from evaluation.harness.context import RunFolders
 from evaluation.harness.conventions import make_jobs
 from evaluation.harness.engine_errors import GoneError
-from evaluation.harness.engine_offers import check_isolation
+from evaluation.harness.engine_offers import EngineOffers, check_isolation
 from evaluation.harness.roster import ResourceLimits, Roster, Team
 from evaluation.harness.run import chosen_teams
 from evaluation.harness.staging import cases_to_run
@@ -59,13 +59,19 @@ def forecast(
     try:
         with closing(machines(roster, folders)) as place:
             at_once, one_by_one = place.places(roster), place.team_at_once
-            problems += _lacking(place, roster, teams)
-            lines += [f"{name}: {offers.engine}" for name, offers in place.engines()]
+            problems += _lacking(place, roster, teams, cases)
+            lines += [_engine(name, offers) for name, offers in place.engines()]
     except FetaError as error:
         problems.append(str(error))
     lines += times(waiting, rows, roster.limits, at_once, one_by_one=one_by_one)
-    disk, short = _disk(cases, folders, rows, count)
+    disk, short = _disk(cases, folders, rows, sum(sum(jobs) for jobs in waiting.values()))
     return Forecast((*lines, *disk), (*problems, *short))
+
+
+def _engine(name: str, offers: EngineOffers) -> str:
+    """What a machine has, and which walls it hasn't; those that the roster promises are among the problems, too."""
+    lacks = f", without {', '.join(offers.lacks)}: the report says so" if offers.lacks else ""
+    return f"{name}: {offers.engine}{lacks}"
 
 
 def _waiting_jobs(team: Team, cases: Sequence[Case], rows: Sequence[CaseRow]) -> list[int]:
@@ -115,9 +121,9 @@ def _bound(pieces: Sequence[float], at_once: int) -> float:
     return (sum(pieces) - longest) / at_once + longest
 
 
-def _lacking(place: Machines, roster: Roster, teams: Sequence[Team]) -> list[str]:
+def _lacking(place: Machines, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
     """What of the roster can't be had."""
-    found = place.lacking(roster)
+    found = place.lacking(roster, teams, cases)
     for image in dict.fromkeys([*(team.image for team in teams), roster.helper_image]):
         try:
             place.image_id(image)
@@ -134,15 +140,20 @@ def _lacking(place: Machines, roster: Roster, teams: Sequence[Team]) -> list[str
             found.append(
                 f"{name}: has {offers.cpus:g} processors: containers get that many, not {roster.limits.cpus:g}"
             )
-        needed = place.at_once(roster) * roster.limits.memory_mb
+        needed = place.at_once(roster, name) * roster.limits.memory_mb
         if needed * MB > offers.memory:
             found.append(f"{name}: containers may use {needed} MB at the same time, it has {offers.memory / MB:.0f}")
     return found
 
 
 def _disk(
-    cases: Sequence[Case], folders: RunFolders, rows: Sequence[CaseRow], count: int
+    cases: Sequence[Case], folders: RunFolders, rows: Sequence[CaseRow], waiting: int
 ) -> tuple[list[str], list[str]]:
+    """Lines, and what hinders.
+
+    Args:
+        waiting: how many cases of all teams have not ended.
+    """
     copied = 0 if folders.staged.is_dir() else sum(case.image.stat().st_size for case in cases)
     there = next(path for path in (folders.root, *folders.root.parents) if path.exists())
     free = shutil.disk_usage(there).free
@@ -153,12 +164,11 @@ def _disk(
     results = 0.0
     if done:
         written = sum(path.stat().st_size for path in folders.submissions.rglob("*") if path.is_file())
-        waiting = sum(not row.state.final for row in rows)
         results = written / done * waiting
         lines.append(
             f"disk: likely {results / MB:.0f} MB for results, if the rest is as the {done} cases that are done"
         )
-    elif count:
+    elif waiting:
         lines.append("disk: results come on top; a compressed label map has less than 1 MB as a rule")
     short = [f"{there}: the disk has room for less than that"] if copied + results > free else []
     return lines, short

@@ -20,21 +20,35 @@ _guard = threading.Lock()
 _free: dict[str, SimpleQueue[str]] = {}
 
 
-def gpu_ids(count: int, visible: str | None) -> tuple[str, ...]:
-    """The GPUs that a worker gives: as many as it was started with, of those that it may see.
+def gpu_ids(count: int, visible: str | None, of_job: str | None = None) -> tuple[str, ...]:
+    """The GPUs that a worker gives, as its engine numbers them: as many as it was started with, of those it may see.
 
     Args:
         count: of ``--resources``.
-        visible: the variable CUDA_VISIBLE_DEVICES, which Slurm sets for each job; None or empty: the first ones.
+        visible: the variable CUDA_VISIBLE_DEVICES; None or empty: the first ones.
+        of_job: the variable SLURM_JOB_GPUS: the machine's numbers of a job's GPUs. Where Slurm shows a job no other
+            devices than its own it counts ``visible`` from 0 in each job, and the engine, which is in none, would give
+            GPU 0 to all of them.
     """
-    named = [entry.strip() for entry in (visible or "").split(",") if entry.strip()]
-    return tuple((named or [str(number) for number in range(count)])[:count])
+    named, own = _entries(visible), _entries(of_job)
+    if own and all(entry.isdigit() for entry in named) and not set(named) <= set(own):
+        named = [own[int(entry)] for entry in named if int(entry) < len(own)]
+    return tuple((named or own or [str(number) for number in range(count)])[:count])
+
+
+def _entries(variable: str | None) -> list[str]:
+    return [entry.strip() for entry in (variable or "").split(",") if entry.strip()]
+
+
+def gpu_count(worker: Any) -> int:
+    """How many a dask worker was started with."""
+    return int(worker.state.total_resources.get(RESOURCE, 0))
 
 
 def gpus_of(worker: Any) -> tuple[str, ...]:
     """Those of a dask worker."""
-    count = int(worker.state.total_resources.get(RESOURCE, 0))
-    return gpu_ids(count, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    variables = (os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS"))
+    return gpu_ids(gpu_count(worker), *variables)
 
 
 @contextmanager

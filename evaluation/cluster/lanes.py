@@ -13,13 +13,15 @@ from pathlib import Path
 from evaluation.cluster.request import JobRequest
 from evaluation.harness.container_spec import MB
 from evaluation.harness.context import RunContext
-from evaluation.harness.conventions import ContainerJob
+from evaluation.harness.conventions import ContainerJob, make_jobs
 from evaluation.harness.roster import Team
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import unfinished
+from feta.cases import Case
 from feta.errors import FetaError
 
-_MOST_SENT_MB = 1024
+#: Of a job's input, where it is sent.
+MOST_SENT_MB = 1024
 
 
 @dataclass
@@ -62,9 +64,6 @@ def request_for(
         seconds: that it may take.
         send: the input goes with it.
         places: containers at the same time, on all workers.
-
-    Raises:
-        FetaError: its input is too large to be sent.
     """
     subjects, staged = {case.subject for case in job.cases}, context.folders.staged
     return JobRequest(
@@ -82,16 +81,20 @@ def request_for(
     )
 
 
-def packed(staged: Path, number: str) -> bytes:
-    """The staged input of a job as a tar archive.
+def check_sent(team: Team, cases: Sequence[Case]) -> None:
+    """See before the first container that the input of each of a team's can be sent.
 
     Raises:
-        FetaError: it is too large to be sent.
+        FetaError: one is too large.
     """
-    size = sum(path.stat().st_size for path in (staged / number).rglob("*") if path.is_file())
-    if size > _MOST_SENT_MB * MB:
-        said = f"the input of a container has {size / MB:.0f} MB, and {_MOST_SENT_MB} are sent at most"
+    size = max(sum(case.image.stat().st_size for case in job.cases) for job in make_jobs(team, cases))
+    if size > MOST_SENT_MB * MB:
+        said = f"the input of a container of {team.name} has {size / MB:.0f} MB, and {MOST_SENT_MB} are sent at most"
         raise FetaError("--send", said, "share the output folder with all workers instead")
+
+
+def packed(staged: Path, number: str) -> bytes:
+    """The staged input of a job as a tar archive."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         tar.add(staged / number, arcname=number)

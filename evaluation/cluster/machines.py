@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from evaluation.cluster.connection import Address, connected
 from evaluation.cluster.dispatch import Dispatcher
-from evaluation.cluster.facts import Question, ask, clock_warnings, end, places_of, twice_given, unfit
+from evaluation.cluster.facts import (
+    Question,
+    ask,
+    clock_warnings,
+    differs,
+    end,
+    other_images,
+    places_of,
+    tidy,
+    twice_given,
+    unfit,
+)
+from evaluation.cluster.lanes import check_sent
 from evaluation.cluster.request import WorkerFacts
 from evaluation.harness.context import RunContext, RunFolders
 from evaluation.harness.engine_errors import GoneError
@@ -21,20 +36,29 @@ from evaluation.harness.engine_offers import EngineOffers
 from evaluation.harness.roster import Roster, Team
 from evaluation.harness.state import RunState
 from evaluation.harness.workers import OnCasesDone, terminated_as_interrupted
-from feta.errors import FetaError, HostError
+from feta.cases import Case
+from feta.errors import FetaError, HostError, error_kind
 from feta.files import write_atomically
 
 _LOG = logging.getLogger(__name__)
 _CONTINUES = "the same command continues where it stopped"
 #: A worker that could not do a job is asked again after some time, and given up after some faults.
 _PATIENCE_SECONDS, _SECONDS_TO_TELL, _SECONDS_BETWEEN_LOOKS = 180.0, 5.0, 1.0
+#: Where the first workers that come are not fit, others may be.
+_SECONDS_TO_BE_FIT = 6.0
 _SECONDS_TO_MEND, _MOST_FAULTS, _MOST_LINES = 30.0, 3, 5
 
 
 @contextmanager
 def _shown(shared: Path) -> Iterator[None]:
     """A file for as long as workers may be asked for it; nothing of it is left, nor folders that were made for it."""
-    made = [folder for folder in (shared.parent, shared.parent.parent) if not folder.exists()]
+    made = [folder for folder in shared.parents if not folder.exists()]
+    try:
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        shared.parent.chmod(0o700)  # as in the run: whom it is closed to is told of now, and not at the first job
+    except OSError as error:
+        said = f"can't be written ({error.strerror})"
+        raise error_kind(error)(shared.parent, said, "choose a folder you can write to") from error
     write_atomically(shared, "Removed when the run has ended.\n")
     try:
         yield
@@ -43,6 +67,15 @@ def _shown(shared: Path) -> Iterator[None]:
         with suppress(OSError):  # the run has put more there
             for folder in made:
                 folder.rmdir()
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What workers said, by their address: ``WorkerFacts``, or an error; Unix times before and after."""
+
+    asked: float
+    answered: float
+    found: Mapping[str, Any]
 
 
 class Cluster:
@@ -72,7 +105,14 @@ class Cluster:
         self._faults: Counter[str] = Counter()
         #: Address → host, of all that ever answered.
         self._hosts: dict[str, str] = {}
+        #: Address → label of what it starts, likewise.
+        self._labels: dict[str, str] = {}
         self._lines: dict[str, None] = {}
+        #: Who is being asked during the run, and what has come of it.
+        self._asked: set[str] = set()
+        self._answers: SimpleQueue[tuple[str, _Answers]] = SimpleQueue()
+        #: Of the run, once it is under way.
+        self._context: RunContext | None = None
         self._stack = ExitStack()
         try:
             if shared:
@@ -94,11 +134,11 @@ class Cluster:
             self.refresh()
             if self.fit:
                 return
-            if self._unfit:
+            waited = time.monotonic() - begun
+            if self._unfit and waited >= _SECONDS_TO_BE_FIT:
                 said = f"none of its workers is fit: {'; '.join(list(self._lines)[:_MOST_LINES])}"
                 raise FetaError(url, said)
-            waited = time.monotonic() - begun
-            if waited > _SECONDS_TO_TELL and not told:
+            if waited > _SECONDS_TO_TELL and not told and not self._unfit:
                 _LOG.warning("%s: the scheduler has no worker yet; it is waited for, %.0f s", url, _PATIENCE_SECONDS)
                 told = True
             if waited > _PATIENCE_SECONDS:
@@ -123,35 +163,81 @@ class Cluster:
         self.fit = {name: facts for name, facts in self.fit.items() if name in there}
         self._unfit = {name: again for name, again in self._unfit.items() if name in there}
         now = time.monotonic()
-        due = [name for name in there - set(self.fit) if self._unfit.get(name, 0.0) <= now]
-        if due:
-            self._ask(due)
+        due = [name for name in there - set(self.fit) - self._asked if self._unfit.get(name, 0.0) <= now]
+        if due and self._context is None:
+            with self._asking():
+                self._judge(self._ask(due), there)
+            return
+        # An engine that hangs takes minutes to say so: no other worker is to wait for it.
+        for name in due:
+            self._asked.add(name)
+            threading.Thread(target=self._ask_alone, args=(name,), daemon=True).start()
+        with suppress(Empty):
+            while True:
+                name, answers = self._answers.get_nowait()
+                self._asked.discard(name)
+                self._judge(answers, there)
 
-    def _ask(self, names: Sequence[str]) -> None:
+    def _ask(self, names: Sequence[str]) -> _Answers:
         asked = time.time()
-        with self._asking():
-            answers = self.client.run(ask, self._question, workers=list(names), on_error="return")
-        answered, told = time.time(), {}
-        for name, facts in answers.items():
-            if isinstance(facts, OSError):
+        found = self.client.run(ask, self._question, workers=list(names), on_error="return")
+        return _Answers(asked, time.time(), found)
+
+    def _ask_alone(self, name: str) -> None:
+        answers = _Answers(0.0, 0.0, {})
+        with suppress(Exception):  # the scheduler is gone, which the next look tells; or the worker
+            answers = self._ask([name])
+        self._answers.put((name, answers))
+
+    def _judge(self, answers: _Answers, there: Collection[str]) -> None:
+        told = dict[str, WorkerFacts]()
+        for name, facts in answers.found.items():
+            if isinstance(facts, OSError) or name not in there:
                 continue  # it has gone meanwhile
             if not isinstance(facts, WorkerFacts):
                 self._put_aside(name, name, f"can't run the evaluator ({facts}); install the same release there")
                 continue
-            told[name], self._hosts[name] = facts, facts.host
+            told[name], self._hosts[name], self._labels[name] = facts, facts.host, facts.label
             problem = unfit(facts, self._question, self._roster)
+            if not problem and self._context:
+                problem = differs(facts, self._roster, self._context)
             if problem:
                 self._put_aside(name, facts.host, problem)
                 continue
             self._unfit.pop(name, None)
             self.fit[name] = facts
-            if facts.missing:
-                self._lines[line := f"{facts.host}: lacks the image {', '.join(facts.missing)}"] = None
-                _LOG.warning("%s; it is given no job of it", line)
-        for line in clock_warnings(told, asked, answered):
+            others = other_images(facts, self._roster, self._context) if self._context else ()
+            for said, images in (("lacks the image", facts.missing), ("has, by another id, the image", others)):
+                if images:
+                    self._lines[line := f"{facts.host}: {said} {', '.join(images)}"] = None
+                    _LOG.warning("%s; it is given no job of it", line)
+        if self._context:
+            self._tidy(told)
+        for line in clock_warnings(told, answers.asked, answers.answered):
             _LOG.warning("%s", line)
-        if self._question.gpu and (said := twice_given(self.fit)):
-            raise FetaError("--scheduler", said)
+        if self._question.gpu:
+            self._refuse_twice_given(told)
+
+    def _refuse_twice_given(self, new: Mapping[str, WorkerFacts]) -> None:
+        for name, facts in new.items():
+            said = twice_given({other: each for other, each in self.fit.items() if each.host == facts.host})
+            if said and self._context is None:
+                raise FetaError("--scheduler", said)
+            # A machine that was started again is on the scheduler's list twice for a while.
+            if said and name in self.fit:
+                self._put_aside(name, facts.host, said)
+
+    def _tidy(self, new: Mapping[str, WorkerFacts]) -> None:
+        """What a killed worker left on a machine is removed before a new one there is given the same GPU, say."""
+        there = {*self.fit, *self._unfit, *new}
+        kept = {self._labels[name] for name in self._labels if name in there}
+        hosts = {facts.host: name for name, facts in new.items() if name in self.fit}
+        for host, name in hosts.items():
+            gone = [other for other in self._labels if other not in there and self._hosts[other] == host]
+            labels = tuple({self._labels.pop(other) for other in gone} - kept)
+            if labels:
+                with self._asking():
+                    self.client.run(tidy, labels, workers=[name], on_error="ignore")
 
     def _put_aside(self, name: str, host: str, problem: str) -> None:
         self.fit.pop(name, None)
@@ -188,17 +274,23 @@ class Cluster:
     def _places(self, facts: WorkerFacts) -> int:
         return places_of(facts, gpu=self._question.gpu, memory_mb=self._roster.limits.memory_mb)
 
-    def lacking(self, roster: Roster) -> list[str]:
-        """As ``Machines``: what is wrong with workers."""
-        return list(self._lines)
+    def lacking(self, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
+        """As ``Machines``: what is wrong with workers, and inputs that are too large to be sent."""
+        found = list(self._lines)
+        for team in teams if self.send else ():
+            try:
+                check_sent(team, cases)
+            except FetaError as error:
+                found.append(str(error))
+        return found
 
     def workers_for(self, image: str, image_id: str) -> list[str]:
         """Fit workers that have an image."""
         return [name for name, facts in self.fit.items() if facts.images.get(image) == image_id]
 
     def engines(self) -> Sequence[tuple[str, EngineOffers]]:
-        """As ``Machines``: each host once."""
-        return list({facts.host: facts.offers for facts in self.fit.values()}.items())
+        """As ``Machines``: each engine of a host once."""
+        return list(dict.fromkeys((facts.host, facts.offers) for facts in self.fit.values()))
 
     def image_id(self, name: str) -> str:
         """As ``Machines``."""
@@ -211,12 +303,9 @@ class Cluster:
             raise FetaError(name, said, "have the very same on all of them, by docker save and load")
         return next(iter(ids))
 
-    def at_once(self, roster: Roster) -> int:
-        """As ``Machines``: of the fullest host."""
-        counts: Counter[str] = Counter()
-        for facts in self.fit.values():
-            counts[facts.host] += self._places(facts)
-        return max(counts.values(), default=1)
+    def at_once(self, roster: Roster, machine: str) -> int:
+        """As ``Machines``: of all workers of a host."""
+        return sum(self._places(facts) for facts in self.fit.values() if facts.host == machine)
 
     def remove_labelled(self, label: str) -> int:
         """As ``Machines``, for a run's label; jobs of the run that are still at work are ended."""
@@ -228,6 +317,7 @@ class Cluster:
         self, roster: Roster, teams: Sequence[Team], context: RunContext, state: RunState, on_cases_done: OnCasesDone
     ) -> None:
         """As ``Machines``."""
+        self._context = context
         with terminated_as_interrupted():
             Dispatcher(self, roster, context, state, on_cases_done).run(teams)
 

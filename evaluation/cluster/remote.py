@@ -21,7 +21,7 @@ from typing import Any
 
 from evaluation.cluster.gpus import a_gpu
 from evaluation.cluster.kept import Kept, close_kept, kept
-from evaluation.cluster.reaper import start_reaper
+from evaluation.cluster.reaper import SCRATCH, start_reaper
 from evaluation.cluster.request import JobFault, JobRequest, JobResult
 from evaluation.harness.context import RUN_LABEL, RunContext, RunFolders, log_path
 from evaluation.harness.engine import Engine
@@ -63,10 +63,10 @@ def run_remote(request: JobRequest) -> JobResult | JobFault:
         with (
             _alive(request.run_id, worker) as live,
             a_gpu(worker, request.gpu) as gpu,
-            tempfile.TemporaryDirectory(dir=worker.local_directory, prefix="feta-") as scratch,
-            kept(request, {_PROCESS_LABEL: _guarded_process()}) as mine,
+            tempfile.TemporaryDirectory(dir=worker.local_directory, prefix=SCRATCH) as scratch,
+            kept(request, process_label(worker)) as mine,
         ):
-            return _do(request, live, mine, gpu, Path(scratch), name)
+            return _do(request, live, mine, gpu, Path(scratch), worker)
     except StoppedError:
         return JobFault(name, "ended, since nobody waits for it", stopped=True)
     except (FetaError, RefusedError) as error:
@@ -78,7 +78,7 @@ def run_remote(request: JobRequest) -> JobResult | JobFault:
         return JobFault(name, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; see its log")
 
 
-def _do(request: JobRequest, live: _Live, mine: Kept, gpu: str | None, scratch: Path, name: str) -> JobResult:
+def _do(request: JobRequest, live: _Live, mine: Kept, gpu: str | None, scratch: Path, worker: Any) -> JobResult:
     folders = RunFolders(scratch, _input(request, scratch))
     job, team = request.job, request.job.team
     own = folders.submissions / team.name
@@ -86,12 +86,12 @@ def _do(request: JobRequest, live: _Live, mine: Kept, gpu: str | None, scratch: 
     context = RunContext(
         request.run_id, folders, request.limits, {team.name: request.image_id}, request.helper_id,
         request.everyone, {team.name: request.user}, mine.offers,
-        {_TASK_LABEL: live.label, _PROCESS_LABEL: _guarded_process()},
+        {_TASK_LABEL: live.label, **process_label(worker)},
     )  # fmt: skip
     rows = run_job(Worker(mine.engine, context, mine.volumes, gpu, live.stop), job, request.seconds)
     paths = [path for case in job.cases for path in (label_map_path(own, case), biometry_path(own, case))]
     files = {path.relative_to(own).as_posix(): path.read_bytes() for path in paths if path.is_file()}
-    return JobResult(tuple(rows), files, read_text(log_path(folders, job), 1 << 30), name)
+    return JobResult(tuple(rows), files, read_text(log_path(folders, job), 1 << 30), str(worker.address))
 
 
 def _input(request: JobRequest, scratch: Path) -> Path:
@@ -115,16 +115,20 @@ def _input(request: JobRequest, scratch: Path) -> Path:
     return folder
 
 
-def _guarded_process() -> str:
-    """The label's value of all that this process starts; what is left of it when it is killed is removed."""
+def process_label(worker: Any) -> dict[str, str]:
+    """The label of all that this process starts; what is left of it when it is killed is removed.
+
+    Args:
+        worker: what it works on lies in the worker's own folder, and is removed with it.
+    """
     global _process, _reaper
     with _guard:
         if not _process:
             made = uuid.uuid4().hex
             # Kept: with the object its pipe would go, which stands for this process's life.
-            _reaper = start_reaper(f"{_PROCESS_LABEL}={made}")
+            _reaper = start_reaper(f"{_PROCESS_LABEL}={made}", Path(worker.local_directory))
             _process = made
-        return _process
+        return {_PROCESS_LABEL: _process}
 
 
 @contextmanager
@@ -148,14 +152,15 @@ def _watch(live: _Live, worker: Any, key: str) -> None:
         task = worker.state.tasks.get(key)
         if live.stop.is_set() or task is None or task.state == "cancelled" or worker.status.name not in _AT_WORK:
             live.stop.set()
-            _remove(f"{_TASK_LABEL}={live.label}")
+            # Again and again, until the job has noticed: a container may be started meanwhile.
+            remove_left(f"{_TASK_LABEL}={live.label}")
 
 
 _AT_WORK = ("running", "paused", "init")
 
 
-def _remove(label: str) -> None:
-    """Again and again, until the job has noticed: a container may be started meanwhile."""
+def remove_left(label: str) -> None:
+    """Remove what carries a label, as far as the engine does it now."""
     try:
         with closing(Engine()) as engine:
             engine.remove_labelled(label)

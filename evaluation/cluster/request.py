@@ -116,6 +116,7 @@ class WorkerFacts:
         free: bytes on the disk where it keeps what it works on.
         sees_input: whether the folder that all share is there; None where none is meant to be.
         problem: why it can do nothing, in a line.
+        label: of all that it starts in its engine, ``key=value``.
     """
 
     host: str
@@ -131,3 +132,4 @@ class WorkerFacts:
     free: int = 0
     sees_input: bool | None = None
     problem: str = ""
+    label: str = ""

@@ -34,10 +34,15 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Of the random numbers.")]
 
 def check_output(output: Path, *inputs: Path) -> None:
     """Refuse an output folder that would change what is read, or that can't be written, before hours of work."""
+    check_place(output, *inputs)
+    make_writable(output)
+
+
+def check_place(output: Path, *inputs: Path) -> None:
+    """Refuse an output folder that would change what is read."""
     for folder in inputs:
         if output.resolve().is_relative_to(folder.resolve()) and folder.is_dir():
             raise FetaError(output, f"lies in {folder}", "choose a folder of its own")
-    make_writable(output)
 
 
 def scheduler_address(

@@ -21,6 +21,7 @@ from evaluation.commands.common import (
     InsecureOption,
     SchedulerOption,
     check_output,
+    check_place,
     scheduler_address,
 )
 from feta.errors import FetaError
@@ -80,7 +81,7 @@ def run(
     rules = read_roster(roster)
     machines = _machines(scheduler, certificates, insecure=insecure, send=send)
     if dry_run:
-        _dry_run(rules, input_, output, tuple(team or ()), machines)
+        _dry_run(rules, phase, input_, output, tuple(team or ()), machines)
     check_output(output, input_)
     if rules.phases or phase:
         only = tuple(team or ())
@@ -112,11 +113,22 @@ def _machines(
 
 
 def _dry_run(
-    rules: Roster, input_: Path, output: Path, only: tuple[str, ...], machines: Callable[[Roster, RunFolders], Machines]
+    rules: Roster,
+    phase: str | None,
+    input_: Path,
+    output: Path,
+    only: tuple[str, ...],
+    machines: Callable[[Roster, RunFolders], Machines],
 ) -> NoReturn:
     """Say what a run would be, and start nothing."""
     from evaluation.cluster.forecast import forecast
+    from evaluation.phases.run_phase import phase_named
 
+    check_place(output, input_)
+    if rules.phases or phase:
+        # What a phase takes is decided when it is taken: each team's image anew is the most that there can be.
+        output /= phase_named(rules, phase).name
+        print(f"phase {phase}: as if every team named here had handed in anew")
     found = forecast(rules, input_, output, machines, only=only)
     for line in found.lines:
         print(line)

@@ -102,7 +102,7 @@ def container_arguments(
         "shm_size": (team.exceptions.shm_mb or limits.shm_mb) * MB,
         # The engine drops the older of two files. A short line takes several times its length in them.
         "log_config": {"Type": "json-file", "Config": {"max-size": f"{8 * limits.log_kb}k", "max-file": "2"}},
-        **(_gpu(gpu) if gpu is not None else {}),
+        **(_gpu(gpu, offers) if gpu is not None else {}),
     }
 
 
@@ -141,7 +141,7 @@ def helper_arguments(
         "mounts": [place.mount({} if offers.podman else labels) for place in places],
         "mem_limit": _HELPER_MB * MB,
         "memswap_limit": _HELPER_MB * MB,
-        **(_gpu(gpu) if gpu is not None else {}),
+        **(_gpu(gpu, offers) if gpu is not None else {}),
     }
 
 
@@ -228,5 +228,7 @@ def _isolation(user: int, processes: int, open_files: int, offers: EngineOffers)
     }
 
 
-def _gpu(number: str) -> dict[str, Any]:
+def _gpu(number: str, offers: EngineOffers) -> dict[str, Any]:
+    if offers.podman:
+        return {"device_requests": [{"driver": "cdi", "device_ids": [f"nvidia.com/gpu={number}"]}]}
     return {"device_requests": [{"driver": "", "count": 0, "device_ids": [number], "capabilities": [["gpu"]]}]}

@@ -13,6 +13,9 @@ from feta.errors import FetaError
 
 #: From this version of its API on, an engine can be told of a control group namespace.
 _PRIVATE_CGROUP = (1, 41)
+#: Before this version Podman takes no GPU by Docker's API, and says nothing of it: containers start without
+#: (containers/podman#25171).
+_GIVES_GPUS = (5, 4)
 
 
 class Wall(StrEnum):
@@ -69,7 +72,9 @@ class EngineOffers:
             container's root, and those after it the others'; 0 where it does not, or mounts volumes in the same
             namespace.
         no_limits: limits that it can't keep.
-        podman: it is Podman, which reads the list of system calls from its file, and gives a tmpfs no owner.
+        podman: it is Podman, which reads the list of system calls from its file, gives a tmpfs no owner, and GPUs by
+            their names in the Container Device Interface (CDI).
+        gpus: it doesn't pass over in silence that a container is to be given one.
         engine: its name and version.
     """
 
@@ -80,6 +85,7 @@ class EngineOffers:
     first_id: int = 0
     no_limits: frozenset[Wall] = frozenset()
     podman: bool = False
+    gpus: bool = True
     engine: str = "Docker"
 
     @property
@@ -134,6 +140,7 @@ def read_offers(
         first_id=int(mapped[1]) if mapped and not rootless else 0,
         no_limits=frozenset(without),
         podman=is_podman(version),
+        gpus=not is_podman(version) or _numbers(version, "Version") >= _GIVES_GPUS,
         engine=_named(version, rootless),
     )
 
@@ -142,8 +149,13 @@ def _hides_groups(info: Mapping[str, Any], version: Mapping[str, Any]) -> bool:
     """Docker since an API of its own; Podman on the second version of control groups alone."""
     if is_podman(version):
         return str(info.get("CgroupVersion", "")) == "2"
-    api = re.match(r"(\d+)\.(\d+)", str(version.get("ApiVersion", "")))
-    return api is not None and tuple(map(int, api.groups())) >= _PRIVATE_CGROUP
+    return _numbers(version, "ApiVersion") >= _PRIVATE_CGROUP
+
+
+def _numbers(version: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    """The first two numbers of a version; none where it is another text."""
+    found = re.match(r"(\d+)\.(\d+)", str(version.get(name, "")))
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def is_podman(version: Mapping[str, Any]) -> bool:

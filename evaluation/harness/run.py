@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from operator import itemgetter
 from pathlib import Path
 
 from evaluation.harness.case_state import CaseRow, CaseState
@@ -70,7 +71,7 @@ def run(
         shutil.rmtree(folders.unpacked, ignore_errors=True)
         if any(not row.state.final for row in _rows_of(state, teams)):
             stage(cases, folders.staged)
-            state.note_places([_place(place.way, offers) for _, offers in place.engines()])
+            note_engines(place.way, place.engines(), state)
             place.run_teams(roster, teams, context, state, on_cases_done)
             check_some_started(state, folders)
         write_record(folders.submissions, roster, state)
@@ -98,8 +99,23 @@ def _rows_of(state: RunState, teams: Sequence[Team]) -> list[CaseRow]:
     return [row for row in state.rows() if row.team in names]
 
 
-def _place(way: str, offers: EngineOffers) -> dict[str, object]:
-    return {**asdict(Place(offers.engine, way=way)), "lacks": [str(wall) for wall in offers.lacks]}
+def note_engines(way: str, engines: Sequence[tuple[str, EngineOffers]], state: RunState) -> None:
+    """Put on record where containers are started, for the report's table of walls.
+
+    Args:
+        way: how jobs come there.
+        engines: each machine's name, and what its engine has.
+    """
+    places = [{**asdict(Place(o.engine, way=way)), "lacks": [str(wall) for wall in o.lacks]} for _, o in engines]
+    state.note_places(places)
+
+
+def warn_of_walls(engines: Sequence[tuple[str, EngineOffers]]) -> None:
+    """A line for each machine whose engine lacks a wall that the roster doesn't promise."""
+    for machine, offers in engines:
+        if offers.lacks:
+            said = "%s: %s has no wall %s: the roster doesn't promise it, and the report says so"
+            _LOG.warning(said, machine, offers.engine, ", ".join(offers.lacks))
 
 
 def _context(
@@ -110,18 +126,22 @@ def _context(
     images: dict[str, str],
     cases: tuple[Case, ...],
 ) -> RunContext:
-    engines, at_once = place.engines(), place.at_once(roster)
+    engines = place.engines()
     for machine, offers in engines:
         check_isolation(machine, offers, roster.isolation)
-        if offers.lacks:
-            said = "%s: %s has no wall %s: the roster doesn't promise it, and the report says so"
-            _LOG.warning(said, machine, offers.engine, ", ".join(offers.lacks))
+    warn_of_walls(engines)
     # The same for all, wherever they run.
-    limits = replace(roster.limits, cpus=min(roster.limits.cpus, *(offers.cpus for _, offers in engines)))
-    memory = min(offers.memory for _, offers in engines)
-    if at_once * limits.memory_mb * MB > memory:
-        said = "%d containers may use %d MB each, the engine has %d MB: one may end as out-of-memory by another's doing"
-        _LOG.warning(said + "; lower memory_mb or parallel", at_once, limits.memory_mb, memory / MB)
+    machine, fewest = min(((machine, offers.cpus) for machine, offers in engines), key=itemgetter(1))
+    limits = replace(roster.limits, cpus=min(roster.limits.cpus, fewest))
+    if limits.cpus < roster.limits.cpus:
+        said = "%s: has %g processors: every container gets that many, not %g"
+        _LOG.warning(said, machine, fewest, roster.limits.cpus)
+    for machine, offers in engines:
+        at_once = place.at_once(roster, machine)
+        if at_once * limits.memory_mb * MB > offers.memory:
+            said = "%s: %d containers may use %d MB each, it has %d MB: one may end as out-of-memory by another's doing"
+            said += "; lower memory_mb, or have fewer at the same time"
+            _LOG.warning(said, machine, at_once, limits.memory_mb, offers.memory / MB)
     # By the state, which keeps teams in the order in which they came: a team has the same account in every call.
     accounts = {entry["team"]: account(place) for place, entry in enumerate(state.teams())}
     helper = place.image_id(roster.helper_image)

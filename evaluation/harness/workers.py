@@ -55,14 +55,14 @@ class Machines(Protocol):
             GoneError: there is no such image on one of them.
         """
 
-    def at_once(self, roster: Roster) -> int:
-        """How many containers one machine has at the same time."""
+    def at_once(self, roster: Roster, machine: str) -> int:
+        """How many containers a machine, one of ``engines``, has at the same time."""
 
     def places(self, roster: Roster) -> int:
         """How many containers there are at the same time on all machines."""
 
-    def lacking(self, roster: Roster) -> list[str]:
-        """What of a roster can't be had beside images and walls, a line each."""
+    def lacking(self, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
+        """What of a roster can't be had for some teams beside images and walls, a line each."""
 
     def remove_labelled(self, label: str) -> int:
         """Remove what carries a label on every machine; returns how many containers there were."""
@@ -92,7 +92,7 @@ class ThisMachine:
         """As ``Machines``."""
         return self._engine.image_id(name)
 
-    def at_once(self, roster: Roster) -> int:
+    def at_once(self, roster: Roster, machine: str = HERE) -> int:
         """As ``Machines``: a worker for each GPU, or as many as the roster says."""
         return min(len(roster.gpus) or roster.parallel, len(roster.teams))
 
@@ -100,7 +100,7 @@ class ThisMachine:
         """As ``Machines``."""
         return self.at_once(roster)
 
-    def lacking(self, roster: Roster) -> list[str]:
+    def lacking(self, roster: Roster, teams: Sequence[Team], cases: Sequence[Case]) -> list[str]:
         """As ``Machines``: GPUs, of which only a container tells."""
         try:
             helper, offers = self._engine.image_id(roster.helper_image), self._engine.offers()
@@ -135,6 +135,8 @@ def _usable_gpus(engine: Engine, roster: Roster, context: RunContext) -> tuple[s
 
 def gpu_problem(engine: Engine, helper_id: str, offers: EngineOffers, labels: Mapping[str, str], gpu: str) -> str:
     """Why an engine gives no GPU of this id, by a container of ours that asks for it; empty where it does."""
+    if not offers.gpus:
+        return f"the engine gives no GPU {gpu} ({offers.engine} passes over in silence that it is asked for one)"
     try:
         engine.remove(engine.start(helper_arguments(helper_id, (), labels, gpu=gpu, offers=offers)))
     except RefusedError as error:

@@ -35,18 +35,25 @@ roles = {
     for role in ("scheduler", "worker", "client")
     for what, end in (("cert", ""), ("key", "-key"))
 }
-#: Dask's pages know no certificates, and without a dashboard there are some: kept from the network.
-PAGES = "127.0.0.1:0"
 resources = "GPU=1" if options.gpu else "CONTAINER=1"
 with SLURMCluster(
     security=Security(tls_ca_file=str(folder / "ca.pem"), require_encryption=True, **roles),
-    scheduler_options={"port": options.port, "dashboard": False, "dashboard_address": PAGES},
+    # Without a dashboard dask serves pages all the same, which know no certificates: for this machine alone.
+    scheduler_options={"port": options.port, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     cores=options.cores,
     memory=f"{options.memory_gb:g}GB",
     processes=1,
     walltime=f"{options.hours}:00:00",
     # One container a job, whatever the cores; dask must not end a worker for the memory of others' processes.
-    worker_extra_args=["--nthreads", "1", "--resources", resources, "--no-dashboard", "--dashboard-address", PAGES],
+    worker_extra_args=[
+        "--nthreads",
+        "1",
+        "--resources",
+        resources,
+        "--no-dashboard",
+        "--dashboard-address",
+        "127.0.0.1:0",
+    ],
     job_extra_directives=[*options.option, *(["--gres=gpu:1"] if options.gpu else [])],
     log_directory="feta-workers",
 ) as cluster:

@@ -20,7 +20,9 @@ from inference.confidence.trees import trees_from
 
 Array = npt.NDArray[np.float64]
 NAME = "confidence.json"
-VERSION = 1
+#: What parts groups by one value each.
+GROUPS = ("dice", "ventricles")
+VERSION = 2
 
 
 def read_quality_model(weights: Path) -> QualityModel | None:
@@ -56,7 +58,7 @@ def write_quality_model(path: Path, model: QualityModel) -> None:
         "individuals": model.individuals,
         "signals": {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)},
         "chance": CHANCE,
-        "groups": {"weeks": list(model.groups.weeks), "dice": model.groups.dice},
+        "groups": {"weeks": list(model.groups.weeks), **{n: getattr(model.groups, n) for n in GROUPS}},
         "ages": list(model.ages),
         "age": model.age.plain(),
         "distance": {n: _short(getattr(model, n)) for n in ("centre", "spread", "precision")},
@@ -75,7 +77,7 @@ def _from_plain(content: Mapping[str, Any]) -> QualityModel:
     shapes = {"centre": (size,), "spread": (size,), "precision": (size, size)}
     distance = {n: finite_array(content["distance"][n], n, shape) for n, shape in shapes.items()}
     margins = {
-        f: Margins(*(finite_array(content["margins"][f][n], n, (f.elements + 3,)) for n in ("low", "high")))
+        f: Margins(*(finite_array(content["margins"][f][n], n, (f.elements + 4,)) for n in ("low", "high")))
         for f in Figure
     }
     first, second = (float(w) for w in content["groups"]["weeks"])
@@ -83,7 +85,7 @@ def _from_plain(content: Mapping[str, Any]) -> QualityModel:
     return QualityModel(
         trees={f: trees_from(content["trees"][f], f.signals) for f in Figure},
         margins=margins,
-        groups=Groups((first, second), float(content["groups"]["dice"])),
+        groups=Groups((first, second), *(float(content["groups"][n]) for n in GROUPS)),
         ages=(youngest, oldest),
         age=age_estimator_from(content["age"]),
         **distance,

@@ -3,10 +3,10 @@
 ``feta-train assess confidence --fit`` makes it on volumes whose truth is known. Of each kind of figure (Dice, HD95,
 volume, length) boosted trees give what is expected, or how large errors are expected to be; intervals are quantiles of
 the errors that were left over in cases that the trees hadn't seen (conformal prediction: Vovk, Gammerman and Shafer,
-"Algorithmic learning in a random world", 2005), by group: linear in the tissue or length, the thirds of the age and
-the halves of the expected quality, which holds the promise in each of these groups (Jung et al., "Batch multivalid
-conformal prediction", ICLR 2023). They are as wide as the worse of the healthy and the ill needs, since nobody knows
-which it is.
+"Algorithmic learning in a random world", 2005), by group: linear in the tissue or length, the thirds of the age,
+the halves of the expected quality and the width of the ventricles, which holds the promise in each of these groups
+(Jung et al., "Batch multivalid conformal prediction", ICLR 2023). Nobody says at run time which brain is ill; wide
+ventricles tell most of them, so that the healthy need not bear the intervals of the ill.
 """
 
 from __future__ import annotations
@@ -61,14 +61,17 @@ class Groups:
     Attributes:
         weeks: two ages that part the thirds.
         dice: expected mean Dice that parts the halves.
+        ventricles: ln of their part of the volume, above which they count as wide.
     """
 
     weeks: tuple[float, float]
     dice: float
+    ventricles: float
 
-    def indicators(self, elements: int, weeks: float, dice: float) -> Array:
-        """(E, E + 3): which tissue or length, the second and the third third of the age, the lower half of quality."""
-        of_case = [float(self.weeks[0] < weeks <= self.weeks[1]), float(weeks > self.weeks[1]), float(dice < self.dice)]
+    def indicators(self, elements: int, weeks: float, dice: float, ventricles: float) -> Array:
+        """(E, E + 4): tissue or length, second and third third of the age, lower half of quality, wide ventricles."""
+        last, wide = weeks > self.weeks[1], ventricles > self.ventricles
+        of_case = np.array([self.weeks[0] < weeks <= self.weeks[1], last, dice < self.dice, wide], np.float64)
         return np.hstack([np.eye(elements), np.tile(of_case, (elements, 1))])
 
 
@@ -77,7 +80,7 @@ class Margins:
     """Quantiles of the errors that are left over, in units of what is expected of them; linear in the groups.
 
     Attributes:
-        low, high: (E + 3,) coefficients of the quantiles below and above; of sizes, whose intervals are as wide to
+        low, high: (E + 4,) coefficients of the quantiles below and above; of sizes, whose intervals are as wide to
             both sides (of the logarithm), both are the same.
     """
 
@@ -147,10 +150,11 @@ class QualityModel:
         of_tissues, of_lengths = signals.of_tissues(), signals.of_lengths()
         dice = np.clip(self.trees[Figure.DICE].predict(of_tissues), 0.0, 1.0)
         outside = 0.0 if np.isnan(weeks) else float(max(self.ages[0] - weeks, weeks - self.ages[1], 0.0))
-        wider = 1 + WIDER_A_WEEK * outside
+        wider, ventricles = 1 + WIDER_A_WEEK * outside, signals.case.get("ventricles", float("nan"))
 
         def margins(figure: Figure) -> tuple[Array, Array]:
-            low, high = self.margins[figure].of(self.groups.indicators(figure.elements, weeks, float(dice.mean())))
+            indicators = self.groups.indicators(figure.elements, weeks, float(dice.mean()), ventricles)
+            low, high = self.margins[figure].of(indicators)
             return low * wider, high * wider
 
         below, above = margins(Figure.DICE)

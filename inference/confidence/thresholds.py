@@ -45,6 +45,7 @@ class Thresholds:
     reject: Least
     length_half_width: float
     age_beyond_weeks: float
+    outside_weeks: float
     brain: BrainLimits
 
 

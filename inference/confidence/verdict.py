@@ -83,6 +83,9 @@ def judge(
     if expected is None or distance is None:
         return Judgement.of(reasons, Verdict.UNJUDGED)
     reasons += [*_of_quality(expected, limits), *_of_lengths(expected, limits)]
+    if expected.outside >= limits.outside_weeks:
+        beyond = f"{expected.outside:.0f} weeks younger or older than all that errors were measured on"
+        reasons.append(Reason(f"the brain is {beyond}: expected quality may be wrong"))
     if distance > limits.brain.distance:
         reasons.append(Reason("the volume is unlike all that errors were measured on: expected quality may be wrong"))
     return Judgement.of(reasons)

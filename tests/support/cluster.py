@@ -17,6 +17,8 @@ from evaluation.cluster.certificates import files_of, make_certificates
 from tests.support import images, rivals
 
 _PATIENCE_SECONDS = 300.0
+#: Dask's pages know no certificates.
+PAGES = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
 
 def free_port() -> int:
@@ -78,7 +80,7 @@ class ClusterHere:
 
     def mend(self) -> None:
         """Start what is not there, as an init system would, and wait until the scheduler listens."""
-        self._start("scheduler", [*program("scheduler"), "--port", str(self._port), "--no-dashboard"], {})
+        self._start("scheduler", [*program("scheduler"), "--port", str(self._port), *PAGES], {})
         end = time.monotonic() + _PATIENCE_SECONDS
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1):
@@ -86,7 +88,7 @@ class ClusterHere:
             assert time.monotonic() < end, self.log("scheduler")
             time.sleep(0.1)
         for number, environment in enumerate(self._environments):
-            call = [*program("worker"), self.address, "--nthreads", "1", "--memory-limit", "0", *self._options]
+            call = [*program("worker"), self.address, "--nthreads", "1", "--memory-limit", "0", *PAGES, *self._options]
             self._start(f"worker-{number}", [*call, "--local-directory", str(self._folder / f"{number}")], environment)
 
     def _start(self, name: str, call: list[str], environment: Mapping[str, str]) -> None:

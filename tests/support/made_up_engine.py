@@ -173,4 +173,5 @@ def dask_setup(worker: Any) -> None:
 
     for name in NAMES:
         importlib.import_module(name).Engine = MadeUpEngine  # type: ignore[attr-defined]
-    importlib.import_module("evaluation.cluster.remote").start_reaper = lambda label: None  # type: ignore[attr-defined]
+    remote = importlib.import_module("evaluation.cluster.remote")
+    remote.start_reaper = lambda label, folder: None  # type: ignore[attr-defined]

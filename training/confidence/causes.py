@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from training.assessment.robustness import Condition, moved, unchanged, unmasked
+from training.assessment.robustness import CONDITIONS, Condition, moved, unchanged, unmasked
 from training.confidence import learned_causes as learned
 from training.confidence import unseen_causes as unseen
 
@@ -38,7 +38,9 @@ UNSEEN: Mapping[str, Condition] = {
     "motion": moved,
     "unmasked": unmasked,
 }
+#: Those of ``assess robustness``, each of one strength: some are kin to those that were learned from.
+ROBUSTNESS: Mapping[str, Condition] = {f"under stress: {name}": change for name, change in CONDITIONS.items()}
 AS_IS = "as is"
-ALL: Mapping[str, Condition] = {AS_IS: unchanged, **LEARNED, **UNSEEN}
+ALL: Mapping[str, Condition] = {AS_IS: unchanged, **LEARNED, **UNSEEN, **ROBUSTNESS}
 #: Causes that change what is there to measure: lengths of the volume as it was are no truth after them.
 NO_LENGTHS = ("half", "base cut", "thinned", "adult's size", "warped", "hole")

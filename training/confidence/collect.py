@@ -29,13 +29,13 @@ from inference.runs.plausibility import check_usable
 from inference.runs.settings import Settings
 from training.assessment.resampling import Pair
 from training.assessment.validation import labelled, table_of_subjects
-from training.confidence.causes import ALL, AS_IS, LEARNED, NO_LENGTHS, UNSEEN
+from training.confidence.causes import ALL, AS_IS, LEARNED, NO_LENGTHS, ROBUSTNESS, UNSEEN
 from training.confidence.rows import CaseRow, LengthResult, read_rows, write_row
 
 #: Volumes whose case and cause are the same have the same seed, whatever else is collected.
 SEED_BYTES = 4
 #: Causes by the word that the command line has for them.
-CAUSES = {"learned": tuple(LEARNED), "unseen": tuple(UNSEEN), "none": ()}
+CAUSES = {"learned": tuple(LEARNED), "unseen": tuple(UNSEEN), "robustness": tuple(ROBUSTNESS), "none": ()}
 
 
 def collect(

@@ -20,6 +20,8 @@ from training.confidence.quality_table import Table, folds_of, with_age
 from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
+#: Part of the healthy whose ventricles don't count as wide.
+HEALTHY_BELOW = 0.85
 
 
 def grow_all(table: Table) -> dict[Figure, Trees]:
@@ -68,7 +70,7 @@ def fit_quality_model(rows: Sequence[CaseRow], weights: str) -> tuple[QualityMod
     dice = np.clip(said[Figure.DICE], 0, 1).mean(axis=1)
     thirds = np.quantile(ages, [1 / 3, 2 / 3])
     half = float(np.median([d for d, row in zip(dice, table.rows, strict=True) if row.cause == AS_IS]))
-    groups = Groups((float(thirds[0]), float(thirds[1])), half)
+    groups = Groups((float(thirds[0]), float(thirds[1])), half, _wide(plain))
     margins = {f: fit_margins(table, said, groups, weeks, f) for f in Figure}
     centre, spread, precision = _spread(table)
     model = QualityModel(
@@ -76,6 +78,14 @@ def fit_quality_model(rows: Sequence[CaseRow], weights: str) -> tuple[QualityMod
         len(table.rows), individuals, weights,
     )  # fmt: skip
     return model, said, table
+
+
+def _wide(plain: Sequence[CaseRow]) -> float:
+    """Above which part of the volume ventricles count as wide: most of the healthy lie below."""
+    parts: dict[bool, list[float]] = {True: [], False: []}
+    for row in plain:
+        parts[row.ill].append(row.case["ventricles"])
+    return float(np.quantile(parts[False] or parts[True], HEALTHY_BELOW))
 
 
 def weeks_of(row: CaseRow, age: AgeEstimator) -> float:

@@ -51,5 +51,6 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpEngine]:
     MadeUpEngine.reset()
     for name in NAMES:
         monkeypatch.setattr(importlib.import_module(name), "Engine", MadeUpEngine)
-    monkeypatch.setattr("evaluation.cluster.remote.start_reaper", lambda label: None)
+    monkeypatch.setattr("evaluation.cluster.machines._SECONDS_TO_BE_FIT", 0.0)
+    monkeypatch.setattr("evaluation.cluster.remote.start_reaper", lambda label, folder: None)
     return MadeUpEngine

@@ -62,12 +62,22 @@ def test_a_run_and_its_forecast(challenge: Path, address: Address) -> None:
     assert (challenge / "out" / "submissions" / "runs.json").is_file()
 
 
+def test_a_forecast_refuses_what_a_run_would(challenge: Path) -> None:
+    status, line = call("run", challenge / "roster.yaml", challenge / "input", challenge / "input" / "out", "--dry-run")
+    assert (status, "lies in" in line) == (2, True)
+    assert not (challenge / "input" / "out").exists()
+
+
 def test_a_phase_runs_on_a_cluster_too(challenge: Path, address: Address) -> None:
     """What is taken is run once, by the image that was taken."""
     roster = challenge / "roster.yaml"
     roster.write_text(yaml.safe_dump({**yaml.safe_load(roster.read_text()), "phases": [{"name": "test"}]}))
     there = ("--scheduler", address.url, "--certificates", address.certificates)
     given = ("run", roster, challenge / "input", challenge / "out", "--phase", "test", *there)
+    status, said = call(*given, "--dry-run")
+    assert (status, "phase test: as if every team" in said, "1 containers to be run" in said) == (0, True, True), said
+    assert call("run", roster, challenge / "input", challenge / "out", *there, "--dry-run")[0] == 2
+    assert not (challenge / "out").exists()
     status, said = call(*given)
     assert (status, "a: no. 1 of phase test: taken" in said) == (0, True), said
     (place,) = read_run_record(challenge / "out" / "test" / "submissions").places
@@ -96,7 +106,7 @@ def test_a_reaper_begins_when_its_worker_has_ended_however_it_did(tmp_path: Path
     """With a program in Python's place that says when its input has come to an end."""
     worker = (
         "import sys, time; from evaluation.cluster import reaper; sys.executable = sys.argv[1]; "
-        "kept = reaper.start_reaper('a=b'); print('ready', flush=True); time.sleep(60)"
+        "kept = reaper.start_reaper('a=b', '/folder'); print('ready', flush=True); time.sleep(60)"
     )
     program = tmp_path / "program"
     said = tmp_path / "said"
@@ -112,4 +122,25 @@ def test_a_reaper_begins_when_its_worker_has_ended_however_it_did(tmp_path: Path
         if said.exists():
             break
         time.sleep(0.1)
-    assert said.read_text() == "-m evaluation.cluster.reaper a=b\n"
+    assert said.read_text() == "-m evaluation.cluster.reaper a=b /folder\n"
+
+
+def test_a_reaper_that_is_told_to_end_removes_what_a_job_worked_on_first(tmp_path: Path) -> None:
+    """Slurm tells every process of a job; hidden volumes that were sent lie in the job's folder. No engine is there."""
+    job, other = tmp_path / "feta-1" / "work", tmp_path / "storage"
+    job.mkdir(parents=True)
+    other.mkdir()
+    program = (
+        "from evaluation.cluster import reaper; import os; read = os.read; reaper.reap = lambda label: print(label); "
+        "os.read = lambda *given: print('ready', flush=True) or read(*given); reaper.main()"
+    )
+    call = [sys.executable, "-c", program, "a=b", str(tmp_path)]
+    started = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    assert started.stdout.readline() == "ready\n"
+    started.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    assert job.exists()
+    said, _ = started.communicate(timeout=60)
+    assert (said.splitlines()[-1], started.returncode) == ("a=b", 0)
+    assert list(tmp_path.iterdir()) == [other]

@@ -18,6 +18,7 @@ import pytest
 from evaluation.cluster import connection
 from evaluation.cluster.certificates import ROLES, files_of, make_certificates
 from evaluation.cluster.connection import Address, connected, knock, parse_address
+from evaluation.cluster.pages import open_pages
 from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
 from feta.errors import FetaError
 
@@ -76,6 +77,26 @@ def test_who_takes_all_and_answers_nothing_is_not_waited_for_for_ever(monkeypatc
     monkeypatch.setattr(connection, "WAIT_SECONDS", 1.0)
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         assert "no scheduler answers" in one_line(Address(f"tcp://127.0.0.1:{server.getsockname()[1]}"))
+
+
+def test_a_folder_that_can_t_be_looked_into_is_told_of_in_a_line(tmp_path: Path) -> None:
+    """For every account, as one of another's is for its owner alone: its name is longer than any may be."""
+    folder = tmp_path / ("x" * 300)
+    with pytest.raises(FetaError, match=r"ca\.pem: can't be read \(File name too long\)"):
+        parse_address("tls://host:8786", folder, insecure=False)
+    with pytest.raises(FetaError, match=r"can't be looked into \(File name too long\)"):
+        make_certificates(folder, days=1)
+
+
+def test_pages_that_others_can_reach_are_told_of() -> None:
+    """A name, as of a machine that is seen by others, and the address that only the machine itself has."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        services = {"dashboard": server.getsockname()[1]}
+        found = open_pages({"address": "tls://localhost:8786", "services": services})
+        assert found == f"http://localhost:{services['dashboard']}"
+        assert open_pages({"address": "tls://127.0.0.1:8786", "services": services}) == ""
+    assert open_pages({"address": "tls://localhost:8786", "services": services}) == ""
+    assert open_pages({"address": "tls://localhost:8786", "services": {}}) == ""
 
 
 @pytest.mark.parametrize("name", ["ca.pem", "client.pem", "client-key.pem"])

@@ -10,21 +10,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from evaluation.cluster import machines, remote
 from evaluation.cluster.connection import Address
-from evaluation.cluster.facts import Question, clock_warnings, places_of, twice_given, unfit
+from evaluation.cluster.facts import Question, _gpu_problem, clock_warnings, places_of, twice_given, unfit
+from evaluation.cluster.forecast import forecast
 from evaluation.cluster.gpus import gpu_ids
 from evaluation.cluster.machines import Cluster
+from evaluation.cluster.remote import process_label
 from evaluation.cluster.request import WorkerFacts, code, packages
 from evaluation.harness.case_state import CaseRow, CaseState
 from evaluation.harness.container_spec import MB
 from evaluation.harness.engine_offers import EngineOffers, Wall
-from evaluation.harness.roster import ResourceLimits, Roster, Team
+from evaluation.harness.roster import Convention, ResourceLimits, Roster, Team
 from evaluation.harness.run import run
+from evaluation.harness.state import RunState
 from feta.errors import FetaError
 from feta.lock import locked
 from tests.support.made_up_engine import MadeUpEngine
@@ -89,19 +93,71 @@ def test_a_worker_has_as_many_containers_as_its_scarcest_resource_allows(
 
 
 @pytest.mark.parametrize(
-    ("count", "visible", "ids"),
+    ("count", "visible", "of_job", "ids"),
     [
-        (2, None, ("0", "1")),
-        (1, "3", ("3",)),
-        (1, "3,5", ("3",)),
-        (2, "GPU-aa, GPU-bb", ("GPU-aa", "GPU-bb")),
-        (2, "7", ("7",)),
-        (0, "0,1", ()),
+        (2, None, None, ("0", "1")),
+        (1, "3", None, ("3",)),
+        (1, "3,5", None, ("3",)),
+        (2, "GPU-aa, GPU-bb", None, ("GPU-aa", "GPU-bb")),
+        (2, "7", None, ("7",)),
+        (0, "0,1", None, ()),
+        (1, "0", "3", ("3",)),  # a job that sees its own devices alone counts them from 0
+        (2, "0,1", "1,2", ("1", "2")),
+        (1, "1", "1,2", ("1",)),  # one that sees all, the first of its own
+        (1, "2", "1,2", ("2",)),  # and the second
+        (1, None, "5", ("5",)),
+        (1, "GPU-aa", "5", ("GPU-aa",)),
+        (1, "9", "4", ("4",)),
     ],
 )
-def test_a_worker_gives_the_gpus_that_it_may_see(count: int, visible: str | None, ids: tuple[str, ...]) -> None:
-    """Of ``--resources GPU=2`` where Slurm allotted one, one."""
-    assert gpu_ids(count, visible) == ids
+def test_a_worker_gives_the_gpus_that_it_may_see(
+    count: int, visible: str | None, of_job: str | None, ids: tuple[str, ...]
+) -> None:
+    """By CUDA_VISIBLE_DEVICES and SLURM_JOB_GPUS, which Slurm's manual of sbatch says to be the machine's numbers."""
+    assert gpu_ids(count, visible, of_job) == ids
+
+
+def started_with(gpus: float, folder: Path) -> Any:
+    """A dask worker, as far as it is asked for its GPUs."""
+    state = SimpleNamespace(total_resources={"GPU": gpus}, nthreads=1)
+    return SimpleNamespace(state=state, local_directory=str(folder), address="tls://a")
+
+
+def test_a_worker_with_more_gpus_than_it_may_see_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask would give it two jobs, of which one waited for a GPU until it was in vain."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    assert 'with --resources "GPU=2", and may see 1' in _gpu_problem(MadeUpEngine(), "h", started_with(2, tmp_path))
+    assert "offers no GPU" in _gpu_problem(MadeUpEngine(), "h", started_with(0, tmp_path))
+    assert _gpu_problem(MadeUpEngine(), "h", started_with(1, tmp_path)) == ""
+
+
+def test_what_looks_for_a_gpu_is_removed_with_a_worker_that_is_killed_meanwhile(tmp_path: Path) -> None:
+    started: list[Mapping[str, str]] = []
+
+    class Watched(MadeUpEngine):
+        def start(self, arguments: dict[str, Any]) -> str:
+            started.append(arguments["labels"])
+            return super().start(arguments)
+
+    assert _gpu_problem(Watched(), "h", started_with(1, tmp_path)) == ""
+    assert started == [process_label(started_with(1, tmp_path))]
+    assert all(started[0].values())
+
+
+def test_a_folder_that_a_worker_may_not_look_into_is_told_of(
+    cohort: Path, tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its account isn't that of the call."""
+    is_file = Path.is_file
+
+    def closed(path: Path) -> bool:
+        if path.name.startswith("seen-"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(FetaError, match=r"can't look into .*out/work/seen-.* \(Permission denied\); run it as the acc"):
+        run_there(cohort, tmp_path / "out", address)
 
 
 def test_one_gpu_of_two_workers_is_refused() -> None:
@@ -218,6 +274,42 @@ def test_a_job_that_is_in_vain_everywhere_ends_the_run(
     engine.on_start = staticmethod(in_vain)
     with pytest.raises(FetaError, match="was in vain 4 times"):
         run_there(cohort, tmp_path / "out", address, roster)
+
+
+def test_one_team_s_job_in_vain_everywhere_keeps_no_other_from_its_end(
+    cohort: Path, tmp_path: Path, address: Address, engine: type[MadeUpEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results too large for every worker, say; called again when that was mended, the rest is done."""
+    monkeypatch.setattr(machines, "_SECONDS_TO_MEND", 0.0)
+    monkeypatch.setattr(machines, "_MOST_FAULTS", 99)
+    monkeypatch.setattr("evaluation.cluster.dispatch._SECONDS_BETWEEN_LOOKS", 0.2)
+
+    def in_vain(labels: Mapping[str, str]) -> None:
+        if labels["feta.team"] == "a":
+            raise FetaError("container engine", "has lost its way")
+
+    engine.on_start = staticmethod(in_vain)
+    with pytest.raises(FetaError, match=r"a: .* was in vain 4 times"):
+        run_there(cohort, tmp_path / "out", address)
+    states = {(row.team, row.state) for row in RunState(tmp_path / "out" / "state.sqlite").rows()}
+    assert states == {("a", CaseState.RUNNING), ("b", CaseState.DONE)}
+    engine.on_start = None
+    assert {row.state for row in run_there(cohort, tmp_path / "out", address)} == {CaseState.DONE}
+
+
+def test_an_input_that_is_too_large_to_be_sent_is_told_of_before_the_first_container(
+    cohort: Path, tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the second team's call for all cases; each case alone could be sent."""
+    roster = Roster((ROSTER.teams[0], Team("b", "good:2", Convention.FOLDER_ALL)))
+    sizes = [path.stat().st_size for path in cohort.rglob("*_T2w.nii.gz")]
+    monkeypatch.setattr("evaluation.cluster.lanes.MOST_SENT_MB", (sum(sizes) - 1) / MB)
+    there = partial(Cluster, address, send=True)
+    said = "--send: the input of a container of b has "
+    assert any(line.startswith(said) for line in forecast(roster, cohort, tmp_path / "out", there).problems)
+    with pytest.raises(FetaError, match=said):
+        run(roster, cohort, tmp_path / "out", lambda rows: None, machines=there)
+    assert MadeUpEngine.started == []
 
 
 def test_two_runs_into_one_folder_are_refused(cohort: Path, tmp_path: Path, address: Address) -> None:

@@ -56,6 +56,14 @@ def test_after_some_cases_the_rest_is_told_by_them(cohort: Path, tmp_path: Path)
     assert "time: likely 0:06, if the rest is as the 3 cases that ended" in found.lines
 
 
+def test_the_results_of_a_team_that_came_in_later_take_room_too(cohort: Path, tmp_path: Path) -> None:
+    """As much a case as those that are done; a made-up label map is small, so that files are made larger here."""
+    run(replace(ROSTER, teams=ROSTER.teams[:1]), cohort, tmp_path / "out", lambda rows: None)
+    for path in (tmp_path / "out" / "submissions" / "a").rglob("*_dseg.nii.gz"):
+        path.write_bytes(bytes(2 << 20))
+    assert any(line.startswith("disk: likely 6 MB for results") for line in of(cohort, tmp_path / "out").lines)
+
+
 @given(
     sizes=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=5),
     at_once=st.integers(1, 9),
@@ -95,6 +103,16 @@ def test_what_the_roster_asks_for_and_the_engine_lacks(
 ) -> None:
     engine.said = offers
     assert any(said in line for line in of(cohort, tmp_path / "out").problems)
+
+
+def test_a_wall_that_is_not_promised_is_named_and_is_no_problem(
+    cohort: Path, tmp_path: Path, engine: type[MadeUpEngine]
+) -> None:
+    engine.said = EngineOffers(cpus=64, memory=1 << 40, no_limits=frozenset({Wall.SWAP}), engine="X 1")
+    isolation = tuple(wall for wall in Wall if wall is not Wall.SWAP)
+    found = of(cohort, tmp_path / "out", replace(ROSTER, isolation=isolation))
+    assert "container engine: X 1, without swap: the report says so" in found.lines
+    assert found.problems == ()
 
 
 def test_images_to_load_are_named(cohort: Path, tmp_path: Path, engine: type[MadeUpEngine]) -> None:

@@ -150,6 +150,12 @@ def test_a_gpu_by_its_id() -> None:
     assert request["capabilities"] == [["gpu"]]
 
 
+def test_a_gpu_of_podman_s_by_its_name_in_the_container_device_interface() -> None:
+    """Podman's API takes that alone, and passes over in silence what Docker is asked with."""
+    (request,) = arguments(gpu="3", offers=EngineOffers(podman=True))["device_requests"]
+    assert request == {"driver": "cdi", "device_ids": ["nvidia.com/gpu=3"]}
+
+
 def test_a_missing_folder_is_not_made_by_the_engine() -> None:
     assert Place("/in", "/input").mount()["Type"] == "bind"
 

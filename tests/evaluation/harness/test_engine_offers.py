@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from evaluation.harness.engine_offers import EngineOffers, Wall, check_isolation, read_offers
+from evaluation.harness.workers import gpu_problem
 from feta.errors import FetaError
+from tests.support.made_up_engine import MadeUpEngine
 
 PLAIN = {"NCPU": 4, "MemTotal": 1 << 30, "SecurityOptions": ["name=seccomp,profile=default", "name=cgroupns"]}
 NEW, OLD = {"ApiVersion": "1.47"}, {"ApiVersion": "1.40"}
@@ -66,6 +68,17 @@ def test_what_podman_can_t_keep(info: dict[str, Any], podman: dict[str, Any], la
     """Seen from inside on the first version of control groups; on the second by its word."""
     offers = read_offers(info, PODMAN, podman)
     assert (set(offers.lacks), offers.engine, offers.podman) == (lacks, named, True)
+
+
+@pytest.mark.parametrize(
+    ("version", "gives"), [("4.3.1", False), ("5.3.2", False), ("5.4.0", True), ("5.10.0", True), ("6.0.0-dev", True)]
+)
+def test_a_podman_that_would_not_say_that_it_gives_no_gpu(version: str, gives: bool) -> None:
+    """By containers/podman#25171; what is not asked for can't be missed in silence."""
+    offers = read_offers(ON_V2, {**PODMAN, "Version": version}, own(False))
+    assert offers.gpus is gives
+    assert (gpu_problem(MadeUpEngine(), "helper", offers, {}, "0") == "") is gives
+    assert read_offers(PLAIN, {**NEW, "Version": "20.10.5"}).gpus
 
 
 def test_docker_without_root_on_the_first_version_of_control_groups_keeps_no_limit() -> None:

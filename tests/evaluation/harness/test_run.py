@@ -31,7 +31,7 @@ def engine(offers: EngineOffers = PLENTY, gone: bool = False) -> Machines:
         return f"id of {name}"
 
     made = SimpleNamespace(engines=lambda: [("here", offers)], image_id=image_id)
-    made.at_once = lambda of: ThisMachine.at_once(cast(Any, made), of)
+    made.at_once = lambda of, machine: ThisMachine.at_once(cast(Any, made), of, machine)
     return cast(Machines, made)
 
 
@@ -66,7 +66,8 @@ def test_more_processors_than_there_are_are_not_asked_for(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("offers", "said"),
     [
-        (EngineOffers(memory=2 << 30), "2 containers may use 16384 MB each, the engine has 2048 MB"),
+        (EngineOffers(memory=2 << 30), "here: 2 containers may use 16384 MB each, it has 2048 MB"),
+        (EngineOffers(memory=1 << 40, cpus=2), "here: has 2 processors: every container gets that many, not 4"),
         (EngineOffers(memory=1 << 40, seccomp=False), "has no wall system-calls"),
     ],
 )
@@ -85,7 +86,7 @@ def test_a_wall_that_the_roster_promises_and_the_engine_lacks_is_refused(tmp_pat
 
 
 def test_an_engine_that_has_everything_is_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    context(tmp_path, roster(team("a"), team("b"), parallel=2))
+    context(tmp_path, roster(team("a"), team("b"), parallel=2), replace(PLENTY, cpus=4))
     assert caplog.messages == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -38,12 +39,14 @@ def constant(value: float, signals: int) -> Trees:
 def model(weights: str = "") -> QualityModel:
     """Dice 0.9 ± 0.06, sizes ± 5 %; thirds of age at 25 and 30 weeks."""
     said = {Figure.DICE: 0.9, Figure.HD95: 0.0, Figure.VOLUME: np.log(0.05), Figure.LENGTH: np.log(0.05)}
-    ones = {f: np.concatenate([np.full(f.elements, 0.5 if f is Figure.DICE else 1.0), [0.0, 0.1, 0.0]]) for f in Figure}
+    ones = {
+        f: np.concatenate([np.full(f.elements, 0.5 if f is Figure.DICE else 1.0), [0.0, 0.1, 0.0, 0.2]]) for f in Figure
+    }
     age = AgeEstimator(np.zeros(12), np.ones(12), np.array([28.0] + [0.0] * 24), -1.0, 1.5)
     size = len(CASE)
     return QualityModel(
         {f: constant(float(said[f]), f.signals) for f in Figure}, {f: Margins(ones[f], ones[f]) for f in Figure},
-        Groups((25.0, 30.0), 0.85), (21.0, 35.0), age, np.zeros(size), np.ones(size), np.eye(size), 10, 5, weights,
+        Groups((25.0, 30.0), 0.85, 0.5), (21.0, 35.0), age, np.zeros(size), np.ones(size), np.eye(size), 10, 5, weights,
     )  # fmt: skip
 
 
@@ -66,6 +69,12 @@ def test_the_oldest_third_has_its_own_margin() -> None:
     young, old = (model().expect(signals(), LENGTHS, INTERVALS, weeks) for weeks in (28.0, 34.0))
     assert old.volume[0, 2] / old.volume[0, 0] == pytest.approx(np.exp(0.05 * 1.1))
     assert young.volume[0, 2] / young.volume[0, 0] == pytest.approx(np.exp(0.05))
+
+
+def test_wide_ventricles_have_their_own_margin() -> None:
+    wide = dataclasses.replace(signals(), case={**signals().case, "ventricles": 0.6})
+    found = model().expect(wide, LENGTHS, INTERVALS, 28.0)
+    assert found.volume[0, 2] / found.volume[0, 0] == pytest.approx(np.exp(0.05 * 1.2))
 
 
 @pytest.mark.parametrize("weeks", [17.0, 40.0])
@@ -125,7 +134,7 @@ def test_one_that_was_fitted_to_other_networks_is_refused(tmp_path: Path) -> Non
         lambda c: c["trees"]["dice"].update(start="much"),
         lambda c: c["signals"]["case"].reverse(),
         lambda c: c["distance"].update(centre=[1.0]),
-        lambda c: c.update(version=2),
+        lambda c: c.update(version=1),
         lambda c: c["margins"]["length"].update(high=[float("inf")] * 8),
         lambda c: c["age"].update(spread=[0.0] * 12),
     ],

@@ -104,6 +104,11 @@ def test_a_volume_unlike_all_others_is_to_be_checked() -> None:
     assert verdict(distance=50.0).verdict is Verdict.CHECK
 
 
+@pytest.mark.parametrize(("weeks", "found"), [(1.9, Verdict.ACCEPT), (2.0, Verdict.CHECK)])
+def test_a_brain_far_beyond_the_ages_of_the_fit_is_to_be_checked(weeks: float, found: Verdict) -> None:
+    assert verdict(quality=replace(expected(), outside=weeks)).verdict is found
+
+
 def test_what_earlier_steps_doubted_is_to_be_checked_in_their_words() -> None:
     found = judge(signals(), expected(), 1.0, thresholds(), ["has voxels of 1 × 1 × 4 mm"])
     assert found.line == "check: has voxels of 1 × 1 × 4 mm"

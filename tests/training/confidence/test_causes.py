@@ -7,7 +7,7 @@ import pytest
 
 from feta.volumes import Volume
 from tests.support.small_brains import brain, volume
-from training.confidence.causes import ALL, AS_IS, LEARNED, NO_LENGTHS, UNSEEN
+from training.confidence.causes import ALL, LEARNED, NO_LENGTHS, UNSEEN
 from training.confidence.collect import drawn
 
 
@@ -23,7 +23,7 @@ def test_none_of_the_unseen_causes_is_learned_from() -> None:
     assert set(NO_LENGTHS) <= set(ALL)
 
 
-@pytest.mark.parametrize("cause", [name for name in ALL if name != AS_IS])
+@pytest.mark.parametrize("cause", [*LEARNED, *UNSEEN])
 def test_a_cause_changes_the_image_the_same_way_each_time_and_leaves_both_on_one_grid(cause: str) -> None:
     (image, labels), (again, _) = (ALL[cause](pair(), np.random.default_rng(4)) for _ in range(2))
     assert image.grid == labels.grid

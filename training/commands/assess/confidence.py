@@ -21,6 +21,7 @@ class Causes(StrEnum):
 
     LEARNED = "learned"
     UNSEEN = "unseen"
+    ROBUSTNESS = "robustness"
     NONE = "none"
 
 

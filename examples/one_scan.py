@@ -13,7 +13,7 @@ def main(scan: str, weeks: str, labels: str) -> None:
     result = segment(scan, ga=weeks)
     for size in result.sizes:
         if size.value is not None:
-            centile = "" if size.centile is None else f"centile {size.centile:.0f}"
+            centile = "" if size.centile is None else f"centile {min(max(size.centile, 1), 99):.0f}"
             print(f"{size.title:45} {size.value:8.1f} {size.unit}  {centile} {size.flag}".rstrip())
     for line in result.warnings:
         print("warning:", line)

@@ -31,9 +31,10 @@ def main(truth: str, submissions: str, scores: str) -> None:
                 end=" ",
             )
             print(f"rank in 95 % of bootstrap samples: {surely}")
-    reasons = Counter((row["team"], row["reason"]) for row in rows(Path(scores) / "scores.csv") if row["reason"])
-    for (team, reason), count in sorted(reasons.items()):
-        print(f"{team}: {count} values are penalties: {reason}")
+    penalties = [row for row in rows(Path(scores) / "scores.csv") if row["reason"]]  # a row a metric
+    labels = {(row["team"], row["reason"], row["case"], row["label"]) for row in penalties}
+    for (team, reason), count in sorted(Counter(label[:2] for label in labels).items()):
+        print(f"{team}: {count} labels have penalties: {reason}")
 
 
 if __name__ == "__main__":

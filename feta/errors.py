@@ -50,6 +50,11 @@ class HostError(FetaError):
     """A fault of this machine: no case and no team is charged with it. The run ends, and goes on when called again."""
 
 
+def installed_by(extra: str) -> str:
+    """The remedy where a package of an extra is missing. No index of packages has this project: its folder is named."""
+    return f'in the repository\'s folder: make .venv, or pip install ".[{extra}]"'
+
+
 def is_hosts_fault(error: OSError | ValueError) -> bool:
     """Whether an error is the machine's rather than the file's that was to be read or written."""
     return isinstance(error, OSError) and error.errno in _HOST_ERRORS

@@ -122,7 +122,7 @@ def one_case(
 ) -> None:
     """One volume to named files, as the 2024 challenge calls a submission. Always does the work anew."""
     if seg is None and biom is None and landm is None:
-        raise FetaError("feta-infer case", "nothing to write was named", "give --seg, --biom or --landm")
+        raise FetaError("case", "nothing to write was named", "give --seg, --biom or --landm")
     found = find_cases(image, participants)
     jobs = [CaseJob(case, seg, biom, landm) for case in found.cases]
     raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=True), None)[0])

@@ -152,10 +152,24 @@ def test_an_example_is_called_with_what_it_takes(page: Path) -> None:
         assert len(words.split()) == len(usage[1].split()), f"{name}{words}"
 
 
-def test_installing_a_part_names_every_extra() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+@pytest.fixture(scope="module")
+def extras() -> set[str]:
+    return set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+
+
+def test_nobody_is_sent_to_an_index_for_this_project(extras: set[str]) -> None:
+    """It is on none: pip would find nothing there, or somebody else's package. Its folder is installed, by extras."""
+    code = [path for name in ("feta", "inference", "evaluation", "training") for path in (ROOT / name).rglob("*.*")]
+    for path in (*PAGES, *(p for p in code if p.suffix in (".py", ".yaml"))):
+        text = path.read_text()
+        assert not re.search(r"pip install [\"']?feta", text), path
+        for named in re.findall(r"pip install \"\.\[([a-z,]+)\]\"|installed_by\(\"([a-z]+)\"\)", text):
+            assert set("".join(named).split(",")) <= extras, path
+
+
+def test_installing_a_part_names_every_extra(extras: set[str]) -> None:
     told = {name for row in rows("docs/how-to/install.md") for name in re.findall(r"`([a-z]+)`", row[0])}
-    assert told == set(extras)
+    assert told == extras
 
 
 def test_metrics_name_every_reason_scheme_and_label() -> None:

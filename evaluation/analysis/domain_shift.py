@@ -92,7 +92,7 @@ def analyse(
     metrics = [m for m, values in study.targets.items() if _enough(values)]
     if not metrics:
         said = f"no metric differs and was measured on {FEWEST_CASES} cases or more"
-        raise FetaError("feta-evaluate analyse", said, "there is nothing to explain")
+        raise FetaError("analyse", said, "there is nothing to explain")
     total, done = len(metrics) * len(study.factors), 0
 
     def tick() -> None:

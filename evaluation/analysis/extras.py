@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from feta.errors import FetaError
+from feta.errors import FetaError, installed_by
 
 NEEDED = {"sklearn": "scikit-learn", "shap": "shap"}
 
@@ -17,6 +17,4 @@ def require_extras() -> None:
     """
     missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
-        raise FetaError(
-            "feta-evaluate analyse", f"{' and '.join(missing)} not installed", "pip install 'feta-submission[analysis]'"
-        )
+        raise FetaError("analyse", f"{' and '.join(missing)} not installed", installed_by("analysis"))

@@ -113,7 +113,7 @@ def _usable_factors(cases: tuple[CaseInfo, ...]) -> tuple[list[Factor], npt.NDAr
     warnings += [f"{f.name}: {few}" for f in differing if f not in varied]
     if known.sum() < FEWEST_CASES or not varied:
         raise FetaError(
-            "feta-evaluate analyse",
+            "analyse",
             f"{int(known.sum())} cases and {len(varied)} factors that differ are left; {'; '.join(warnings)}",
             f"at least {FEWEST_CASES} cases with a column of participants.tsv that differs are needed",
         )

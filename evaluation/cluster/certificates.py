@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from feta.errors import FetaError, error_kind
+from feta.errors import FetaError, error_kind, installed_by
 
 #: Who shows a certificate: the scheduler, its workers, and the program that hands out work.
 ROLES = ("scheduler", "worker", "client")
@@ -41,8 +41,7 @@ def make_certificates(folder: Path, days: int, now: datetime | None = None) -> N
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID
     except ImportError as error:
-        remedy = 'pip install "feta-submission[cluster]"'
-        raise FetaError("cryptography", "the Python package is missing", remedy) from error
+        raise FetaError("cryptography", "the Python package is missing", installed_by("cluster")) from error
     try:
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:

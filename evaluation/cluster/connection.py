@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from evaluation.cluster.certificates import files_of
 from evaluation.cluster.pages import open_pages
 from evaluation.harness.record import ENCRYPTED, NOT_ENCRYPTED
-from feta.errors import FetaError, error_kind
+from feta.errors import FetaError, error_kind, installed_by
 
 _LOG = logging.getLogger(__name__)
 #: For a scheduler to answer.
@@ -101,7 +101,7 @@ def connected(address: Address, name: str) -> Iterator[Any]:
         from distributed.security import Security
         from distributed.versions import VersionMismatchWarning
     except ModuleNotFoundError as error:
-        raise FetaError("--scheduler", "needs dask.distributed", 'pip install "feta-submission[cluster]"') from error
+        raise FetaError("--scheduler", "needs dask.distributed", installed_by("cluster")) from error
     knock(address)
     security = Security()
     if address.certificates:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from evaluation.harness.engine_cleanup import remove_all
 from evaluation.harness.engine_errors import GoneError, RefusedError, SlowError, answering
 from evaluation.harness.engine_offers import EngineOffers, is_podman, read_offers
-from feta.errors import FetaError
+from feta.errors import FetaError, installed_by
 
 _TIMEOUT_SECONDS = 120
 _LAST_SIGNAL = 64
@@ -55,9 +55,7 @@ class Engine:
         try:
             import docker
         except ImportError as error:
-            raise FetaError(
-                "docker", "the Python package is missing", 'pip install "feta-submission[harness]"'
-            ) from error
+            raise FetaError("docker", "the Python package is missing", installed_by("harness")) from error
         with answering():
             self._client = docker.from_env(timeout=_TIMEOUT_SECONDS)
             self._api = self._client.api

@@ -114,7 +114,7 @@ def check_size(cases: int, policy: ReleasePolicy) -> None:
     """
     if cases < policy.fewest_cases:
         problem = f"{cases} cases are too few to publish: a mean of fewer than {policy.fewest_cases} tells single cases"
-        raise FetaError("--release", problem, "lower fewest_cases in a --release-policy where that may be told")
+        raise FetaError("--release", problem, "leave out --release, or lower fewest_cases in a --release-policy")
 
 
 def biometry_columns(enough: Enough) -> tuple[str, ...]:

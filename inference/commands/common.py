@@ -60,5 +60,5 @@ def run_jobs(
         FetaError: there is nothing to do, or no usable model, device or output folder.
     """
     if not jobs and not found.problems:
-        raise FetaError("feta-infer", "the input holds no volume", "*_T2w.nii.gz, .nii.gz or .nii are looked for")
+        raise FetaError("INPUT", "holds no volume", "*_T2w.nii.gz, .nii.gz or .nii are looked for")
     return run(jobs, settings, root=root, warnings=found.warnings, problems=found.problems)

@@ -41,7 +41,7 @@ def grand_challenge_job(source: Path, output: Path, map_socket: str, lengths_soc
     """
     for socket in (map_socket, lengths_socket):
         if not _SLUG.fullmatch(socket):
-            raise FetaError("feta-infer grand-challenge", f"'{socket}' can't name a socket", "letters and dashes only")
+            raise FetaError("grand-challenge", f"'{socket}' can't name a socket", "letters and dashes only")
     image = _image(source)
     age, problem = _age(source)
     said = problem or (None if age else "no gestational age among the inputs; a value 'gestational-age.json' tells it")

@@ -20,8 +20,14 @@ class Reporter(Protocol):
     def start(self, title: str) -> None:
         """A case begins."""
 
-    def done(self, title: str, outcome: str, verdict: str = "") -> None:
-        """A case has ended, one way or another; ``outcome`` in a few words, and the verdict with its reasons."""
+    def done(self, title: str, outcome: str, verdict: str = "", *, worked: bool = True) -> None:
+        """A case has ended, one way or another.
+
+        Args:
+            outcome: in a few words.
+            verdict: with its reasons; empty where there is none.
+            worked: it took time, by which the time left is told.
+        """
 
     def line(self, text: str) -> None:
         """A warning or an error, one line."""
@@ -83,12 +89,12 @@ class PlainReporter:
         self._clock.start()
         self.line(f"[{self._clock.ended + 1}/{self._clock.total}] {title}: started")
 
-    def done(self, title: str, outcome: str, verdict: str = "") -> None:
-        """Say how it ended, how long the rest will take, and the verdict."""
-        seconds = self._clock.end(worked=outcome != "already finished")
-        ended = outcome if outcome == "already finished" else f"{outcome} in {duration(seconds)}"
-        parts = [ended, self._clock.left(), verdict]
-        self.line(f"[{self._clock.ended}/{self._clock.total}] {title}: " + ", ".join(p for p in parts if p))
+    def done(self, title: str, outcome: str, verdict: str = "", *, worked: bool = True) -> None:
+        """Say how it ended, how long the rest will take, and what is thought of it."""
+        seconds = self._clock.end(worked=worked)
+        parts = [f"{outcome} in {duration(seconds)}" if worked else outcome, self._clock.left()]
+        said = "; ".join(p for p in (", ".join(p for p in parts if p), verdict) if p)
+        self.line(f"[{self._clock.ended}/{self._clock.total}] {title}: {said}")
 
     def line(self, text: str) -> None:
         """Print a line at once, so that a log shows it during the run."""
@@ -124,11 +130,11 @@ class TerminalReporter:
         self._clock.start()
         self._progress.update(self._task, description=escape(printable(title)))
 
-    def done(self, title: str, outcome: str, verdict: str = "") -> None:
-        """Move the bar on; the verdict stays above it."""
+    def done(self, title: str, outcome: str, verdict: str = "", *, worked: bool = True) -> None:
+        """Move the bar on, and say above it what is thought of the case."""
+        self._clock.end(worked=worked)
         if verdict:
             self.line(f"{title}: {verdict}")
-        self._clock.end(worked=outcome != "already finished")
         self._progress.update(self._task, advance=1, left=self._clock.left())
 
     def line(self, text: str) -> None:

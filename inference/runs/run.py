@@ -119,7 +119,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
     others = state.log.of_others(job.title) or {}
     if others.get("status") == "failed":
         state.status = SOME_FAILED
-        state.report.done(job.title, "failed in another process")
+        state.report.done(job.title, "failed in another process", worked=False)
         return
     try:
         _refuse_overwriting(job, owners)
@@ -128,7 +128,7 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
         record = None if state.settings.overwrite and not others else finished(job, earlier, key)
         if record is not None:
             _note(state, job, record, "skipped")
-            state.report.done(job.title, "already finished", record.verdict)
+            state.report.done(job.title, "already finished", record.verdict, worked=False)
             return
         record = _work(state, job, key, began)
         _remove_outdated(job, earlier)

@@ -91,13 +91,16 @@ class Settings:
         """What tells the quality of results; None where nobody measured the errors of these weights, used like this.
 
         Without topology, or without the brain's mask, signals are missing that tell a bad result; an autoencoder
-        changes the rest.
+        changes the rest. Of an nnU-Net that was copied beside our networks nobody has: what lies there is of ours.
 
         Raises:
             FetaError: it can't be used, or was fitted to other networks.
         """
+        return read_quality_model(self.weights, networks_of(self.weights)) if self._errors_known() else None
+
+    def _errors_known(self) -> bool:
         as_measured = self.topology and self.brain_extraction and not self.autoencoder
-        return read_quality_model(self.weights, networks_of(self.weights)) if as_measured else None
+        return as_measured and (find_results(self.weights) is None or not (self.weights / "model.yaml").is_file())
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -119,7 +122,7 @@ class Settings:
             "extraction": self.brain_extraction,
             "biometry": str(self.biometry),
             "calibration": fingerprint(calibration) if calibration.exists() else None,
-            "confidence": fingerprint(quality) if quality.exists() else None,
+            "confidence": fingerprint(quality) if quality.exists() and self._errors_known() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

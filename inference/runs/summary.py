@@ -80,7 +80,7 @@ def summary_table(sizes: Iterable[Measured], age: float | None, estimated: float
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("centile")
     for size in sorted(sizes, key=_order):
-        value = "unknown" if size.value is None else f"{size.value:.1f} {size.unit}"
+        value = "unknown" if size.value is None else f"{size.value:.{size.kind.digits}f} {size.unit}"
         short = size.key in list(MEASUREMENTS) or size.key.isupper()
         table.add_row(f"{size.key} {size.title}" if short else size.title, value, centile_text(size))
     return table

@@ -9,7 +9,7 @@ from inference.morphometry.measured import Kind, Measured
 from inference.surfaces.surfaces import PIAL, SPHERE, SURFACES, WHITE, Found
 
 SOURCE = "surface of the label map"
-_NAMES = {WHITE: "white matter surface", PIAL: "pial surface"}
+_NAMES = {WHITE: "white surface", PIAL: "pial surface"}
 
 
 def surface_sizes(found: Mapping[tuple[str, str], Found]) -> tuple[Measured, ...]:
@@ -24,7 +24,7 @@ def surface_sizes(found: Mapping[tuple[str, str], Found]) -> tuple[Measured, ...
 def _sizes(key: str, title: str, surface: Found) -> Iterator[Measured]:
     for name, words, kind in (
         ("area", "area", Kind.AREA),
-        ("curvature", "mean absolute curvature", Kind.CURVATURE),
+        ("curvature", "mean |curvature|", Kind.CURVATURE),
     ):
         if isinstance(surface, str):
             yield Measured(key.format(name), title.format(words), kind, None, source=SOURCE, flag=surface)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -81,3 +82,10 @@ def test_every_port_is_encrypted_and_no_pod_is_privileged() -> None:
     assert "privileged: true" not in text
     assert text.count("--dashboard-address=127.0.0.1:0") == text.count("command: [dask, ")
     assert text.count("--protocol=tls") == text.count("--tls-ca-file=/certificates/ca.pem") == 2
+
+
+def test_dask_s_own_pages_are_kept_from_the_network_by_what_the_page_says() -> None:
+    """They ask for no certificate, and `--no-dashboard` leaves some of them: workers, tasks, logs."""
+    text = (ROOT / "docs/how-to/cluster.md").read_text()
+    kept = r"^dask (?:scheduler|worker) .*--no-dashboard --dashboard-address 127\.0\.0\.1:0"
+    assert len(re.findall(kept, text, re.M)) == len(re.findall("^dask ", text, re.M)) == 2

@@ -8,7 +8,7 @@ from enum import StrEnum
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from feta.errors import FetaError
+from feta.errors import FetaError, installed_by
 from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
 
 #: Swin UNETR halves its input five times.
@@ -113,8 +113,9 @@ class SwinUNETR(nn.Module):
             import einops  # noqa: F401  (MONAI asks for it only when it computes)
             from monai.networks.nets.swin_unetr import SwinUNETR as Swin
         except ImportError as error:
-            remedy = "pip install 'feta-submission[architectures]'"
-            raise FetaError("network.kind", "swin_unetr needs MONAI and einops", remedy) from error
+            raise FetaError(
+                "network.kind", "swin_unetr needs MONAI and einops", installed_by("architectures")
+            ) from error
         self.swin = Swin(
             in_channels=settings.inputs,
             out_channels=settings.outputs,

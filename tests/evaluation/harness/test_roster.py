@@ -19,11 +19,16 @@ def read(tmp_path: Path, text: str) -> roster.Roster:
     return read_roster(path)
 
 
-def test_the_example_is_valid_and_states_the_defaults() -> None:
-    example = read_roster(Path(roster.__file__).with_name("roster.yaml"))
+def test_the_example_is_valid_and_states_the_defaults(tmp_path: Path) -> None:
+    """As it stands it has our own image alone, which `make images` builds; a second team is there to be uncommented."""
+    path = Path(roster.__file__).with_name("roster.yaml")
+    example = read_roster(path)
     assert example.limits == ResourceLimits()
-    assert example.teams[0].exceptions == Exceptions()
-    assert example.teams[1].convention is Convention.ALL_2024
+    assert [(team.image, team.exceptions) for team in example.teams] == [("feta-inference", Exceptions())]
+    teams = path.read_text().partition("\nteams:")[2].partition("\n\n")[0]
+    second = read(tmp_path, "teams:" + teams.replace("\n#  ", "\n  ")).teams[1]
+    assert second.convention is Convention.ALL_2024
+    assert second.exceptions.root
 
 
 def test_every_convention_is_explained_in_the_example() -> None:

@@ -40,29 +40,20 @@ def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         report.line("warning: [bold]no markup[/bold]")
         report.done("sub-001", "done")
         report.start("sub-002")
-        report.done("sub-002", "already finished")
+        report.done("sub-002", "already finished", "reject: half a brain; too dark", worked=False)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "[1/2] sub-001: started"
     assert lines[1] == "warning: [bold]no markup[/bold]"
     assert lines[2].startswith("[1/2] sub-001: done in 0 s, about")
-    assert lines[-1] == "[2/2] sub-002: already finished"
+    assert lines[-1] == "[2/2] sub-002: already finished; reject: half a brain; too dark"
 
 
-def test_a_verdict_ends_the_line_and_changes_nothing_in_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    with PlainReporter(3) as report:
-        report.done("sub-001", "already finished", "check: cerebellum")
-        report.done("sub-002", "done", "accept")
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "[1/3] sub-001: already finished, check: cerebellum"  # it took no time, so that none is told
-    assert lines[1].startswith("[2/3] sub-002: done in ")
-    assert lines[1].endswith(" left, accept")
-
-
-def test_a_terminal_keeps_each_verdict_above_the_bar() -> None:
-    text = io.StringIO()
-    with TerminalReporter(1, Console(file=text, force_terminal=True, width=100)) as report:
-        report.done("sub-001", "done", "check: [cerebellum]")
-    assert "sub-001: check: [cerebellum]" in text.getvalue()
+def test_the_time_stands_before_what_is_thought_of_a_case(capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind it '… check the label map in 73 s' would be read."""
+    with PlainReporter(1) as report:
+        report.start("sub-001")
+        report.done("sub-001", "done", "check: the age")
+    assert capsys.readouterr().err.splitlines()[-1] == "[1/1] sub-001: done in 0 s; check: the age"
 
 
 def test_a_terminal_gets_a_bar_and_names_are_no_markup() -> None:
@@ -70,9 +61,10 @@ def test_a_terminal_gets_a_bar_and_names_are_no_markup() -> None:
     with TerminalReporter(2, Console(file=text, force_terminal=True, width=100)) as report:
         report.start("sub-[red]001")
         report.line("warning: [bold]")
-        report.done("sub-[red]001", "done")
+        report.done("sub-[red]001", "done", "check: [x]")
     assert "[red]001" in text.getvalue()
     assert "warning: [bold]" in text.getvalue()
+    assert "sub-[red]001: check: [x]" in text.getvalue()
     assert "1/2" in text.getvalue()
 
 

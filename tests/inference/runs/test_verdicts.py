@@ -49,13 +49,16 @@ def test_nothing_is_accepted_of_weights_whose_errors_nobody_measured(
     case = go(tree)[IMAGE]
     assert case["verdict"] != "accept"
     (line,) = [line for line in capsys.readouterr().err.splitlines() if f"{IMAGE}: done" in line]
-    assert ", check: " in line
+    assert "; check: " in line
     assert (tree / "out" / f"{IMAGE}_confidence.csv").read_text() == "case,measure,target,value,low,high\n"
 
 
-def test_a_finished_case_keeps_its_verdict(tree: Path) -> None:
+def test_a_finished_case_keeps_its_verdict(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = go(tree)[IMAGE]
+    capsys.readouterr()
     again = go(tree)[IMAGE]
+    said = [line for line in capsys.readouterr().err.splitlines() if "already finished" in line]
+    assert [line.partition(": ")[2].partition("; ")[0] for line in said] == ["already finished"] * 2  # in no time
     assert again["status"] == "skipped"
     assert (again["verdict"], again["verdict_reasons"]) == (first["verdict"], first["verdict_reasons"])
 
@@ -64,7 +67,7 @@ def test_what_is_refused_before_it_is_segmented_is_rejected(tree: Path, capsys: 
     change(tree, lambda array: array > 0)
     case = go(tree)[IMAGE]
     (line,) = [line for line in capsys.readouterr().err.splitlines() if f"{IMAGE}: failed" in line]
-    assert line.endswith(", reject")
+    assert line.endswith("; reject")
     assert (case["status"], case["verdict"]) == ("failed", "reject")
     assert "a mask" in case["verdict_reasons"][0]["text"]
     table = pd.read_csv(tree / "out" / "cohort.tsv", sep="\t", index_col="case")
@@ -86,3 +89,23 @@ def test_one_scan_ends_with_its_verdict(tree: Path, capsys: pytest.CaptureFixtur
     (job, *_) = folder_jobs(find_cases(tree / "in").cases, tree / "out")
     print_summary(job)
     assert "\nverdict: check: " in capsys.readouterr().out
+
+
+def test_of_an_nnunet_copied_beside_our_networks_nobody_knows_the_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What confidence.json holds was measured of ours: by it another network's label maps would be accepted."""
+    monkeypatch.setattr("inference.runs.settings.read_quality_model", lambda folder, _networks: folder)
+    weights = make_weights(tmp_path / "weights")
+    (weights / "confidence.json").write_text("{}")
+    settings = Settings(weights)
+    assert settings.quality_model() is not None
+    assert settings.result_key()["confidence"] is not None
+    results = weights / "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    (results / "fold_0").mkdir(parents=True)
+    for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
+        (results / name).write_text("{}")
+    assert settings.quality_model() is None
+    assert settings.result_key()["confidence"] is None
+    # A results folder by itself may have a model of its own errors in it.
+    assert Settings(results).quality_model() is not None

@@ -88,6 +88,10 @@ class Dockerd:
         if self._daemon is not None:
             self._daemon.terminate()
             self._daemon.wait()
+        # One that was killed leaves its folder mounted on itself, which could not be deleted then.
+        unmount = ["umount", "--lazy", self._folder / "data"]
+        while not subprocess.run(unmount, check=False, stderr=subprocess.DEVNULL).returncode:
+            continue
 
 
 class Client:

@@ -159,11 +159,11 @@ class Dispatcher:
 
     def _note_new(self) -> None:
         """Engines of workers that came meanwhile are on record before they are given anything."""
-        new = set(self._cluster.engines()) - self._engines
+        new = sorted(set(self._cluster.engines()) - self._engines, key=str)
         if new:
-            note_engines(self._cluster.way, sorted(new, key=str), self._state)
-            warn_of_walls(sorted(new, key=str))
-        self._engines |= new
+            note_engines(self._cluster.way, new, self._state)
+            warn_of_walls(new)
+        self._engines.update(new)
 
     def _back(self, future: Any, sent: _Sent) -> None:
         del self._sent[future]

@@ -259,13 +259,19 @@ def test_images_that_differ_between_hosts_are_refused(tmp_path: Path) -> None:
         cluster.image_id("good:1")
 
 
-def test_a_job_that_is_in_vain_everywhere_ends_the_run(
-    cohort: Path, tmp_path: Path, address: Address, engine: type[MadeUpEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker that fails is asked again; that must not go on for ever."""
+@pytest.fixture
+def asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that fail are asked again at once, however often."""
     monkeypatch.setattr(machines, "_SECONDS_TO_MEND", 0.0)
     monkeypatch.setattr(machines, "_MOST_FAULTS", 99)
     monkeypatch.setattr("evaluation.cluster.dispatch._SECONDS_BETWEEN_LOOKS", 0.2)
+
+
+@pytest.mark.usefixtures("asked_again")
+def test_a_job_that_is_in_vain_everywhere_ends_the_run(
+    cohort: Path, tmp_path: Path, address: Address, engine: type[MadeUpEngine]
+) -> None:
+    """A worker that fails is asked again; that must not go on for ever."""
     roster = Roster(ROSTER.teams[:1], limits=ResourceLimits())
 
     def in_vain(labels: Mapping[str, str]) -> None:
@@ -276,13 +282,11 @@ def test_a_job_that_is_in_vain_everywhere_ends_the_run(
         run_there(cohort, tmp_path / "out", address, roster)
 
 
+@pytest.mark.usefixtures("asked_again")
 def test_one_team_s_job_in_vain_everywhere_keeps_no_other_from_its_end(
-    cohort: Path, tmp_path: Path, address: Address, engine: type[MadeUpEngine], monkeypatch: pytest.MonkeyPatch
+    cohort: Path, tmp_path: Path, address: Address, engine: type[MadeUpEngine]
 ) -> None:
     """Results too large for every worker, say; called again when that was mended, the rest is done."""
-    monkeypatch.setattr(machines, "_SECONDS_TO_MEND", 0.0)
-    monkeypatch.setattr(machines, "_MOST_FAULTS", 99)
-    monkeypatch.setattr("evaluation.cluster.dispatch._SECONDS_BETWEEN_LOOKS", 0.2)
 
     def in_vain(labels: Mapping[str, str]) -> None:
         if labels["feta.team"] == "a":

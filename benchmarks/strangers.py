@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from feta.grid import Grid
 from feta.volumes import Volume, read_label_map, read_volume, write_volume
 from tests.support.strangers import STRANGERS
 from training.assessment.resampling import Pair
@@ -41,16 +40,10 @@ def strangers(head: Pair) -> Iterator[tuple[str, Volume]]:
     yield "label map", Volume(labels.array.astype(np.float32), image.grid)
     for name in ("half", "base_cut", "every_other_slice", "thinned", "scaled", "inverted", "two_brains"):
         yield name, getattr(causes, name)(head, np.random.default_rng(0))[0]
-    yield "newborn's size", _larger(image, NEWBORN)
+    yield "newborn's size", causes.larger(image, NEWBORN)
     # Bone and fat where a head of an adult has them: a bright rim around a brain of an adult's size.
-    yield "adult's head", _larger(Volume(np.where(inside, image.array, image.array.max()), image.grid), 1.9)
+    yield "adult's head", causes.larger(Volume(np.where(inside, image.array, image.array.max()), image.grid), 1.9)
     yield UNSEEN, Volume(np.ascontiguousarray(image.array[..., ::-1]), image.grid)
-
-
-def _larger(volume: Volume, factor: float) -> Volume:
-    x, y, z = (float(side * factor) for side in volume.grid.spacing)
-    grid = Grid(volume.grid.size, (x, y, z), volume.grid.origin, volume.grid.direction)
-    return Volume(volume.array, grid)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -110,9 +112,13 @@ def thinned(pair: Pair, draw: np.random.Generator) -> Pair:
 def scaled(pair: Pair, draw: np.random.Generator) -> Pair:
     """Voxels said to be 1.6 to 2 times as large: a brain of an adult's size."""
     factor = draw.uniform(1.6, 2.0)
-    spacing = tuple(float(side * factor) for side in pair[0].grid.spacing)
-    grid = Grid(pair[0].grid.size, (spacing[0], spacing[1], spacing[2]), pair[0].grid.origin, pair[0].grid.direction)
-    return Volume(pair[0].array, grid), Volume(pair[1].array, grid)
+    return larger(pair[0], factor), larger(pair[1], factor)
+
+
+def larger(volume: Volume, factor: float) -> Volume:
+    """The same voxels, said to be so many times as large along each axis."""
+    x, y, z = (float(side * factor) for side in volume.grid.spacing)
+    return Volume(volume.array, replace(volume.grid, spacing=(x, y, z)))
 
 
 def _regrid(volume: Volume, array: npt.NDArray) -> Volume:

@@ -18,7 +18,7 @@ from inference.morphometry.norms import curves_of
 from inference.morphometry.sides import why_unknown
 from inference.runs.outputs import CaseJob
 
-#: What draws them; matplotlib takes a second to import, which runs without pictures needn't pay.
+#: What draws them, which runs without pictures needn't import.
 MODULES = ("inference.report.picture", "inference.report.case_page")
 #: The page of all cases, in the root of an output folder.
 COHORT_PAGE = "cohort.html"

@@ -69,6 +69,11 @@ def allowed_threads() -> int:
     return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
 
 
+def threads_by_environment(threads: int) -> dict[str, str]:
+    """Variables for a process to be started, by which its libraries compute with so many threads."""
+    return dict.fromkeys(_THREADS, str(threads))
+
+
 def heed_quota(root: Path = Path("/")) -> None:
     """Let libraries start no more threads than a quota allows; to be called when a process starts.
 

@@ -8,8 +8,10 @@ the one that its header declares.
 from __future__ import annotations
 
 import itertools
+import math
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,7 @@ __all__ = [
     "read_label_map",
     "read_volume",
     "volume_of",
+    "voxel_count",
     "write_label_map",
     "write_volume",
 ]
@@ -185,19 +188,35 @@ def write_volume(path: Path, volume: Volume) -> None:
     _write(path, volume.array.astype(np.float32), volume.grid, level=1)
 
 
+def voxel_count(path: Path) -> int:
+    """How many voxels a volume has, by its header; nothing else of the file is looked at.
+
+    Raises:
+        FetaError: the header can't be used.
+    """
+    with _inflated(path) as pieces:
+        return math.prod(parse_header(_first(pieces, HEADER_BYTES), path).grid.size)
+
+
 def _load(path: Path) -> tuple[Header, npt.NDArray]:
     """Header, and the stored values as an array (z, y, x) of the header's dtype."""
+    with _inflated(path) as pieces:
+        head = _first(pieces, HEADER_BYTES)
+        header = parse_header(head, path)
+        data = gather(head, pieces, header.total_bytes, path)
+    return header, data[header.offset :].view(header.dtype).reshape(header.grid.shape)
+
+
+@contextmanager
+def _inflated(path: Path) -> Iterator[Iterator[bytes]]:
+    """The bytes of a file in pieces, inflated where it is gzipped."""
     try:
         with open_regular(path) as file:
             zipped = file.read(2) == GZIP_MAGIC
             file.seek(0)
-            pieces = gunzip(file, path) if zipped else blocks(file)
-            head = _first(pieces, HEADER_BYTES)
-            header = parse_header(head, path)
-            data = gather(head, pieces, header.total_bytes, path)
+            yield gunzip(file, path) if zipped else blocks(file)
     except OSError as error:
         raise error_kind(error)(path, f"cannot be read ({error.strerror})") from error
-    return header, data[header.offset :].view(header.dtype).reshape(header.grid.shape)
 
 
 def _first(pieces: Iterator[bytes], count: int) -> bytes:

@@ -32,17 +32,18 @@ from inference.options import (
     Participants,
     Stacks,
     Surfaces,
+    Workers,
     by_new_names,
     length_options,
     looks,
     network_options,
     takes,
 )  # fmt: skip
+from inference.processes.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run_state import UNUSABLE
 from inference.runs.settings import Settings
-from inference.runs.signals import MESSAGE, Stopped, exit_status, stop_on_sigterm
 from inference.runs.summary import print_folder_summary, print_summary
 
 HELP = "Segment fetal brain MRI into seven tissues and measure five lengths."
@@ -74,12 +75,14 @@ def infer(
     landmarks: Annotated[bool, typer.Option("--landmarks", help="…_meas.nii.gz, too: two voxels a length.")] = False,
     surfaces: Surfaces = False,
     layout: LayoutOption = Layout.CHALLENGE,
+    workers: Workers = None,
     allow_unmounted: AllowUnmounted = False,
     *,
     settings: Settings,
 ) -> None:
     """Run over a BIDS tree, a folder, or one volume."""
-    settings = replace(settings, overwrite=overwrite, mirror_tta=False if fast else settings.mirror_tta)
+    mirror_tta = False if fast else settings.mirror_tta
+    settings = replace(settings, overwrite=overwrite, workers=workers, mirror_tta=mirror_tta)
     single = not input_path.is_dir()
     if output is None and not single:
         raise FetaError(input_path, "is a folder, and no OUTPUT was named", "call feta-infer INPUT OUTPUT")
@@ -136,6 +139,7 @@ def challenge_2024(
     participants: Participants = None,
     stacks: Stacks = False,
     overwrite: Overwrite = False,
+    workers: Workers = None,
     *,
     settings: Settings,
 ) -> None:
@@ -145,7 +149,7 @@ def challenge_2024(
     found = find_cases(bids, participants, stacks=stacks)
     root = bids / "derivatives" / "predictions" / team
     jobs = folder_jobs(found.cases, root, landmarks=True, sidecar=False, sizes=False)
-    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), root)[0])
+    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite, workers=workers), root)[0])
 
 
 @forms.command("challenge-2021")
@@ -155,13 +159,14 @@ def challenge_2021(
     meta: Annotated[Path, typer.Option(help="Folder with meta.json.")] = Path("/input_meta"),
     output: Annotated[Path, typer.Option(help="Folder for <sub>_seg_result.nii.gz.")] = Path("/output"),
     overwrite: Overwrite = False,
+    workers: Workers = None,
     *,
     settings: Settings,
 ) -> None:
     """The layout of the challenge of 2021: label maps only."""
     found = find_cases_2021(images, meta)
     jobs = jobs_2021(found.cases, output)
-    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite), output)[0])
+    raise typer.Exit(run_jobs(found, jobs, replace(settings, overwrite=overwrite, workers=workers), output)[0])
 
 
 @forms.command("grand-challenge")

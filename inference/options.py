@@ -25,7 +25,7 @@ RENAMED = {
 }
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do finished cases again.")]
-Participants = Annotated[Path | None, typer.Option(help="Table of gestational ages, TSV or CSV.")]
+Participants = Annotated[Path | None, typer.Option(help="Gestational ages, TSV or CSV.")]
 Stacks = Annotated[bool, typer.Option("--stacks", help="Raw stacks beside a rec-*, too.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Quickest: --no-tta --no-qc --no-report.")]
 NoQc = Annotated[bool, typer.Option("--no-qc", help="Write no picture.")]
@@ -33,6 +33,9 @@ NoReport = Annotated[bool, typer.Option("--no-report", help="Write no pages.")]
 Neurological = Annotated[bool, typer.Option("--neurological", help="Pictures with the left on the left.")]
 Surfaces = Annotated[bool, typer.Option("--surfaces", help="White and pial surfaces, GIFTI.")]
 AllowUnmounted = Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", help="Cases at once; else as many as fit.", show_default=False)
+]
 LayoutOption = Annotated[
     Layout, typer.Option("--layout", metavar="NAMES", help="Results' names: challenge or bids.", show_default=False)
 ]
@@ -43,7 +46,7 @@ Weights = Annotated[
 ]
 Tta = Annotated[
     bool | None,
-    typer.Option("--tta/--no-tta", help="Test-time augmentation; by default for nnU-Net.", show_default=False),
+    typer.Option("--tta/--no-tta", help="Test-time augmentation (of nnU-Net: on).", show_default=False),
 ]
 Topology = Annotated[bool, typer.Option(help="Construct tissues' topology; by default.", show_default=False)]
 Autoencoder = Annotated[

@@ -30,10 +30,11 @@ LAYERS = {
     "inference/surfaces": "feta inference/topology inference/biometry inference/morphometry",
     "inference/derivatives": "feta inference/morphometry",
     "inference/report": "feta inference/geometry inference/biometry inference/morphometry",
+    "inference/processes": "feta",
     "inference/runs": (
         "feta inference/geometry inference/networks inference/biometry inference/segmentation inference/nnunet "
         "inference/morphometry inference/confidence inference/derivatives inference/report inference/topology "
-        "inference/surfaces"
+        "inference/surfaces inference/processes"
     ),
     "inference/api": "feta inference/biometry inference/morphometry inference/derivatives inference/runs",
     "inference/__init__.py": "inference/api",
@@ -43,7 +44,8 @@ LAYERS = {
         "inference/options.py"
     ),
     "inference/cli.py": (
-        "feta inference/derivatives inference/report inference/runs inference/options.py inference/commands"
+        "feta inference/derivatives inference/report inference/processes inference/runs inference/options.py "
+        "inference/commands"
     ),
     "inference/__main__.py": "inference/cli.py",
     # The organizers' side.

@@ -30,6 +30,7 @@ from inference.options import (
     Participants,
     Stacks,
     Surfaces,
+    Workers,
     length_options,
     looks,
     network_options,
@@ -71,6 +72,7 @@ def bids_app(
     neurological: Neurological = False,
     probseg: Annotated[bool, typer.Option("--probseg", help="Also each tissue's probabilities.")] = False,
     surfaces: Surfaces = False,
+    workers: Workers = None,
     allow_unmounted: AllowUnmounted = False,
     *,
     settings: Settings,
@@ -81,7 +83,8 @@ def bids_app(
     check_folders(bids, output, allow_unmounted=allow_unmounted)
     check_layout(output, layout, bids)
     found = selected(find_cases(bids, participants, stacks=stacks), bids, participant_label or [], session_label or [])
-    settings = replace(settings, overwrite=overwrite, soft=probseg, mirror_tta=False if fast else settings.mirror_tta)
+    mirror_tta = False if fast else settings.mirror_tta
+    settings = replace(settings, overwrite=overwrite, soft=probseg, workers=workers, mirror_tta=mirror_tta)
     shown = looks(no_qc=no_qc or fast, no_report=no_report or fast, neurological=neurological, surfaces=surfaces)
     jobs = jobs_of(found, output, layout, shown, soft=probseg)
     if level is Level.GROUP:

@@ -18,7 +18,7 @@ from inference.biometry.calibration import usual
 from inference.biometry.lengths import Measuring, Method
 from inference.morphometry.given_labels import GivenLabels
 from inference.morphometry.label_mapping import read_mapping
-from inference.options import Baseline, Overwrite, Participants, Surfaces
+from inference.options import Baseline, Overwrite, Participants, Surfaces, Workers
 from inference.runs.models import Models
 from inference.runs.mounts import check_folders
 from inference.runs.outputs import CaseJob, measuring_jobs
@@ -40,6 +40,7 @@ class MeasuringSettings(Settings):
     """Settings of a run without networks: lengths rest on the label map alone, with errors as are usual."""
 
     weights: Path = Path()
+    device: str = "cpu"
     biometry: Method = Method.GEOMETRY
 
     def measuring(self) -> Measuring:
@@ -79,6 +80,7 @@ def measure(
     ga_baseline: Baseline = None,
     overwrite: Overwrite = False,
     surfaces: Surfaces = False,
+    workers: Workers = None,
     allow_unmounted: Annotated[bool, typer.Option("--allow-unmounted", help="In a container: let results be lost.")] = (
         False
     ),
@@ -100,7 +102,7 @@ def measure(
     jobs = measuring_jobs(maps, root, surfaces=surfaces)
     if not overwrite:
         _refuse_others(jobs)
-    settings = MeasuringSettings(overwrite=overwrite, ga_baseline=ga_baseline)
+    settings = MeasuringSettings(overwrite=overwrite, workers=workers, ga_baseline=ga_baseline)
     status, lengths = run(
         jobs,
         settings,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from feta.errors import error_kind
 from feta.lock import NO_LOCKS
-from inference.runs.signals import tidied
+from inference.processes.signals import tidied
 
 NAME = ".feta-infer.lock"
 #: Bytes of the file, which holds none: locks may lie beyond its end. Who is at work, who writes run.json, and cases.

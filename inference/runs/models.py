@@ -12,9 +12,9 @@ from inference.biometry.measure import LandmarkFinder
 from inference.confidence.confidence import Judging
 from inference.geometry.segmentation_result import SegmentVolume
 from inference.nnunet.folder import find_results
+from inference.processes.signals import deferred
 from inference.runs.import_ahead import import_ahead
 from inference.runs.settings import Settings, frame_weights
-from inference.runs.signals import deferred
 
 #: What is needed once the networks have been run: to come back to native space on a CPU, and to construct topology.
 NATIVE_KERNEL, CONSTRUCTION = "inference.geometry.native_kernel", "inference.topology.correction"

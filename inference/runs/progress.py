@@ -17,6 +17,8 @@ from feta.errors import printable
 class Reporter(Protocol):
     """Receives the events of a run."""
 
+    clock: Clock
+
     def start(self, title: str) -> None:
         """A case begins."""
 
@@ -34,31 +36,46 @@ class Reporter(Protocol):
 
 
 class Clock:
-    """Estimates the time left from the cases that took time; skipped ones took none."""
+    """Estimates the time left from the cases that took time; skipped ones took none.
+
+    Attributes:
+        at_once: how many cases are done at the same time.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.ended = 0
+        self.begun = self.ended = 0
         self.worked: list[float] = []
-        self._began = time.monotonic()
+        self.at_once = 1
+        self._running: dict[str, float] = {}
 
-    def start(self) -> None:
+    def start(self, title: str) -> None:
         """A case begins."""
-        self._began = time.monotonic()
+        self.begun += 1
+        self._running[title] = time.monotonic()
 
-    def end(self, *, worked: bool) -> float:
+    def end(self, title: str, *, worked: bool) -> float:
         """A case ends; gives its seconds."""
-        seconds = time.monotonic() - self._began
+        now = time.monotonic()
+        seconds = now - self._running.pop(title, now)
         self.ended += 1
         if worked:
             self.worked.append(seconds)
         return seconds
 
+    def running(self) -> str:
+        """The cases that are being done, such as 'sub-01 and 3 more'."""
+        first, *more = self._running or [""]
+        return f"{first} and {len(more)} more" if more else first
+
     def left(self) -> str:
         """Such as 'about 12 min left'; empty at the end, and before the first case has taken time."""
-        if not self.worked or self.ended >= self.total:
+        cases = self.total - self.ended
+        if not self.worked or cases <= 0:
             return ""
-        return f"about {duration((self.total - self.ended) * sum(self.worked) / len(self.worked))} left"
+        each, now = sum(self.worked) / len(self.worked), time.monotonic()
+        begun = sum(min(each, now - began) for began in self._running.values())
+        return f"about {duration((cases * each - begun) / min(cases, self.at_once))} left"
 
 
 def duration(seconds: float) -> str:
@@ -74,7 +91,7 @@ class PlainReporter:
     """One line for each event, to standard error."""
 
     def __init__(self, total: int) -> None:
-        self._clock = Clock(total)
+        self.clock = Clock(total)
 
     def __enter__(self) -> Self:
         return self
@@ -86,15 +103,15 @@ class PlainReporter:
 
     def start(self, title: str) -> None:
         """Say which case begins."""
-        self._clock.start()
-        self.line(f"[{self._clock.ended + 1}/{self._clock.total}] {title}: started")
+        self.clock.start(title)
+        self.line(f"[{self.clock.begun}/{self.clock.total}] {title}: started")
 
     def done(self, title: str, outcome: str, verdict: str = "", *, worked: bool = True) -> None:
         """Say how it ended, how long the rest will take, and what is thought of it."""
-        seconds = self._clock.end(worked=worked)
-        parts = [f"{outcome} in {duration(seconds)}" if worked else outcome, self._clock.left()]
+        seconds = self.clock.end(title, worked=worked)
+        parts = [f"{outcome} in {duration(seconds)}" if worked else outcome, self.clock.left()]
         said = "; ".join(p for p in (", ".join(p for p in parts if p), verdict) if p)
-        self.line(f"[{self._clock.ended}/{self._clock.total}] {title}: {said}")
+        self.line(f"[{self.clock.ended}/{self.clock.total}] {title}: {said}")
 
     def line(self, text: str) -> None:
         """Print a line at once, so that a log shows it during the run."""
@@ -102,10 +119,10 @@ class PlainReporter:
 
 
 class TerminalReporter:
-    """A bar with the current case and the time left; messages scroll above it."""
+    """A bar with the current cases and the time left; messages scroll above it."""
 
     def __init__(self, total: int, console: Console) -> None:
-        self._clock = Clock(total)
+        self.clock = Clock(total)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -127,15 +144,20 @@ class TerminalReporter:
 
     def start(self, title: str) -> None:
         """Show which case begins."""
-        self._clock.start()
-        self._progress.update(self._task, description=escape(printable(title)))
+        self.clock.start(title)
+        self._show()
 
     def done(self, title: str, outcome: str, verdict: str = "", *, worked: bool = True) -> None:
         """Move the bar on, and say above it what is thought of the case."""
-        self._clock.end(worked=worked)
+        self.clock.end(title, worked=worked)
         if verdict:
             self.line(f"{title}: {verdict}")
-        self._progress.update(self._task, advance=1, left=self._clock.left())
+        self._progress.update(self._task, advance=1, left=self.clock.left())
+        self._show()
+
+    def _show(self) -> None:
+        if running := self.clock.running():
+            self._progress.update(self._task, description=escape(printable(running)))
 
     def line(self, text: str) -> None:
         """Print above the bar."""

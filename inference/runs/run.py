@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from feta.volumes import fingerprint
 from inference.biometry.lengths import Length
 from inference.derivatives.cohort import write_cohort
 from inference.derivatives.label_tables import write_label_tables
-from inference.runs.case import Result, process
+from inference.runs.at_once import AtOnce, CaseWork, Steps
+from inference.runs.case import Result
 from inference.runs.claims import Claims
 from inference.runs.looks import COHORT_PAGE, write_cohort_look
 from inference.runs.models import Loader, load_models
@@ -52,16 +53,18 @@ def run(
         FetaError: no usable model, device or output folder.
     """
     settings.check()
-    measuring, key = settings.measuring(), settings.result_key()
+    work, key = CaseWork(settings, load or load_models), settings.result_key()
     with Claims.on(root) as claims:
-        log = RunLog(None if root is None else root / NAME, settings.described(), claims)
+        titles = [job.title for job in jobs]
+        log = RunLog(None if root is None else root / NAME, settings.described(), claims, titles)
         log.write()
         with reporter(len(jobs)) as report:
-            state = Run(settings, log, report, load or load_models, measuring, key)
+            state = Run(settings, log, report, key)
             state.warn(warnings)
             for problem in problems:
                 state.fail(problem.subject, problem)
-            _all(state, jobs, claims)
+            with AtOnce(state, work, len(jobs)) as cases:
+                _all(state, jobs, claims, cases)
             log.finish()
             if root is not None and any(job.sizes for job in jobs):
                 write_label_tables(root)
@@ -83,23 +86,33 @@ def summarise_folder(root: Path) -> None:
         write_cohort(root, RunLog(root / NAME, {}, claims).known())
 
 
-def _all(state: Run, jobs: Sequence[CaseJob], claims: Claims) -> None:
+def _all(state: Run, jobs: Sequence[CaseJob], claims: Claims, cases: AtOnce) -> None:
     """Do each case that no other process has; then wait for those, and do what one that was killed has left."""
     owners: dict[Path, CaseJob] = {}
     for job in jobs:
         for path in job.outputs:
             owners.setdefault(path, job)
-    elsewhere = []
-    for job in jobs:
-        with claims.claim(_name(job)) as mine:
+    elsewhere: list[CaseJob] = []
+
+    def steps(job: CaseJob, *, wait: bool = False) -> Steps:
+        # One that is refused since it would overwrite another has that one's claim, which is not its own to give up.
+        owner = owners[job.outputs[0]] is job
+        with claims.claim(_name(job), wait=wait) if owner else nullcontext(True) as mine:
             if mine:
-                _one(state, job, owners)
+                yield from _one(state, job, owners)
             else:
                 elsewhere.append(job)
-    for job in elsewhere:
+
+    for job in jobs:
+        cases.add(steps(job))
+    for job in tuple(elsewhere):
+        elsewhere.clear()
         state.report.line(f"{job.title}: another process has it; waiting")
-        with claims.claim(_name(job), wait=True):
-            _one(state, job, owners)
+        cases.add(steps(job))  # it may be free by now
+        if elsewhere:
+            cases.finish()  # whoever waits has nothing that others wait for
+            cases.add(steps(job, wait=True))
+    cases.finish()
 
 
 def _name(job: CaseJob) -> str:
@@ -107,7 +120,7 @@ def _name(job: CaseJob) -> str:
     return f"{job.case.folder}/{job.outputs[0].name}"
 
 
-def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
+def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> Steps:
     """Do one case, whatever becomes of it, unless another process has done it meanwhile."""
     state.report.start(job.title)
     began = time.monotonic()
@@ -130,10 +143,8 @@ def _one(state: Run, job: CaseJob, owners: dict[Path, CaseJob]) -> None:
             _note(state, job, record, "skipped")
             state.report.done(job.title, "already finished", record.verdict, worked=False)
             return
-        record = _work(state, job, key, began)
+        record = yield from _work(state, job, key, began)
         _remove_outdated(job, earlier)
-    except ModelError as error:
-        raise error.cause from error
     except HostError:  # not this case's fault, and every other would fail alike
         raise
     except Exception as error:  # one bad case never stops the others
@@ -175,24 +186,11 @@ def _remove(path: Path) -> None:
         raise FetaError(path, f"cannot be removed ({error.strerror})", "make the output folder writable") from error
 
 
-class ModelError(Exception):
-    """The model can't be loaded, which no other case will change."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Record:
-    """Do a case and leave its record."""
+def _work(state: Run, job: CaseJob, key: dict[str, Any], began: float) -> Generator[CaseJob, Result, Record]:
+    """Have a case done and leave its record."""
     if job.record is not None:
         _remove(job.record)
-    try:
-        state.models()
-    except Exception as error:
-        raise ModelError(error) from error
-    result, notes = state.networks.run(lambda models: process(job, models, state.measuring))
-    result = replace(result, warnings=(*result.warnings, *notes))
+    result = yield job
     state.lengths[job.title] = result.lengths
     record = _record(job, key, result, time.monotonic() - began)
     if job.record is not None:

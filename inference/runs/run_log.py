@@ -9,7 +9,7 @@ import platform
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,7 @@ class RunLog:
         path: the file; None keeps the log in memory only.
         settings: what the run was asked for.
         claims: who else is at work in the folder.
+        titles: of this process's cases, in the order in which they are told; those of others come before.
         device: name of the processor; empty until the model is loaded.
         cases: what became of each case in this process, by title.
         warnings: about the run as a whole.
@@ -55,6 +56,7 @@ class RunLog:
     path: Path | None
     settings: dict[str, Any]
     claims: Claims = field(default_factory=lambda: Claims(None))
+    titles: Sequence[str] = ()
     device: str = ""
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -134,7 +136,8 @@ class RunLog:
         theirs = shared.get("cases", {})
         # A case that another process has done is finished when this one comes to it.
         mine = {t: c for t, c in self.cases.items() if not (c["status"] == "skipped" and t in theirs)}
-        cases = {**theirs, **mine}
+        places = {title: place for place, title in enumerate(self.titles)}
+        cases = dict(sorted({**theirs, **mine}.items(), key=lambda item: places.get(item[0], -1)))
         started = min(self.started, _seconds(shared.get("started")) or self.started)
         content: dict[str, Any] = {
             "versions": versions(),

@@ -1,4 +1,4 @@
-"""A run in progress: its settings and log, its networks, and what it says of failures."""
+"""A run in progress: its settings and log, and what it says of networks and failures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from feta.errors import FetaError
 from feta.measurements import Measurement
-from inference.biometry.lengths import Length, Measuring
+from inference.biometry.lengths import Length
 from inference.confidence.confidence import refused
-from inference.runs.models import LoadedOnce, Loader, Models, gpu_is_full
+from inference.processes.death import DiedError
+from inference.runs.models import gpu_is_full
 from inference.runs.progress import Reporter
 from inference.runs.run_log import RunLog
 from inference.runs.settings import Settings
@@ -23,30 +24,22 @@ _MEMORY_IS_FULL = re.compile("can't allocate memory|not enough memory", re.IGNOR
 
 @dataclass
 class Run:
-    """A run in progress: its settings, its log, and the networks once they are needed."""
+    """A run in progress: its settings and its log."""
 
     settings: Settings
     log: RunLog
     report: Reporter
-    load: Loader
-    measuring: Measuring
     key: dict[str, Any]
     lengths: dict[str, dict[Measurement, Length]] = field(default_factory=dict)
     status: int = ALL_FINE
-    networks: LoadedOnce = field(init=False)
     _said: bool = False
 
-    def __post_init__(self) -> None:
-        self.networks = LoadedOnce(self.settings, self.load)
-
-    def models(self) -> Models:
-        """The networks, loaded at the first call, which also says what is to be said of them."""
-        models = self.networks.models()
+    def loaded(self, device: str, warnings: Iterable[str]) -> None:
+        """Note where the networks compute and what is to be said of that, at the first call."""
         if not self._said:
             self._said = True
-            self.log.device = models.device
-            self.warn(models.warnings)
-        return models
+            self.log.device = device
+            self.warn(warnings)
 
     def warn(self, lines: Iterable[str]) -> None:
         """Warn about the run as a whole."""
@@ -61,7 +54,7 @@ class Run:
         """Note a failed case, with a verdict where it is judged; a bug also shows its traceback."""
         self.status = SOME_FAILED
         message = describe(error)
-        if not isinstance(error, FetaError) and not _memory_is_full(error):
+        if not isinstance(error, FetaError | DiedError) and not is_short_of_memory(error):
             self.report.line("".join(traceback.format_exception(error)).rstrip())
         self.report.line(f"error: {message}")
         known = {} if age is None else {"age": age}
@@ -74,11 +67,16 @@ def describe(error: Exception) -> str:
     """One line for the user."""
     if isinstance(error, FetaError):
         return str(error)
-    if _memory_is_full(error):
+    if isinstance(error, DiedError):
+        return f"{error}; free some" if error.killed else str(error)
+    if is_short_of_memory(error):
         return "not enough memory for this case; free some, or use --device cpu"
     return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _memory_is_full(error: Exception) -> bool:
-    full = isinstance(error, RuntimeError) and _MEMORY_IS_FULL.search(str(error)) is not None
-    return isinstance(error, MemoryError) or full or gpu_is_full(error)
+def is_short_of_memory(outcome: object) -> bool:
+    """Whether a case has failed since memory was short, as far as one can tell."""
+    if isinstance(outcome, DiedError):
+        return outcome.killed
+    full = isinstance(outcome, RuntimeError) and _MEMORY_IS_FULL.search(str(outcome)) is not None
+    return isinstance(outcome, MemoryError) or full or (isinstance(outcome, Exception) and gpu_is_full(outcome))

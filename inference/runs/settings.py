@@ -48,6 +48,7 @@ class Settings:
         biometry: what lengths rest on.
         brain_extraction: find the brain's mask first, where the folder of weights has a network for it.
         soft: also probabilities of the tissues.
+        workers: how many cases at once, each in a process of its own; None for as many as suit the machine.
     """
 
     weights: Path
@@ -60,6 +61,7 @@ class Settings:
     biometry: Method = Method.FUSION
     brain_extraction: bool = True
     soft: bool = False
+    workers: int | None = 1
 
     def mirrors(self) -> bool:
         """Whether to predict mirror images, too."""
@@ -69,8 +71,10 @@ class Settings:
         """Refuse what would have no effect.
 
         Raises:
-            FetaError: the autoencoder is asked for with an nnU-Net.
+            FetaError: the autoencoder is asked for with an nnU-Net, or no case at once.
         """
+        if self.workers is not None and self.workers < 1:
+            raise FetaError("--workers", f"{self.workers} cases at once do nothing", "name 1 or more, or leave it out")
         if self.autoencoder and find_results(self.weights) is not None:
             problem = f"cannot correct what the nnU-Net in {self.weights} predicts: it knows our own network's errors"
             raise FetaError("--autoencoder", problem, "leave it out")

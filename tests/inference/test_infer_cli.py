@@ -34,6 +34,7 @@ def call(tmp_path: Path, model: Counting, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
     monkeypatch.setattr("inference.runs.run.load_models", model.load)
     monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
+    monkeypatch.setattr("inference.runs.at_once.allowed_threads", lambda: 1)  # all cases in this process
 
     def start(*arguments: str | Path) -> int:
         monkeypatch.setattr(sys, "argv", ["feta-infer", *map(str, arguments)])

@@ -22,6 +22,7 @@ class Calls:
         monkeypatch.setenv("FETA_WEIGHTS", str(make_weights(tmp_path / "weights")))
         monkeypatch.setattr("inference.runs.run.load_models", self.model.load)
         monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
+        monkeypatch.setattr("inference.runs.at_once.allowed_threads", lambda: 1)  # all cases in this process
 
     def __call__(self, *arguments: str | Path) -> int:
         self._patch.setattr(sys, "argv", ["feta-infer", *map(str, arguments)])

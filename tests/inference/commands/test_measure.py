@@ -28,6 +28,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Call:
     """Calls feta-infer measure in this process, without weights, and gives its exit status."""
     monkeypatch.setenv("FETA_WEIGHTS", "/nowhere")
     monkeypatch.setattr("inference.cli.stop_on_sigterm", lambda: None)
+    monkeypatch.setattr("inference.runs.at_once.allowed_threads", lambda: 1)  # all cases in this process
 
     def start(*arguments: str | Path) -> int:
         monkeypatch.setattr(sys, "argv", ["feta-infer", "measure", *map(str, arguments)])

@@ -21,17 +21,49 @@ def test_time_left_comes_from_cases_that_took_time(monkeypatch: pytest.MonkeyPat
     now = [0.0]
     monkeypatch.setattr("inference.runs.progress.time.monotonic", lambda: now[0])
     clock = Clock(5)
-    clock.start()
-    clock.end(worked=False)
+    clock.start("a")
+    clock.end("a", worked=False)
     assert clock.left() == ""
-    clock.start()
+    clock.start("b")
     now[0] = 600.0
-    assert clock.end(worked=True) == 600.0
+    assert clock.end("b", worked=True) == 600.0
     assert clock.left() == "about 30 min left"
-    for _ in range(3):
-        clock.start()
-        clock.end(worked=True)
+    for title in "cde":
+        clock.start(title)
+        clock.end(title, worked=True)
     assert clock.left() == ""
+
+
+def test_time_left_counts_cases_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five of 10 min each, two at once: when the first has ended, 40 min of work are left, of which 10 are done."""
+    now = [0.0]
+    monkeypatch.setattr("inference.runs.progress.time.monotonic", lambda: now[0])
+    clock = Clock(5)
+    clock.at_once = 2
+    clock.start("a")
+    clock.start("b")
+    now[0] = 600.0
+    clock.end("a", worked=True)
+    assert clock.left() == "about 15 min left"
+    clock.end("b", worked=True)
+    assert clock.left() == "about 15 min left"
+    for title in "cd":
+        clock.start(title)
+        clock.end(title, worked=False)
+    assert clock.left() == "about 10 min left"  # only one is left
+
+
+def test_cases_at_once_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    text = io.StringIO()
+    with PlainReporter(3) as report, TerminalReporter(3, Console(file=text, force_terminal=True, width=100)) as bar:
+        for title in ("sub-001", "sub-002", "sub-003"):
+            report.start(title)
+            bar.start(title)
+        report.done("sub-002", "done")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == ["[1/3] sub-001: started", "[2/3] sub-002: started", "[3/3] sub-003: started"]
+    assert lines[3].startswith("[1/3] sub-002: done in 0 s, about")
+    assert "sub-001 and 1 more" in text.getvalue()
 
 
 def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def test_sigterm_in_the_middle_of_a_long_call(tmp_path: Path) -> None:
 def test_a_stop_waits_for_the_end_of_a_deferring_block() -> None:
     program = """
 import os, signal
-from inference.runs.signals import Stopped, deferred, stop_on_sigterm
+from inference.processes.signals import Stopped, deferred, stop_on_sigterm
 stop_on_sigterm()
 try:
     with deferred():

@@ -1,0 +1,1 @@
+"""Processes: several that share the work of one call, and how each of them ends."""

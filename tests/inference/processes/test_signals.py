@@ -9,20 +9,28 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.folders import make_tree, make_weights
 
 ROOT = Path(__file__).parents[3]
 
 
-def test_sigterm_in_the_middle_of_a_long_call(tmp_path: Path) -> None:
-    make_tree(tmp_path / "in", 1)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_in_the_middle_of_a_long_call(tmp_path: Path, workers: int) -> None:
+    make_tree(tmp_path / "in", workers)
+    calls = tmp_path / "calls"
+    calls.mkdir()
     marker = tmp_path / "begun"
     environment = {
         **os.environ,
         "FETA_WEIGHTS": str(make_weights(tmp_path / "weights")),
         "FETA_TEST_BLOCK": str(marker),
+        "FETA_TEST_CALLS": str(calls),
+        "FETA_TEST_MEET": str(workers),
     }
-    command = [sys.executable, "-m", "tests.support.driver", str(tmp_path / "in"), str(tmp_path / "out"), "--no-qc"]
+    arguments = [str(tmp_path / "in"), str(tmp_path / "out"), "--no-qc", "--workers", str(workers)]
+    command = [sys.executable, "-m", "tests.support.driver", *arguments]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         while not marker.exists():
             assert process.poll() is None
@@ -34,7 +42,8 @@ def test_sigterm_in_the_middle_of_a_long_call(tmp_path: Path) -> None:
     assert took < 5
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in said
-    assert "stopped" in said
+    assert said.count("stopped") == 1
+    assert not [path for path in calls.iterdir() if Path(f"/proc/{path.name.split('-')[0]}").exists()]
     assert not list((tmp_path / "out").rglob("*.part"))
     assert not list((tmp_path / "out").rglob("*_dseg*"))
     assert not list((tmp_path / "out").rglob(".*"))

@@ -53,17 +53,20 @@ def test_time_left_counts_cases_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert clock.left() == "about 10 min left"  # only one is left
 
 
-def test_cases_at_once_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("terminal", [False, True])
+def test_cases_at_once_are_told_apart(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
     text = io.StringIO()
-    with PlainReporter(3) as report, TerminalReporter(3, Console(file=text, force_terminal=True, width=100)) as bar:
+    bar = TerminalReporter(4, Console(file=text, force_terminal=True, width=100))
+    with bar if terminal else PlainReporter(4) as report:
         for title in ("sub-001", "sub-002", "sub-003"):
             report.start(title)
-            bar.start(title)
         report.done("sub-002", "done")
+    if terminal:
+        assert "sub-001 and 1 more" in text.getvalue()
+        return
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:3] == ["[1/3] sub-001: started", "[2/3] sub-002: started", "[3/3] sub-003: started"]
-    assert lines[3].startswith("[1/3] sub-002: done in 0 s, about")
-    assert "sub-001 and 1 more" in text.getvalue()
+    assert lines[:3] == ["[1/4] sub-001: started", "[2/4] sub-002: started", "[3/4] sub-003: started"]
+    assert lines[3].startswith("[1/4] sub-002: done in 0 s, about")
 
 
 def test_a_log_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:

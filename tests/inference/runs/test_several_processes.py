@@ -136,3 +136,14 @@ def test_what_another_process_left_is_no_obstacle(tmp_path: Path, start: Start) 
     assert ended(start(tmp_path / "in", tmp_path / "out"))[0] == 0
     assert len(log(tmp_path)["cases"]) == 1
     assert left(tmp_path) == []
+
+
+def test_processes_with_workers_share_a_folder(tmp_path: Path, start: Start) -> None:
+    make_tree(tmp_path / "in", 5)
+    processes = [start(tmp_path / "in", tmp_path / "out", "--workers", 2, FETA_TEST_MEET=4) for _ in range(2)]
+    assert [ended(process)[0] for process in processes] == [0, 0]
+    assert calls(tmp_path) == 5
+    written = log(tmp_path)
+    assert [case["status"] for case in written["cases"].values()] == ["done"] * 5
+    assert written["finished"] is True
+    assert left(tmp_path) == []

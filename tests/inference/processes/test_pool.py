@@ -86,10 +86,11 @@ def test_ctrl_c_is_for_the_process_that_started_them(pool: Tasks) -> None:
 
 
 def test_fewer_at_a_time_ends_those_that_idle(pool: Tasks) -> None:
-    process, *_ = done(pool, "tell")["tell"]  # type: ignore[misc]
+    told = done(pool, "tell")["tell"]
+    assert isinstance(told, tuple)
     pool.shrink()
     assert pool.size == 1
-    assert ended(process)
+    assert ended(told[0])
     pool.give("one", "one")
     assert pool.full
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from feta.errors import FetaError
 from feta.files import follow_links
-from feta.machine import keep_freed_memory
+from feta.machine import end_quickly, keep_freed_memory
 from inference.processes.signals import Stopped, exit_status, stop_on_sigterm
 
 
@@ -28,6 +28,7 @@ def main(descriptor: int) -> None:
     try:
         stop_on_sigterm()
         keep_freed_memory()
+        end_quickly()
         connection = Connection(descriptor)
         links, work = connection.recv()
         follow_links(links)

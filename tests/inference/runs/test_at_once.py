@@ -147,18 +147,31 @@ def test_an_nnunet_has_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert most_at_once(settings(tmp_path), 20) == 1
 
 
-@pytest.mark.parametrize(("gigabytes", "processes"), [(1, False), (4.1, False), (16, True)])
+class ProcessesError(Exception):
+    """In place of several processes."""
+
+    def __init__(self, _work: object, size: int, threads: int) -> None:
+        super().__init__(size, threads)
+
+
+@pytest.mark.parametrize(("gigabytes", "expected"), [(1, None), (4.1, None), (7, (3, 3)), (16, (4, 2))])
 def test_memory_says_how_many(
-    gigabytes: float, processes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gigabytes: float, expected: tuple[int, int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two small volumes need more than 4.1 GB side by side: they are then done in this process."""
-    monkeypatch.setattr(at_once, "allowed_threads", lambda: 2)
+    """Small volumes need 2.1 GB each: two don't fit into 4.1, and are then done one after the other in this process."""
+    monkeypatch.setattr(at_once, "allowed_threads", lambda: 9)
     monkeypatch.setattr(at_once, "_GPUS", ())
     monkeypatch.setattr(at_once, "available_memory", lambda: int(gigabytes * 1e9))
-    make_tree(tmp_path / "in", 2)
+    monkeypatch.setattr("inference.processes.pool.Pool", ProcessesError)
+    make_tree(tmp_path / "in", 4)
     model = Counting()
-    assert go(tmp_path, "out", None, model.load) == 0
-    assert model.calls == (0 if processes else 2)
+    if expected is None:
+        assert go(tmp_path, "out", None, model.load) == 0
+        assert model.calls == 4
+    else:
+        with pytest.raises(ProcessesError) as size_and_threads:
+            go(tmp_path, "out", None, model.load)
+        assert size_and_threads.value.args == expected
 
 
 def test_no_case_at_once_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
@@ -248,16 +249,19 @@ class AtOnce:
 
 
 def most_at_once(settings: Settings, cases: int) -> int:
-    """How many cases may be done at once, as far as memory doesn't say otherwise: one for each core.
+    """How many cases may be done at once, as far as memory doesn't say otherwise.
 
-    A GPU is one process's. What an nnU-Net needs is not known.
+    A case on one core takes 1.8 times as long as on two (12.2 s and 6.9 s at 256³, beside another one), and each process
+    starts anew: on two cores four cases took the same either way. A GPU is one process's. What an nnU-Net needs is not
+    known.
     """
     if settings.workers is not None:
         return min(settings.workers, cases)
     gpu = settings.device == "cuda" or (settings.device == "auto" and any(Path(path).exists() for path in _GPUS))
     if gpu or find_results(settings.weights) is not None:
         return 1
-    return min(allowed_threads(), cases, _MOST)
+    cores = allowed_threads()
+    return min(cores if cases >= 2 * cores else math.ceil(cores / 2), cases, _MOST)
 
 
 def _with_room_for(volumes: Sequence[Path]) -> int:

@@ -126,10 +126,12 @@ def settings(tmp_path: Path, **changed: Any) -> Settings:
     return Settings(make_weights(tmp_path / "weights"), **{"workers": None, **changed})
 
 
-def test_as_many_as_cores_and_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_for_each_core_or_for_two_where_cases_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_once, "allowed_threads", lambda: 8)
     monkeypatch.setattr(at_once, "_GPUS", ())
-    assert [most_at_once(settings(tmp_path), cases) for cases in (1, 3, 20)] == [1, 3, 8]
+    assert [most_at_once(settings(tmp_path), cases) for cases in (1, 3, 15, 16)] == [1, 3, 4, 8]
+    monkeypatch.setattr(at_once, "allowed_threads", lambda: 2)
+    assert [most_at_once(settings(tmp_path), cases) for cases in (2, 3, 4)] == [1, 1, 2]
     assert [most_at_once(settings(tmp_path, workers=5), cases) for cases in (1, 20)] == [1, 5]
 
 

@@ -252,7 +252,7 @@ def most_at_once(settings: Settings, cases: int) -> int:
     """How many cases may be done at once, as far as memory doesn't say otherwise.
 
     A case on one core, beside another, takes 1.8 times as long as on two (12.2 and 6.9 s at 256³), and each process has
-    to start, which cost 8 s: few cases gain nothing from a process for each core. A GPU is one process's. What an
+    to start, which cost 5 s: few cases gain nothing from a process for each core. A GPU is one process's. What an
     nnU-Net needs is not known.
     """
     if settings.workers is not None:

@@ -150,10 +150,11 @@ def test_an_nnunet_has_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 class ProcessesError(Exception):
-    """In place of several processes."""
+    """Several processes would be started: how many, and with how many threads."""
 
-    def __init__(self, _work: object, size: int, threads: int) -> None:
-        super().__init__(size, threads)
+
+def refuse(_work: object, size: int, threads: int) -> None:
+    raise ProcessesError(size, threads)
 
 
 @pytest.mark.parametrize(("gigabytes", "expected"), [(1, None), (4.1, None), (7, (3, 3)), (16, (4, 2))])
@@ -164,7 +165,7 @@ def test_memory_says_how_many(
     monkeypatch.setattr(at_once, "allowed_threads", lambda: 9)
     monkeypatch.setattr(at_once, "_GPUS", ())
     monkeypatch.setattr(at_once, "available_memory", lambda: int(gigabytes * 1e9))
-    monkeypatch.setattr("inference.processes.pool.Pool", ProcessesError)
+    monkeypatch.setattr("inference.processes.pool.Pool", refuse)
     make_tree(tmp_path / "in", 4)
     model = Counting()
     if expected is None:

@@ -13,7 +13,7 @@ from evaluation.commands import analysis, boards, containers, quality, rehearsal
 from evaluation.commands.common import EPILOG, UNUSABLE
 from evaluation.metrics.backend import translate_old_variable
 from feta.errors import FetaError
-from feta.machine import keep_freed_memory
+from feta.machine import end_quickly, keep_freed_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -46,6 +46,7 @@ _add_old_name("compare", "compare-editions", analysis.compare_two_editions)
 def main() -> None:
     """Entry point of ``feta-evaluate``."""
     keep_freed_memory()
+    end_quickly()
     logging.basicConfig(format="feta-evaluate: %(message)s", level=logging.WARNING)
     translate_old_variable()
     try:

@@ -6,6 +6,10 @@ Values and Betti numbers: FeTA 2024 challenge (Payette et al.; Zalevskyi et al.)
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 
 class Tissue(IntEnum):
@@ -43,6 +47,37 @@ EXPECTED_BETTI: dict[Tissue, tuple[int, int, int]] = {
 def euler(betti: tuple[int, int, int]) -> int:
     """Euler characteristic b0 − b1 + b2."""
     return betti[0] - betti[1] + betti[2]
+
+
+def foreground_box(labels: npt.NDArray[Any]) -> tuple[slice, slice, slice] | None:
+    """The smallest box that holds all that is labelled.
+
+    Args:
+        labels: (Z, Y, X), unsigned integers or bool.
+
+    Returns:
+        slices along (z, y, x); None where nothing is labelled.
+    """
+    across = np.bitwise_or.reduce(labels, axis=0)
+    lines = (np.asarray(labels.any(axis=(1, 2))), across.any(axis=1), across.any(axis=0))
+    if not lines[0].any():
+        return None
+    z, y, x = (slice(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines)
+    return z, y, x
+
+
+def label_counts(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """(8,) how many voxels of a map (Z, Y, X) have each label; labels above 7 are not counted."""
+    # Several times as fast as bincount, which makes 8 bytes of each voxel first; most of a volume is background.
+    box = foreground_box(labels)
+    counts = np.zeros(LABEL_COUNT, np.int64)
+    if box is None:
+        counts[0] = labels.size
+        return counts
+    part = np.ascontiguousarray(labels[box])
+    counts[0] = labels.size - np.count_nonzero(part)
+    counts[1:] = [np.count_nonzero(part == tissue) for tissue in TISSUES]
+    return counts
 
 
 #: One colour a tissue (RGB, 0–1), from Okabe and Ito's palette, which colour-blind people can tell apart.

@@ -16,7 +16,7 @@ from feta.cases import CaseList, find_cases, with_age
 from feta.cases_2021 import find_cases_2021
 from feta.errors import FetaError
 from feta.files import following_links
-from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
+from feta.machine import end_quickly, heed_quota, keep_freed_memory, sleep_while_waiting
 from inference.commands import bids_app, measure, report
 from inference.commands.common import describe_results, jobs_of, run_jobs
 from inference.commands.grand_challenge import LENGTHS_SOCKET, MAP_SOCKET, grand_challenge_job
@@ -187,6 +187,7 @@ def main() -> None:
     But for that of BIDS apps, which is known by its third one.
     """
     keep_freed_memory()
+    end_quickly()
     heed_quota()
     sleep_while_waiting()
     if isinstance(sys.stdout, io.TextIOWrapper):

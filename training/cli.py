@@ -11,7 +11,7 @@ import typer
 
 from feta.errors import FetaError
 from feta.files import following_links
-from feta.machine import heed_quota, keep_freed_memory, sleep_while_waiting
+from feta.machine import end_quickly, heed_quota, keep_freed_memory, sleep_while_waiting
 from training.commands import export
 from training.commands.assess.age import age_line, ga_baseline
 from training.commands.assess.anatomy import anatomy as assess_anatomy
@@ -125,6 +125,7 @@ _SHOW = warnings.showwarning
 def main() -> None:
     """Run the command line; a message for the user goes to stderr in one line."""
     keep_freed_memory()
+    end_quickly()
     heed_quota()
     sleep_while_waiting()
     warnings.showwarning = _show_warning

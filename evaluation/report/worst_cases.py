@@ -21,7 +21,7 @@ from evaluation.scoring.truth import read_truth
 from evaluation.submissions.find import find_submissions, locate
 from evaluation.submissions.intake import RejectedError, private_folder
 from evaluation.submissions.label_maps import check_label_map, take_label_map
-from feta.labels import LABEL_COUNT, TISSUE_COLOURS, TISSUES
+from feta.labels import LABEL_COUNT, TISSUE_COLOURS, TISSUES, foreground_box
 from feta.volumes import read_label_map
 
 #: Index of a team and of a case → a PNG, or None where there is nothing to draw (no valid prediction).
@@ -127,7 +127,7 @@ def picture_source(truth: Path, submissions: Path, table: ScoreTable) -> Picture
 
 def _centre(labels: Labels) -> tuple[int, ...]:
     """Index of the middle of what is labelled, along each axis."""
-    if not labels.any():
+    box = foreground_box(labels)
+    if box is None:
         return tuple(n // 2 for n in labels.shape)
-    spans = [np.flatnonzero(labels.any(axis=tuple(j for j in range(3) if j != i))) for i in range(3)]
-    return tuple(int(span[0] + span[-1]) // 2 for span in spans)
+    return tuple((span.start + span.stop - 1) // 2 for span in box)

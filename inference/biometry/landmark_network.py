@@ -120,8 +120,7 @@ class LandmarkNetwork:
         aligned = aligned or align_to_midline(segmentation.labels, segmentation.to_canonical)
         if aligned is None:
             return {}
-        filled = aligned.positions(aligned.labels > 0)
-        frame, (voxel, middle) = LPS_TO_RAS @ aligned.to_physical, brain_scale(filled.min(axis=0), filled.max(axis=0))
+        frame, (voxel, middle) = LPS_TO_RAS @ aligned.to_physical, brain_scale(*aligned.extent())
         labels = view(segmentation.labels, frame, voxel, SIZE, middle, read=read_fractions)
         shown = view(image, frame, voxel, SIZE, middle, read=read_image)
         logits = self._logits(network_input(shown.image[0], labels.image))

@@ -4,6 +4,7 @@ each other, from the tissues' volumes, and by the landmark network where there i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,8 +56,11 @@ def collect_evidence(
     volumes = tissue_volumes(segmentation.labels)
     if aligned is None:
         return Evidence({}, volumes)
-    found = find_landmarks(volume, segmentation, aligned) if find_landmarks is not None else {}
-    return with_heatmaps(measure_upright(aligned), volumes, found)
+    # What a network leaves of the processors' time is enough for the geometry.
+    with ThreadPoolExecutor(1, "geometry") as beside:
+        geometry = beside.submit(measure_upright, aligned)
+        found = find_landmarks(volume, segmentation, aligned) if find_landmarks is not None else {}
+        return with_heatmaps(geometry.result(), volumes, found)
 
 
 def measure(labels: Volume, to_canonical: Matrix) -> dict[Measurement, Line | None]:

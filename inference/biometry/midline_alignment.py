@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from feta.grid import Matrix, transformed
+from feta.labels import foreground_box
 from feta.volumes import Volume
 from inference.geometry.interpolation import affine_sample
 from inference.geometry.orientation import Reorientation
@@ -53,6 +54,13 @@ class AlignedLabels:
     def positions(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """Positions (N, 3), (x, y, z) in mm, of the true voxels of a mask shaped like the labels."""
         return np.argwhere(mask)[:, ::-1] * self.spacing + self.origin
+
+    def extent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Least and greatest position (x, y, z) in mm of labelled voxels, of which there are some."""
+        box = foreground_box(self.labels)
+        assert box is not None
+        first, last = ([at.start for at in box[::-1]], [at.stop - 1 for at in box[::-1]])
+        return np.array(first) * self.spacing + self.origin, np.array(last) * self.spacing + self.origin
 
     def index(self, axis: int, position: float) -> int:
         """Nearest voxel along an axis (0 x, 1 y, 2 z), within the array."""
@@ -115,16 +123,13 @@ def _sample(array: Labels, spacing: npt.NDArray[np.float64]) -> npt.NDArray[np.i
 
 def _crop(labels: Volume) -> tuple[Labels, Matrix] | None:
     """The box that holds all labels, and the matrix from its index (x, y, z) to physical mm."""
-    box = []
-    for axis in range(3):
-        used = np.flatnonzero(labels.array.any(axis=tuple(a for a in range(3) if a != axis)))
-        if used.size == 0:
-            return None
-        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    box = foreground_box(labels.array)
+    if box is None:
+        return None
     start = [s.start for s in box][::-1]
     matrix = labels.grid.affine()
     matrix[:3, 3] += matrix[:3, :3] @ start
-    return np.ascontiguousarray(labels.array[tuple(box)]), matrix
+    return np.ascontiguousarray(labels.array[box]), matrix
 
 
 def _resample(array: Labels, index: npt.NDArray[np.int64], to_frame: Matrix, to_physical: Matrix) -> AlignedLabels:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feta.labels import TISSUES
+from feta.labels import label_counts
 from feta.volumes import Volume
 
 Array = npt.NDArray[np.float64]
@@ -50,6 +50,4 @@ def regressors(volumes_ml: Array, age: float | None) -> Array:
 
 def tissue_volumes(labels: Volume) -> Array:
     """(7,) ml of each tissue, in the order of TISSUES."""
-    # Several times as fast as bincount, which makes 8 bytes of each voxel first.
-    counts = np.array([np.count_nonzero(labels.array == tissue) for tissue in TISSUES])
-    return np.asarray(counts * float(np.prod(labels.grid.spacing)) / 1000, np.float64)
+    return np.asarray(label_counts(labels.array)[1:] * float(np.prod(labels.grid.spacing)) / 1000, np.float64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from feta.labels import LABEL_COUNT, Tissue
+from feta.labels import Tissue, foreground_box
 from feta.volumes import Volume
 
 Array = npt.NDArray[np.float64]
@@ -35,17 +35,11 @@ def image_signals(volume: Volume, labels: Volume) -> dict[str, float]:
     """
     spacing = np.array(volume.grid.spacing)
     found = {"spacing": float(np.log(spacing.prod()) / 3), "anisotropy": float(np.log(spacing.max() / spacing.min()))}
-    part = _box(labels.array)
+    part = foreground_box(labels.array)
     if part is None:
         return {**found, **UNKNOWN}
     image, tissue = volume.array[part], labels.array[part]
     return {**found, **_intensities(image, tissue), **_slices(image, tissue)}
-
-
-def _box(labels: npt.NDArray[np.uint8]) -> tuple[slice, ...] | None:
-    """The part of a map (Z, Y, X) that holds its labels; None where there are none."""
-    spans = [np.flatnonzero(labels.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(int(at[0]), int(at[-1]) + 1) for at in spans) if spans[0].size else None
 
 
 def _intensities(image: npt.NDArray[np.float32], tissue: npt.NDArray[np.uint8]) -> dict[str, float]:
@@ -94,8 +88,3 @@ def _slices(image: npt.NDArray[np.float32], tissue: npt.NDArray[np.uint8]) -> di
 
 def _median(values: Array) -> float:
     return float(np.median(values)) if len(values) else float("nan")
-
-
-def tissue_counts(labels: Volume) -> Array:
-    """(8,) voxels of each label."""
-    return np.bincount(labels.array.ravel(), minlength=LABEL_COUNT).astype(np.float64)

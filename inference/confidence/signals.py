@@ -80,6 +80,7 @@ def collect_signals(
     segmented: Segmentation,
     aligned: AlignedLabels | None,
     lengths: Mapping[Measurement, Length],
+    image: Mapping[str, float] | None = None,
 ) -> Signals:
     """The signals of a case.
 
@@ -88,10 +89,12 @@ def collect_signals(
         segmented: its label map.
         aligned: the same, upright; None where it is empty or was not brought upright.
         lengths: the five; empty where they were not measured.
+        image: ``image_signals`` of volume and label map, where they are known already.
     """
     own = segmented.signals or SegmentationSignals()
     volumes = tissue_volumes(segmented.labels)
     shape, by_tissue = shape_signals(volumes, aligned)
     of_lengths, by_length = length_signals(lengths)
-    case = {**own.case, **image_signals(volume, segmented.labels), **shape, **of_lengths}
+    image = image_signals(volume, segmented.labels) if image is None else image
+    case = {**own.case, **image, **shape, **of_lengths}
     return Signals(case, {**own.tissue, **by_tissue}, by_length, volumes)

@@ -81,8 +81,9 @@ def _on_cpu(probabilities: Tensor, matrix: Matrix, labels: npt.NDArray, scores: 
     from inference.geometry.native_kernel import interpolate
 
     sure = probabilities[0].numpy() > (0.5 if scores is None else CERTAIN)
-    for axis in range(3):
-        sure = np.logical_and(*(np.take(sure, np.arange(n, n + sure.shape[axis] - 1), axis) for n in (0, 1)))
+    sure = sure[1:] & sure[:-1]
+    sure = sure[:, 1:] & sure[:, :-1]
+    sure = sure[:, :, 1:] & sure[:, :, :-1]
     values = probabilities.movedim(0, -1).contiguous().numpy()
     kept = np.zeros((len(probabilities), 0, 0, 0), np.uint8) if scores is None else scores
     count = torch.get_num_threads()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.errors import FetaError
-from feta.labels import LABEL_COUNT, TISSUE_NAMES, TISSUES, Tissue
+from feta.labels import LABEL_COUNT, TISSUE_NAMES, TISSUES, Tissue, foreground_box, label_counts
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels
 from inference.morphometry.label_frame import LabelFrame
@@ -40,7 +40,7 @@ def why_another_protocol(labels: Volume, frame: LabelFrame | None) -> str:
     """
     if frame is not None and frame.misfit > MISPLACED:
         return "brainstem, cerebellum and deep grey matter don't lie where a brain has them"
-    counts = np.bincount(labels.array.ravel(), minlength=LABEL_COUNT)
+    counts = label_counts(labels.array)
     if counts[Tissue.SGM] > counts[Tissue.GM] > 0:
         return "there is more deep grey matter than cortex"
     there, touching = counts > 0, _contacts(labels.array)
@@ -64,10 +64,10 @@ def doubt_size(path: Path, labels: Volume) -> tuple[str, ...]:
     Raises:
         FetaError: it is far too large.
     """
-    spans = [np.flatnonzero(labels.array.any(axis=tuple({0, 1, 2} - {axis}))) for axis in (2, 1, 0)]
-    if not spans[0].size:
+    box = foreground_box(labels.array)
+    if box is None:
         return ()
-    longest = max(float((at[-1] - at[0] + 1) * side) for at, side in zip(spans, labels.grid.spacing, strict=True))
+    longest = max((at.stop - at.start) * side for at, side in zip(box[::-1], labels.grid.spacing, strict=True))
     said = f"its labels span {longest:.3g} mm, no fetal brain's size"
     remedy = "correct the voxel size or its unit in the header"
     if longest > IMPOSSIBLE_MM:
@@ -79,7 +79,7 @@ def doubt_size(path: Path, labels: Volume) -> tuple[str, ...]:
 
 def missing(labels: Volume) -> tuple[Tissue, ...]:
     """Tissues of which a map holds nothing."""
-    counts = np.bincount(labels.array.ravel(), minlength=LABEL_COUNT)
+    counts = label_counts(labels.array)
     return tuple(t for t in TISSUES if not counts[t])
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from feta.grid import Grid
-from feta.labels import LABEL_COUNT, Tissue
+from feta.labels import LABEL_COUNT, Tissue, foreground_box
 from feta.machine import allowed_threads
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels
@@ -50,7 +50,8 @@ def halves(labels: Volume, aligned: AlignedLabels) -> dict[tuple[Tissue, str], i
         labels: uint8 (z, y, x), not empty.
         aligned: the same, upright: gives the plane.
     """
-    box = tuple(used(labels.array, axis) for axis in range(3))
+    box = foreground_box(labels.array)
+    assert box is not None
     array = labels.array[box]
     across = across_plane(labels.grid, aligned, tuple(s.start for s in box), array.shape)
     right = across > 0
@@ -58,12 +59,6 @@ def halves(labels: Volume, aligned: AlignedLabels) -> dict[tuple[Tissue, str], i
     found = {(t, side): int(counts[t + LABEL_COUNT * (side == RIGHT)]) for t in HALVED for side in SIDES}
     cortex = _by_white_matter(array, across, labels.grid.spacing)
     return found | {(Tissue.GM, side): n for side, n in cortex.items()}
-
-
-def used(array: npt.NDArray[np.uint8], axis: int) -> slice:
-    """Where along an axis a map, which isn't empty, has labels."""
-    used = np.flatnonzero(array.any(axis=tuple(a for a in range(3) if a != axis)))
-    return slice(int(used[0]), int(used[-1]) + 1)
 
 
 def across_plane(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from feta.measurements import Measurement
 from feta.volumes import Volume
@@ -17,25 +17,37 @@ from inference.morphometry.sides import SIDES, why_unknown
 from inference.morphometry.volumes import NO_SIDES, measure_volumes
 
 
-def measure_sizes(
-    labels: Volume,
-    aligned: AlignedLabels | None,
-    lengths: Mapping[Measurement, Length],
-    age: float | None,
-    *,
-    ours: bool = True,
-) -> tuple[tuple[Measured, ...], tuple[str, ...]]:
-    """Everything that tables and pages show of a case.
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured on a label map beside the five lengths, without norms.
+
+    Attributes:
+        volumes: of the tissues, their sums and halves.
+        further: lengths.
+        warnings: one line each.
+    """
+
+    volumes: tuple[Measured, ...]
+    further: tuple[Measured, ...]
+    warnings: tuple[str, ...]
+
+    def placed(self, lengths: Mapping[Measurement, Length], age: float | None) -> tuple[Measured, ...]:
+        """Everything that tables and pages show of a case: volumes, the five lengths, further lengths, on the norms.
+
+        Args:
+            lengths: the five.
+            age: weeks; None where unknown.
+        """
+        return tuple(place(size, age) for size in (*self.volumes, *as_measured(lengths), *self.further))
+
+
+def measure_sizes(labels: Volume, aligned: AlignedLabels | None, *, ours: bool = True) -> Sizes:
+    """Measure all but the five lengths.
 
     Args:
         labels: uint8 (z, y, x) FeTA labels.
         aligned: the same, upright; None where the map is empty or nobody knows how the brain lies.
-        lengths: the five.
-        age: weeks; None where unknown.
         ours: whether our networks drew the labels: the errors of further lengths are known of theirs alone.
-
-    Returns:
-        volumes, the five lengths, further lengths; and warnings, one line each.
     """
     volumes, warnings = measure_volumes(labels, aligned)
     further = further_lengths(aligned)
@@ -43,7 +55,7 @@ def measure_sizes(
         further = [replace(size, low=None, high=None) for size in further]
     if why_unknown(labels.grid):
         further = [_without_side(size) for size in further]
-    return tuple(place(size, age) for size in (*volumes, *as_measured(lengths), *further)), warnings
+    return Sizes(volumes, tuple(further), warnings)
 
 
 def _without_side(size: Measured) -> Measured:

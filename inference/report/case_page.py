@@ -25,7 +25,7 @@ from inference.report.private import names_case
 from inference.report.render import capitalised, data_block, own_file, render_page
 from inference.report.sampling import Scene
 from inference.report.viewer_bundle import viewer_bundle
-from inference.report.viewer_volume import viewer_volume
+from inference.report.viewer_volume import ViewerVolume, viewer_volume
 
 _UNKNOWN = "–"
 
@@ -65,6 +65,7 @@ class CasePage:
         convention: which side is on the left.
         sides_known: whether left and right are the fetus's; no letters are shown otherwise.
         verdict: on the result; None where there is none.
+        head: what the viewer scrolls through, where that is read already.
     """
 
     name: str
@@ -80,6 +81,12 @@ class CasePage:
     convention: Convention = Convention.RADIOLOGICAL
     sides_known: bool = True
     verdict: PageVerdict | None = None
+    head: ViewerVolume | None = None
+
+
+def read_head(volume: Volume, labels: Volume, frame: Matrix) -> ViewerVolume | None:
+    """What the viewer of a page scrolls through; None without a viewer. Arguments as of ``CasePage``."""
+    return viewer_volume(Scene.of(volume, labels, frame)) if viewer_bundle() else None
 
 
 def write_case_page(path: Path, page: CasePage) -> None:
@@ -95,7 +102,7 @@ def render_case(page: CasePage) -> str:
     """The text of a case's page; without nilearn, which carries the viewer, it has still pictures only."""
     scene = Scene.of(page.volume, page.labels, page.frame)
     bundle = viewer_bundle()
-    head = viewer_volume(scene) if bundle else None
+    head = page.head or read_head(page.volume, page.labels, page.frame)
     empty = not page.labels.array.any()
     return render_page(
         "case.html",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from feta.errors import printable
 from feta.measurements import Measurement
 from inference.biometry.lengths import Length
 from inference.biometry.line import Line
@@ -105,6 +106,4 @@ def draw_picture(
 
 
 def _heading(title: str, age: float | None) -> str:
-    # Bytes that are no UTF-8 have no letters, other scripts none in this font, which matplotlib would say at length.
-    shown = title.encode(errors="backslashreplace").decode()
-    return f"{shown} · {'age unknown' if age is None else f'{age:g} weeks'}"
+    return f"{printable(title)} · {'age unknown' if age is None else f'{age:g} weeks'}"

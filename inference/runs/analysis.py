@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from inference.biometry.lengths import AGE, Length, Measuring, Method, complete
 from inference.biometry.measure import LandmarkFinder, collect_evidence
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.confidence.confidence import Confidence, Judging, assess
+from inference.confidence.image_signals import image_signals
 from inference.confidence.signals import collect_signals
 from inference.confidence.verdict import Verdict
 from inference.geometry.segmentation_result import Segmentation
@@ -122,14 +124,18 @@ def measure_labels(
         judging: by what the result is judged; None of labels that others than our networks drew.
         doubts: what was said of the segmentation.
     """
-    evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
+    # Much of this is one core's own work; what doesn't wait for the lengths is done by another.
+    with ThreadPoolExecutor(1, "sizes") as beside:
+        of_map = beside.submit(measure_sizes, segmented.labels, aligned, ours=judging is not None) if sized else None
+        of_image = None if judging is None else beside.submit(image_signals, volume, segmented.labels)
+        evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
     lengths, notes = complete(evidence, age, measuring.model, measuring.calibration, measuring.method)
     confidence, weeks = None, age
-    if judging is not None:
+    if judging is not None and of_image is not None:
         # Errors were measured of lengths that all sources together give: other ones keep the intervals of their own.
         fused = measuring.method is Method.FUSION
         usual = lengths if fused else complete(evidence, age, measuring.model, measuring.calibration)[0]
-        signals = collect_signals(volume, segmented, aligned, usual)
+        signals = collect_signals(volume, segmented, aligned, usual, of_image.result())
         ageless = usual
         if age is not None and judging.model is not None:  # nothing else asks what they were without the age
             ageless, _ = complete(evidence, None, measuring.model, measuring.calibration)
@@ -138,12 +144,13 @@ def measure_labels(
         lengths, notes = confidence.with_intervals(lengths), (*notes, *confidence.notes)
         if age is None and confidence.age is not None and confidence.judgement.verdict is not Verdict.REJECT:
             weeks, notes = confidence.age.weeks, (*notes, confidence.age.instead)
-    if not sized:
+    if of_map is None:
         return Measures(lengths, (), notes, confidence)
-    sizes, said = measure_sizes(segmented.labels, aligned, lengths, weeks, ours=judging is not None)
+    measured = of_map.result()
+    sizes = measured.placed(lengths, weeks)
     if confidence is not None:
         sizes = confidence.with_volumes(sizes)
-    return Measures(lengths, sizes, (*notes, *said), confidence, weeks if age is None else None)
+    return Measures(lengths, sizes, (*notes, *measured.warnings), confidence, weeks if age is None else None)
 
 
 def _of_no_length(lengths: Mapping[Measurement, Length], age: float | None, method: Method) -> tuple[str, ...]:

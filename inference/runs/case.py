@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +55,15 @@ def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
     volume = read_image(job.case.image)
     import_ahead(MODULES if job.picture or job.report else [])
     segmented, warnings = segment_volume(job.case.image, volume, models)
-    _write_maps(job, segmented)
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):
+        _write_maps(job, segmented)
         doubts = doubts_of(volume, warnings)
         judged = judge_segmentation(volume, segmented, models.judging, job.case.age, doubts)
         return Result({}, (*warnings, *judged.notes), judged)
-    aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+    with ThreadPoolExecutor(1, "maps") as beside:
+        written = beside.submit(_write_maps, job, segmented)
+        aligned = align_to_midline(segmented.labels, segmented.to_canonical)
+        written.result()
     return _measure(job, volume, segmented, aligned, models.find_landmarks, measuring, warnings, models.judging)
 
 

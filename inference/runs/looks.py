@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feta.errors import HostError
 from feta.files import write_atomically
@@ -18,7 +20,10 @@ from inference.morphometry.norms import curves_of
 from inference.morphometry.sides import why_unknown
 from inference.runs.outputs import CaseJob
 
-#: What draws them; matplotlib takes a second to import, which runs without pictures needn't pay.
+if TYPE_CHECKING:
+    from inference.report.viewer_volume import ViewerVolume
+
+#: What draws them, which runs without pictures needn't import.
 MODULES = ("inference.report.picture", "inference.report.case_page")
 #: The page of all cases, in the root of an output folder.
 COHORT_PAGE = "cohort.html"
@@ -70,7 +75,12 @@ def write_looks(
         if job.report:
             jpegs.append(drawn.nameless_jpeg())
 
-    def page(path: Path) -> None:
+    def head() -> ViewerVolume | None:
+        from inference.report.case_page import read_head
+
+        return read_head(volume, labels, frame)
+
+    def page(path: Path, head: Future[ViewerVolume | None]) -> None:
         from inference.report.case_page import CasePage, PageVerdict, write_case_page
 
         verdict = None if confidence is None else PageVerdict(*confidence.for_page())
@@ -89,12 +99,17 @@ def write_looks(
             convention=job.convention,
             sides_known=sides_known,
             verdict=verdict,
+            head=head.result(),
         )
         write_case_page(path, content)
 
-    undrawn = _tried("picture", job.picture, picture)
     report = job.report
-    return undrawn if report is None else (*undrawn, *_tried("page", report, lambda: page(report)))
+    with ThreadPoolExecutor(1, "viewer") as beside:
+        shown = None if report is None else beside.submit(head)
+        undrawn = _tried("picture", job.picture, picture)
+        if report is None or shown is None:
+            return undrawn
+        return (*undrawn, *_tried("page", report, lambda: page(report, shown)))
 
 
 def write_cohort_look(root: Path) -> tuple[str, ...]:

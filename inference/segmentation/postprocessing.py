@@ -22,9 +22,12 @@ def postprocess(prediction: Prediction, *, topology: bool) -> npt.NDArray[np.uin
         topology: keep the largest component only, or also construct the topology that tissues have.
     """
     native = prediction.native
-    labels = keep_largest_component(native.labels)
-    if topology:
-        labels[native.part] = constructed(native, labels, prediction.to_canonical)
+    labels = np.zeros_like(native.labels)
+    # Elsewhere everything is background, which takes time to look through.
+    part = np.ascontiguousarray(native.labels[native.part])
+    if part.any():
+        part = keep_largest_component(part)
+        labels[native.part] = constructed(native, part, prediction.to_canonical) if topology else part
     return prediction.order.undo(labels)
 
 
@@ -35,7 +38,7 @@ def constructed(
 
     Args:
         native: the prediction, with scores.
-        labels: its label map after the largest component was taken.
+        labels: the part of its label map after the largest component was taken.
         to_canonical: 4×4 from its index (x, y, z) to canonical mm, which tells the hemispheres apart.
     """
     # numba takes a while to import, which runs without it needn't pay.
@@ -44,7 +47,7 @@ def constructed(
     assert native.scores is not None
     z, y, x = np.ogrid[native.part]
     a, b, c, d = to_canonical[0]
-    return construct(labels[native.part], native.scores, a * x + b * y + c * z + d < 0)
+    return construct(labels, native.scores, a * x + b * y + c * z + d < 0)
 
 
 def keep_largest_component(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -101,14 +101,18 @@ class UprightPredictor:
         Returns:
             (8, Z, Y, X) float32 on the CPU.
         """
-        total = torch.zeros((LABEL_COUNT, *image.shape[1:]))
         image = image.to(self.compute.device)
         views = [False, True] if self.mirror_tta else [False]
+        total: Tensor | None = None
         for network, file in zip(self.networks, self.files, strict=True):
             for mirrored in views:
                 output = self._predict(network, file, image.flip(3) if mirrored else image).cpu()
-                total += output.flip(3) if mirrored else output
-        return total / (len(self.networks) * len(views))
+                output = output.flip(3) if mirrored else output
+                # The first as it is, labels last in memory, as they are read next.
+                total = output if total is None else total + output
+        assert total is not None
+        count = len(self.networks) * len(views)
+        return total if count == 1 else total / count
 
     def _predict(self, network: ResidualUNet, file: WeightFile, image: Tensor) -> Tensor:
         """Probabilities (8, Z, Y, X) of an image (1, Z, Y, X) by one network: all at once where memory allows."""

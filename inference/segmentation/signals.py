@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from feta.labels import LABEL_COUNT, TISSUES
+from feta.labels import LABEL_COUNT, TISSUES, label_counts
 from feta.volumes import Volume
 from inference.geometry.native_grid import NativeSpaceLabels, Prediction
 from inference.geometry.segmentation_result import SegmentationSignals
@@ -34,7 +34,7 @@ def segmentation_signals(pose: Pose, prediction: Prediction, labels: Volume) -> 
         prediction: of the networks; without scores, nothing is known of probabilities.
         labels: the label map that is written, uint8 (Z, Y, X), in the order of axes in which the volume is stored.
     """
-    count = np.bincount(labels.array.ravel(), minlength=LABEL_COUNT)
+    count = label_counts(labels.array)
     millilitres = float(count[1:].sum() * np.prod(labels.grid.spacing)) / 1000
     case = {**_of_pose(pose), **_of_mask(pose, millilitres)}
     changed = _changed(prediction.order.undo(prediction.native.labels), labels.array)

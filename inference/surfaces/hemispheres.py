@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from feta.labels import Tissue
+from feta.labels import Tissue, foreground_box
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels
-from inference.morphometry.sides import NEAR_MM, SIDES, THINNED_MM, across_plane, used
+from inference.morphometry.sides import NEAR_MM, SIDES, THINNED_MM, across_plane
 
 Mask = npt.NDArray[np.bool_]
 _HINDBRAIN = (Tissue.CBM, Tissue.BSM)
@@ -49,7 +49,8 @@ def hemispheres(labels: Volume, aligned: AlignedLabels) -> Hemispheres:
         labels: uint8 (z, y, x), not empty.
         aligned: the same, upright: gives the plane.
     """
-    box = tuple(used(labels.array, axis) for axis in range(3))
+    box = foreground_box(labels.array)
+    assert box is not None
     array = labels.array[box]
     start = (box[0].start, box[1].start, box[2].start)
     across = across_plane(labels.grid, aligned, start, array.shape)

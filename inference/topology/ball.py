@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import distance_transform_cdt
 
+from feta.labels import foreground_box
 from inference.topology.correction import REACHES
 from inference.topology.growth import MEMBER, OWN, spread, states
 from inference.topology.start import deepest, support
@@ -41,10 +42,10 @@ def ball(mask: Mask, forbidden: Mask, core: Mask | None = None) -> Mask:
     """
     result = np.zeros(mask.shape, bool)
     wanted = mask if core is None else mask | core
-    used = [np.flatnonzero(wanted.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    if not len(used[0]):
+    extent = foreground_box(wanted)
+    if extent is None:
         return result
-    box = tuple(slice(max(0, int(u[0]) - _MARGIN), int(u[-1]) + 1 + _MARGIN) for u in used)
+    box = tuple(slice(max(0, s.start - _MARGIN), s.stop + _MARGIN) for s in extent)
     held = None if core is None or not core.any() else np.pad(core[box], 1)
     solid = _solid(np.pad(wanted[box], 1), held)
     result[box] = _grown(solid, np.pad(forbidden[box], 1), held)[1:-1, 1:-1, 1:-1]

@@ -18,7 +18,7 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 
-from feta.labels import LABEL_COUNT, Tissue
+from feta.labels import LABEL_COUNT, Tissue, foreground_box
 from inference.topology.flips import flip
 from inference.topology.growth import MEMBER, OWN, spread, states
 from inference.topology.start import deepest, support, tissue_voxels
@@ -82,10 +82,11 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
         single component without loop or cavity, grey matter one in each hemisphere where it has a voxel.
     """
     result = np.zeros_like(labels)
-    if not labels.any():
+    extent = foreground_box(labels)
+    if extent is None:
         return result
     # Skins may lie a few voxels outside.
-    box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in _extent(labels))
+    box = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in extent)
     # Contiguous whatever the box, since the kernels are compiled anew for another layout.
     work = _started(labels[box], np.ascontiguousarray(scores[(slice(None), *box)]))
     for tissue in ORDER:
@@ -95,13 +96,6 @@ def construct(labels: Array, scores: Array, left: Array) -> Array:
     flip(work.labels, work.scores, work.state, changed, *work.steps)
     result[box] = work.labels.reshape(work.shape)[1:-1, 1:-1, 1:-1]
     return result
-
-
-def _extent(labels: Array) -> list[slice]:
-    """The smallest box around all tissue of a map (Z, Y, X), which has some."""
-    across = np.bitwise_or.reduce(labels, axis=0)
-    lines = (np.asarray(labels.any(axis=(1, 2))), across.any(axis=1), across.any(axis=0))
-    return [slice(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines]
 
 
 def _started(labels: Array, scores: Array) -> _Map:

@@ -54,6 +54,14 @@ def test_other_c_libraries_go_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.keep_freed_memory() is False
 
 
+def test_what_is_left_at_the_end_is_not_looked_through() -> None:
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()));"
+    code += "from feta.machine import end_quickly; end_quickly(); print(gc.get_freeze_count())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before == 0 < after
+
+
 @pytest.mark.parametrize("command", ["inference.cli", "evaluation.cli", "training.cli"])
 def test_every_command_begins_with_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Begun(Exception):

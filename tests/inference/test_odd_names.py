@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from feta.cases import find_cases
 from feta.volumes import write_volume
 from inference.derivatives.label_tables import label_tables
+from inference.report.picture_canvas import PictureCanvas
 from inference.runs.outputs import Looks, folder_jobs
 from inference.runs.run import run
 from inference.runs.settings import Settings
@@ -83,7 +83,7 @@ def test_a_picture_that_cannot_be_drawn_is_a_warning(
 
     make_tree(tmp_path / "in", 1)
     model = Counting()
-    monkeypatch.setattr(FigureCanvasAgg, "draw", fail)
+    monkeypatch.setattr(PictureCanvas, "rendered", fail)
     jobs = folder_jobs(find_cases(tmp_path / "in").cases, tmp_path / "out", Looks(report=False))
     settings = Settings(make_weights(tmp_path / "weights"))
     assert run(jobs, settings, root=tmp_path / "out", load=model.load)[0] == 0

@@ -120,7 +120,7 @@ def _postprocessed(name: str, began: float, prediction: Prediction, volume: Volu
     labels = keep_largest_component(native.labels)
     done.append(step(f"{name} + largest component", labels))
     whole = labels.copy()
-    whole[native.part] = constructed(native, labels, prediction.to_canonical)
+    whole[native.part] = constructed(native, labels[native.part], prediction.to_canonical)
     return [*done, step(f"{name} + largest component + construction", whole)]
 
 

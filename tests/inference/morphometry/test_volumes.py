@@ -107,13 +107,13 @@ def test_without_an_orientation_in_the_header_no_side_is_named(
     frame = frame_of(labels)
     assert frame is not None
     aligned = align_to_midline(labels, frame.to_canonical)
-    sizes, warnings = measure_sizes(labels, aligned, {}, 30.0)
-    sides = {s.key: s for s in sizes if s.key.endswith(("_left", "_right"))}
+    sizes = measure_sizes(labels, aligned)
+    sides = {s.key: s for s in sizes.placed({}, 30.0) if s.key.endswith(("_left", "_right"))}
     assert len(sides) == 10
     assert all((s.value is not None) == known for s in sides.values())
     assert all("left and right unknown" in s.flag or known for s in sides.values())
-    assert bool(warnings) != known
-    assert {s.key: s.value for s in sizes}["WM"] == pytest.approx(measured(head)["WM"].value)
+    assert bool(sizes.warnings) != known
+    assert {s.key: s.value for s in sizes.volumes}["WM"] == pytest.approx(measured(head)["WM"].value)
 
 
 def test_forms_that_mirror_each_other_tell_no_side(head: Volume, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +16,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 #: What a process that draws may take, bytes; at voxels of 0.5 mm it took 1.6 GB.
 _MEMORY = 2 * 2**30
+#: How many threads libraries start.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
 def usual_jobs() -> int:
@@ -30,8 +33,15 @@ def prepare(modules: Sequence[str]) -> None:
     Args:
         modules: their names.
     """
-    get_context("forkserver").set_forkserver_preload(["__main__", *modules])
-    forkserver.ensure_running()
+    # One thread each, or they would wait for each other; not torch's: what a network rounds hangs on their number.
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        get_context("forkserver").set_forkserver_preload(["__main__", *modules])
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Result]]:

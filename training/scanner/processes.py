@@ -14,7 +14,7 @@ from feta.machine import available_memory, keep_freed_memory, usable_cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-#: What a process that draws may take, bytes; at voxels of 0.5 mm it took 1.6 GB.
+#: What a process that draws may take, bytes; at voxels of 0.5 mm one took 1.5 GB.
 _MEMORY = 2 * 2**30
 #: How many threads libraries start.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")

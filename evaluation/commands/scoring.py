@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,11 +108,10 @@ def score(
     record = read_run_record(submissions)
     plan = _release_plan(release, release_policy, len(cases), output, truth, submissions)
     from evaluation.report.progress import progress_bar
-    from evaluation.report.terminal import print_leaderboard
-    from evaluation.report.worst_cases import picture_source
-    from evaluation.report.write import write_outputs, write_tables
     from evaluation.scoring.score import score as score_all
 
+    # What draws the report takes seconds to import, which pass while others measure.
+    threading.Thread(target=_import, args=("evaluation.report.write",), name="import-ahead").start()
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
         table, messages = score_all(
@@ -122,6 +124,10 @@ def score(
             cache=kept,
             progress=progress,
         )
+    from evaluation.report.terminal import print_leaderboard
+    from evaluation.report.worst_cases import picture_source
+    from evaluation.report.write import write_outputs, write_tables
+
     messages = replace(messages, command=command_line(), runs=record.teams, places=record.places, edition=edition)
     if tables:
         write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
@@ -185,18 +191,24 @@ def _release_plan(
     folder: Path | None, policy: Path | None, cases: int, output: Path, truth: Path, submissions: Path
 ) -> ReleasePlan | None:
     """Where a release goes, if one is asked for; whatever hinders it is found before hours of measuring."""
-    from evaluation.release.policy import read_release_policy
-    from evaluation.release.write import ReleasePlan
-    from evaluation.submissions.find import find_submissions
-
     if folder is None:
         if policy is not None:
             raise FetaError("--release-policy", "is for a release, and none is asked for", "add --release FOLDER")
         return None
+    from evaluation.release.policy import read_release_policy
+    from evaluation.release.write import ReleasePlan
+    from evaluation.submissions.find import find_submissions
+
     check_output(folder, truth, submissions)
     plan = ReleasePlan(folder, read_release_policy(policy))
     plan.check(cases, [team.team for team in find_submissions(submissions)[0]], output, truth, submissions)
     return plan
+
+
+def _import(module: str) -> None:
+    """What is wrong with it is said where it is needed."""
+    with suppress(Exception):
+        importlib.import_module(module)
 
 
 def _report_messages(messages: ScoringMessages, output: Path) -> None:

@@ -87,7 +87,8 @@ class Individual:
             index = (plane.reshape(-1, 3) - origin) / np.float32(lattice.spacing)
             labels[z], signal[z] = self.template.sampled_index(interpolate(table, index), plane.shape[:2])
             # Beyond the table its border's values would hold: a second brain, where the first meets the border.
-            labels[z][~((index >= 0) & (index <= last)).all(axis=1).reshape(plane.shape[:2])] = 0
+            x, y, up = ((index >= 0) & (index <= last)).T
+            labels[z][~(x & y & up).reshape(plane.shape[:2])] = 0
         return labels, signal
 
 

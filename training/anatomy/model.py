@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ class Anatomy:
         if latent is not None:
             spread = np.std(list(self.latents.values()), axis=0) if self.latents else 1.0
             code[0] = torch.as_tensor(latent * spread, dtype=torch.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             # The CPU decides by its own means whether bfloat16 is fast; float32 gives the same bytes everywhere.
             out = self.network(torch.tensor([float(age)]), torch.tensor([float(pathology)]), code)[0]
         half = self.sizes.half(age, pathology)
@@ -106,3 +107,14 @@ class Anatomy:
             half = half * norm_scale(self.sizes, age)
         matrix = np.linalg.inv(to_canonical(half))
         return Template(out[:CHANNELS].contiguous(), out[CHANNELS:].contiguous(), matrix)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Several threads add in another order, so that a seed would give other bytes on a machine of more cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

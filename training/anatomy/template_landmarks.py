@@ -73,7 +73,7 @@ def locate_landmarks(template: Template, lattice_mm: float) -> TemplateLandmarks
         landmarks[measurement] = np.array([line.start, line.end], np.float64)
     shape = tuple(n // block for n in labels.shape)
     lattice = Lattice(origin + SPACING * (block - 1) / 2, lattice_mm, (shape[0], shape[1], shape[2]))
-    occupancy = _occupancy(labels, block)
+    occupancy = label_shares(labels, block)
     head = lattice.positions()[occupancy[0] < 1.0]
     return TemplateLandmarks(lattice, occupancy, landmarks, _farthest(labels, origin), head)
 
@@ -98,10 +98,13 @@ def _sampled(template: Template, low: Points, high: Points, spacing: float) -> t
     return template.sampled(points)[0], np.asarray(low, np.float64)
 
 
-def _occupancy(labels: Labels, block: int) -> Weights:
+def label_shares(labels: Labels, block: int) -> Weights:
+    """Share (9, Z, Y, X) of each label 0–8 in each cell of so many samples along each axis."""
     z, y, x = (n // block for n in labels.shape)
-    cells = labels.reshape(z, block, y, block, x, block)
-    return np.stack([(cells == label).mean(axis=(1, 3, 5)) for label in range(CHANNELS)])
+    cell = np.arange(z * y * x, dtype=np.intp).reshape(z, 1, y, 1, x, 1)
+    each = cell * CHANNELS + labels.reshape(z, block, y, block, x, block)
+    counts = np.bincount(each.ravel(), minlength=z * y * x * CHANNELS)
+    return np.ascontiguousarray(np.moveaxis(counts.reshape(z, y, x, CHANNELS), -1, 0) / block**3)
 
 
 def _farthest(labels: Labels, origin: Points) -> Points:

@@ -39,7 +39,8 @@ class Deformation:
 
     def warp(self, points: Points, time: float = 1.0) -> Points:
         """Points (N, 3), mm, after the flow; ``time`` −1 is its inverse."""
-        moved = flow(self.velocity / self.lattice.spacing, self.lattice.index(points), time, STEPS)
+        velocity = np.ascontiguousarray(self.velocity / self.lattice.spacing)
+        moved = flow(velocity, self.lattice.index(points), time, STEPS)
         return moved * self.lattice.spacing + self.lattice.origin
 
     def volume_change(self, points: Points) -> npt.NDArray[np.float64]:

@@ -66,7 +66,7 @@ class IndividualMaker:
     def __call__(self, plan: CasePlan) -> SimulatedCase:
         """Draw a case."""
         settings = read_cohort_settings(self.config)
-        anatomy = _loaded(self.anatomy)
+        anatomy = loaded_anatomy(self.anatomy)
         findings = read_findings(self.findings) if self.findings and plan.pathological else None
 
         def draw(rng: np.random.Generator, plan: CasePlan) -> HeadModel:
@@ -78,7 +78,8 @@ class IndividualMaker:
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path) -> Anatomy:
+def loaded_anatomy(path: Path) -> Anatomy:
+    """A learned anatomy, read once a process."""
     return Anatomy.load(path)
 
 

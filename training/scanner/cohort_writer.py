@@ -7,10 +7,8 @@ same settings give the same bytes; finished cases are left as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from feta.measurements import LANDMARK_LABELS, MEASUREMENTS, Measurement
 from feta.volumes import Volume, write_label_map, write_volume
 from training.data.provenance import write_source_subjects
 from training.scanner.case_plan import CasePlan, Maker
+from training.scanner.processes import in_processes
 
 #: What BIDS asks of a data set.
 _DESCRIPTION = {"Name": "Simulated fetal brain MRI", "BIDSVersion": "1.10.1", "DatasetType": "raw"}
@@ -50,7 +49,9 @@ def write_cohort(
         if plan not in missing:
             lengths[plan.subject] = _read_lengths(out, plan)
             yield plan, False
-    for plan, found in _draw_all(partial(_draw, out, make), missing, jobs):
+    # The largest brains first: they take longest, and nobody is to wait for one of them at the end.
+    largest_first = sorted(missing, key=lambda plan: -plan.age)
+    for plan, found in in_processes(partial(_draw, out, make), largest_first, jobs):
         lengths[plan.subject] = found
         yield plan, True
     rows = ["\t".join(["participant_id", *MEASUREMENTS])]
@@ -60,22 +61,6 @@ def write_cohort(
     # Last of all: a truth with this table is complete.
     for root in (out / "input", out / "truth"):
         write_atomically(root / "participants.tsv", _participants(plans))
-
-
-def _draw_all(
-    draw: Callable[[CasePlan], Mapping[Measurement, float]], plans: Sequence[CasePlan], jobs: int
-) -> Iterator[tuple[CasePlan, Mapping[Measurement, float]]]:
-    if jobs == 1 or len(plans) < 2:
-        yield from ((plan, draw(plan)) for plan in plans)
-        return
-    # Spawned, not forked: SimpleITK has threads of its own by now.
-    with ProcessPoolExecutor(min(jobs, len(plans)), mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(draw, plan): plan for plan in plans}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        finally:  # after an error there is no use in drawing the rest
-            pool.shutdown(cancel_futures=True)
 
 
 def _claim(out: Path, settings: Mapping[str, object]) -> None:

@@ -20,6 +20,8 @@ from training.scanner.slice_kernels import cut, diffuse, spread
 
 #: Weights below this share of the usual one count as nothing seen there.
 _UNSEEN = 0.02
+#: In place of the weights, where they are known already.
+_KNOWN = np.zeros((0, 0, 0), np.float32)
 #: Slices that fit this many times worse than the usual one lose most of their say.
 _OUTLYING = 1.5
 
@@ -80,12 +82,15 @@ def fuse(
     seen = weight > floor
     volume = _filled(np.where(seen, total / np.maximum(weight, floor), 0), seen)
     for iteration in range(settings.iterations):
-        total[:], weight[:] = 0, 0
+        matched = settings.robust and iteration < 2
+        total[:] = 0
+        if matched:  # else trusts, and with them the weights, are those of before
+            weight[:] = 0
         for (stack, maps, offsets, weights), value, trust in zip(views, values, trusts, strict=True):
             expected = cut(volume, maps, offsets, weights, stack.near)
-            if settings.robust and iteration < 2:
+            if matched:
                 _match(value, expected, trust, stack)
-            spread(value - expected, maps, offsets, weights, trust, total, weight)
+            spread(value - expected, maps, offsets, weights, trust, total, weight if matched else _KNOWN)
         volume += np.float32(settings.step) * total / np.maximum(weight, floor)
         volume = diffuse(volume, settings.smoothing, settings.edge)
     return np.where(_holes_closed(seen), np.maximum(volume, 0), np.float32(0))

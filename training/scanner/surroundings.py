@@ -174,8 +174,17 @@ def _paint_body(
     for side in (-1, 1):
         centre = np.array([side * 0.42 * width, middle[1] + 0.80 * length, level + 0.05 * height])
         centre += rng.normal(0, 0.4, 3)
-        gone = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2)
-        rest[gone < radius + 1.2] = settings.bone * 1.5
-        rest[gone < radius] = 0.92 * settings.fluid
-        lens = np.sqrt((x - centre[0]) ** 2 + (y - centre[1] - 0.6 * radius) ** 2 + (z - centre[2]) ** 2)
-        rest[lens < 0.35 * radius] = settings.flesh
+        k, j, i = _around(lattice, centre, radius + 1.2)
+        eye, beside, ahead, above = rest[k, j, i], x[..., i] - centre[0], y[:, j] - centre[1], z[k] - centre[2]
+        gone = np.sqrt(beside**2 + ahead**2 + above**2)
+        eye[gone < radius + 1.2] = settings.bone * 1.5
+        eye[gone < radius] = 0.92 * settings.fluid
+        lens = np.sqrt(beside**2 + (y[:, j] - centre[1] - 0.6 * radius) ** 2 + above**2)
+        eye[lens < 0.35 * radius] = settings.flesh
+
+
+def _around(lattice: Lattice, centre: Point, reach: float) -> tuple[slice, ...]:
+    """Part (z, y, x) of a lattice that holds a ball: its centre (x, y, z) and radius, mm."""
+    low = np.clip(np.floor(lattice.index(centre - reach)), 0, lattice.shape[::-1]).astype(int)
+    high = np.clip(np.ceil(lattice.index(centre + reach)) + 1, 0, lattice.shape[::-1]).astype(int)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low[::-1], high[::-1], strict=True))

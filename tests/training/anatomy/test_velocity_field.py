@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
-from training.anatomy.kernels import interpolate, label_points
+from training.anatomy.kernels import flow, interpolate, label_points
+from training.anatomy.template import best_labels
+from training.anatomy.template_landmarks import label_shares
 from training.anatomy.velocity_field import Deformation, determinants, random_velocity, swelling_velocity
 from training.imaging.lattice import Lattice
 
@@ -97,6 +99,38 @@ def test_interpolation_is_that_of_scipy() -> None:
     index = np.clip(points[:, ::-1], 0, [4, 5, 6]).T
     expected = np.stack([map_coordinates(field[..., c], index, order=1) for c in range(3)], axis=1)
     assert np.allclose(interpolate(field, points), expected)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_a_block_of_points_flows_to_the_bit_as_runge_and_kutta_wrote(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    field = rng.normal(size=(5, 6, 7, 3))
+    points = rng.uniform(-1, 7, (int(rng.integers(1, 150)), 3))
+    steps, h, expected = 3, -1.0 / 3, points
+    for _ in range(steps):
+        a = interpolate(field, expected)
+        b = interpolate(field, expected + h / 2 * a)
+        c = interpolate(field, expected + h / 2 * b)
+        d = interpolate(field, expected + h * c)
+        expected = expected + h / 6 * (a + 2 * b + 2 * c + d)
+    np.testing.assert_array_equal(flow(field, points, -1.0, steps), expected)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=10, deadline=None)
+def test_the_best_label_is_that_of_numpy_with_ties_too(seed: int) -> None:
+    scores = np.random.default_rng(seed).integers(0, 4, (9, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(best_labels(torch.from_numpy(scores)), scores.argmax(0))
+
+
+def test_shares_of_labels_are_means_over_their_cells() -> None:
+    labels = np.random.default_rng(3).integers(0, 9, (6, 9, 12)).astype(np.uint8)
+    shares = label_shares(labels, 3)
+    assert shares.shape == (9, 2, 3, 4)
+    for label, z, y, x in np.ndindex(shares.shape):
+        cell = labels[3 * z : 3 * z + 3, 3 * y : 3 * y + 3, 3 * x : 3 * x + 3]
+        assert shares[label, z, y, x] == (cell == label).mean()
 
 
 def test_labels_are_those_of_every_score_interpolated() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +22,20 @@ from feta.measurements import LANDMARK_LABELS, MEASUREMENTS
 from feta.participants import read_participants
 from feta.volumes import read_label_map, read_volume
 from inference.derivatives.validation import errors_of
+from training.anatomy import kernels
 from training.cli import app, main
+from training.scanner import slice_kernels
 from training.scanner.case_plan import plan_cases
 from training.scanner.cohort_settings import read_cohort_settings
 from training.scanner.cohort_writer import landmark_map
 from training.scanner.sites import draw_grid, draw_sites
+from training.scanner.warm_up import warm_up
+
+#: All that numba compiles for a simulated case, but for the topology's (tests/inference/runs/test_warm_up.py).
+LOOPS: tuple[Any, ...] = (
+    *(slice_kernels.cut, slice_kernels.spread, slice_kernels.diffuse, slice_kernels.resampled),
+    *(kernels.flow, kernels.interpolate, kernels.label_points),
+)
 
 SITES = read_cohort_settings().sites
 
@@ -215,13 +225,17 @@ def test_a_folder_without_a_cohort_has_no_picture(tmp_path: Path) -> None:
     assert isinstance(result.exception, FetaError)
 
 
-def test_without_a_word_the_anatomy_is_the_learned_one(tmp_path: Path) -> None:
+def test_without_a_word_the_anatomy_is_the_learned_one_and_nothing_is_left_to_compile(tmp_path: Path) -> None:
+    warm_up()
+    before = [list(loop.signatures) for loop in LOOPS]
+    assert all(before)
     simulated(tmp_path / "out", "--sites", "1", "--cases", "1", "--size", "small", "--jobs", "1")
     assert json.loads((tmp_path / "out/cohort.json").read_text())["anatomy"] != "phantom"
     (path,) = (tmp_path / "out/truth").rglob("*_dseg.nii.gz")
     labels = read_label_map(path)
     assert labels.array.shape == (64, 64, 64)
     assert set(np.unique(labels.array)) == {0, *map(int, TISSUES)}
+    assert [list(loop.signatures) for loop in LOOPS] == before
 
 
 def test_a_missing_anatomy_is_one_clear_line(tmp_path: Path) -> None:

@@ -88,6 +88,64 @@ def test_spreading_is_the_transpose_of_cutting(seed: int) -> None:
     assert weight.sum() == pytest.approx(slices.size, rel=1e-4)
 
 
+def plainly_cut(volume: np.ndarray, m: np.ndarray, offsets: np.ndarray, weights: np.ndarray, j: int, i: int) -> float:
+    """One pixel, sample by sample, each position clamped to the volume."""
+    total = 0.0
+    for offset, weight in zip(offsets.tolist(), weights.tolist(), strict=True):
+        at = [m[c, 0] * i + m[c, 1] * j + m[c, 3] + offset * m[c, 2] for c in range(3)]
+        at = [min(max(a, 0.0), n - 1.0) for a, n in zip(at, volume.shape[::-1], strict=True)]
+        x, y, z = (min(int(a), n - 2) for a, n in zip(at, volume.shape[::-1], strict=True))
+        u, v, w = at[0] - x, at[1] - y, at[2] - z
+        c = volume[z : z + 2, y : y + 2, x : x + 2].astype(float)
+        low, high = ((p[0, 0] * (1 - u) + p[0, 1] * u) * (1 - v) + (p[1, 0] * (1 - u) + p[1, 1] * u) * v for p in c)
+        total += weight * (low * (1 - w) + high * w)
+    return total
+
+
+def plainly_spread(
+    slices: np.ndarray, maps: np.ndarray, offsets: np.ndarray, weights: np.ndarray, trust: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel by pixel, sample by sample, in float32 sums."""
+    total, weight = np.zeros((2, size, size, size), np.float32)
+    for s, j, i in np.argwhere(trust != 0):
+        for offset, share in zip(offsets, weights, strict=True):
+            at = [m[0] * i + m[1] * j + offset * m[2] + m[3] for m in maps[s]]
+            low = np.floor(at).astype(int)
+            if (low < 0).any() or (low > size - 2).any():
+                continue
+            u, v, w = np.subtract(at, low)
+            for dz, dy, dx in np.ndindex(2, 2, 2):
+                part = (w if dz else 1 - w) * (v if dy else 1 - v) * (u if dx else 1 - u)
+                part *= share * np.float64(trust[s, j, i])
+                voxel = low[2] + dz, low[1] + dy, low[0] + dx
+                total[voxel] = np.float64(total[voxel]) + part * np.float64(slices[s, j, i])
+                weight[voxel] = np.float64(weight[voxel]) + part
+    return total, weight
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=5, deadline=None)
+def test_blocks_of_pixels_give_to_the_bit_what_a_plain_loop_gives(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    maps, (offsets, weights) = random_maps(rng), profile(2.0)
+    # More pixels than a block holds, and slices that end within one.
+    shape, size = (3, 9, 11), 12
+    volume = rng.random((size, size, size)).astype(np.float32)
+    chosen = rng.random(shape) < 0.7
+    slices = np.zeros(shape, np.float32)
+    for s, j, i in np.argwhere(chosen):
+        slices[s, j, i] = plainly_cut(volume, maps[s], offsets, weights, j, i)
+    np.testing.assert_array_equal(cut(volume, maps, offsets, weights, chosen), slices)
+
+    trust = (chosen * rng.random(shape)).astype(np.float32)
+    total, weight, alone = np.zeros((3, size, size, size), np.float32)
+    spread(slices, maps, offsets, weights, trust, total, weight)
+    expected = plainly_spread(slices, maps, offsets, weights, trust, size)
+    np.testing.assert_array_equal((total, weight), expected)
+    spread(slices, maps, offsets, weights, trust, alone, np.zeros((0, 0, 0), np.float32))
+    np.testing.assert_array_equal(alone, expected[0])
+
+
 def test_pixels_without_trust_leave_no_trace() -> None:
     total, weight = np.zeros((8, 8, 8), np.float32), np.zeros((8, 8, 8), np.float32)
     maps = np.array([[[1.0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 3]]])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -22,16 +23,17 @@ from training.commands.common import (
     AnatomyWeights,
     Count,
     Findings,
+    Jobs,
     Labelled,
     Pathological,
     Seed,
     require_anatomy,
 )
 from training.engine.log import report
+from training.scanner.processes import in_processes, prepare, usual_jobs
 
 if TYPE_CHECKING:
     from training.anatomy.head_model import HeadModel
-    from training.anatomy.model import Anatomy
     from training.findings.settings import FindingsSettings
 
 #: mm around the head that are written.
@@ -50,32 +52,42 @@ def individuals(
     spacing: Annotated[float, typer.Option(min=0.4, max=3.0, help="Voxel size, mm.")] = 0.8,
     pathological: Pathological = 0.5,
     findings: Findings = None,
+    jobs: Jobs = None,
 ) -> None:
     """Draw individual brains from the learned anatomy, as T2w signal, label map and landmarks, to train on."""
     require_anatomy(anatomy)
+    workers = jobs or usual_jobs()
+    if min(workers, count) > 1:
+        prepare(["training.scanner.case", "training.findings.draw"])
     # Imported here: `feta-train --help` must answer at once.
-    from training.anatomy.model import Anatomy
     from training.findings.settings import read_findings
     from training.scanner.case_plan import OLDEST, YOUNGEST
 
     ill = None if findings is None else read_findings(findings)
     out.mkdir(parents=True, exist_ok=True)
-    known = Anatomy.load(anatomy)
-    began, drawn = time.monotonic(), 0
-    for number in range(1, count + 1):
-        labels = _files(out, number)[1]
-        if labels.exists():
-            continue
-        # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
-        share = (number * 0.6180339887 + seed * 0.3819660113) % 1.0
-        age = YOUNGEST + (OLDEST + 1 - YOUNGEST) * share
-        told = _write(out, number, age, seed, known, spacing, pathological, ill)
+    missing = [number for number in range(1, count + 1) if not _files(out, number)[1].exists()]
+    # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
+    shares = [(number * 0.6180339887 + seed * 0.3819660113) % 1.0 for number in missing]
+    drawn = [
+        _Drawn(number, YOUNGEST + (OLDEST + 1 - YOUNGEST) * share)
+        for number, share in zip(missing, shares, strict=True)
+    ]
+    began = time.monotonic()
+    work = partial(_write, out, seed, anatomy, spacing, pathological, ill)
+    for done, (task, told) in enumerate(in_processes(work, drawn, workers), start=1):
         if ill is not None:
             _list(out)
-        drawn += 1
-        left = (time.monotonic() - began) / drawn * (count - number)
-        report(f"[{number}/{count}] {labels.name}{told}, {left / 60:.0f} min left")
+        left = (time.monotonic() - began) / done * (len(missing) - done)
+        label_map = _files(out, task.number)[1].name
+        report(f"[{count - len(missing) + done}/{count}] {label_map}{told}, {left / 60:.0f} min left")
     typer.echo(f"Labelled volumes: {out}")
+
+
+class _Drawn(NamedTuple):
+    """One brain to draw: its number, and its age in weeks."""
+
+    number: int
+    age: float
 
 
 def _files(out: Path, number: int) -> tuple[Path, Path]:
@@ -85,13 +97,12 @@ def _files(out: Path, number: int) -> tuple[Path, Path]:
 
 def _write(
     out: Path,
-    number: int,
-    age: float,
     seed: int,
-    anatomy: Anatomy,
+    weights: Path,
     spacing: float,
     pathological: float,
     ill: FindingsSettings | None,
+    drawn: _Drawn,
 ) -> str:
     """Write one brain, its label map last: a subject that has one is finished. Returns its findings, to be told."""
     from feta.labels import Tissue
@@ -103,9 +114,10 @@ def _write(
     from training.findings.draw import draw_ill_head
     from training.findings.ill_head import IllHead
     from training.findings.lesions import paint_lesions
-    from training.scanner.case import true_labels
+    from training.scanner.case import loaded_anatomy, true_labels
     from training.scanner.cohort_settings import read_cohort_settings
 
+    number, age, anatomy = *drawn, loaded_anatomy(weights)
     rng = np.random.default_rng([seed, number])
     wrong = bool(rng.random() < pathological)
     settings = read_cohort_settings().individuals

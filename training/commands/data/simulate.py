@@ -41,9 +41,13 @@ def simulate(
     jobs: Jobs = None,
 ) -> None:
     """Simulate a cohort: T2w volumes as five hospitals would make them, with their label maps and lengths."""
+    from training.scanner.processes import prepare, usual_jobs
+
+    workers = jobs or usual_jobs()
+    if min(workers, sites * cases) > 1:
+        prepare(["training.phantom.case" if phantom else "training.scanner.case", "training.scanner.cohort_writer"])
     # Imported here: `feta-train --help` must answer at once.
     from feta.errors import FetaError
-    from feta.machine import usable_cores
     from feta.volumes import fingerprint
     from training.findings.settings import read_findings
     from training.scanner.case_plan import plan_cases
@@ -70,7 +74,6 @@ def simulate(
             raise FetaError(findings, "can't be grown into phantoms", "leave out --phantom or --findings")
         read_findings(findings)  # a bad setting is told before any case is drawn
         settings["findings"] = fingerprint(findings)
-    workers = jobs or usable_cores()
     written = write_cohort(out, plans, _maker(phantom, anatomy, file, findings), settings, workers)
     for done, (plan, drawn) in enumerate(written, start=1):
         state = "drawn" if drawn else "was there"

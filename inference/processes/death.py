@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from inference.processes.signals import exit_status
+
+#: The status of a process that could not start the threads that it needs itself.
+NO_THREAD = os.EX_OSERR
 
 
 class DiedError(Exception):
@@ -16,8 +20,7 @@ class DiedError(Exception):
 
     def __init__(self, status: int) -> None:
         self.status = status
-        reason = "was killed, most likely since memory was short" if self.killed else f"ended by {_said(status)}"
-        super().__init__(f"its process {reason}")
+        super().__init__(f"its process {_reason(self)}")
 
     @property
     def killed(self) -> bool:
@@ -28,6 +31,17 @@ class DiedError(Exception):
     def terminated(self) -> bool:
         """Whether that was SIGTERM."""
         return self.status in (-signal.SIGTERM, exit_status())
+
+    @property
+    def unable(self) -> bool:
+        """Whether it ended itself: it could start no thread, or a library that could not gave up, as libgomp does."""
+        return self.status > 0 and not self.terminated
+
+
+def _reason(death: DiedError) -> str:
+    if death.killed:
+        return "was killed, most likely since memory was short"
+    return "could start no thread" if death.status == NO_THREAD else f"ended by {_said(death.status)}"
 
 
 def _said(status: int) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from feta.errors import FetaError
 from feta.files import follow_links
 from feta.machine import end_quickly, keep_freed_memory
+from inference.processes.death import NO_THREAD
 from inference.processes.signals import Stopped, exit_status, stop_on_sigterm
 
 
@@ -26,7 +27,7 @@ def main(descriptor: int) -> None:
         descriptor: of the socket.
     """
     try:
-        stop_on_sigterm()
+        _begin(stop_on_sigterm)
         keep_freed_memory()
         end_quickly()
         connection = Connection(descriptor)
@@ -39,9 +40,16 @@ def main(descriptor: int) -> None:
         sys.exit(exit_status())
 
 
+def _begin(thread: Callable[[], None]) -> None:
+    try:
+        thread()
+    except RuntimeError:  # by a limit on processes, which counts threads
+        sys.exit(NO_THREAD)
+
+
 def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
     tasks: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_receive, args=(connection, tasks), name="tasks", daemon=True).start()
+    _begin(threading.Thread(target=_receive, args=(connection, tasks), name="tasks", daemon=True).start)
     while True:
         connection.send(_answer(work, tasks.get()))
 

@@ -17,7 +17,7 @@ from inference.nnunet.folder import find_results
 from inference.runs.case import Result, process
 from inference.runs.models import LoadedOnce, Loader, Models
 from inference.runs.outputs import CaseJob
-from inference.runs.run_state import Run, is_short_of_memory
+from inference.runs.run_state import Run, shortage
 from inference.runs.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ Steps = Generator[CaseJob, Result, None]
 class _Case:
     job: CaseJob
     steps: Steps
+    #: How many might be done at once when it was given to a process.
+    beside: int = 1
 
 
 class _Here:
@@ -214,13 +216,14 @@ class AtOnce:
                 return
             case, outcome = team.next()
             self._going.remove(case)
-            if is_short_of_memory(outcome) and team.size > 1:
-                self._with_fewer(team, case, "memory was short")
+            if (why := shortage(outcome)) and case.beside > 1:
+                self._with_fewer(team, case, why)
             else:
                 self._conclude(case, outcome)
 
     def _give(self, team: _Team, case: _Case) -> None:
         self._going.append(case)
+        case.beside = team.size
         try:
             team.give(case, case.job)
         except HostError as error:
@@ -244,7 +247,8 @@ class AtOnce:
         before = team.size
         team.shrink()
         self._state.report.clock.at_once = team.size
-        self._state.warn([f"{why} with {before} cases at once: {team.size} from then on"])
+        if team.size < before:  # or another case that was beside this one has been short before
+            self._state.warn([f"{why} with {before} cases at once: {team.size} from then on"])
         self._waiting.appendleft(case)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from feta.errors import FetaError, HostError
-from inference.processes.death import DiedError
+from inference.processes.death import NO_THREAD, DiedError
 from inference.processes.pool import Pool
+from inference.processes.worker import _begin
 from tests.support.pool_tasks import act
 
 ROOT = Path(__file__).parents[3]
@@ -113,3 +114,13 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, how: signa
         process.wait(timeout=30)
     assert all(ended(int(path.name)) for path in tmp_path.iterdir())
     assert time.monotonic() - began < 5
+
+
+def test_a_process_that_can_start_no_thread_ends_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(SystemExit) as end:
+        _begin(refuse)
+    assert end.value.code == NO_THREAD
+    assert not capsys.readouterr().err

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from feta.cases import find_cases
 from feta.errors import FetaError
 from feta.volumes import write_volume
+from inference.processes.death import NO_THREAD, DiedError
 from inference.runs import at_once
-from inference.runs.at_once import most_at_once
-from inference.runs.outputs import Looks, folder_jobs
+from inference.runs.at_once import CaseWork, Done, most_at_once
+from inference.runs.outputs import CaseJob, Looks, folder_jobs
 from inference.runs.run import run
 from inference.runs.run_log import RunLog
 from inference.runs.settings import Settings
@@ -94,6 +96,46 @@ def test_a_case_that_memory_is_too_short_for_is_tried_again_alone(
     assert said.count("error: ") == status
     assert "Traceback" not in said
     assert all("memory was short; free some" in failure for failure in written["failures"].values())
+
+
+class BothDie:
+    """In place of ``Pool``: two processes that die one right after the other, each in its first case."""
+
+    def __init__(self, work: CaseWork, size: int, _threads: int) -> None:
+        self.work, self.size = work, size
+        self.tasks: list[tuple[Any, CaseJob]] = []
+        self.deaths = [DiedError(-signal.SIGKILL), DiedError(NO_THREAD)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @property
+    def busy(self) -> int:
+        return len(self.tasks)
+
+    @property
+    def full(self) -> bool:
+        return self.busy >= self.size
+
+    def give(self, key: Any, task: CaseJob) -> None:
+        self.tasks.append((key, task))
+
+    def next(self) -> tuple[Any, Done | Exception]:
+        key, task = self.tasks.pop(0)
+        return key, self.deaths.pop(0) if self.deaths else self.work(task)
+
+    def shrink(self) -> None:
+        self.size = max(1, self.busy)
+
+
+def test_all_that_were_short_together_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path / "in", 2)
+    monkeypatch.setattr("inference.processes.pool.Pool", BothDie)
+    assert go(tmp_path, "out", 2) == 0
+    assert log(tmp_path, "out")["warnings"] == ["memory was short with 2 cases at once: 1 from then on"]
 
 
 def test_networks_that_cannot_be_loaded_end_the_run_wherever(tmp_path: Path) -> None:

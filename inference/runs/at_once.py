@@ -181,6 +181,9 @@ class AtOnce:
         job = next(steps, None)
         if job is not None:
             self._waiting.append(_Case(job, steps))
+            if self._team is None and self._state.settings.workers is None and len(self._waiting) == 1:
+                # More would be claimed and called begun, and then wait.
+                self._most = min(self._most, max(1, self._room()))
             if self._team is not None or len(self._waiting) == self._most:
                 self._go_on(self._team or self._chosen())
 
@@ -197,7 +200,7 @@ class AtOnce:
     def _chosen(self) -> _Team:
         count = len(self._waiting)
         if self._state.settings.workers is None:
-            count = min(count, _with_room_for([case.job.case.image for case in self._waiting]))
+            count = min(count, self._room())
         if count < 2:
             self._team = _Here(self._work, self._state.loaded)
         else:
@@ -207,6 +210,9 @@ class AtOnce:
             self._team = self._stack.enter_context(Pool(self._work, count, max(1, allowed_threads() // count)))
         self._state.report.clock.at_once = self._team.size
         return self._team
+
+    def _room(self) -> int:
+        return _with_room_for([case.job.case.image for case in self._waiting])
 
     def _go_on(self, team: _Team, *, to_the_end: bool = False) -> None:
         while True:

@@ -201,9 +201,16 @@ def refuse(_work: object, size: int, threads: int) -> None:
 
 @pytest.mark.parametrize(("gigabytes", "expected"), [(1, None), (4.1, None), (7, (3, 3)), (16, (4, 2))])
 def test_memory_says_how_many(
-    gigabytes: float, expected: tuple[int, int] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gigabytes: float,
+    expected: tuple[int, int] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Small volumes need 2.1 GB each: two don't fit into 4.1, and are then done one after the other in this process."""
+    """Small volumes need 2.1 GB each: two don't fit into 4.1, and are then done one after the other in this process.
+
+    No more are begun than are done at once, since a case's time is told from there.
+    """
     monkeypatch.setattr(at_once, "allowed_threads", lambda: 9)
     monkeypatch.setattr(at_once, "_GPUS", ())
     monkeypatch.setattr(at_once, "available_memory", lambda: int(gigabytes * 1e9))
@@ -217,6 +224,7 @@ def test_memory_says_how_many(
         with pytest.raises(ProcessesError) as size_and_threads:
             go(tmp_path, "out", None, model.load)
         assert size_and_threads.value.args == expected
+        assert capsys.readouterr().err.count(": started") == expected[0]
 
 
 def test_no_case_at_once_is_refused(tmp_path: Path) -> None:

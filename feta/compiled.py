@@ -29,8 +29,8 @@ def inlined(function: Function) -> Function:
 
 def _own_cache() -> str:
     """A temporary folder that is this user's alone, since what lies in it is executed; or ""."""
-    folder = Path(tempfile.gettempdir()) / f"feta-numba-{os.getuid()}"
     try:
+        folder = Path(tempfile.gettempdir()) / f"feta-numba-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
     except OSError:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import forkserver, get_context
 from typing import TypeVar
 
@@ -38,7 +39,8 @@ def prepare(modules: Sequence[str]) -> None:
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     try:
         get_context("forkserver").set_forkserver_preload(["__main__", *modules])
-        forkserver.ensure_running()
+        with suppress(OSError):  # then there are no other processes
+            forkserver.ensure_running()
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -72,10 +74,14 @@ def in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: in
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor | None:
-    """None for one process, and where the semaphores that processes need are forbidden (no /dev/shm)."""
+    """None for one process, and where what processes need is missing.
+
+    That is semaphores (/dev/shm), and a folder for temporary files whose path leaves room for a socket's name.
+    """
     if jobs < 2:
         return None
     try:
+        forkserver.ensure_running()
         return ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=keep_freed_memory)
     except OSError:
         return None

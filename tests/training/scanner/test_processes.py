@@ -38,6 +38,15 @@ def test_without_semaphores_all_is_done_here(monkeypatch: pytest.MonkeyPatch) ->
     assert list(in_processes(double, [3, 1], 2)) == [(3, (6, os.getpid())), (1, (2, os.getpid()))]
 
 
+def test_without_room_for_sockets_all_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise OSError("AF_UNIX path too long")  # of a long TMPDIR
+
+    monkeypatch.setattr(processes.forkserver, "ensure_running", refused)
+    processes.prepare(["json"])
+    assert list(in_processes(double, [3, 1], 2)) == [(3, (6, os.getpid())), (1, (2, os.getpid()))]
+
+
 def test_a_killed_process_is_one_clear_line() -> None:
     with pytest.raises(FetaError, match="memory was short"):
         list(in_processes(die, [1, 2], 2))

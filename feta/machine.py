@@ -17,7 +17,12 @@ import gc
 import math
 import os
 import sys
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 #: Parameters of ``mallopt``, from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
@@ -109,6 +114,26 @@ def end_quickly() -> None:
     Of torch's and numba's there are a million: with both imported the search took half a second, after all was done.
     """
     atexit.register(gc.freeze)
+
+
+def begin_in_pool() -> None:
+    """What a process of a pool of ``concurrent.futures`` begins with: it keeps freed memory, and ends with its parent.
+
+    By itself such a process waits for its next task for ever, should the one that started it be killed.
+    """
+    # Imported here: no other process needs it.
+    from multiprocessing import parent_process
+
+    keep_freed_memory()
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="parent", daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    # Whatever it is busy with, nobody waits for that; files are written whole or not at all.
+    os._exit(1)
 
 
 def available_memory(root: Path = Path("/")) -> int:

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from evaluation.scoring.case_task import CaseResult, CaseTask, failed, run_case, without_map
-from feta.machine import keep_freed_memory
+from feta.machine import begin_in_pool
 
 
 def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int], None]) -> list[CaseResult]:
@@ -37,7 +37,7 @@ def run_all(tasks: Sequence[CaseTask], jobs: int, progress: Callable[[int, int],
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     # Fresh processes: a fork would share whatever threads and locks the caller has.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=keep_freed_memory)
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=begin_in_pool)
 
 
 def _run_pool(

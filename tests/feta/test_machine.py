@@ -6,11 +6,13 @@ import importlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from feta import machine
+from tests.support.ended import ended
 
 ROOT = Path(__file__).parents[2]
 #: Arrays of 64 MB, made and freed fifty times; prints the page faults of all but the first. Without huge pages
@@ -75,3 +77,14 @@ def test_every_command_begins_with_it(command: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "argv", ["feta", "--help"])
     with pytest.raises(Begun):
         module.main()
+
+
+@pytest.mark.parametrize("which", ["evaluation", "training"])
+def test_processes_of_a_pool_end_with_the_one_that_started_them(which: str, tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "tests.support.sleepers", which, str(tmp_path)]
+    with subprocess.Popen(call, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        while len(list(tmp_path.iterdir())) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    assert all(ended(int(path.name)) for path in tmp_path.iterdir())

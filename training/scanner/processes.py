@@ -11,7 +11,7 @@ from multiprocessing import forkserver, get_context
 from typing import TypeVar
 
 from feta.errors import FetaError
-from feta.machine import available_memory, keep_freed_memory, usable_cores
+from feta.machine import available_memory, begin_in_pool, usable_cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -82,6 +82,6 @@ def _pool(jobs: int) -> ProcessPoolExecutor | None:
         return None
     try:
         forkserver.ensure_running()
-        return ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=keep_freed_memory)
+        return ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=begin_in_pool)
     except OSError:
         return None

@@ -16,6 +16,7 @@ from feta.errors import FetaError, HostError
 from inference.processes.death import NO_THREAD, DiedError
 from inference.processes.pool import Pool
 from inference.processes.worker import _begin
+from tests.support.ended import ended
 from tests.support.pool_tasks import act
 
 ROOT = Path(__file__).parents[3]
@@ -33,18 +34,6 @@ def done(pool: Tasks, *tasks: str) -> dict[str, object]:
     for task in tasks:
         pool.give(task, task)
     return dict(pool.next() for _ in tasks)
-
-
-def ended(process: int) -> bool:
-    """Whether a process that is no child of this one is no more, within some seconds."""
-    for _ in range(100):
-        try:
-            if "State:\tZ" in Path(f"/proc/{process}/status").read_text():
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_tasks_are_done_elsewhere_without_semaphores(pool: Tasks) -> None:

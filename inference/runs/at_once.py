@@ -17,7 +17,7 @@ from inference.nnunet.folder import find_results
 from inference.runs.case import Result, process
 from inference.runs.models import LoadedOnce, Loader, Models
 from inference.runs.outputs import CaseJob
-from inference.runs.run_state import Run, shortage
+from inference.runs.run_state import Run, describe, shortage
 from inference.runs.settings import Settings
 
 if TYPE_CHECKING:
@@ -222,7 +222,8 @@ class AtOnce:
                 return
             case, outcome = team.next()
             self._going.remove(case)
-            if (why := shortage(outcome)) and case.beside > 1:
+            why = shortage(outcome.cause if isinstance(outcome, ModelError) else outcome)
+            if why and case.beside > 1:
                 self._with_fewer(team, case, why)
             else:
                 self._conclude(case, outcome)
@@ -240,6 +241,8 @@ class AtOnce:
 
     def _conclude(self, case: _Case, outcome: Done | Exception) -> None:
         if isinstance(outcome, ModelError):
+            if shortage(outcome.cause):
+                raise HostError("networks", "can't be loaded", describe(outcome.cause)) from outcome
             raise outcome.cause from outcome
         with suppress(StopIteration):
             if isinstance(outcome, Done):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 
 from feta.cases import find_cases
-from feta.errors import FetaError
+from feta.errors import FetaError, HostError
 from feta.volumes import write_volume
 from inference.processes.death import NO_THREAD, DiedError
 from inference.runs import at_once
-from inference.runs.at_once import CaseWork, Done, most_at_once
+from inference.runs.at_once import CaseWork, Done, ModelError, most_at_once
 from inference.runs.outputs import CaseJob, Looks, folder_jobs
 from inference.runs.run import run
 from inference.runs.run_log import RunLog
@@ -99,12 +99,14 @@ def test_a_case_that_memory_is_too_short_for_is_tried_again_alone(
 
 
 class BothDie:
-    """In place of ``Pool``: two processes that die one right after the other, each in its first case."""
+    """In place of ``Pool``: two processes that come to nothing one right after the other, each in its first case."""
+
+    outcomes: ClassVar[list[Exception]] = []
 
     def __init__(self, work: CaseWork, size: int, _threads: int) -> None:
         self.work, self.size = work, size
         self.tasks: list[tuple[Any, CaseJob]] = []
-        self.deaths = [DiedError(-signal.SIGKILL), DiedError(NO_THREAD)]
+        self.deaths = list(self.outcomes)
 
     def __enter__(self) -> Self:
         return self
@@ -131,8 +133,12 @@ class BothDie:
         self.size = max(1, self.busy)
 
 
-def test_all_that_were_short_together_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("second", [DiedError(NO_THREAD), ModelError(RuntimeError("can't start new thread"))])
+def test_all_that_were_short_together_are_tried_again(
+    second: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_tree(tmp_path / "in", 2)
+    monkeypatch.setattr(BothDie, "outcomes", [DiedError(-signal.SIGKILL), second])
     monkeypatch.setattr("inference.processes.pool.Pool", BothDie)
     assert go(tmp_path, "out", 2) == 0
     assert log(tmp_path, "out")["warnings"] == ["memory was short with 2 cases at once: 1 from then on"]
@@ -146,6 +152,16 @@ def test_networks_that_cannot_be_loaded_end_the_run_wherever(tmp_path: Path) -> 
 
 def broken(_settings: Settings) -> Any:
     raise FetaError("weights", "sha256 differs")
+
+
+def test_networks_that_memory_has_no_room_for_end_the_run_by_one_line(tmp_path: Path) -> None:
+    make_tree(tmp_path / "in", 1)
+    with pytest.raises(HostError, match="can't be loaded; not enough memory"):
+        go(tmp_path, "out", 1, loader=too_large)
+
+
+def too_large(_settings: Settings) -> Any:
+    raise MemoryError
 
 
 def test_a_single_case_that_is_left_is_done_in_this_process(tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def score(
     from evaluation.scoring.score import score as score_all
 
     # What draws the report takes seconds to import, which pass while others measure.
-    threading.Thread(target=_import, args=("evaluation.report.write",), name="import-ahead").start()
+    with suppress(RuntimeError):  # no thread is to be had: then later
+        threading.Thread(target=_import, args=("evaluation.report.write",), name="import-ahead").start()
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
         table, messages = score_all(

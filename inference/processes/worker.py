@@ -27,11 +27,12 @@ def main(descriptor: int) -> None:
         descriptor: of the socket.
     """
     try:
-        _begin(stop_on_sigterm)
         keep_freed_memory()
         end_quickly()
         connection = Connection(descriptor)
+        # Imports much. Until that is done SIGTERM ends the process at once: an import may swallow an exception.
         links, work = connection.recv()
+        _begin(stop_on_sigterm)
         follow_links(links)
         _serve(connection, work)
     except (EOFError, OSError):  # nobody is there any more to take what is done

@@ -18,7 +18,8 @@ def import_ahead(modules: Sequence[str]) -> None:
         modules: their full names.
     """
     if missing := [name for name in modules if name not in sys.modules]:
-        threading.Thread(target=_import, args=(missing,), name="import-ahead").start()
+        with suppress(RuntimeError):  # no thread is to be had: then later
+            threading.Thread(target=_import, args=(missing,), name="import-ahead").start()
 
 
 def _import(modules: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from feta.errors import FetaError
@@ -37,6 +38,22 @@ def act(task: str) -> object:
     if task.startswith("SIG"):
         os.kill(os.getpid(), signal.Signals[task])
     return task
+
+
+class Arriving:
+    """Work that tells whether SIGTERM ended its process at once while it arrived there."""
+
+    def __call__(self, task: str) -> object:
+        raise AssertionError("it is another object that arrives")
+
+    def __reduce__(self) -> tuple[Callable[[], Callable[[str], object]], tuple[()]]:
+        return arrived, ()
+
+
+def arrived() -> Callable[[str], object]:
+    """What ``Arriving`` arrives as."""
+    at_once = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    return lambda _task: at_once
 
 
 def main(folder: Path) -> None:

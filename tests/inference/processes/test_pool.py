@@ -17,7 +17,7 @@ from inference.processes.death import NO_THREAD, DiedError
 from inference.processes.pool import Pool
 from inference.processes.worker import _begin
 from tests.support.ended import ended
-from tests.support.pool_tasks import act
+from tests.support.pool_tasks import Arriving, act
 
 ROOT = Path(__file__).parents[3]
 Tasks = Pool[str, str, object]
@@ -83,6 +83,13 @@ def test_fewer_at_a_time_ends_those_that_idle(pool: Tasks) -> None:
     assert ended(told[0])
     pool.give("one", "one")
     assert pool.full
+
+
+def test_sigterm_ends_a_process_at_once_while_it_imports() -> None:
+    """An exception in an import may be swallowed, with a traceback on standard error."""
+    with Tasks(Arriving(), 2, 1) as pool:
+        pool.give("a", "a")
+        assert pool.next() == ("a", True)
 
 
 def test_no_process_to_be_had_is_one_clear_line(pool: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:

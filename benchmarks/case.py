@@ -6,7 +6,7 @@ The volume, of any grid, is put onto 256³ voxels of 0.5 mm. Each line is a fres
 of each commit is not counted, since kernels are compiled in it. Commits take turns, and medians are compared. `--avx2`
 keeps this machine's torch from wider instructions and from bfloat16, as on most computers. `--busy` runs so many
 processes beside, which count. The parts are those of one run more each, under Python's profiler, which itself takes
-some of the time.
+some of the time; some are done at the same time, by several threads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WAYS = {"as it is": (), "--fast": ("--fast",)}
 #: Parts of a case, and the functions (end of the file's path, name) of which each is the whole, of now and of 09d8dfe.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "torch, imported": (("torch/__init__.py", "<module>"),),
-    "picture and page, imported": (("runs/looks.py", "<module>"), ("inference/qc.py", "<module>")),
+    "picture, imported": (("report/picture.py", "<module>"), ("inference/qc.py", "<module>")),
     "numba, imported": (("feta/compiled.py", "<module>"), ("inference/compiled.py", "<module>")),
     "reading": (("feta/volumes.py", "read_volume"), ("feta/volumes.py", "fingerprint")),
     "weights, loaded": (("weights.py", "load_network"),),
@@ -55,6 +55,21 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
 #: An ordinary computer's torch: vectors of 256 bits, no bfloat16.
 ORDINARY = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 ORDINARY_START = "import torch; torch.cpu.get_capabilities = dict; "
+#: Profiles a command in all of its threads. It ends by SystemExit.
+PROFILED = """
+import cProfile, pstats, threading
+ended = []
+def profiled(thread, run=threading.Thread.run):
+    own = cProfile.Profile()
+    own.runcall(run, thread)
+    ended.append(own)
+threading.Thread.run = profiled
+main = cProfile.Profile()
+try:
+    main.runctx({run!r}, globals(), {{}})
+finally:
+    pstats.Stats(main, *ended).dump_stats({file!r})
+"""
 BUSY = "while True: sum(range(10**6))"
 
 
@@ -103,9 +118,7 @@ def start(arguments: Sequence[str], *, ordinary: bool = False, profile: Path | N
     run = "runpy.run_module('inference', run_name='__main__', alter_sys=True)"
     before = (ORDINARY_START if ordinary else "") + "import runpy, sys; sys.path.insert(0, ''); "
     if profile is not None:
-        # The command ends by SystemExit.
-        before += "import cProfile; p = cProfile.Profile(); "
-        run = f"\ntry: p.runctx({run!r}, globals(), {{}})\nfinally: p.dump_stats({str(profile)!r})"
+        run = PROFILED.format(run=run, file=str(profile))
     return [sys.executable, "-c", before + run, *arguments]
 
 

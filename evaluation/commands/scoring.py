@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-import threading
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,11 +105,11 @@ def score(
     record = read_run_record(submissions)
     plan = _release_plan(release, release_policy, len(cases), output, truth, submissions)
     from evaluation.report.progress import progress_bar
+    from evaluation.report.terminal import print_leaderboard
+    from evaluation.report.worst_cases import picture_source
+    from evaluation.report.write import write_outputs, write_tables
     from evaluation.scoring.score import score as score_all
 
-    # What draws the report takes seconds to import, which pass while others measure.
-    with suppress(RuntimeError):  # no thread is to be had: then later
-        threading.Thread(target=_import, args=("evaluation.report.write",), name="import-ahead").start()
     kept = None if no_cache else cache or output / ".measurements"
     with progress_bar("cases") as progress:
         table, messages = score_all(
@@ -125,10 +122,6 @@ def score(
             cache=kept,
             progress=progress,
         )
-    from evaluation.report.terminal import print_leaderboard
-    from evaluation.report.worst_cases import picture_source
-    from evaluation.report.write import write_outputs, write_tables
-
     messages = replace(messages, command=command_line(), runs=record.teams, places=record.places, edition=edition)
     if tables:
         write_tables(output, table, messages, scheme=scheme, seed=seed, euler=euler)
@@ -204,12 +197,6 @@ def _release_plan(
     plan = ReleasePlan(folder, read_release_policy(policy))
     plan.check(cases, [team.team for team in find_submissions(submissions)[0]], output, truth, submissions)
     return plan
-
-
-def _import(module: str) -> None:
-    """What is wrong with it is said where it is needed."""
-    with suppress(Exception):
-        importlib.import_module(module)
 
 
 def _report_messages(messages: ScoringMessages, output: Path) -> None:

@@ -91,3 +91,10 @@ def require_anatomy(weights: Path) -> Path:
     if not weights.exists():
         raise FetaError(weights, "is missing, so that there is no learned anatomy", "name the file with --anatomy")
     return weights
+
+
+def drawn_files(out: Path, kind: str, number: int) -> tuple[Path, Path]:
+    """Image and label map of one of the volumes that a command of ``data`` draws into a folder, such as a head."""
+    subject = f"sub-{kind}{number:04d}"
+    folder = out / subject / "anat"
+    return folder / f"{subject}_T2w.nii.gz", folder / f"{subject}_T2w_dseg.nii.gz"

@@ -18,6 +18,7 @@ from training.commands.common import (
     Labelled,
     Pathological,
     Seed,
+    drawn_files,
     require_anatomy,
 )
 from training.engine.log import report
@@ -45,16 +46,11 @@ def heads(
     workers = jobs or usual_jobs()
     if min(workers, count) > 1:
         prepare(["training.scanner.case", "training.synthesis.painted_heads"])
-    missing = [number for number in range(1, count + 1) if not _files(out, number)[1].exists()]
+    missing = [number for number in range(1, count + 1) if not drawn_files(out, "head", number)[1].exists()]
     work = partial(_write, out, seed, anatomy, spacing, pathological, (youngest, oldest))
     for done, (number, age) in enumerate(in_processes(work, missing, workers), start=count - len(missing) + 1):
-        report(f"[{done}/{count}] {_files(out, number)[1].name}, {age:.1f} weeks")
+        report(f"[{done}/{count}] {drawn_files(out, 'head', number)[1].name}, {age:.1f} weeks")
     typer.echo(f"Labelled heads: {out}")
-
-
-def _files(out: Path, number: int) -> tuple[Path, Path]:
-    folder = out / f"sub-head{number:04d}" / "anat"
-    return folder / f"sub-head{number:04d}_T2w.nii.gz", folder / f"sub-head{number:04d}_T2w_dseg.nii.gz"
 
 
 def _write(
@@ -79,7 +75,7 @@ def _write(
     age = ages[0] + (ages[1] - ages[0]) * ((number * 0.6180339887 + seed * 0.3819660113) % 1.0)
     rng = np.random.default_rng([seed, number])
     image, label_map = paint_head(rng, age, bool(rng.random() < pathological), known, settings, spacing)
-    path, labels = _files(out, number)
+    path, labels = drawn_files(out, "head", number)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(path, image)
     write_source_subjects(path, known.known)

@@ -27,6 +27,7 @@ from training.commands.common import (
     Labelled,
     Pathological,
     Seed,
+    drawn_files,
     require_anatomy,
 )
 from training.engine.log import report
@@ -65,7 +66,7 @@ def individuals(
 
     ill = None if findings is None else read_findings(findings)
     out.mkdir(parents=True, exist_ok=True)
-    missing = [number for number in range(1, count + 1) if not _files(out, number)[1].exists()]
+    missing = [number for number in range(1, count + 1) if not drawn_files(out, "ind", number)[1].exists()]
     # Ages lie evenly: the golden ratio's multiples fill an interval whatever their count.
     shares = [(number * 0.6180339887 + seed * 0.3819660113) % 1.0 for number in missing]
     drawn = [
@@ -78,7 +79,7 @@ def individuals(
         if ill is not None:
             _list(out)
         left = (time.monotonic() - began) / done * (len(missing) - done)
-        label_map = _files(out, task.number)[1].name
+        label_map = drawn_files(out, "ind", task.number)[1].name
         report(f"[{count - len(missing) + done}/{count}] {label_map}{told}, {left / 60:.0f} min left")
     typer.echo(f"Labelled volumes: {out}")
 
@@ -88,11 +89,6 @@ class _Drawn(NamedTuple):
 
     number: int
     age: float
-
-
-def _files(out: Path, number: int) -> tuple[Path, Path]:
-    folder = out / f"sub-ind{number:04d}" / "anat"
-    return folder / f"sub-ind{number:04d}_T2w.nii.gz", folder / f"sub-ind{number:04d}_T2w_dseg.nii.gz"
 
 
 def _write(
@@ -140,7 +136,7 @@ def _write(
         places = coordinates(LPS_TO_RAS @ grid.affine(), (x, y, z), slice(0, z)).numpy()
         paint_lesions(image, labels, places, head.lesions, fluid)
         told |= head.told()
-    image_path, label_path = _files(out, number)
+    image_path, label_path = drawn_files(out, "ind", number)
     image_path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(image_path, Volume(np.round(image), grid))
     # Their own landmarks, where the challenge keeps the experts': `fit landmarks --measured` reads them there.

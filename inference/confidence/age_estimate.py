@@ -1,6 +1,7 @@
-"""Gestational age from the image: linear in the logarithms of volumes and lengths and their squares, with an interval.
+"""Gestational age from the image: a regression on how large and how folded the brain is, with an interval.
 
-The estimate says how old a brain of this size would be; it can't tell a small brain from a young one.
+It is linear in the logarithms of volumes and lengths, in the folding, in their squares, and in the products of folding
+and sizes: where a brain is small for its folds, it is rather small than young, and how far depends on its age.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from feta.measurements import MEASUREMENTS
 Array = npt.NDArray[np.float64]
 #: Volumes count as no less than this (ml).
 LEAST_ML = 0.1
-INPUTS = len(TISSUES) + len(MEASUREMENTS)
+SIZES = len(TISSUES) + len(MEASUREMENTS)
+#: The sizes and the folding.
+INPUTS = SIZES + 1
+#: Of the design: 1, each input, each squared, and the folding times each size.
+COLUMNS = 1 + 2 * INPUTS + SIZES
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class AgeEstimator:
     """A regression of the age.
 
     Attributes:
-        centre, spread: (12,) of ln(ml) of the tissues and ln(mm) of the lengths without age.
-        coefficients: (25,) of 1, the standardised logarithms and their squares.
+        centre, spread: (13,) of ln(ml) of the tissues, ln(mm) of the lengths without age, and the folding.
+        coefficients: (39,) of the columns of ``design``.
         low, high: weeks from the estimate to the interval's ends, by left-out individuals.
     """
 
@@ -63,24 +68,29 @@ class AgeEstimator:
     low: float
     high: float
 
-    def estimate(self, volumes_ml: Array, lengths_mm: Array) -> Age | None:
+    def estimate(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Age | None:
         """The age of a brain; None where there is no brain, or fewer than three lengths.
 
         Args:
             volumes_ml: (7,) of the tissues.
             lengths_mm: (5,) found without any age; NaN where unknown.
+            folding: as ``folding`` gives it; NaN where unknown.
         """
         if not volumes_ml.any() or np.isfinite(lengths_mm).sum() < 3:
             return None
-        weeks = float(self.coefficients @ design(self.standardised(volumes_ml, lengths_mm)[None])[0])
+        weeks = float(self.coefficients @ design(self.standardised(volumes_ml, lengths_mm, folding)[None])[0])
         return Age(weeks, weeks + self.low, weeks + self.high)
 
-    def standardised(self, volumes_ml: Array, lengths_mm: Array) -> Array:
-        """(12,) within three standard deviations; an unknown length is as large as the known ones are."""
-        off = (logarithms(volumes_ml, lengths_mm) - self.centre) / self.spread
-        known = np.isfinite(off)
-        usual = float(off[len(TISSUES) :][known[len(TISSUES) :]].mean()) if known[len(TISSUES) :].any() else 0.0
-        return np.clip(np.where(known, off, usual), -3.0, 3.0)
+    def standardised(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
+        """(13,) within three standard deviations; an unknown length is as large as the known ones are."""
+        off = (inputs(volumes_ml, lengths_mm, folding) - self.centre) / self.spread
+        lengths = off[len(TISSUES) : SIZES]
+        known = np.isfinite(lengths)
+        lengths[~known] = lengths[known].mean() if known.any() else 0.0
+        off = np.clip(off, -3.0, 3.0)
+        # A brain grows and folds at once: one of unknown folds has those that are usual at its size.
+        off[SIZES] = off[SIZES] if np.isfinite(off[SIZES]) else off[:SIZES].mean()
+        return off
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,14 +98,15 @@ class AgeEstimator:
         return {**arrays, "low": round(self.low, 4), "high": round(self.high, 4)}
 
 
-def logarithms(volumes_ml: Array, lengths_mm: Array) -> Array:
-    """(…, 12) ln(ml) and ln(mm)."""
-    return np.concatenate([np.log(np.maximum(volumes_ml, LEAST_ML)), np.log(lengths_mm)], axis=-1)
+def inputs(volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
+    """(13,) ln(ml) of the tissues, ln(mm) of the lengths, folding."""
+    return np.concatenate([np.log(np.maximum(volumes_ml, LEAST_ML)), np.log(lengths_mm), [folding]])
 
 
 def design(standardised: Array) -> Array:
-    """(N, 25) of (N, 12): 1, each, and each squared."""
-    return np.hstack([np.ones((len(standardised), 1)), standardised, standardised**2])
+    """(N, 39) of (N, 13): 1, each, each squared, and the last, the folding, times each of the others."""
+    products = standardised[:, :SIZES] * standardised[:, SIZES:]
+    return np.hstack([np.ones((len(standardised), 1)), standardised, standardised**2, products])
 
 
 def age_estimator_from(content: Mapping[str, Any]) -> AgeEstimator:
@@ -104,7 +115,7 @@ def age_estimator_from(content: Mapping[str, Any]) -> AgeEstimator:
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
-    sizes = {"centre": INPUTS, "spread": INPUTS, "coefficients": 1 + 2 * INPUTS}
+    sizes = {"centre": INPUTS, "spread": INPUTS, "coefficients": COLUMNS}
     arrays = {name: np.array(content[name], np.float64) for name in sizes}
     if any(arrays[n].shape != (size,) or not np.isfinite(arrays[n]).all() for n, size in sizes.items()):
         raise ValueError("an age estimate of another shape")

@@ -131,7 +131,7 @@ def assess(
     model, limits = judging.model, judging.limits
     if model is None:
         return Confidence(judge(signals, None, None, limits, doubts))
-    estimated = model.age.estimate(signals.volumes, _values(ageless)) if ageless else None
+    estimated = model.age.estimate(signals.volumes, _values(ageless), signals.folding) if ageless else None
     weeks = age if age is not None else np.nan if estimated is None else estimated.weeks
     intervals = np.array([_interval(lengths.get(m)) for m in MEASUREMENTS], np.float64)
     expected = model.expect(signals, _values(lengths), intervals, float(weeks))

@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 NAME = "confidence.json"
 #: What parts groups by one value each.
 GROUPS = ("dice", "ventricles")
-VERSION = 2
+VERSION = 3
 
 
 def read_quality_model(weights: Path, networks: str | None = None) -> QualityModel | None:

@@ -14,6 +14,7 @@ from feta.volumes import Volume
 from inference.biometry.lengths import Length
 from inference.biometry.midline_alignment import AlignedLabels
 from inference.biometry.volume_regression import tissue_volumes
+from inference.confidence.folding import folding
 from inference.confidence.image_signals import image_signals
 from inference.confidence.length_signals import length_signals
 from inference.confidence.shape_signals import shape_signals
@@ -49,12 +50,14 @@ class Signals:
         tissue: (7,) each, in the order of TISSUES, by the names of ``TISSUE``.
         length: (5,) each, in the order of MEASUREMENTS, by the names of ``LENGTH``.
         volumes: (7,) ml.
+        folding: of the part that the cortex encloses; only the age is estimated from it.
     """
 
     case: Mapping[str, float]
     tissue: Mapping[str, Array]
     length: Mapping[str, Array]
     volumes: Array
+    folding: float = float("nan")
 
     def of_case(self) -> Array:
         """(K,) in the order of ``CASE``."""
@@ -97,4 +100,4 @@ def collect_signals(
     of_lengths, by_length = length_signals(lengths)
     image = image_signals(volume, segmented.labels) if image is None else image
     case = {**own.case, **image, **shape, **of_lengths}
-    return Signals(case, {**own.tissue, **by_tissue}, by_length, volumes)
+    return Signals(case, {**own.tissue, **by_tissue}, by_length, volumes, folding(aligned))

@@ -37,6 +37,7 @@ def _row(who: str, cause: str, age: float, badness: float, cohort: str, draw: np
         name=f"{who}, {cause}", cohort=cohort, individual=who, cause=cause, age=age, ill=bool(draw.random() < 0.3),
         case=case, tissue=tissue,
         volumes=volumes, true_volumes=volumes * np.exp(draw.normal(0, 0.02 + 0.3 * badness, 7)),
+        folding=2.1 + 0.03 * (age - 28) + float(draw.normal(0, 0.02)),
         dice=np.clip(0.95 - 0.8 * badness + draw.normal(0, 0.02, 7), 0, 1),
         hd95=np.exp(draw.normal(2 * badness, 0.1, 7)),
         true_lengths=lengths, aged=found, ageless=found,

@@ -1,4 +1,4 @@
-"""The regression of the age on volumes and lengths."""
+"""The regression of the age on volumes, lengths and folding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.errors import FetaError
-from inference.confidence.age_estimate import INPUTS, AgeEstimator, design, logarithms
+from inference.confidence.age_estimate import COLUMNS, AgeEstimator, design, inputs
 from training.assessment.calibration_fit import ridge
 from training.confidence.causes import AS_IS
 from training.confidence.rows import CaseRow
@@ -21,22 +21,26 @@ FEWEST_AGES = 8
 def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
     """The age of volumes as they are, of cohorts whose lengths are known: atlases are too large for their ages.
 
+    Those whose label maps are bad are left out: sizes and folds of wrong label maps tell no age.
+
     Raises:
         FetaError: there are too few.
     """
     chosen = [
         row
         for row in rows
-        if row.cause == AS_IS and np.isfinite(row.age) and np.isfinite(row.true_lengths).all() and row.ageless
+        if row.cause == AS_IS and np.isfinite(row.age) and np.isfinite(row.true_lengths).all()
+        if row.ageless is not None and not row.bad
     ]
     if len(chosen) < FEWEST_AGES:
-        problem = f"{len(chosen)} volumes with age and true lengths are too few to estimate ages"
+        problem = f"{len(chosen)} good volumes with age and true lengths are too few to estimate ages"
         raise FetaError("confidence", problem, f"give a simulated cohort of {FEWEST_AGES} or more, better hundreds")
-    logs = np.stack([logarithms(row.volumes, _ageless(row)) for row in chosen])
-    centre = np.nanmean(logs, axis=0)
-    spread = np.maximum(np.nanstd(logs, axis=0), 1e-3)
-    blank = AgeEstimator(centre, spread, np.zeros(1 + 2 * INPUTS), 0.0, 0.0)
-    table = design(np.stack([blank.standardised(row.volumes, _ageless(row)) for row in chosen]))
+    known = [(row.volumes, _ageless(row), row.folding) for row in chosen]
+    found = np.stack([inputs(*each) for each in known])
+    centre = np.nanmean(found, axis=0)
+    spread = np.maximum(np.nanstd(found, axis=0), 1e-3)
+    blank = AgeEstimator(centre, spread, np.zeros(COLUMNS), 0.0, 0.0)
+    table = design(np.stack([blank.standardised(*each) for each in known]))
     weeks = np.array([row.age for row in chosen])
     coefficients, said = ridge(table[:, 1:], weeks)
     off = np.sort(weeks - said)

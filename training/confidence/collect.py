@@ -137,6 +137,7 @@ def _row(
         case={name: signals.case[name] for name in CASE if name in signals.case},
         tissue=dict(signals.tissue),
         volumes=signals.volumes,
+        folding=signals.folding,
         true_volumes=tissue_volumes(truth),
         dice=scores[0],
         hd95=scores[1],

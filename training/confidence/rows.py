@@ -50,6 +50,7 @@ class CaseRow:
         case: signals of the whole without those of lengths.
         tissue: (7,) each.
         volumes, true_volumes: (7,) ml.
+        folding: of the label map that was found.
         dice, hd95: (7,); HD95 in mm, infinite where a tissue wasn't found.
         true_lengths: (5,) mm, NaN where there is no truth.
         aged: lengths with the age given; None where it is unknown.
@@ -67,6 +68,7 @@ class CaseRow:
     tissue: dict[str, Array] = field(default_factory=dict)
     volumes: Array = field(default_factory=lambda: np.full(7, np.nan))
     true_volumes: Array = field(default_factory=lambda: np.full(7, np.nan))
+    folding: float = float("nan")
     dice: Array = field(default_factory=lambda: np.zeros(7))
     hd95: Array = field(default_factory=lambda: np.full(7, np.inf))
     true_lengths: Array = field(default_factory=lambda: np.full(5, np.nan))
@@ -83,7 +85,7 @@ class CaseRow:
         case = {**self.case, **({} if found is None else found.case)}
         tissue = {name: self.tissue[name] for name in TISSUE if name in self.tissue}
         length = {} if found is None else {name: found.signals[name] for name in LENGTH}
-        return Signals(case, tissue, length, self.volumes)
+        return Signals(case, tissue, length, self.volumes, self.folding)
 
     @property
     def bad(self) -> bool:
@@ -96,6 +98,9 @@ class CaseRow:
         return bool(self.dice.mean() >= 0.85 and self.dice.min() >= 0.7)
 
 
+FIELDS = frozenset(f.name for f in fields(CaseRow))
+
+
 def write_row(path: Path, row: CaseRow) -> None:
     """Append a row to a file of lines of JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,22 +109,27 @@ def write_row(path: Path, row: CaseRow) -> None:
 
 
 def read_rows(paths: Iterable[Path]) -> list[CaseRow]:
-    """All rows of some files; a last line that was cut off by a crash is left out."""
+    """All rows of some files; a last line that was cut off by a crash is left out.
+
+    So are rows of an earlier release that lack what is kept today: they are made again.
+    """
     found = []
     for path in paths:
         for line in read_text(path).splitlines():
             try:
-                found.append(_row(json.loads(line)))
+                content = json.loads(line)
             except json.JSONDecodeError:
                 continue
+            if content.keys() >= FIELDS:
+                found.append(_row(content))
     return found
 
 
 def _row(content: Mapping[str, Any]) -> CaseRow:
-    given = dict(content)
+    given = {name: content[name] for name in FIELDS}
     for name in ("aged", "ageless"):
         given[name] = None if given[name] is None else LengthResult(**_arrays(given[name]))
-    return CaseRow(**_arrays({f.name: given[f.name] for f in fields(CaseRow)}))
+    return CaseRow(**_arrays(given))
 
 
 def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +141,7 @@ def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
         return value
 
     found = {k: read(v) for k, v in content.items()}
-    return {**found, **({"age": np.nan} if found.get("age", 0.0) is None else {})}
+    return {**found, **{name: np.nan for name in ("age", "folding") if found.get(name, 0.0) is None}}
 
 
 def _plain(value: Any) -> Any:

@@ -7,50 +7,90 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.confidence.age_estimate import AgeEstimator, age_estimator_from, design
+from inference.confidence.age_estimate import COLUMNS, AgeEstimator, age_estimator_from, design
 
-VOLUMES, LENGTHS = np.array([60.0, 50, 80, 8, 6, 10, 4]), np.array([36.0, 17, 72, 80, 34])
-#: 28 weeks, and one more for each e-fold of the grey matter.
-SLOPE = np.concatenate([[28.0], np.eye(24)[1]])
+VOLUMES, LENGTHS, FOLDING = np.array([60.0, 50, 80, 8, 6, 10, 4]), np.array([36.0, 17, 72, 80, 34]), 2.1
+#: Columns of the design: grey matter, folding, folding times grey matter.
+GREY, FOLDS, BOTH = 2, 13, 28
+GREYER = VOLUMES * np.where(np.arange(7) == 1, np.e, 1)
 
 
-def estimator() -> AgeEstimator:
-    centre = np.log(np.concatenate([VOLUMES, LENGTHS]))
-    return AgeEstimator(centre, np.ones(12), SLOPE, -1.0, 1.5)
+def estimator(folds: float = 0.0, both: float = 0.0) -> AgeEstimator:
+    """28 weeks, and one more for each e-fold of the grey matter; so many for folding and for folding times grey."""
+    coefficients = np.zeros(COLUMNS)
+    coefficients[[0, GREY, FOLDS, BOTH]] = 28.0, 1.0, folds, both
+    return AgeEstimator(
+        np.append(np.log(np.concatenate([VOLUMES, LENGTHS])), FOLDING), np.ones(13), coefficients, -1, 1.5
+    )
+
+
+def weeks(of: AgeEstimator, volumes: np.ndarray = VOLUMES, folding: float = FOLDING) -> float:
+    found = of.estimate(volumes, LENGTHS, folding)
+    assert found is not None
+    return found.weeks
 
 
 def test_a_brain_as_large_as_those_of_the_fit_is_as_old() -> None:
-    found = estimator().estimate(VOLUMES, LENGTHS)
+    found = estimator().estimate(VOLUMES, LENGTHS, FOLDING)
     assert found is not None
     assert (found.weeks, found.low, found.high) == pytest.approx((28.0, 27.0, 29.5))
 
 
 def test_more_grey_matter_is_older_by_the_slope() -> None:
-    found = estimator().estimate(VOLUMES * np.where(np.arange(7) == 1, np.e, 1), LENGTHS)
+    assert weeks(estimator(), GREYER) == pytest.approx(29.0)
+
+
+def test_more_folds_are_older_by_the_slope() -> None:
+    assert weeks(estimator(folds=2.0), folding=FOLDING + 0.5) == pytest.approx(29.0)
+
+
+def test_the_more_folds_the_more_or_less_a_size_tells() -> None:
+    assert weeks(estimator(both=2.0), GREYER, FOLDING + 0.5) - weeks(
+        estimator(both=2.0), folding=FOLDING + 0.5
+    ) == pytest.approx(2.0)
+
+
+@given(st.floats(-1.5, 1.5))
+def test_unknown_folds_are_as_many_as_is_usual_at_that_size(larger: float) -> None:
+    """All sizes larger by e to a power: by as many spreads the folding is taken to be larger."""
+    volumes, lengths = VOLUMES * np.exp(larger), LENGTHS * np.exp(larger)
+    found = estimator(folds=2.0).estimate(volumes, lengths, float("nan"))
     assert found is not None
-    assert found.weeks == pytest.approx(29.0)
+    assert found.weeks == pytest.approx(28 + 3 * larger)
+
+
+def test_an_unknown_length_changes_nothing_in_a_brain_of_usual_size() -> None:
+    coefficients = np.append(28.0, np.ones(COLUMNS - 1))
+    every = AgeEstimator(estimator().centre, np.ones(13), coefficients, -1, 1.5)
+    found = every.estimate(VOLUMES, np.where(np.arange(5) < 2, np.nan, LENGTHS), FOLDING)
+    assert found is not None
+    assert found.weeks == pytest.approx(28.0)
 
 
 def test_without_a_brain_or_with_two_lengths_there_is_no_age() -> None:
-    assert estimator().estimate(np.zeros(7), LENGTHS) is None
-    assert estimator().estimate(VOLUMES, np.where(np.arange(5) < 3, np.nan, LENGTHS)) is None
+    assert estimator().estimate(np.zeros(7), LENGTHS, FOLDING) is None
+    assert estimator().estimate(VOLUMES, np.where(np.arange(5) < 3, np.nan, LENGTHS), FOLDING) is None
 
 
-@given(st.lists(st.floats(0, 1e6), min_size=7, max_size=7).filter(any))
-def test_no_volumes_give_an_age_beyond_what_three_standard_deviations_do(volumes: list[float]) -> None:
-    found = estimator().estimate(np.array(volumes), LENGTHS)
-    assert found is not None
-    assert 25 <= found.weeks <= 31
+@given(st.lists(st.floats(0, 1e6), min_size=7, max_size=7).filter(any), st.floats(-1e3, 1e3) | st.just(np.nan))
+def test_no_volumes_and_folds_give_an_age_beyond_what_three_standard_deviations_do(
+    volumes: list[float], folding: float
+) -> None:
+    assert 22 <= weeks(estimator(folds=1.0), np.array(volumes), folding) <= 34
 
 
-def test_the_design_has_a_constant_each_and_each_squared() -> None:
-    row = np.arange(12.0)
-    assert design(row[None])[0].tolist() == [1.0, *row, *(row**2)]
+def test_the_design_has_a_constant_each_each_squared_and_the_last_times_each_other() -> None:
+    row = np.arange(1.0, 14)
+    assert design(row[None])[0].tolist() == [1.0, *row, *(row**2), *(row[-1] * row[:-1])]
 
 
 def test_what_is_written_is_read_again() -> None:
-    again = age_estimator_from(estimator().plain())
-    first, second = (each.estimate(VOLUMES * 1.1, LENGTHS) for each in (again, estimator()))
-    assert first is not None
-    assert second is not None
-    assert first.weeks == pytest.approx(second.weeks, abs=1e-3)
+    again = age_estimator_from(estimator(1.5, 0.7).plain())
+    first, second = (weeks(each, VOLUMES * 1.1, 2.2) for each in (again, estimator(1.5, 0.7)))
+    assert first == pytest.approx(second, abs=1e-3)
+
+
+def test_what_knows_no_folding_is_refused() -> None:
+    plain = estimator().plain()
+    with pytest.raises(ValueError, match="shape"):
+        age_estimator_from({**plain, "centre": plain["centre"][:12]})

@@ -45,7 +45,7 @@ def model(weights: str = "") -> QualityModel:
     ones = {
         f: np.concatenate([np.full(f.elements, 0.5 if f is Figure.DICE else 1.0), [0.0, 0.1, 0.0, 0.2]]) for f in Figure
     }
-    age = AgeEstimator(np.zeros(12), np.ones(12), np.array([28.0] + [0.0] * 24), -1.0, 1.5)
+    age = AgeEstimator(np.zeros(13), np.ones(13), np.array([28.0] + [0.0] * 38), -1.0, 1.5)
     size = len(CASE)
     return QualityModel(
         {f: constant(float(said[f]), f.signals) for f in Figure}, {f: Margins(ones[f], ones[f]) for f in Figure},

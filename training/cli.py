@@ -18,7 +18,7 @@ from training.commands.assess.anatomy import anatomy as assess_anatomy
 from training.commands.assess.appearance import appearance
 from training.commands.assess.biometry import biometry, calibrate
 from training.commands.assess.biometry import landmarks as assess_landmarks
-from training.commands.assess.confidence import confidence
+from training.commands.assess.confidence import age_from_image, confidence
 from training.commands.assess.experts import experts, percentiles
 from training.commands.assess.further_lengths import further_lengths
 from training.commands.assess.networks import bench, degraded, robustness, topology, validate
@@ -71,6 +71,7 @@ ASSESS: Commands = {
     "anatomy": assess_anatomy,
     "appearance": appearance,
     "age-line": age_line,
+    "age-from-image": age_from_image,
     "ga-baseline": ga_baseline,
 }
 #: Networks of which a folder of weights holds one: the command, the entry of model.yaml, what the help says.

@@ -1,7 +1,7 @@
 """Gestational age from the image: a regression on how large and how folded the brain is, with an interval.
 
 It is linear in the logarithms of volumes and lengths, in the folding, in their squares, and in the products of folding
-and sizes: where a brain is small for its folds, it is rather small than young, and how far depends on its age.
+and sizes: a brain that is small for its folds is rather small than young, but young brains have hardly any folds.
 """
 
 from __future__ import annotations

@@ -150,7 +150,8 @@ def doubts_of_age(age: float | None, estimated: Age | None, limits: Thresholds) 
     """What puts a result in doubt of which the image shows quite another age than the given one."""
     if age is None or estimated is None or estimated.beyond(age) <= limits.age_check_weeks:
         return ()
-    return (f"a brain of this size is of {estimated.words}, not of {age:g}: the age or the voxels' size is wrong",)
+    shown = f"a brain of this size and folding is of {estimated.words}, not of {age:g}"
+    return (f"{shown}: the age or the voxels' size is wrong",)
 
 
 def _values(lengths: Mapping[Measurement, Length]) -> np.ndarray:

@@ -38,14 +38,26 @@ def read_quality_model(weights: Path, networks: str | None = None) -> QualityMod
     path = weights / NAME
     if not path.exists():
         return None
+    return read_quality_file(path, networks_digest(weights) if networks is None else networks)
+
+
+def read_quality_file(path: Path, networks: str) -> QualityModel:
+    """A model as ``write_quality_model`` wrote it.
+
+    Args:
+        path: of the file.
+        networks: which ones make the label maps; "" where nobody knows.
+
+    Raises:
+        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks.
+    """
     try:
         found = _from_plain(json.loads(read_text(path)))
     except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
         raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
-    known = networks_digest(weights) if networks is None else networks
-    if found.weights != (known or found.weights):
-        problem = "was fitted to other networks than those of this folder"
+    if found.weights != (networks or found.weights):
+        problem = "was fitted to other networks than those that make the label maps"
         raise FetaError(path, problem, "fit it anew with feta-train assess confidence --fit")
     return found
 

@@ -140,7 +140,7 @@ def _dictionary(sizes: list[Measured]) -> dict[str, Any]:
         },
         "verdict_reasons": {"Description": "why it is not accepted, '; ' between"},
         "age_estimated": {
-            "Description": "gestational age of a brain of this size, from volumes and lengths", "Units": "weeks",
+            "Description": "gestational age of a brain of this size and folding", "Units": "weeks",
         },
         "age_estimated_low": {"Description": "lower end of its 90 % interval", "Units": "weeks"},
         "age_estimated_high": {"Description": "upper end of its 90 % interval", "Units": "weeks"},

@@ -92,7 +92,7 @@ def weeks_of(row: CaseRow, age: AgeEstimator) -> float:
     """The age that the submission would go by: the one that is given, else the estimated one."""
     if with_age(row) and np.isfinite(row.age):
         return row.age
-    estimate = None if row.ageless is None else age.estimate(row.volumes, row.ageless.values, row.folding)
+    estimate = row.estimated(age)
     return float("nan") if estimate is None else estimate.weeks
 
 

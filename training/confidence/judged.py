@@ -53,7 +53,7 @@ def _judged(row: CaseRow, judging: Judging) -> Judged:
     signals, lengths, model = row.signals(with_age=aged), row.lengths(with_age=aged), judging.model
     if model is None or lengths is None:
         return Judged(row, judge(signals, None, None, judging.limits))
-    age = None if row.ageless is None else model.age.estimate(row.volumes, row.ageless.values, row.folding)
+    age = row.estimated(model.age)
     given = row.age if aged and np.isfinite(row.age) else None
     weeks = given if given is not None else np.nan if age is None else age.weeks
     intervals = np.stack([lengths.low, lengths.high], axis=1)

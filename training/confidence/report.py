@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
 from inference.confidence.quality_model import CHANCE, Figure, QualityModel
 from inference.confidence.verdict import Verdict
+from training.confidence.age_report import age_table
 from training.confidence.causes import AS_IS
 from training.confidence.judged import Judged
 
@@ -33,7 +34,8 @@ def report(judged: Sequence[Judged], model: QualityModel) -> Iterator[str]:
     yield from verdicts(judged)
     yield from coverage(judged, model)
     yield from expected_dice(judged)
-    yield from ages(judged)
+    plain = [(e.row, e.age) for e in judged if e.row.cause == AS_IS and np.isfinite(e.row.age)]
+    yield from age_table([(row, age) for row, age in plain if age is not None])
 
 
 def verdicts(judged: Sequence[Judged]) -> Iterator[str]:
@@ -187,20 +189,3 @@ def risk_coverage(risk: Array, confidence: Array | None) -> float:
         return float(risk.mean())
     ordered = risk[np.argsort(-confidence, kind="stable")]
     return float((np.cumsum(ordered) / np.arange(1, len(ordered) + 1)).mean())
-
-
-def ages(judged: Sequence[Judged]) -> Iterator[str]:
-    """Errors of the estimated age of volumes as they are, by cohort."""
-    cohorts = dict.fromkeys(each.row.cohort for each in judged)
-    chosen: Callable[[Judged, str], bool] = lambda e, name: (  # noqa: E731
-        e.row.cohort == name and e.row.cause == AS_IS and e.age is not None and bool(np.isfinite(e.row.age))
-    )
-    for name in cohorts:
-        members = [each for each in judged if chosen(each, name)]
-        if members:
-            off = np.array([each.age.weeks - each.row.age for each in members if each.age is not None])
-            held = np.mean([e.age.low <= e.row.age <= e.age.high for e in members if e.age is not None])
-            yield (
-                f"age from the image, {name}: off by {np.abs(off).mean():.2f} weeks, bias {off.mean():+.2f}, interval "
-                f"holds {100 * held:.0f} %; {len(off)} volumes"
-            )

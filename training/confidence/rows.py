@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feta.files import read_text
+from inference.confidence.age_estimate import Age, AgeEstimator
 from inference.confidence.signals import LENGTH, TISSUE, Signals
 
 Array = npt.NDArray[np.float64]
@@ -86,6 +87,10 @@ class CaseRow:
         tissue = {name: self.tissue[name] for name in TISSUE if name in self.tissue}
         length = {} if found is None else {name: found.signals[name] for name in LENGTH}
         return Signals(case, tissue, length, self.volumes, self.folding)
+
+    def estimated(self, by: AgeEstimator) -> Age | None:
+        """The age that the image shows; None where the volume was refused or holds no brain."""
+        return None if self.ageless is None else by.estimate(self.volumes, self.ageless.values, self.folding)
 
     @property
     def bad(self) -> bool:

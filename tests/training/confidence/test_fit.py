@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +138,14 @@ def test_the_report_of_left_out_individuals_has_a_row_a_cause_and_a_row_a_group(
     rows: list[CaseRow], model: QualityModel
 ) -> None:
     text = "\n".join(report(judged_across(rows, 2), model))
-    for word in ("| noise |", "| as is |", "| length | LCC |", "| length | ill |", "risk–coverage area", "weeks, bias"):
+    for word in (
+        "| noise |",
+        "| as is |",
+        "| length | LCC |",
+        "| length | ill |",
+        "risk–coverage area",
+        "| made-up | ill |",
+    ):
         assert word in text
 
 
@@ -147,6 +156,25 @@ def test_rows_of_the_report_s_tables_are_as_long_as_their_headers(fresh: list[Ju
             columns = header.count("|")
             assert lines[at + 1].startswith("|")
             assert lines[at + 1].count("|") == columns
+
+
+def test_rows_of_an_earlier_release_are_left_out(rows: list[CaseRow], tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    for row in rows[:2]:
+        write_row(path, row)
+    first, second = path.read_text().splitlines()
+    content = json.loads(first)
+    del content["folding"]
+    path.write_text(json.dumps(content) + "\n" + second + "\n")
+    assert [row.name for row in read_rows([path])] == [rows[1].name]
+
+
+@pytest.mark.parametrize("folding", [2.125, float("nan")])
+def test_a_kept_row_is_as_folded_as_it_was(rows: list[CaseRow], tmp_path: Path, folding: float) -> None:
+    write_row(tmp_path / "rows.jsonl", replace(rows[0], folding=folding))
+    (found,) = read_rows([tmp_path / "rows.jsonl"])
+    assert found.folding == pytest.approx(folding, nan_ok=True)
+    assert found.signals(with_age=True).folding == pytest.approx(folding, nan_ok=True)
 
 
 def test_the_risk_coverage_area_of_a_known_order() -> None:

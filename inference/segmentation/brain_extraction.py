@@ -1,9 +1,9 @@
 """Brain extraction: a coarse network that tells the brain from skull, amniotic fluid and mother.
 
-It runs twice. First on the whole volume, however the fetus lies: the locator is shown what is within that mask. Then on
-the upright box around the brain, once the pose is known: the segmentation networks are shown what is within that mask,
+It runs first on the whole volume, however the fetus lies: the locator is shown what is within that mask. Then on the
+upright box around the brain, once the pose is known: the segmentation networks are shown what is within that mask,
 widened a little, and intensities are standardised by the brain alone. Where the pose fits badly, mask and pose are
-found again in turn (`inference.segmentation.pose_search`).
+found again in turn (`inference.segmentation.pose_search`); the last look is at the mirror image as well.
 """
 
 from __future__ import annotations
@@ -58,12 +58,19 @@ class BrainExtractor:
         ends = volume.grid.corners() * [-1, -1, 1]
         return self._mask(volume, np.eye(4), ends.min(0), ends.max(0), self.spacing, SURROUNDED)
 
-    def upright(self, volume: Volume, pose: Pose) -> BrainMask | None:
-        """The same in the upright box of a pose, as finely as one patch has room for the whole box."""
+    def upright(self, volume: Volume, pose: Pose, *, mirrored: bool = False) -> BrainMask | None:
+        """The same in the upright box of a pose, as finely as one patch has room for the whole box.
+
+        Args:
+            volume: (z, y, x) float32.
+            pose: of the brain.
+            mirrored: also look at the mirror image, left for right, and take the mean: dearer and more exact.
+        """
         longest = max(self.patch * self.spacing - 2 * ROOM_MM, 1.0)
         share = float(np.clip((pose.high - pose.low).max() / longest, FINEST, 1.0))
         room = share * ROOM_MM
-        return self._mask(volume, pose.to_ras, pose.low - room, pose.high + room, share * self.spacing)
+        low, high = pose.low - room, pose.high + room
+        return self._mask(volume, pose.to_ras, low, high, share * self.spacing, mirrored=mirrored)
 
     def _mask(
         self,
@@ -73,6 +80,8 @@ class BrainExtractor:
         high: npt.NDArray,
         spacing: float,
         surrounded: float = 0.0,
+        *,
+        mirrored: bool = False,
     ) -> BrainMask | None:
         """The brain's mask in a box of a frame; None unless signal fills it ``surrounded`` times.
 
@@ -82,16 +91,23 @@ class BrainExtractor:
             low, high: least and greatest x, y, z of the box in the frame, mm.
             spacing: at which it is shown, mm.
             surrounded: see ``SURROUNDED``.
+            mirrored: see ``upright``.
         """
         # A box that fills a patch to the last voxel may come out wider by a rounding error.
         size = np.maximum(np.ceil((high - low) / spacing - 1e-6).astype(int), self.patch)
         x, y, z = (int(n) for n in size)
         box = view(volume, frame, spacing, (x, y, z), (low + high) / 2)
         bright = signal(box.image)
-        # Each patch is normalised by itself, as in training.
-        probability = predict(box.image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
+        probability = self._probability(box.image)
+        if mirrored:
+            probability = (probability + self._probability(box.image.flip(-1)).flip(-1)) / 2
         brain = BrainMask.of(probability, box.to_index)
         return None if brain is None or bright.sum() < surrounded * (brain.probability > 0.5).sum() else brain
+
+    def _probability(self, image: Tensor) -> Tensor:
+        """Of brain, (1, Z, Y, X), in a box of such voxels."""
+        # Each patch is normalised by itself, as in training.
+        return predict(image.to(self.compute.device), self._softmax, 2, (self.patch,) * 3)[1:].cpu()
 
     def _softmax(self, patch: Tensor) -> Tensor:
         """Probabilities (1, 2, Z, Y, X) of a patch, standardised by its own signal."""

@@ -77,7 +77,9 @@ class PoseFinder:
         # The mask of the upright brain is better than the first one, by which the pose was found.
         refined = self.locator.refine(volume, best)
         best = best if refined is None else self._best(volume, [best, refined])
-        return best if best.residual < FITTING_RESIDUAL else self._settle(extractor, volume, best)
+        best = best if best.residual < FITTING_RESIDUAL else self._settle(extractor, volume, best)
+        # So far its mask was of the pose before, and seen but one way round.
+        return replace(best, brain=extractor.upright(volume, best, mirrored=True) or best.brain)
 
     def _best(self, volume: Volume, poses: list[Pose]) -> Pose:
         """The pose in which the segmentation network's probabilities, predicted coarsely, are most certain."""

@@ -84,6 +84,30 @@ def test_the_second_look_stays_within_its_box(extractor: BrainExtractor) -> None
     assert max(brain.probability.shape) == PATCH  # its 104 mm and more
 
 
+class Lopsided(Bright):
+    """Is sure of bright voxels on one side of a patch only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = torch.ones(x.shape[-1])
+        side[x.shape[-1] // 2 :] = 0.04
+        return super().forward(x) * side
+
+
+def test_the_mean_of_both_mirror_images_knows_no_side() -> None:
+    lopsided = BrainExtractor(Lopsided(), SPACING, PATCH, choose("cpu"))  # type: ignore[arg-type]
+    volume, to_ras = _head(np.eye(3)), np.eye(4)
+    to_ras[:3, 3] = (index_to_ras(volume.grid) @ [19.5, 21.5, 23.5, 1])[:3]
+    pose = Pose(to_ras, 50.0, 0.0, np.array([-20.0, -24, -28]), np.array([20.0, 24, 28]), True)
+    plain, both = (lopsided.upright(volume, pose, mirrored=mirrored) for mirrored in (False, True))
+    assert plain is not None
+    assert both is not None
+    inside = (slice(None), *([slice(20, 28)] * 3))
+    assert not torch.allclose(plain.probability[inside], plain.probability.flip(-1)[inside], atol=0.05)
+    assert torch.allclose(both.probability[inside], both.probability.flip(-1)[inside], atol=1e-5)
+    mean = (plain.probability + plain.probability.flip(-1)) / 2
+    assert torch.allclose(both.probability[inside], mean[inside], atol=1e-5)
+
+
 @pytest.mark.parametrize(("side", "share"), [(30.0, 0.6), (80.0, 80 / 96), (95.9, 95.9 / 96), (120.0, 1.0)])
 def test_a_young_brain_is_shown_finer_in_one_patch(extractor: BrainExtractor, side: float, share: float) -> None:
     # A patch is 144 mm wide, 24 of them on either side are room.

@@ -156,6 +156,7 @@ class Unsure:
         self.residuals = residuals
         self.calls = -1
         self.seen_from: list[float] = []
+        self.mirrored: list[bool] = []
 
     def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
         return [replace(by_directions(volume, np.eye(3)), residual=self.before, found=True)]
@@ -176,8 +177,9 @@ class Unsure:
         self.mask = BrainMask(ball[None], np.linalg.inv(index_to_ras(volume.grid)))
         return self.mask
 
-    def upright(self, volume: Volume, pose: Pose) -> BrainMask:
+    def upright(self, volume: Volume, pose: Pose, *, mirrored: bool = False) -> BrainMask:
         self.seen_from.append(rotation_degrees(pose.to_ras[:3, :3]))
+        self.mirrored.append(mirrored)
         return self.first(volume)
 
     def turns(self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> float:
@@ -196,15 +198,17 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
 ) -> None:
     unsure = Unsure(residuals, 0.1)
     assert unsure.turns(segmenter, monkeypatch) == pytest.approx(turned, abs=1e-3)
-    # Each time the mask is the one that is seen from the pose before.
+    # Each time the mask is the one that is seen from the pose before; in the end it is seen from the pose that stays.
     rounds = min(len(residuals) + 1, MAX_POSE_ROUNDS)
-    assert unsure.seen_from == pytest.approx([0, 0, *(10 * n for n in range(rounds))], abs=1e-3)
+    assert unsure.seen_from == pytest.approx([0, 0, *(10 * n for n in range(rounds)), turned], abs=1e-3)
+    assert unsure.mirrored == [False] * (rounds + 2) + [True]
 
 
 def test_a_pose_that_fits_well_stays(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     unsure = Unsure([0.01], 0.05)
     assert unsure.turns(segmenter, monkeypatch) == pytest.approx(0, abs=1e-3)
-    assert unsure.seen_from == pytest.approx([0, 0], abs=1e-3)
+    assert unsure.seen_from == pytest.approx([0, 0, 0], abs=1e-3)
+    assert unsure.mirrored == [False, False, True]
 
 
 def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:

@@ -49,6 +49,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "geometry of lengths": (("biometry/measure.py", "measure_upright"), ("inference/biometry.py", "measure_upright")),
     "further sizes": (("morphometry/sizes.py", "measure_sizes"), ("derivatives/size_table.py", "write_sizes")),
     "picture": (("report/picture.py", "draw_picture"), ("inference/qc.py", "write_picture")),
+    "verdict": (("confidence/image_signals.py", "image_signals"), ("confidence/confidence.py", "assess")),
     "page": (("report/case_page.py", "write_case_page"), ("report/cohort_page.py", "write_cohort_page")),
     "label map, written": (("feta/volumes.py", "write_label_map"),),
 }
@@ -83,8 +84,15 @@ class Cost:
 
 
 def put_on_grid(source: Path, target: Path, side: int = SIDE, spacing: float = SPACING) -> None:
-    """Resample a volume (linear) onto side³ voxels of so many mm about its middle."""
-    image = sitk.ReadImage(str(source), sitk.sitkFloat32)
+    """Resample a volume (linear) onto side³ voxels of so many mm about its middle.
+
+    Raises:
+        SystemExit: it can't be read.
+    """
+    try:
+        image = sitk.ReadImage(str(source), sitk.sitkFloat32)
+    except RuntimeError as error:
+        raise SystemExit(f"{source}: cannot be read as a volume") from error
     middle = np.array(image.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in image.GetSize()]))
     grid = sitk.Image([side] * 3, sitk.sitkFloat32)
     grid.SetSpacing([spacing] * 3)
@@ -111,6 +119,25 @@ def cost(command: Sequence[str], folder: Path, environment: dict[str, str]) -> C
     if status:
         raise SystemExit(f"{' '.join(command)}: failed\n{said}")
     return Cost(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def clone(commit: str, folder: Path) -> Path:
+    """This repository's tree at a commit, in a folder that is not there yet.
+
+    Raises:
+        SystemExit: there is no such commit.
+    """
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    if subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=False).returncode:
+        raise SystemExit(f"--base: {commit} is no commit of this repository")
+    return folder
+
+
+def times(text: str) -> int:
+    """How often something is measured, of the command line: 1 or more."""
+    if (count := int(text)) < 1:
+        raise ValueError(text)
+    return count
 
 
 def start(arguments: Sequence[str], *, ordinary: bool = False, profile: Path | None = None) -> list[str]:
@@ -162,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.case", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("volume", type=Path)
     parser.add_argument("--base", default="09d8dfe", help="commit to compare with; '' for none")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=times, default=5)
     parser.add_argument("--avx2", action="store_true")
     parser.add_argument("--busy", type=int, default=0)
     asked = parser.parse_args()
@@ -173,9 +200,7 @@ def main() -> None:
         put_on_grid(asked.volume, volume)
         trees = {"now": ROOT}
         if asked.base:
-            trees = {asked.base: Path(scratch) / "base", **trees}
-            subprocess.run(["git", "clone", "--quiet", str(ROOT), str(trees[asked.base])], check=True)
-            subprocess.run(["git", "checkout", "--quiet", asked.base], cwd=trees[asked.base], check=True)
+            trees = {asked.base: clone(asked.base, Path(scratch) / "base"), **trees}
         environment = ORDINARY if asked.avx2 else {}
 
         def run(tree: str, more: Sequence[str], profile: Path | None = None) -> Cost:

@@ -14,13 +14,12 @@ import argparse
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.case import ROOT, Cost, cost, processor, put_on_grid, start
+from benchmarks.case import ROOT, Cost, clone, cost, processor, put_on_grid, start, times
 
 SIDE, SPACING = 64, 2.0
 #: Ends a run where it would read its first volume.
@@ -37,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("volume", type=Path)
     parser.add_argument("--base", default="09d8dfe", help="commit to compare with; '' for none")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=times, default=5)
     parser.add_argument("--image", action="append", default=[], help="of the submission; may be given again")
     parser.add_argument("--engine", default="docker")
     asked = parser.parse_args()
@@ -49,9 +48,7 @@ def main() -> None:
         put_on_grid(asked.volume, volume, SIDE, SPACING)
         trees = {"now": ROOT}
         if asked.base:
-            trees = {asked.base: folder / "base", **trees}
-            subprocess.run(["git", "clone", "--quiet", str(ROOT), str(trees[asked.base])], check=True)
-            subprocess.run(["git", "checkout", "--quiet", asked.base], cwd=trees[asked.base], check=True)
+            trees = {asked.base: clone(asked.base, folder / "base"), **trees}
         print("| what | which | wall s, median (least–most) | CPU s |\n|---|---|---|---|")
         for name, command in _processes(volume, folder).items():
             runs = {tree: _in_tree(command(path), path, folder) for tree, path in trees.items()}

@@ -7,6 +7,7 @@ kernel fails. That is found here beforehand: one warning, and the CPU.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import warnings as python_warnings
@@ -18,6 +19,9 @@ from feta.errors import FetaError
 from feta.machine import available_memory
 
 CHOICES = ("auto", "cpu", "cuda")
+#: What the user's environment may hold oneDNN to: instructions among which there are none that multiply bfloat16.
+_ISA_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+_WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,12 @@ def gpu_dtype(capability: tuple[int, int]) -> torch.dtype:
 
 
 def cpu_dtype() -> torch.dtype:
-    """bfloat16 where the CPU multiplies it in hardware (AVX512-BF16 or AMX), else float32."""
+    """bfloat16 where the CPU multiplies it in hardware (AVX512-BF16 or AMX), else float32.
+
+    Where oneDNN is kept from these instructions, bfloat16 takes minutes in place of seconds.
+    """
+    if any(os.environ.get(name, "").upper() in _WITHOUT_BFLOAT16 for name in _ISA_VARIABLES):
+        return torch.float32
     abilities = torch.cpu.get_capabilities()
     fast = abilities.get("avx512_bf16", False) or abilities.get("amx_bf16", False)
     return torch.bfloat16 if fast else torch.float32

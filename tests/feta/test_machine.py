@@ -64,16 +64,30 @@ def test_what_is_left_at_the_end_is_not_looked_through() -> None:
     assert before == 0 < after
 
 
-@pytest.mark.parametrize("command", ["inference.cli", "evaluation.cli", "training.cli"])
-def test_every_command_begins_with_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+EVERY = ("keep_freed_memory", "end_quickly")
+TORCHS = (*EVERY, "heed_quota", "sleep_while_waiting")
+
+
+@pytest.mark.parametrize(
+    ("command", "step"),
+    [
+        (command, step)
+        for command, steps in (("inference.cli", TORCHS), ("evaluation.cli", EVERY), ("training.cli", TORCHS))
+        for step in steps
+    ],
+)
+def test_every_command_begins_with_it(command: str, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Begun(Exception):
         pass
 
-    def begin() -> bool:
+    def begin() -> None:
         raise Begun
 
     module = importlib.import_module(command)
-    monkeypatch.setattr(module, "keep_freed_memory", begin)
+    for name in TORCHS:
+        if hasattr(module, name):  # not what it does to the process of the tests
+            monkeypatch.setattr(module, name, lambda: None)
+    monkeypatch.setattr(module, step, begin)
     monkeypatch.setattr(sys, "argv", ["feta", "--help"])
     with pytest.raises(Begun):
         module.main()

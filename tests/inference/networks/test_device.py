@@ -47,7 +47,27 @@ def test_gpu_dtype(capability: tuple[int, int], dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize(("abilities", "dtype"), [({"avx512_bf16": True}, torch.bfloat16), ({}, torch.float32)])
 def test_cpu_dtype(abilities: dict, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    assert cpu_dtype() is dtype
+
+
+@pytest.mark.parametrize("variable", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+@pytest.mark.parametrize(
+    ("held_to", "dtype"),
+    [
+        ("AVX2", torch.float32),
+        ("avx512_core", torch.float32),
+        ("AVX512_CORE_BF16", torch.bfloat16),
+        ("ALL", torch.bfloat16),
+    ],
+)
+def test_no_bfloat16_where_its_instructions_are_held_back(
+    variable: str, held_to: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setenv(variable, held_to)
     assert cpu_dtype() is dtype
 
 

@@ -42,7 +42,7 @@ def calibrate(
     jobs: Jobs = None,
     fresh: Fresh = False,
 ) -> None:
-    """Fit all that depends on the weights: errors of each way of measuring, and lengths from volumes."""
+    """Fit how far lengths are off with these weights: errors of each way of measuring, and lengths from volumes."""
     from inference.biometry.calibration import networks_digest, write_calibration
     from inference.runs.settings import default_weights
     from training.assessment.calibration_fit import fit_calibration

@@ -16,6 +16,7 @@ from inference.networks.residual_unet import ResidualUNet
 from inference.networks.sliding_window import softmax
 from inference.networks.weights import Model, load_network
 from inference.segmentation.brain_extraction import BrainExtractor
+from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.locator import Locator
 from inference.segmentation.pose import Pose, angle_between, by_directions
 from inference.segmentation.predictor import standardise_by_brain
@@ -28,6 +29,8 @@ POSE_SCORE_SIDE = 80
 FITTING_RESIDUAL = 0.07
 MAX_POSE_ROUNDS = 4
 SETTLED_DEGREES = 3.0
+#: A pose that fits worse than this after all is sought again in the whole volume, without a mask.
+LOST_RESIDUAL = 0.09
 #: What the score of a pose with a brain mask loses for each brain size by which the places don't fit.
 RESIDUAL_PENALTY = 0.3
 
@@ -64,22 +67,31 @@ class PoseFinder:
         """The brain's pose in the canonical volume's RAS space; the header's directions where no brain is found."""
         volume, extractor = canonical.volume, self.extractor
         brain = None if extractor is None else extractor.first(volume)
-        poses = [] if brain is None else self.locator(volume, brain)
+        lost = by_directions(volume, canonical.to_ras[:3, :3].T)
+        if extractor is None or brain is None:
+            return self._best(volume, self.locator(volume) or [lost])
+        poses = self._seen(extractor, volume, self.locator(volume, brain), brain)
+        best = self._fitted(extractor, volume, poses) if poses else None
         # A wrong mask misleads the locator, as does what lies around the brain: poses found either way are compared.
-        if not any(pose.sure for pose in poses):
-            poses += self.locator(volume)
-        poses = poses or [by_directions(volume, canonical.to_ras[:3, :3].T)]
-        if extractor is not None and brain is not None:
-            poses = [replace(p, brain=extractor.upright(volume, p) or brain) for p in poses]
-        best = self._best(volume, poses)
-        if extractor is None or best.brain is None or not best.found:
-            return best
-        # The mask of the upright brain is better than the first one, by which the pose was found.
-        refined = self.locator.refine(volume, best)
-        best = best if refined is None else self._best(volume, [best, refined])
-        best = best if best.residual < FITTING_RESIDUAL else self._settle(extractor, volume, best)
+        if best is None or best.residual > LOST_RESIDUAL:
+            poses += self._seen(extractor, volume, self.locator(volume), brain)
+            if not poses:
+                return self._seen(extractor, volume, [lost], brain)[0]
+            best = self._fitted(extractor, volume, poses)
         # So far its mask was of the pose before, and seen but one way round.
         return replace(best, brain=extractor.upright(volume, best, mirrored=True) or best.brain)
+
+    @staticmethod
+    def _seen(extractor: BrainExtractor, volume: Volume, poses: list[Pose], brain: BrainMask) -> list[Pose]:
+        """Poses with the masks that are seen from them, which are better than the first one."""
+        return [replace(pose, brain=extractor.upright(volume, pose) or brain) for pose in poses]
+
+    def _fitted(self, extractor: BrainExtractor, volume: Volume, poses: list[Pose]) -> Pose:
+        """The best of some poses, refined on its own mask, by which it was not found."""
+        best = self._best(volume, poses)
+        refined = self.locator.refine(volume, best)
+        best = best if refined is None else self._best(volume, [best, refined])
+        return best if best.residual < FITTING_RESIDUAL else self._settle(extractor, volume, best)
 
     def _best(self, volume: Volume, poses: list[Pose]) -> Pose:
         """The pose in which the segmentation network's probabilities, predicted coarsely, are most certain."""

@@ -22,7 +22,7 @@ from inference.networks.weights import read_model
 from inference.segmentation import predictor
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose, by_directions
-from inference.segmentation.pose_search import MAX_POSE_ROUNDS
+from inference.segmentation.pose_search import LOST_RESIDUAL, MAX_POSE_ROUNDS
 from inference.segmentation.postprocessing import keep_largest_component
 from inference.segmentation.predictor import UprightPredictor
 from inference.segmentation.segmenter import Segmenter, load_segmenter
@@ -157,8 +157,10 @@ class Unsure:
         self.calls = -1
         self.seen_from: list[float] = []
         self.mirrored: list[bool] = []
+        self.masked: list[bool] = []
 
     def __call__(self, volume: Volume, brain: BrainMask | None = None) -> list[Pose]:
+        self.masked.append(brain is not None)
         return [replace(by_directions(volume, np.eye(3)), residual=self.before, found=True)]
 
     def refine(self, volume: Volume, pose: Pose) -> Pose | None:
@@ -191,7 +193,7 @@ class Unsure:
 
 @pytest.mark.parametrize(
     ("residuals", "turned"),
-    [([0.05], 10), ([0.05, 0.2], 10), ([0.12, 0.06], 20), ([0.2], 0), ([], 0), ([0.09, 0.08, 0.07, 0.06, 0.05], 40)],
+    [([0.05], 10), ([0.05, 0.2], 10), ([0.12, 0.06], 20), ([0.09, 0.08, 0.07, 0.06, 0.05], 40)],
 )
 def test_a_pose_is_sought_again_as_long_as_that_may_help(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float], turned: float
@@ -200,15 +202,46 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
     assert unsure.turns(segmenter, monkeypatch) == pytest.approx(turned, abs=1e-3)
     # Each time the mask is the one that is seen from the pose before; in the end it is seen from the pose that stays.
     rounds = min(len(residuals) + 1, MAX_POSE_ROUNDS)
-    assert unsure.seen_from == pytest.approx([0, 0, *(10 * n for n in range(rounds)), turned], abs=1e-3)
-    assert unsure.mirrored == [False] * (rounds + 2) + [True]
+    assert unsure.seen_from == pytest.approx([0, *(10 * n for n in range(rounds)), turned], abs=1e-3)
+    assert unsure.mirrored == [False] * (rounds + 1) + [True]
+    assert unsure.masked == [True]
+
+
+@pytest.mark.parametrize("residuals", [[], [0.2]])
+def test_a_pose_that_fits_badly_after_all_is_sought_without_a_mask(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float]
+) -> None:
+    unsure = Unsure(residuals, 0.1)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(0, abs=1e-3)
+    assert unsure.masked == [True, False]
+    assert unsure.seen_from[-3:] == pytest.approx([0, 0, 0], abs=1e-3)
+    assert unsure.mirrored == [False] * (len(unsure.mirrored) - 1) + [True]
+
+
+@pytest.mark.parametrize("before", [0.05, LOST_RESIDUAL])
+def test_a_pose_that_fits_is_sought_on_the_mask_alone(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, before: float
+) -> None:
+    unsure = Unsure([], before)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(0, abs=1e-3)
+    assert unsure.masked == [True]
 
 
 def test_a_pose_that_fits_well_stays(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     unsure = Unsure([0.01], 0.05)
     assert unsure.turns(segmenter, monkeypatch) == pytest.approx(0, abs=1e-3)
-    assert unsure.seen_from == pytest.approx([0, 0, 0], abs=1e-3)
-    assert unsure.mirrored == [False, False, True]
+    assert unsure.seen_from == pytest.approx([0, 0], abs=1e-3)
+    assert unsure.mirrored == [False, True]
+
+
+def test_where_no_pose_is_found_the_header_tells_it(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = Unsure([], 0.1)
+    for name, value in (("network", Threshold()), ("locator", lambda *_: []), ("extractor", nowhere)):
+        monkeypatch.setattr(segmenter.find_pose, name, value)
+    pose = segmenter.find_pose(CanonicalVolume.of(_block(np.eye(3))))
+    assert not pose.found
+    assert pose.brain is nowhere.mask
+    assert nowhere.mirrored == [False]
 
 
 def test_topology_is_right_where_it_is_asked_for(segmenter: Segmenter) -> None:

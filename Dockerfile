@@ -91,12 +91,10 @@ COPY --chmod=755 inference/container/entrypoint.sh /opt/entrypoint.sh
 COPY --chmod=755 feta ./feta
 COPY --chmod=755 evaluation ./evaluation
 RUN --mount=type=bind,source=inference/container/add-programs.sh,target=/add-programs.sh sh -e /add-programs.sh evaluation:feta-evaluate
-# Kernels compiled by scoring two small maps: a container then starts without a compiler's pause. The entrypoint copies
-# them to NUMBA_CACHE_DIR, since numba uses no cache that it can't write to.
+# Loops are compiled here: a container then starts without a compiler's pause. The entrypoint copies them to
+# NUMBA_CACHE_DIR, since numba uses no cache that it can't write to.
 RUN --mount=type=tmpfs,target=/tmp \
-    python -c "import numpy, SimpleITK; tissues = (numpy.indices((24, 24, 24)).sum(0) // 9).astype('uint8'); \
-[SimpleITK.WriteImage(SimpleITK.GetImageFromArray(numpy.roll(tissues, i, 0)), f'/tmp/{i}.nii.gz') for i in (0, 1)]" \
-    && NUMBA_CACHE_DIR=/opt/numba feta-evaluate compare-maps /tmp/0.nii.gz /tmp/1.nii.gz && chmod -R a+rX /opt/numba
+    NUMBA_CACHE_DIR=/opt/numba python -m evaluation.metrics.warm_up && chmod -R a+rX /opt/numba
 ARG VERSION REVISION
 LABEL org.opencontainers.image.title="feta-evaluation" \
       org.opencontainers.image.description="Scores and ranks submissions to the FeTA challenge. Not a medical device: for research only." \

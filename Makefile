@@ -24,7 +24,8 @@ help: ## this list
 	$(BIN)/python -m pip install --quiet --find-links wheels $(TORCH)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "compiling loops, which the first calls would else wait for"
-	$(BIN)/python -m inference.runs.warm_up & $(BIN)/python -m training.scanner.warm_up && wait $$!
+	$(BIN)/python -m inference.runs.warm_up & \
+	  $(BIN)/python -m training.scanner.warm_up && $(BIN)/python -m evaluation.metrics.warm_up && wait $$!
 	@touch $@
 
 # Status 1 of the demo's programs means that some case failed, which the leaderboard is there to show; 2 ends it.

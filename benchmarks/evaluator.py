@@ -4,8 +4,9 @@
 
 Everything is on one core; seconds are of CPU, so that a busy machine changes
 little. Each line is a process of its own: `first` is its first call (for the
-evaluator with all imports, and with nothing compiled yet), `warm` the next one,
-MB the most memory that it ever held. ``--slow`` includes gudhi as the
+evaluator with all imports, and with nothing compiled yet; in the line below it
+with the loops that an installation compiles), `warm` the next one, MB the most
+memory that it ever held. ``--slow`` includes gudhi as the
 organizers call it (minutes, and gigabytes of memory). MONAI and scikit-image
 come with the extra `benchmark`.
 """
@@ -60,8 +61,11 @@ def _table(folder: Path, arguments: argparse.Namespace) -> None:
     specks = write_specked(folder, pair[0])
     print(f"load of the machine when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'':<22}{'what':<12}{'first s':>9}{'warm s':>9}{'MB':>7}{'ratio':>8}", flush=True)
-    ours = _run("ours", pair, cold=folder / "cold")
+    ours = _run("ours", pair, compiled=folder / "cold")
     _line("evaluator", "everything", ours, ours)
+    # Its loops were compiled by the line before.
+    installed = _run("ours", pair, compiled=folder / "cold")
+    _line("  loops compiled", "everything", installed, ours)
     stray = _run("ours", specks)
     _line("  with stray specks", "everything", stray, ours)
     _line("  without numba", "everything", _run("numpy", pair), ours)
@@ -116,9 +120,9 @@ def _line(name: str, what: str, result: dict[str, float], ours: dict[str, float]
     )
 
 
-def _run(name: str, pair: tuple[Path, Path], cold: Path | None = None) -> dict[str, float]:
-    """Time a contender in a fresh process; with ``cold``, where numba has compiled nothing yet."""
-    environment = os.environ | ONE_CORE | ({"NUMBA_CACHE_DIR": str(cold)} if cold else {})
+def _run(name: str, pair: tuple[Path, Path], compiled: Path | None = None) -> dict[str, float]:
+    """Time a contender in a fresh process; with ``compiled``, numba keeps in that folder what it compiles."""
+    environment = os.environ | ONE_CORE | ({"NUMBA_CACHE_DIR": str(compiled)} if compiled else {})
     environment |= {"FETA_BACKEND": "numpy"} if name == "numpy" else {}
     command = [sys.executable, "-m", "benchmarks.evaluator", "--only", name, "--pair", *map(str, pair)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

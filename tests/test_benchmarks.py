@@ -1,4 +1,4 @@
-"""The benchmarks of a case and of a start: what they would tell wrong in silence, and calls that can't be."""
+"""The benchmarks of a case, a start and a training step: what they would tell wrong in silence; calls that can't be."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.case import PARTS, ROOT
+from benchmarks.training_step import measure
+from tests.support.tiny_subjects import write_balls
 
 SOURCES = [path for folder in ("feta", "inference") for path in (ROOT / folder).rglob("*.py")]
 
@@ -31,17 +33,31 @@ def functions(path: Path) -> set[str]:
     return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("benchmark", ["benchmarks.case", "benchmarks.startup"])
+NO_VOLUME = (["nowhere.nii.gz", "--base", ""], "nowhere.nii.gz: cannot be read as a volume")
+NO_FOLDER = (["nowhere", "--base", ""], "nowhere: is not a folder of atlases")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["nowhere.nii.gz", "--base", ""], "nowhere.nii.gz: cannot be read as a volume"),
-        (["nowhere.nii.gz", "--repeats", "0"], "argument --repeats: invalid times value: '0'"),
-    ],
+    ("benchmark", "refused"), [("case", NO_VOLUME), ("startup", NO_VOLUME), ("training_step", NO_FOLDER)]
 )
-def test_a_call_that_cannot_be_is_refused(benchmark: str, arguments: list[str], said: str) -> None:
-    call = [sys.executable, "-m", benchmark, *arguments]
-    done = subprocess.run(call, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
-    assert done.returncode in (1, 2)
-    assert done.stderr.splitlines()[-1].endswith(said)
-    assert "Traceback" not in done.stderr
+def test_a_call_that_cannot_be_is_refused(benchmark: str, refused: tuple[list[str], str]) -> None:
+    never = (["nowhere.nii.gz", "--repeats", "0"], "argument --repeats: invalid times value: '0'")
+    for arguments, said in (refused, never):
+        call = [sys.executable, "-m", f"benchmarks.{benchmark}", *arguments]
+        done = subprocess.run(call, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+        assert done.returncode in (1, 2)
+        assert done.stderr.splitlines()[-1].endswith(said)
+        assert "Traceback" not in done.stderr
+
+
+def test_a_training_step_and_its_sample_are_timed_but_the_first(tmp_path: Path) -> None:
+    """By functions of the loop and the task, which are named in a string: one that was renamed fails here."""
+    atlases = write_balls(tmp_path / "atlases", ("sub-a",))
+    seconds = measure(ROOT, atlases, tmp_path, cores=1, steps=2, size=32, ordinary=True)
+    assert len(seconds) == 2
+    assert all(step > 0 and sample > 0 for step, sample in seconds)
+
+
+def test_a_training_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^training in .* failed: feta-train: .*$"):
+        measure(ROOT, tmp_path, tmp_path, cores=1, steps=1, size=16, ordinary=False)

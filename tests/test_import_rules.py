@@ -121,8 +121,8 @@ LAYERS = {
         "training/tasks training/commands"
     ),
     "training/commands/assess": (
-        "feta inference/biometry inference/confidence inference/runs training/anatomy training/scanner "
-        "training/assessment training/confidence training/tasks training/commands"
+        "feta inference/biometry inference/morphometry inference/confidence inference/runs training/anatomy "
+        "training/scanner training/assessment training/confidence training/tasks training/commands"
     ),
     "training/cli.py": (
         "feta training/commands training/commands/data training/commands/fit training/commands/assess"

@@ -16,8 +16,9 @@ from training.commands import export
 from training.commands.assess.age import age_line, ga_baseline
 from training.commands.assess.anatomy import anatomy as assess_anatomy
 from training.commands.assess.appearance import appearance
-from training.commands.assess.biometry import biometry, calibrate
+from training.commands.assess.biometry import biometry
 from training.commands.assess.biometry import landmarks as assess_landmarks
+from training.commands.assess.calibrate import calibrate
 from training.commands.assess.confidence import age_from_image, confidence
 from training.commands.assess.experts import experts, percentiles
 from training.commands.assess.further_lengths import further_lengths

@@ -104,7 +104,8 @@ def read_calibration(weights: Path) -> Calibration:
     """``biometry.json`` of a folder of weights; what is usual where there is none.
 
     Raises:
-        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks than the folder's.
+        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks than the folder's, or
+            to nobody knows which.
     """
     path = weights / NAME
     if not path.exists():
@@ -114,10 +115,25 @@ def read_calibration(weights: Path) -> Calibration:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "make it with feta-train assess calibrate, or restore it from the repository"
         raise FetaError(path, f"is not a calibration of lengths ({error})", remedy) from error
-    if found.weights and found.weights != (networks_digest(weights) or found.weights):
-        problem = f"was fitted to other networks than those that {MODEL} names"
-        raise FetaError(path, problem, "fit it anew with feta-train assess calibrate")
+    refuse_other_networks(path, found.weights, networks_digest(weights))
     return found
+
+
+def refuse_other_networks(path: Path, fitted_to: str, networks: str) -> None:
+    """Refuse what was fitted to other networks than a folder's, or to nobody knows which.
+
+    Args:
+        path: of the file.
+        fitted_to: as ``networks_digest`` gives it; "" where that was not written down.
+        networks: those of the folder; "" where nobody knows them, and nothing is refused.
+
+    Raises:
+        FetaError: they differ.
+    """
+    if fitted_to != (networks or fitted_to):
+        other = "was fitted to other networks than the folder's"
+        problem = other if fitted_to else "does not tell to which networks it was fitted"
+        raise FetaError(path, problem, "fit it anew with feta-train assess calibrate")
 
 
 def networks_digest(weights: Path) -> str:

@@ -16,6 +16,7 @@ from inference.confidence.quality_model import Expectation, QualityModel
 from inference.confidence.signals import Signals
 from inference.confidence.thresholds import Thresholds, thresholds
 from inference.confidence.verdict import Judgement, Reason, Verdict, judge
+from inference.morphometry.length_errors import LengthErrors
 from inference.morphometry.measured import Measured
 
 
@@ -104,10 +105,12 @@ class Judging:
     Attributes:
         model: of quality; None where nobody measured the errors of the weights.
         limits: see ``verdict.yaml``.
+        further: how far the further lengths are off; nothing where nobody measured it of the weights.
     """
 
     model: QualityModel | None = None
     limits: Thresholds = field(default_factory=thresholds)
+    further: LengthErrors = field(default_factory=LengthErrors)
 
 
 def assess(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from feta.errors import FetaError
 from feta.files import read_text, write_atomically
-from inference.biometry.calibration import finite_array, networks_digest
+from inference.biometry.calibration import finite_array, networks_digest, refuse_other_networks
 from inference.confidence.age_estimate import age_estimator_from
 from inference.confidence.quality_model import CHANCE, Figure, Groups, Margins, QualityModel
 from inference.confidence.signals import CASE, LENGTH, TISSUE
@@ -56,9 +56,7 @@ def read_quality_file(path: Path, networks: str) -> QualityModel:
     except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
         raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
-    if found.weights != (networks or found.weights):
-        problem = "was fitted to other networks than those that make the label maps"
-        raise FetaError(path, problem, "fit it anew with feta-train assess confidence --fit")
+    refuse_other_networks(path, found.weights, networks)
     return found
 
 

@@ -19,7 +19,7 @@ from inference.biometry.midline_alignment import AlignedLabels
 from inference.morphometry.atrial_width import atrial_width
 from inference.morphometry.found_length import Found, mask_of
 from inference.morphometry.hindbrain_widths import pons_width, vermis_width
-from inference.morphometry.length_errors import interval
+from inference.morphometry.length_errors import LengthErrors
 from inference.morphometry.measured import Kind, Measured
 from inference.morphometry.occipitofrontal import brain_diameter, skull_diameter
 
@@ -59,16 +59,17 @@ ACROSS = {"sagittal": 0, "coronal": 1, "axial": 2}
 NARROWEST = 0.55
 
 
-def further_lengths(aligned: AlignedLabels | None) -> list[Measured]:
+def further_lengths(aligned: AlignedLabels | None, errors: LengthErrors | None = None) -> list[Measured]:
     """Measure them.
 
     Args:
         aligned: the upright label map; None where the map is empty.
+        errors: of lengths on label maps like this one; None where nobody knows them, and there are no intervals.
 
     Returns:
         one each, in the order of ``FURTHER_LENGTHS``: ``value`` in mm and ``line`` in the image's physical LPS mm;
-        where it can't be measured, both are None and ``flag`` says why. ``low`` and ``high`` tell how far our network's
-        label maps are off on simulated cases (``length_errors``). Norms are not looked up here.
+        where it can't be measured, both are None and ``flag`` says why. ``low`` and ``high`` are by the errors. Norms
+        are not looked up here.
     """
     brain = None if aligned is None else mask_of(aligned, CEREBRUM)
     if aligned is None or brain is None or brain.sum() * aligned.spacing**3 < SMALLEST_VOLUME_MM3:
@@ -77,7 +78,7 @@ def further_lengths(aligned: AlignedLabels | None) -> list[Measured]:
     if width < NARROWEST * length:
         return [_unmeasured(each, "half a brain, or one that is cut") for each in FURTHER_LENGTHS]
     found = _found(aligned, brain, width)
-    return [_measured(each, found[each.key], aligned, width) for each in FURTHER_LENGTHS]
+    return [_measured(each, found[each.key], aligned, width, errors or LengthErrors()) for each in FURTHER_LENGTHS]
 
 
 def _found(aligned: AlignedLabels, brain: Mask, width: float) -> dict[str, Found]:
@@ -104,14 +105,16 @@ def brain_extent(aligned: AlignedLabels, brain: Mask | None = None) -> tuple[flo
     return float(np.ptp(wide) + 1) * aligned.spacing, float(np.ptp(long) + 1) * aligned.spacing
 
 
-def _measured(kind: FurtherLength, found: Found, aligned: AlignedLabels, width: float) -> Measured:
+def _measured(
+    kind: FurtherLength, found: Found, aligned: AlignedLabels, width: float, errors: LengthErrors
+) -> Measured:
     if isinstance(found, str):
         return _unmeasured(kind, found)
     low, high = kind.share
     if not low * width <= found.length <= high * width:
         return _unmeasured(kind, f"measures {found.length:.1f} mm, which suits no brain {width:.0f} mm wide")
     line = found.moved(aligned.to_physical)
-    least, most = interval(kind.key, line.length, width) or (None, None)
+    least, most = errors.interval(kind.key, line.length, width) or (None, None)
     return Measured(kind.key, kind.title, Kind.LENGTH, line.length, least, most, source=SOURCE, line=line)
 
 

@@ -11,6 +11,7 @@ from inference.biometry.lengths import Length
 from inference.biometry.midline_alignment import AlignedLabels
 from inference.morphometry.five_lengths import as_measured
 from inference.morphometry.further_lengths import further_lengths
+from inference.morphometry.length_errors import LengthErrors
 from inference.morphometry.measured import Measured
 from inference.morphometry.norms import place
 from inference.morphometry.sides import SIDES, why_unknown
@@ -41,18 +42,16 @@ class Sizes:
         return tuple(place(size, age) for size in (*self.volumes, *as_measured(lengths), *self.further))
 
 
-def measure_sizes(labels: Volume, aligned: AlignedLabels | None, *, ours: bool = True) -> Sizes:
+def measure_sizes(labels: Volume, aligned: AlignedLabels | None, errors: LengthErrors | None = None) -> Sizes:
     """Measure all but the five lengths.
 
     Args:
         labels: uint8 (z, y, x) FeTA labels.
         aligned: the same, upright; None where the map is empty or nobody knows how the brain lies.
-        ours: whether our networks drew the labels: the errors of further lengths are known of theirs alone.
+        errors: of further lengths on the label maps of whoever drew this one; None where nobody knows them.
     """
     volumes, warnings = measure_volumes(labels, aligned)
-    further = further_lengths(aligned)
-    if not ours:
-        further = [replace(size, low=None, high=None) for size in further]
+    further = further_lengths(aligned, errors)
     if why_unknown(labels.grid):
         further = [_without_side(size) for size in further]
     return Sizes(volumes, tuple(further), warnings)

@@ -126,7 +126,8 @@ def measure_labels(
     """
     # Much of this is one core's own work; what doesn't wait for the lengths is done by another.
     with ThreadPoolExecutor(1, "sizes") as beside:
-        of_map = beside.submit(measure_sizes, segmented.labels, aligned, ours=judging is not None) if sized else None
+        errors = None if judging is None else judging.further
+        of_map = beside.submit(measure_sizes, segmented.labels, aligned, errors) if sized else None
         of_image = None if judging is None else beside.submit(image_signals, volume, segmented.labels)
         evidence = collect_evidence(volume, segmented, aligned, find_landmarks)
     lengths, notes = complete(evidence, age, measuring.model, measuring.calibration, measuring.method)

@@ -160,6 +160,6 @@ def load_models(settings: Settings, *, judged: bool = True) -> Models:
             *([CONSTRUCTION] if topology else []),
         ]
     )
-    judging = Judging(settings.quality_model() if judged else None)
+    judging = Judging(settings.quality_model(), further=settings.length_errors()) if judged else Judging()
     landmarks = LandmarkNetwork.of(model, compute, mirror_tta=mirror_tta)
     return Models(segment, landmarks, device, warnings, judging)

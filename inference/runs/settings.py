@@ -17,6 +17,8 @@ from inference.biometry.lengths import Measuring, Method
 from inference.confidence.quality_file import NAME as QUALITY
 from inference.confidence.quality_file import read_quality_model
 from inference.confidence.quality_model import QualityModel
+from inference.morphometry.length_errors import NAME as LENGTH_ERRORS
+from inference.morphometry.length_errors import LengthErrors, read_length_errors
 from inference.nnunet.folder import find_results
 
 #: Names the folder of weights where --weights doesn't; the image sets it.
@@ -103,8 +105,19 @@ class Settings:
         return read_quality_model(self.weights, networks_of(self.weights)) if self._errors_known() else None
 
     def _errors_known(self) -> bool:
-        as_measured = self.topology and self.brain_extraction and not self.autoencoder
-        return as_measured and (find_results(self.weights) is None or not (self.weights / "model.yaml").is_file())
+        return self.topology and self.brain_extraction and not self.autoencoder and self._alone()
+
+    def length_errors(self) -> LengthErrors:
+        """How far further lengths are off on the label maps of these networks; nothing where nobody measured it.
+
+        Raises:
+            FetaError: it can't be used, or was measured with other networks.
+        """
+        return read_length_errors(self.weights, networks_of(self.weights)) if self._alone() else LengthErrors()
+
+    def _alone(self) -> bool:
+        """Whether no nnU-Net was copied beside our networks: what is known of errors there is of ours."""
+        return find_results(self.weights) is None or not (self.weights / "model.yaml").is_file()
 
     def age_model(self) -> AgeModel:
         """The mean length at an age."""
@@ -117,6 +130,7 @@ class Settings:
             FetaError: no model in the folder of weights.
         """
         calibration, quality = self._calibrated() / CALIBRATION, self.weights / QUALITY
+        further = self.weights / LENGTH_ERRORS
         return {
             "version": feta.__version__,
             "model": _model_identity(self.weights),
@@ -127,6 +141,7 @@ class Settings:
             "biometry": str(self.biometry),
             "calibration": fingerprint(calibration) if calibration.exists() else None,
             "confidence": fingerprint(quality) if quality.exists() and self._errors_known() else None,
+            "further_lengths": fingerprint(further) if further.exists() and self._alone() else None,
             "ga_baseline": None if self.ga_baseline is None else fingerprint(self.ga_baseline),
         }
 

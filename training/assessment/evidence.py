@@ -69,8 +69,8 @@ def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
     Raises:
         FetaError: there is none.
     """
-    images, truth = (cohort / "input", cohort / "truth") if (cohort / "input").is_dir() else (cohort, cohort)
-    lengths, warnings = read_true_lengths(truth)
+    images = cohort / "input" if (cohort / "input").is_dir() else cohort
+    lengths, warnings = true_lengths(cohort)
     qualities = _qualities(images / "participants.tsv")
     found = find_cases(images).all_usable()
     known = [(c, lengths.get(c.name.removesuffix("_T2w"), lengths.get(c.subject))) for c in found]
@@ -78,6 +78,25 @@ def cohort_cases(cohort: Path) -> list[tuple[Case, Array, float]]:
     if not cases:
         raise FetaError(cohort, warnings[0] if warnings else "has lengths of none of its images", "name a cohort")
     return cases
+
+
+def truth_of(cohort: Path) -> Path:
+    """The folder that holds a cohort's truth: ``truth`` of a simulated one, else itself."""
+    return cohort / "truth" if (cohort / "input").is_dir() else cohort
+
+
+def true_lengths(cohort: Path) -> tuple[dict[str, list[float]], list[str]]:
+    """A cohort's true lengths, as ``read_true_lengths`` gives them; none of a labelled folder without a table."""
+    return read_true_lengths(truth_of(cohort))
+
+
+def kept_label_maps(cohort: Path, weights: Path) -> Path:
+    """The folder of the label maps that ``cohort_evidence`` keeps, ``CASE_dseg.nii.gz``.
+
+    Raises:
+        FetaError: the weights can't be used.
+    """
+    return cohort / f"segmented-{_digest(read_model(weights))}"
 
 
 def cohort_evidence(
@@ -140,14 +159,14 @@ def _networks(weights: Path) -> tuple[Segmenter, LandmarkNetwork | None]:
 def _measure(cohort: Path, weights: Path, case: Case) -> _Measured:
     segment, find_landmarks = _networks(weights)
     volume = read_volume(case.image)
-    segmented = _segmented(cohort, read_model(weights), segment, case, volume)
+    segmented = _segmented(kept_label_maps(cohort, weights), segment, case, volume)
     aligned = align_to_midline(segmented.labels, segmented.to_canonical)
     return case.name, _packed(collect_evidence(volume, segmented, aligned, find_landmarks))
 
 
-def _segmented(cohort: Path, model: Model, segment: SegmentVolume, case: Case, volume: Volume) -> Segmentation:
-    """The label map and its frame, kept in the cohort's folder."""
-    labels = cohort / f"segmented-{_digest(model)}" / f"{case.name}_dseg.nii.gz"
+def _segmented(kept: Path, segment: SegmentVolume, case: Case, volume: Volume) -> Segmentation:
+    """The label map and its frame, kept in a folder."""
+    labels = kept / f"{case.name}_dseg.nii.gz"
     frame = labels.with_name(f"{case.name}_frame.json")
     if frame.exists():
         return Segmentation(read_label_map(labels, volume.grid), np.array(json.loads(frame.read_text())), ())

@@ -1,8 +1,7 @@
-"""How far the further lengths on predicted label maps are off from those on true ones (``length_errors.json``)."""
+"""How far the further lengths on predicted label maps are off from those on true ones (``further_lengths.json``)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from feta.errors import FetaError
-from feta.files import write_atomically
 from feta.grid import Matrix, transformed
 from feta.measurements import LANDMARK_LABELS, Measurement
 from feta.volumes import Volume, read_label_map
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.morphometry.further_lengths import brain_extent, further_lengths
-from inference.morphometry.length_errors import kind_of
+from inference.morphometry.length_errors import LengthErrors, kind_of
 
 Array = npt.NDArray[np.float64]
 #: Fewer cases tell of no spread.
@@ -66,10 +64,14 @@ def case_errors(true: AlignedLabels, predicted: AlignedLabels) -> dict[str, list
     return found
 
 
-def fit_errors(cases: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, tuple[float, float]]:
+def fit_errors(cases: Sequence[Mapping[str, Sequence[float]]], weights: str = "") -> LengthErrors:
     """By kind of length: the prediction interval of the next case's error (Student's t).
 
     Both sides of a case are off alike, so that they count as one.
+
+    Args:
+        cases: as ``case_errors`` gives them.
+        weights: which networks drew the label maps.
 
     Raises:
         FetaError: there are too few cases.
@@ -83,19 +85,18 @@ def fit_errors(cases: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, tupl
         if count >= FEWEST:
             reach = stats.t.ppf((1 + CHANCE) / 2, count - 1) * errors.std(ddof=1) * np.sqrt(1 + 1 / count)
             fitted[kind] = (float(errors.mean() - reach), float(errors.mean() + reach))
-    return fitted
+    return LengthErrors(fitted, len(cases), weights)
 
 
-def write_errors(truth: Path, results: Path, out: Path) -> dict[str, tuple[float, float]]:
-    """Fit on the cases of a simulated cohort, and write what was found. Atomic.
+def cohort_errors(truth: Path, results: Path) -> list[dict[str, list[float]]]:
+    """``case_errors`` of each case that has both label maps and, to be brought upright by, its ten landmarks.
 
     Args:
-        truth: the cohort's label maps, and under ``derivatives/biometry`` its landmarks.
-        results: what ``feta-infer`` made of the cohort's images.
-        out: JSON.
+        truth: a simulated cohort's label maps, and under ``derivatives/biometry`` its landmarks.
+        results: folder of label maps that the networks drew, such as ``feta-infer`` made it of the cohort's images.
 
     Raises:
-        FetaError: there are too few cases, or a file can't be read or written.
+        FetaError: a file can't be read.
     """
     cases = []
     for path in sorted(truth.glob("sub-*/**/*_dseg.nii.gz")):
@@ -108,7 +109,4 @@ def write_errors(truth: Path, results: Path, out: Path) -> dict[str, tuple[float
         upright = [align_to_midline(read_label_map(each), frame) for each in (path, predicted)]
         if upright[0] is not None and upright[1] is not None:
             cases.append(case_errors(upright[0], upright[1]))
-    fitted = fit_errors(cases)
-    shares = {kind: [round(share, 5) for share in both] for kind, both in fitted.items()}
-    write_atomically(out, json.dumps({"cases": len(cases), "errors": shares}, indent=1) + "\n")
-    return fitted
+    return cases

@@ -47,7 +47,7 @@ def collect(
     subjects: str = "*",
     left_out: str = "",
 ) -> Iterator[tuple[CaseRow, bool]]:
-    """What the submission makes of a cohort; rows that are kept are not made again.
+    """What the submission makes of a cohort; rows that are kept are not made again, unless lengths are calibrated anew.
 
     Args:
         cohort: a simulated cohort, or a labelled BIDS folder.
@@ -65,11 +65,13 @@ def collect(
         FetaError: the cohort or the weights can't be used.
     """
     path = rows_file(cohort, weights, kept)
-    known = {row.name: row for row in read_rows([path])} if path.exists() else {}
     people = table_of_subjects(cohort)
     truth = cohort / "truth" if (cohort / "truth").is_dir() else cohort
     lengths, _ = read_true_lengths(truth)
     settings = Settings(weights=weights, mirror_tta=False)
+    calibration = (settings.result_key()["calibration"] or "usual")[:12]
+    rows = read_rows([path]) if path.exists() else []
+    known = {row.name: row for row in rows if row.calibration in ("", calibration)}
     for subject, (image, labels) in labelled(cohort, subjects).items():
         if fnmatchcase(subject, left_out):
             continue
@@ -82,7 +84,8 @@ def collect(
                 continue
             pair = read_volume(image), read_label_map(labels)
             spoilt = ALL[cause](pair, np.random.default_rng(_seed(subject, cause)))
-            row = _row(name, cohort, people.get(subject), subject, cause, spoilt, true, settings)
+            made = _row(name, cohort, people.get(subject), subject, cause, spoilt, true, settings)
+            row = replace(made, calibration=calibration)
             write_row(path, row)
             yield row, True
 

@@ -56,6 +56,8 @@ class CaseRow:
         true_lengths: (5,) mm, NaN where there is no truth.
         aged: lengths with the age given; None where it is unknown.
         ageless: lengths without it.
+        calibration: the start of the sha256 of the calibration by which lengths were found, or ``usual``; "" in rows
+            of before it was kept.
     """
 
     name: str
@@ -75,6 +77,7 @@ class CaseRow:
     true_lengths: Array = field(default_factory=lambda: np.full(5, np.nan))
     aged: LengthResult | None = None
     ageless: LengthResult | None = None
+    calibration: str = ""
 
     def lengths(self, *, with_age: bool) -> LengthResult | None:
         """As they are found with the age or without; without where it is unknown."""
@@ -103,7 +106,7 @@ class CaseRow:
         return bool(self.dice.mean() >= 0.85 and self.dice.min() >= 0.7)
 
 
-FIELDS = frozenset(f.name for f in fields(CaseRow))
+FIELDS = frozenset(f.name for f in fields(CaseRow)) - {"calibration"}
 
 
 def write_row(path: Path, row: CaseRow) -> None:
@@ -131,7 +134,7 @@ def read_rows(paths: Iterable[Path]) -> list[CaseRow]:
 
 
 def _row(content: Mapping[str, Any]) -> CaseRow:
-    given = {name: content[name] for name in FIELDS}
+    given = {name: content[name] for name in FIELDS} | {"calibration": content.get("calibration", "")}
     for name in ("aged", "ageless"):
         given[name] = None if given[name] is None else LengthResult(**_arrays(given[name]))
     return CaseRow(**_arrays(given))

@@ -14,6 +14,7 @@ from feta.labels import LABEL_COUNT, Tissue
 from feta.volumes import Volume
 from inference.biometry.midline_alignment import AlignedLabels, align_to_midline
 from inference.morphometry.further_lengths import ACROSS, FURTHER_LENGTHS, further_lengths
+from inference.morphometry.length_errors import LengthErrors
 from inference.morphometry.measured import Kind, Measured
 from tests.support.measured_head import BELLY, BRAIN, SKULL, STEM, VERMIS, MeasuredHead, width_at
 
@@ -164,13 +165,22 @@ def test_a_brain_without_its_front_has_no_occipitofrontal_diameter() -> None:
 
 
 def test_an_interval_holds_its_value_and_is_as_wide_as_the_brain_is_large() -> None:
-    small, large = (found(MeasuredHead(left=half, right=half).upright()) for half in (3.0, 6.0))
+    errors = LengthErrors({key.removesuffix("_left"): (-0.03, 0.02) for key in KEYS})
+    small, large = (
+        {each.key: each for each in further_lengths(MeasuredHead(half, half).upright(), errors)} for half in (3.0, 6.0)
+    )
     for key, each in small.items():
         other = large[key]
         assert each.low is not None and each.value is not None and each.high is not None
         assert 0 <= each.low < each.value < each.high
         assert other.low is not None and other.high is not None
         assert other.high - other.low == pytest.approx(each.high - each.low, rel=1e-6)
+
+
+def test_without_errors_there_is_no_interval() -> None:
+    lengths = further_lengths(HEAD, LengthErrors({"atrium": (-0.03, 0.02)}))
+    assert {each.key for each in lengths if each.low is not None} == ATRIA
+    assert all(each.low is each.high is None for each in found(HEAD).values())
 
 
 def test_an_empty_map_has_no_lengths() -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from feta.cases import find_cases
 from feta.volumes import Volume, read_volume, write_volume
+from inference.morphometry.length_errors import NAME as LENGTH_ERRORS
+from inference.morphometry.length_errors import LengthErrors, write_length_errors
 from inference.runs.outputs import CaseJob, folder_jobs, jobs_2021
 from inference.runs.run import run
 from inference.runs.run_log import verdicts_in
@@ -98,7 +100,10 @@ def test_of_an_nnunet_copied_beside_our_networks_nobody_knows_the_errors(
     monkeypatch.setattr("inference.runs.settings.read_quality_model", lambda folder, _networks: folder)
     weights = make_weights(tmp_path / "weights")
     (weights / "confidence.json").write_text("{}")
+    write_length_errors(weights / LENGTH_ERRORS, LengthErrors({"atrium": (-0.1, 0.1)}))
     settings = Settings(weights)
+    assert settings.length_errors().shares
+    assert settings.result_key()["further_lengths"] is not None
     assert settings.quality_model() is not None
     assert settings.result_key()["confidence"] is not None
     results = weights / "nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -106,6 +111,7 @@ def test_of_an_nnunet_copied_beside_our_networks_nobody_knows_the_errors(
     for name in ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth"):
         (results / name).write_text("{}")
     assert settings.quality_model() is None
-    assert settings.result_key()["confidence"] is None
+    assert settings.result_key()["confidence"] is settings.result_key()["further_lengths"] is None
+    assert settings.length_errors() == LengthErrors()
     # A results folder by itself may have a model of its own errors in it.
     assert Settings(results).quality_model() is not None

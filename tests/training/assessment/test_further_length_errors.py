@@ -32,15 +32,15 @@ def test_an_interval_holds_the_next_error_as_often_as_it_says() -> None:
     held = []
     for _ in range(2000):
         drawn = rng.normal(0.02, 0.01, 9)
-        low, high = fit_errors([{"pons_width": [error]} for error in drawn[:8]])["pons_width"]
+        low, high = fit_errors([{"pons_width": [error]} for error in drawn[:8]]).shares["pons_width"]
         held.append(low <= drawn[8] <= high)
     assert np.mean(held) == pytest.approx(0.9, abs=0.025)
 
 
 def test_two_sides_that_are_off_alike_are_no_surer_than_one() -> None:
     errors = np.random.default_rng(6).normal(0, 0.01, 12)
-    one = fit_errors([{"atrium": [e]} for e in errors])["atrium"]
-    both = fit_errors([{"atrium": [e, e]} for e in errors])["atrium"]
+    one = fit_errors([{"atrium": [e]} for e in errors]).shares["atrium"]
+    both = fit_errors([{"atrium": [e, e]} for e in errors]).shares["atrium"]
     assert both == pytest.approx(one, rel=0.03)
 
 

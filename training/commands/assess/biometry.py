@@ -1,4 +1,4 @@
-"""``feta-train assess landmarks``, ``biometry`` and ``calibrate``: lengths against their truth."""
+"""``feta-train assess landmarks`` and ``biometry``: lengths against their truth; and their calibration."""
 
 from __future__ import annotations
 
@@ -35,20 +35,24 @@ def landmarks(
         typer.echo(line)
 
 
-def calibrate(
-    cohorts: Cohorts,
-    out: Annotated[Path, typer.Option(help="The calibration, biometry.json of a folder of weights.")],
-    weights: Weights = None,
-    jobs: Jobs = None,
-    fresh: Fresh = False,
-) -> None:
-    """Fit how far lengths are off with these weights: errors of each way of measuring, and lengths from volumes."""
+def calibrate_lengths(cohorts: list[Path], weights: Path, out: Path, jobs: int | None, fresh: bool) -> None:
+    """Fit how far lengths are off with these weights: errors of each way of measuring, and lengths from volumes.
+
+    Args:
+        cohorts: whose lengths are known.
+        weights: folder with ``model.yaml``.
+        out: the calibration to write, ``biometry.json``.
+        jobs: processes; None for one a core.
+        fresh: measure again on the label maps that are kept.
+
+    Raises:
+        FetaError: cohorts or weights can't be used, or there are too few cases.
+    """
     from inference.biometry.calibration import networks_digest, write_calibration
-    from inference.runs.settings import default_weights
     from training.assessment.calibration_fit import fit_calibration
 
     fitted = fit_calibration(_evidence(cohorts, weights, jobs, fresh))
-    calibration = replace(fitted, weights=networks_digest(weights or default_weights()))
+    calibration = replace(fitted, weights=networks_digest(weights))
     write_calibration(out, calibration)
     for line in _errors_in_words(calibration):
         typer.echo(line)
@@ -74,21 +78,21 @@ def biometry(
 
     if calibration is not None and not (calibration / NAME).is_file():
         raise FetaError(calibration, f"holds no {NAME}", "name the folder that `assess calibrate` wrote it into")
-    fitted = read_calibration(calibration or weights or default_weights())
+    folder = weights or default_weights()
+    fitted = read_calibration(calibration or folder)
     lines = age_lines(read_cohort_settings(COHORT).individuals)
-    for line in write_report(_evidence(cohorts, weights, jobs, fresh), fitted, lines, out):
+    for line in write_report(_evidence(cohorts, folder, jobs, fresh), fitted, lines, out):
         typer.echo(line)
 
 
-def _evidence(cohorts: list[Path], weights: Path | None, jobs: int | None, fresh: bool) -> list[CaseEvidence]:
+def _evidence(cohorts: list[Path], weights: Path, jobs: int | None, fresh: bool) -> list[CaseEvidence]:
     """Every case of some cohorts, with progress."""
-    from inference.runs.settings import default_weights
     from training.assessment.evidence import cohort_cases, cohort_evidence
 
     count = sum(len(cohort_cases(cohort)) for cohort in cohorts)
     cases = []
     workers = jobs or usable_cores()
-    found = cohort_evidence(cohorts, weights or default_weights(), jobs=workers, fresh=fresh)
+    found = cohort_evidence(cohorts, weights, jobs=workers, fresh=fresh)
     for done, (case, new) in enumerate(found, start=1):
         typer.echo(f"[{done}/{count}] {case.name}: {'measured' if new else 'was there'}", err=True)
         cases.append(case)

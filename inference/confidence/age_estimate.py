@@ -29,11 +29,18 @@ COLUMNS = 1 + 2 * INPUTS + SIZES
 
 @dataclass(frozen=True)
 class Age:
-    """An estimate, weeks; its interval holds the age with a chance of 90 %."""
+    """An estimate, weeks; its interval holds the age with a chance of 90 %.
+
+    Attributes:
+        weeks, low, high: the estimate and its interval.
+        by_size: weeks of a brain of this size whose folds are usual at it. It errs more, but no folds hide there that
+            voxels are of another size than the header says.
+    """
 
     weeks: float
     low: float
     high: float
+    by_size: float
 
     def beyond(self, age: float) -> float:
         """Weeks by which an age lies beyond the interval; negative within."""
@@ -49,7 +56,7 @@ class Age:
         """What is said where no age was given."""
         return (
             f"no age was given: centiles are for the age estimated from the image, {self.words}: they tell "
-            "whether sizes suit each other, not whether they suit the age"
+            "whether sizes suit each other and the folds, not whether they suit the age"
         )
 
 
@@ -75,13 +82,14 @@ class AgeEstimator:
         Args:
             volumes_ml: (7,) of the tissues.
             lengths_mm: (5,) found without any age; NaN where unknown.
-            folding: as ``folding`` gives it; NaN where unknown: the age is then that of a brain of this size.
+            folding: as ``folding`` gives it; NaN where unknown.
         """
         if not (volumes_ml >= LEAST_ML).any() or np.isfinite(lengths_mm).sum() < 3:
             return None
-        weeks = float(self.coefficients @ design(self.standardised(volumes_ml, lengths_mm, folding)[None])[0])
-        weeks = float(np.clip(weeks, YOUNGEST_WEEKS, OLDEST_WEEKS))  # of an odd label map it might be any number
-        return Age(weeks, weeks + self.low, weeks + self.high)
+        known = [self.standardised(volumes_ml, lengths_mm, each) for each in (folding, np.nan)]
+        # Of an odd label map it might be any number.
+        weeks, by_size = np.clip(design(np.stack(known)) @ self.coefficients, YOUNGEST_WEEKS, OLDEST_WEEKS).tolist()
+        return Age(weeks, weeks + self.low, weeks + self.high, by_size)
 
     def standardised(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
         """(13,) within three standard deviations; an unknown length or volume is as large as the known ones are."""

@@ -60,6 +60,23 @@ def test_unknown_folds_are_as_many_as_is_usual_at_that_size(larger: float) -> No
     assert found.weeks == pytest.approx(28 + 3 * larger)
 
 
+@given(st.floats(-3, 3))
+def test_the_age_by_size_is_the_same_whatever_the_folds(folds: float) -> None:
+    usual, other = (estimator(2.0, 1.0).estimate(GREYER, LENGTHS, FOLDING + f) for f in (0.0, folds))
+    assert usual is not None
+    assert other is not None
+    assert other.by_size == usual.by_size
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.25])
+def test_voxels_of_a_wrong_size_move_the_age_by_size_more_than_that_which_knows_folds(scale: float) -> None:
+    """A wrong size leaves the folds as they are."""
+    both = AgeEstimator(estimator().centre, np.ones(13), np.array([28.0] + [1.0] * 12 + [12.0] + [0.0] * 25), -1, 1.5)
+    found = both.estimate(VOLUMES * scale**3, LENGTHS * scale, FOLDING)
+    assert found is not None
+    assert abs(found.by_size - 28) > 1.2 * abs(found.weeks - 28) > 0
+
+
 def test_an_unknown_length_changes_nothing_in_a_brain_of_usual_size() -> None:
     coefficients = np.append(28.0, np.ones(COLUMNS - 1))
     every = AgeEstimator(estimator().centre, np.ones(13), coefficients, -1, 1.5)

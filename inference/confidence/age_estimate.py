@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
+from feta.participants import OLDEST_WEEKS, YOUNGEST_WEEKS
 
 Array = npt.NDArray[np.float64]
-#: Volumes count as no less than this (ml).
+#: A tissue of less than this (ml) was not found: at 20 weeks the least, the brainstem and the cerebellum, have more.
 LEAST_ML = 0.1
 SIZES = len(TISSUES) + len(MEASUREMENTS)
 #: The sizes and the folding.
@@ -28,11 +29,18 @@ COLUMNS = 1 + 2 * INPUTS + SIZES
 
 @dataclass(frozen=True)
 class Age:
-    """An estimate, weeks; its interval holds the age with a chance of 90 %."""
+    """An estimate, weeks; its interval holds the age with a chance of 90 %.
+
+    Attributes:
+        weeks, low, high: the estimate and its interval.
+        by_size: weeks of a brain of this size whose folds are usual at it. It errs more, but no folds hide there that
+            voxels are of another size than the header says.
+    """
 
     weeks: float
     low: float
     high: float
+    by_size: float
 
     def beyond(self, age: float) -> float:
         """Weeks by which an age lies beyond the interval; negative within."""
@@ -48,7 +56,7 @@ class Age:
         """What is said where no age was given."""
         return (
             f"no age was given: centiles are for the age estimated from the image, {self.words}: they tell "
-            "whether sizes suit each other, not whether they suit the age"
+            "whether sizes suit each other and the folds, not whether they suit the age"
         )
 
 
@@ -69,24 +77,26 @@ class AgeEstimator:
     high: float
 
     def estimate(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Age | None:
-        """The age of a brain; None where there is no brain, or fewer than three lengths.
+        """The age of a brain, within those that a fetus can have; None without a brain, or three lengths.
 
         Args:
             volumes_ml: (7,) of the tissues.
             lengths_mm: (5,) found without any age; NaN where unknown.
             folding: as ``folding`` gives it; NaN where unknown.
         """
-        if not volumes_ml.any() or np.isfinite(lengths_mm).sum() < 3:
+        if not (volumes_ml >= LEAST_ML).any() or np.isfinite(lengths_mm).sum() < 3:
             return None
-        weeks = float(self.coefficients @ design(self.standardised(volumes_ml, lengths_mm, folding)[None])[0])
-        return Age(weeks, weeks + self.low, weeks + self.high)
+        known = [self.standardised(volumes_ml, lengths_mm, each) for each in (folding, np.nan)]
+        # Of an odd label map it might be any number.
+        weeks, by_size = np.clip(design(np.stack(known)) @ self.coefficients, YOUNGEST_WEEKS, OLDEST_WEEKS).tolist()
+        return Age(weeks, weeks + self.low, weeks + self.high, by_size)
 
     def standardised(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
-        """(13,) within three standard deviations; an unknown length is as large as the known ones are."""
+        """(13,) within three standard deviations; an unknown length or volume is as large as the known ones are."""
         off = (inputs(volumes_ml, lengths_mm, folding) - self.centre) / self.spread
-        lengths = off[len(TISSUES) : SIZES]
-        known = np.isfinite(lengths)
-        lengths[~known] = lengths[known].mean() if known.any() else 0.0
+        for of_a_kind in (off[: len(TISSUES)], off[len(TISSUES) : SIZES]):
+            known = np.isfinite(of_a_kind)
+            of_a_kind[~known] = of_a_kind[known].mean() if known.any() else 0.0
         off = np.clip(off, -3.0, 3.0)
         # A brain grows and folds at once: one of unknown folds has those that are usual at its size.
         off[SIZES] = off[SIZES] if np.isfinite(off[SIZES]) else off[:SIZES].mean()
@@ -99,8 +109,9 @@ class AgeEstimator:
 
 
 def inputs(volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
-    """(13,) ln(ml) of the tissues, ln(mm) of the lengths, folding."""
-    return np.concatenate([np.log(np.maximum(volumes_ml, LEAST_ML)), np.log(lengths_mm), [folding]])
+    """(13,) ln(ml) of the tissues, NaN of those not found; ln(mm) of the lengths; folding."""
+    found = np.where(volumes_ml >= LEAST_ML, volumes_ml, np.nan)
+    return np.concatenate([np.log(found), np.log(lengths_mm), [folding]])
 
 
 def design(standardised: Array) -> Array:

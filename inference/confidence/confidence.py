@@ -151,10 +151,15 @@ def assess(
 
 def doubts_of_age(age: float | None, estimated: Age | None, limits: Thresholds) -> tuple[str, ...]:
     """What puts a result in doubt of which the image shows quite another age than the given one."""
-    if age is None or estimated is None or estimated.beyond(age) <= limits.age_check_weeks:
+    if age is None or estimated is None:
         return ()
-    shown = f"a brain of this size and folding is of {estimated.words}, not of {age:g}"
-    return (f"{shown}: the age or the voxels' size is wrong",)
+    if estimated.beyond(age) > limits.age_check_weeks:
+        shown = f"a brain of this size and folding is of {estimated.words}"
+    elif abs(estimated.by_size - age) > limits.age_by_size_weeks:
+        shown = f"a brain of this size is of about {estimated.by_size:.0f} weeks"
+    else:
+        return ()
+    return (f"{shown}, not of {age:g}: the age or the voxels' size is wrong, or the brain is far from usual",)
 
 
 def _values(lengths: Mapping[Measurement, Length]) -> np.ndarray:

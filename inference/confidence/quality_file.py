@@ -85,7 +85,7 @@ def write_quality_model(path: Path, model: QualityModel) -> None:
 
 def _from_plain(content: Mapping[str, Any]) -> QualityModel:
     if content["version"] != VERSION:
-        raise ValueError("another version")
+        raise ValueError(f"another version, {str(content['version'])[:20]}, than this release reads, {VERSION}")
     if content["signals"] != {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)}:
         raise ValueError("other signals than this release collects")
     size = len(CASE)

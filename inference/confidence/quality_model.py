@@ -120,7 +120,7 @@ class QualityModel:
         margins: of each figure.
         groups: by what intervals differ.
         ages: youngest and oldest of the fit, weeks.
-        age: estimates the age from volumes and lengths.
+        age: estimates the age from volumes, lengths and folding.
         centre, spread, precision: of the signals of the fit (K,), (K,), (K, K): how far a case is from them.
         cases, individuals: of the fit.
         weights: of which networks it knows the errors, as ``networks_digest`` gives it.

@@ -46,6 +46,7 @@ class Thresholds:
     length_half_width: float
     age_beyond_weeks: float
     age_check_weeks: float
+    age_by_size_weeks: float
     outside_weeks: float
     brain: BrainLimits
 

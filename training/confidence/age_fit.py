@@ -34,7 +34,8 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
     ]
     if len(chosen) < FEWEST_AGES:
         problem = f"{len(chosen)} good volumes with age and true lengths are too few to estimate ages"
-        raise FetaError("confidence", problem, f"give a simulated cohort of {FEWEST_AGES} or more, better hundreds")
+        remedy = "give a simulated cohort of more, better hundreds (10 at least)"
+        raise FetaError("confidence", problem, remedy)
     known = [(row.volumes, _ageless(row), row.folding) for row in chosen]
     found = np.stack([inputs(*each) for each in known])
     centre = np.nanmean(found, axis=0)

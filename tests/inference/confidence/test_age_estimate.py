@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.confidence.age_estimate import COLUMNS, AgeEstimator, age_estimator_from, design
+from feta.participants import OLDEST_WEEKS, YOUNGEST_WEEKS
+from inference.confidence.age_estimate import COLUMNS, LEAST_ML, AgeEstimator, age_estimator_from, design
 
 VOLUMES, LENGTHS, FOLDING = np.array([60.0, 50, 80, 8, 6, 10, 4]), np.array([36.0, 17, 72, 80, 34]), 2.1
 #: Columns of the design: grey matter, folding, folding times grey matter.
@@ -59,6 +60,23 @@ def test_unknown_folds_are_as_many_as_is_usual_at_that_size(larger: float) -> No
     assert found.weeks == pytest.approx(28 + 3 * larger)
 
 
+@given(st.floats(-3, 3))
+def test_the_age_by_size_is_the_same_whatever_the_folds(folds: float) -> None:
+    usual, other = (estimator(2.0, 1.0).estimate(GREYER, LENGTHS, FOLDING + f) for f in (0.0, folds))
+    assert usual is not None
+    assert other is not None
+    assert other.by_size == usual.by_size
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.25])
+def test_voxels_of_a_wrong_size_move_the_age_by_size_more_than_that_which_knows_folds(scale: float) -> None:
+    """A wrong size leaves the folds as they are."""
+    both = AgeEstimator(estimator().centre, np.ones(13), np.array([28.0] + [1.0] * 12 + [12.0] + [0.0] * 25), -1, 1.5)
+    found = both.estimate(VOLUMES * scale**3, LENGTHS * scale, FOLDING)
+    assert found is not None
+    assert abs(found.by_size - 28) > 1.2 * abs(found.weeks - 28) > 0
+
+
 def test_an_unknown_length_changes_nothing_in_a_brain_of_usual_size() -> None:
     coefficients = np.append(28.0, np.ones(COLUMNS - 1))
     every = AgeEstimator(estimator().centre, np.ones(13), coefficients, -1, 1.5)
@@ -67,12 +85,34 @@ def test_an_unknown_length_changes_nothing_in_a_brain_of_usual_size() -> None:
     assert found.weeks == pytest.approx(28.0)
 
 
+@pytest.mark.parametrize("left", [0.0, 0.99 * LEAST_ML])
+@pytest.mark.parametrize("tissue", range(7))
+def test_a_tissue_that_was_not_found_is_as_large_as_the_others_are(tissue: int, left: float) -> None:
+    every = AgeEstimator(estimator().centre, np.ones(13), np.append(28.0, np.ones(COLUMNS - 1)), -1, 1.5)
+    larger = np.exp(0.3) * VOLUMES
+    assert weeks(every, np.where(np.arange(7) == tissue, left, larger)) == pytest.approx(weeks(every, larger))
+
+
+def test_of_traces_of_tissues_no_age_is_told() -> None:
+    assert estimator().estimate(np.full(7, 0.9 * LEAST_ML), LENGTHS, FOLDING) is None
+
+
+@pytest.mark.parametrize(("slope", "told"), [(30.0, OLDEST_WEEKS), (-30.0, YOUNGEST_WEEKS)])
+def test_no_age_is_told_that_no_fetus_has(slope: float, told: float) -> None:
+    found = estimator(folds=slope).estimate(VOLUMES, LENGTHS, FOLDING + 2)
+    assert found is not None
+    assert (found.weeks, found.low, found.high) == pytest.approx((told, told - 1, told + 1.5))
+
+
 def test_without_a_brain_or_with_two_lengths_there_is_no_age() -> None:
     assert estimator().estimate(np.zeros(7), LENGTHS, FOLDING) is None
     assert estimator().estimate(VOLUMES, np.where(np.arange(5) < 3, np.nan, LENGTHS), FOLDING) is None
 
 
-@given(st.lists(st.floats(0, 1e6), min_size=7, max_size=7).filter(any), st.floats(-1e3, 1e3) | st.just(np.nan))
+@given(
+    st.lists(st.floats(0, 1e6), min_size=7, max_size=7).filter(lambda v: max(v) >= LEAST_ML),
+    st.floats(-1e3, 1e3) | st.just(np.nan),
+)
 def test_no_volumes_and_folds_give_an_age_beyond_what_three_standard_deviations_do(
     volumes: list[float], folding: float
 ) -> None:

@@ -14,8 +14,8 @@ import pytest
 from feta.errors import FetaError
 from feta.measurements import MEASUREMENTS
 from inference.biometry.lengths import Length
-from inference.confidence.age_estimate import AgeEstimator
-from inference.confidence.confidence import Judging, assess
+from inference.confidence.age_estimate import Age, AgeEstimator
+from inference.confidence.confidence import Judging, assess, doubts_of_age
 from inference.confidence.quality_file import NAME, read_quality_model, write_quality_model
 from inference.confidence.quality_model import (
     Figure,
@@ -128,6 +128,23 @@ def test_an_age_that_the_image_contradicts_is_said_and_one_that_it_cannot_be_is_
     assert any("voxels' size is wrong" in reason.text for reason in found.judgement.reasons) is checked
 
 
+@pytest.mark.parametrize(
+    ("by_size", "said"),
+    [(28.0, ()), (23.6, ()), (32.4, ()), (23.4, ("of this size is of about 23 weeks, not of 28",)),
+     (32.6, ("of this size is of about 33 weeks, not of 28",))],
+)  # fmt: skip
+def test_folds_that_suit_the_age_do_not_hide_a_size_that_it_cannot_have(by_size: float, said: tuple[str, ...]) -> None:
+    """As of voxels that are of another size than their header says: folds stay as they are."""
+    doubts = doubts_of_age(28.0, Age(27.8, 26.2, 29.3, by_size), thresholds())
+    assert len(doubts) == len(said)
+    assert all(words in line for words, line in zip(said, doubts, strict=True))
+
+
+def test_an_age_that_neither_size_nor_folds_suit_is_one_reason() -> None:
+    (line,) = doubts_of_age(38.0, Age(27.8, 26.2, 29.3, 27.0), thresholds())
+    assert "size and folding is of 27.8 weeks (26.2 to 29.3), not of 38" in line
+
+
 def test_of_an_unknown_age_the_widest_interval_is_told() -> None:
     unknown, old = (model().expect(signals(), LENGTHS, INTERVALS, weeks) for weeks in (float("nan"), 34.0))
     np.testing.assert_array_equal(unknown.volume, old.volume)
@@ -167,7 +184,7 @@ def test_one_that_was_fitted_to_other_networks_is_refused(tmp_path: Path) -> Non
         lambda c: c["distance"].update(centre=[1.0]),
         lambda c: c.update(version=1),
         lambda c: c["margins"]["length"].update(high=[float("inf")] * 8),
-        lambda c: c["age"].update(spread=[0.0] * 12),
+        lambda c: c["age"].update(spread=[0.0] * 13),
         lambda c: c["age"].update(low=float("nan")),
         lambda c: c["trees"]["dice"].update(start=float("nan")),
         lambda c: c["groups"].update(dice=float("nan")),

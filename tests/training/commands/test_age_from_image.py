@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -118,7 +120,7 @@ def folder(path: Path) -> None:
     [
         (missing, "does not exist"),
         (no_json, "is no model of a result's quality"),
-        (earlier, "another version"),
+        (earlier, "another version, 2, than this release reads, 3"),
         (others, "other networks"),
         (folder, "not a regular file"),
     ],
@@ -152,6 +154,30 @@ def test_without_any_known_age_there_is_nothing_to_measure(
     monkeypatch.setattr(collect, "collect", lambda *_: iter([(row, True) for row in rows]))
     with pytest.raises(FetaError, match=said):
         call(fitted.parent)
+
+
+def test_what_stops_the_fit_or_the_writing_leaves_the_file_as_it_is(
+    fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while volumes are seen; a disk that is full."""
+    before, seen = fitted.read_bytes(), collect.collect
+
+    def stopped(*_: Any) -> Iterator[tuple[Any, bool]]:
+        yield made_up_rows(1, each=1)[0], True
+        raise KeyboardInterrupt
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(collect, "collect", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        call(fitted.parent, fit=fitted)
+    monkeypatch.setattr(collect, "collect", seen)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FetaError, match="No space left"):
+        call(fitted.parent, fit=fitted)
+    assert fitted.read_bytes() == before
+    assert list(fitted.parent.iterdir()) == [fitted]
 
 
 def test_too_few_fetuses_leave_the_file_as_it_is(fitted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

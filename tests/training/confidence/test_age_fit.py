@@ -84,7 +84,7 @@ def test_the_table_has_the_errors_of_each_group(rows: list[CaseRow]) -> None:
     """Four fetuses, off by 1, -1, 3 and 1 weeks, with an interval of a week to each side and two of them ill."""
     known = [(18.0, 1.0, False), (24.0, -1.0, False), (30.0, 3.0, True), (37.0, 1.0, True)]
     aged = [
-        (replace(rows[0], cohort="C", age=at, ill=ill), Age(at + off, at + off - 1.0, at + off + 1.0))
+        (replace(rows[0], cohort="C", age=at, ill=ill), Age(at + off, at + off - 1.0, at + off + 1.0, at))
         for at, off, ill in known
     ]
     table = "\n".join(age_table(aged))
@@ -100,7 +100,7 @@ def test_the_table_has_the_errors_of_each_group(rows: list[CaseRow]) -> None:
 
 
 def test_each_cohort_has_its_own_lines_in_the_order_given(rows: list[CaseRow]) -> None:
-    aged = [(replace(rows[0], cohort=name), Age(28.0, 27.0, 29.0)) for name in ("second", "first", "second")]
+    aged = [(replace(rows[0], cohort=name), Age(28.0, 27.0, 29.0, 28.0)) for name in ("second", "first", "second")]
     assert [line.split(" | ")[:3] for line in age_table(aged) if " all " in line] == [
         ["| second", "all", "2"], ["| first", "all", "1"],
     ]  # fmt: skip

@@ -58,6 +58,8 @@ def arrived() -> Callable[[str], object]:
 
 def main(folder: Path) -> None:
     """Let two processes sleep, and leave their ids in a folder."""
+    # Where the tests run in a shell's background, SIGINT is ignored from birth.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # By the module's name, under which another process finds it.
     with Pool[int, str, object](importlib.import_module("tests.support.pool_tasks").act, 2, 1) as pool:
         for number in (0, 1):

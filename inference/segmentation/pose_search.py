@@ -67,16 +67,15 @@ class PoseFinder:
         """The brain's pose in the canonical volume's RAS space; the header's directions where no brain is found."""
         volume, extractor = canonical.volume, self.extractor
         brain = None if extractor is None else extractor.first(volume)
-        lost = by_directions(volume, canonical.to_ras[:3, :3].T)
         if extractor is None or brain is None:
-            return self._best(volume, self.locator(volume) or [lost])
+            return self._best(volume, self.locator(volume) or [_by_header(canonical)])
         poses = self._seen(extractor, volume, self.locator(volume, brain), brain)
         best = self._fitted(extractor, volume, poses) if poses else None
         # A wrong mask misleads the locator, as does what lies around the brain: poses found either way are compared.
         if best is None or best.residual > LOST_RESIDUAL:
             poses += self._seen(extractor, volume, self.locator(volume), brain)
             if not poses:
-                return self._seen(extractor, volume, [lost], brain)[0]
+                return self._seen(extractor, volume, [_by_header(canonical)], brain)[0]
             best = self._fitted(extractor, volume, poses)
         # So far its mask was of the pose before, and seen but one way round.
         return replace(best, brain=extractor.upright(volume, best, mirrored=True) or best.brain)
@@ -128,6 +127,11 @@ class PoseFinder:
         normalise = partial(standardise_by_brain, pose)
         upright = view(coarse, pose.to_ras, POSE_SCORE_SPACING, size, middle, normalise=normalise)
         return softmax(self.network, self.compute, upright.image[None].to(self.compute.device))[0].cpu()
+
+
+def _by_header(canonical: CanonicalVolume) -> Pose:
+    """The pose of a brain that was not found: it looks at every voxel, which one that was found is spared."""
+    return by_directions(canonical.volume, canonical.to_ras[:3, :3].T)
 
 
 def _coarse(volume: Volume, pose: Pose) -> View:

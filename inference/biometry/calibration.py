@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -110,30 +110,50 @@ def read_calibration(weights: Path) -> Calibration:
     path = weights / NAME
     if not path.exists():
         return usual()
-    try:
-        found = _from_json(json.loads(read_text(path)))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = "make it with feta-train assess calibrate, or restore it from the repository"
-        raise FetaError(path, f"is not a calibration of lengths ({error})", remedy) from error
-    refuse_other_networks(path, found.weights, networks_digest(weights))
-    return found
+    return read_fitted(path, _from_json, networks_digest(weights), "is not a calibration of lengths")
 
 
-def refuse_other_networks(path: Path, fitted_to: str, networks: str) -> None:
-    """Refuse what was fitted to other networks than a folder's, or to nobody knows which.
+class Fitted(Protocol):
+    """What was fitted to some networks."""
+
+    @property
+    def weights(self) -> str:
+        """Which ones, as ``networks_digest`` gives it; "" where that was not written down."""
+
+
+Read = TypeVar("Read", bound=Fitted)
+
+
+def read_fitted(
+    path: Path,
+    parsed: Callable[[Any], Read],
+    networks: str,
+    problem: str,
+    made_by: str = "feta-train assess calibrate",
+) -> Read:
+    """A file of JSON beside the weights, which is refused beside other networks than it was fitted to.
 
     Args:
         path: of the file.
-        fitted_to: as ``networks_digest`` gives it; "" where that was not written down.
-        networks: those of the folder; "" where nobody knows them, and nothing is refused.
+        parsed: makes of the content what it means.
+        networks: those of the folder; "" where nobody knows them, and none are refused.
+        problem: what is said of a file that holds something else.
+        made_by: the command that makes such a file.
 
     Raises:
-        FetaError: they differ.
+        FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks, or to nobody knows
+            which.
     """
-    if fitted_to != (networks or fitted_to):
+    try:
+        found = parsed(json.loads(read_text(path)))
+    except (ArithmeticError, AttributeError, ValueError, KeyError, TypeError, RecursionError) as error:
+        remedy = f"make it with {made_by}, or restore it from the repository"
+        raise FetaError(path, f"{problem} ({error})", remedy) from error
+    if found.weights != (networks or found.weights):
         other = "was fitted to other networks than the folder's"
-        problem = other if fitted_to else "does not tell to which networks it was fitted"
-        raise FetaError(path, problem, "fit it anew with feta-train assess calibrate")
+        said = other if found.weights else "does not tell to which networks it was fitted"
+        raise FetaError(path, said, "fit it anew with feta-train assess calibrate")
+    return found
 
 
 def networks_digest(weights: Path) -> str:

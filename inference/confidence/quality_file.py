@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from feta.errors import FetaError
-from feta.files import read_text, write_atomically
-from inference.biometry.calibration import finite_array, networks_digest, refuse_other_networks
+from feta.files import write_atomically
+from inference.biometry.calibration import finite_array, networks_digest, read_fitted
 from inference.confidence.age_estimate import age_estimator_from
 from inference.confidence.quality_model import CHANCE, Figure, Groups, Margins, QualityModel
 from inference.confidence.signals import CASE, LENGTH, TISSUE
@@ -51,13 +50,9 @@ def read_quality_file(path: Path, networks: str) -> QualityModel:
     Raises:
         FetaError: it can't be read, doesn't hold what is needed, or was fitted to other networks.
     """
-    try:
-        found = _from_plain(json.loads(read_text(path)))
-    except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = "make it with feta-train assess confidence --fit, or restore it from the repository"
-        raise FetaError(path, f"is no model of a result's quality ({error})", remedy) from error
-    refuse_other_networks(path, found.weights, networks)
-    return found
+    return read_fitted(
+        path, _from_plain, networks, "is no model of a result's quality", "feta-train assess confidence --fit"
+    )
 
 
 def write_quality_model(path: Path, model: QualityModel) -> None:

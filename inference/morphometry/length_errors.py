@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from feta.errors import FetaError
-from feta.files import read_text, write_atomically
-from inference.biometry.calibration import finite_array, refuse_other_networks
+from feta.files import write_atomically
+from inference.biometry.calibration import finite_array, read_fitted
 
 NAME = "further_lengths.json"
 
@@ -67,13 +66,7 @@ def read_length_errors(weights: Path, networks: str) -> LengthErrors:
     path = weights / NAME
     if not path.exists():
         return LengthErrors()
-    try:
-        found = _from_plain(json.loads(read_text(path)))
-    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        remedy = "make it with feta-train assess calibrate, or restore it from the repository"
-        raise FetaError(path, f"does not hold errors of the further lengths ({error})", remedy) from error
-    refuse_other_networks(path, found.weights, networks)
-    return found
+    return read_fitted(path, _from_plain, networks, "does not hold errors of the further lengths")
 
 
 def write_length_errors(path: Path, errors: LengthErrors) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from feta.errors import FetaError, HostError
 from feta.machine import allowed_threads, available_memory
-from feta.volumes import voxel_count
+from feta.volumes import Volume, voxel_count
+from inference.derivatives.metaimage import read_image
 from inference.nnunet.folder import find_results
-from inference.runs.case import Result, process
+from inference.processes.ahead import ReadAhead
+from inference.runs.case import ReadVolume, Result, process
 from inference.runs.models import LoadedOnce, Loader, Models
 from inference.runs.outputs import CaseJob
 from inference.runs.run_state import Run, describe, shortage
@@ -81,14 +83,18 @@ class CaseWork:
         except Exception as error:
             raise ModelError(error) from error
 
-    def __call__(self, job: CaseJob) -> Done:
+    def __call__(self, job: CaseJob, read: ReadVolume = read_image) -> Done:
         """Do a case.
+
+        Args:
+            job: the case.
+            read: reads its volume.
 
         Raises:
             ModelError: the networks can't be loaded.
         """
         models = self.models()
-        result, notes = self._networks.run(lambda usable: process(job, usable, self._measuring))
+        result, notes = self._networks.run(lambda usable: process(job, usable, self._measuring, read))
         return Done(replace(result, warnings=(*result.warnings, *notes)), models.device, models.warnings)
 
 
@@ -100,18 +106,27 @@ Steps = Generator[CaseJob, Result, None]
 class _Case:
     job: CaseJob
     steps: Steps
+    #: The volume of the case that is likely to come after it.
+    upcoming: Path | None = None
     #: How many might be done at once when it was given to a process.
     beside: int = 1
 
 
 class _Here:
-    """In place of ``Pool``: one case at a time, in this process."""
+    """In place of ``Pool``: one case at a time, in this process; beside a GPU the next volume is read meanwhile."""
 
     size = 1
 
     def __init__(self, work: CaseWork, loaded: Callable[[str, Sequence[str]], None]) -> None:
         self._work, self._loaded = work, loaded
+        self._read: ReadAhead[Volume] = ReadAhead(read_image)
         self._case: _Case | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._read.close()
 
     @property
     def busy(self) -> int:
@@ -130,9 +145,20 @@ class _Here:
         try:
             models = self._work.models()
             self._loaded(models.device, models.warnings)  # before minutes of work
-            return case, self._work(case.job)
+            return case, self._work(case.job, self._reader(case, models))
         except Exception as error:
             return case, error
+
+    def _reader(self, case: _Case, models: Models) -> ReadVolume:
+        """Reads the volume of this case, and then begins that of the next one, for which a GPU leaves the CPU time."""
+
+        def read(path: Path) -> Volume:
+            volume = self._read(path)
+            if models.on_gpu and case.upcoming is not None:
+                self._read.begin(case.upcoming)
+            return volume
+
+        return read
 
     def shrink(self) -> None:
         raise AssertionError("one case at a time is the least")
@@ -171,8 +197,12 @@ class AtOnce:
             for case in (*self._waiting, *self._going):
                 case.steps.close()
 
-    def add(self, steps: Steps) -> None:
+    def add(self, steps: Steps, upcoming: Path | None = None) -> None:
         """Begin a case, and wait until another one can be begun.
+
+        Args:
+            steps: the case.
+            upcoming: the volume of the case that is likely to be added next.
 
         Raises:
             HostError: what stops all cases.
@@ -180,7 +210,7 @@ class AtOnce:
         """
         job = next(steps, None)
         if job is not None:
-            self._waiting.append(_Case(job, steps))
+            self._waiting.append(_Case(job, steps, upcoming))
             if self._team is None and self._state.settings.workers is None and len(self._waiting) == 1:
                 # More would be claimed and called begun, and then wait.
                 self._most = min(self._most, max(1, self._room()))
@@ -202,7 +232,7 @@ class AtOnce:
         if self._state.settings.workers is None:
             count = min(count, self._room())
         if count < 2:
-            self._team = _Here(self._work, self._state.loaded)
+            self._team = self._stack.enter_context(_Here(self._work, self._state.loaded))
         else:
             # Imported here: a single case does without.
             from inference.processes.pool import Pool

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -29,6 +31,9 @@ from inference.runs.outputs import CaseJob
 from inference.runs.sidecar import write_sidecar
 from inference.surfaces.write import write_surfaces
 
+#: Reads a volume as float32 (z, y, x).
+ReadVolume = Callable[[Path], Volume]
+
 
 @dataclass(frozen=True)
 class Result:
@@ -39,20 +44,21 @@ class Result:
     confidence: Confidence | None = None
 
 
-def process(job: CaseJob, models: Models, measuring: Measuring) -> Result:
+def process(job: CaseJob, models: Models, measuring: Measuring, read: ReadVolume = read_image) -> Result:
     """Segment a case, measure it, and write its files, the label map first.
 
     Args:
         job: the case and what to write.
         models: the loaded networks.
         measuring: how lengths are found.
+        read: reads the case's volume.
 
     Raises:
         FetaError: the volume can't be used, or a file can't be written.
     """
     if job.given is not None:
         return _process_given(job, job.given, measuring)
-    volume = read_image(job.case.image)
+    volume = read(job.case.image)
     import_ahead(MODULES if job.picture or job.report else [])
     segmented, warnings = segment_volume(job.case.image, volume, models)
     if not (job.biometry or job.sidecar or job.sizes or job.landmarks or job.picture or job.report):

@@ -30,6 +30,7 @@ class Models:
         device: the processor's name and precision, for run.json.
         warnings: about the choice, one line each.
         judging: by what results are judged; by plain rules alone unless these networks' errors were measured.
+        on_gpu: they compute on a GPU, so that a CPU has time beside them.
     """
 
     segment: SegmentVolume
@@ -37,6 +38,7 @@ class Models:
     device: str
     warnings: tuple[str, ...] = ()
     judging: Judging = field(default_factory=Judging)
+    on_gpu: bool = False
 
 
 Loader = Callable[[Settings], Models]
@@ -162,4 +164,4 @@ def load_models(settings: Settings, *, judged: bool = True) -> Models:
     )
     judging = Judging(settings.quality_model(), further=settings.length_errors()) if judged else Judging()
     landmarks = LandmarkNetwork.of(model, compute, mirror_tta=mirror_tta)
-    return Models(segment, landmarks, device, warnings, judging)
+    return Models(segment, landmarks, device, warnings, judging, compute.device.type != "cpu")

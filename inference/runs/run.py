@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import nullcontext
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,8 @@ def _all(state: Run, jobs: Sequence[CaseJob], claims: Claims, cases: AtOnce) -> 
             else:
                 elsewhere.append(job)
 
-    for job in jobs:
-        cases.add(steps(job))
+    for job, following in zip_longest(jobs, jobs[1:]):
+        cases.add(steps(job), None if following is None or following.given else following.case.image)
     for job in tuple(elsewhere):
         elsewhere.clear()
         state.report.line(f"{job.title}: another process has it; waiting")

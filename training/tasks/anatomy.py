@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from feta.errors import FetaError
 from feta.labels import LABEL_COUNT
 from training.anatomy.decoder import AnatomyNetwork, AnatomySettings
 from training.anatomy.model import Anatomy
@@ -130,6 +132,7 @@ def train_anatomy(
     folder: Path,
     report: Report,
     pretrained: Path | None = None,
+    only: str = "*",
 ) -> Anatomy:
     """Train in a run folder and return the averaged model.
 
@@ -140,10 +143,18 @@ def train_anatomy(
         folder: of the run; a killed run is resumed.
         report: takes a line of progress.
         pretrained: folder of another run on the same atlases, whose averaged weights this one fine-tunes.
+        only: pattern of the names that are trained on and reproduced; the others are left out like those of `left_out`.
+
+    Raises:
+        FetaError: nothing is left to train on.
     """
     atlases = read_atlases(root)
+    others = tuple(a.name for a in atlases if not fnmatchcase(a.name, only))
+    left_out = (*left_out, *others)
     training = [a for a in atlases if not leaks(a.name, a.source_subjects, left_out)]
-    validation = [a for a in atlases if a.name in left_out]
+    validation = [a for a in atlases if a.name in left_out and a.name not in others]
+    if not training:
+        raise FetaError(root, f"holds no atlas to train on whose name fits --only {only!r}", "name another pattern")
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)

@@ -186,6 +186,20 @@ def test_what_was_made_of_an_atlas_that_is_left_out_is_not_learned(atlases: Path
     assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]["held_out"] == ["sub-b"]
 
 
+def test_of_one_group_alone_nothing_of_the_other_is_learned_or_reproduced(atlases: Path, tmp_path: Path) -> None:
+    write_source_subjects(atlases / "sub-a" / "anat" / "sub-a_T2w.nii.gz", ["sub-c"])
+    run = AnatomyRunSettings(network=TINY, loop=LoopSettings(steps=1))
+    model = train_anatomy(atlases, (), run, tmp_path / "run", lambda line: None, only="sub-[ab]")
+    assert set(model.latents) == {"sub-b"}  # sub-a was made of sub-c
+    assert model.known == {"sub-b"}
+    assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]["held_out"] == ["sub-c"]
+
+
+def test_a_pattern_that_fits_no_atlas_is_one_line(atlases: Path, tmp_path: Path) -> None:
+    with pytest.raises(FetaError, match="no atlas to train on whose name fits --only 'sub-z'"):
+        train_anatomy(atlases, (), AnatomyRunSettings(network=TINY), tmp_path / "run", print, only="sub-z")
+
+
 @pytest.mark.parametrize("name", ["model.yaml", "segmentation.safetensors", "landmarks.safetensors"])
 def test_an_anatomy_takes_no_other_files_name(atlases: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(FetaError, match="no name for an anatomy"):

@@ -16,6 +16,7 @@ from training.commands.common import (
     Config,
     Everything,
     Minutes,
+    Only,
     Pretrained,
     Run,
     Steps,
@@ -36,6 +37,7 @@ def anatomy(
     threads: Threads = CORES,
     everything: Everything = False,
     pretrained: Pretrained = None,
+    only: Only = None,
 ) -> None:
     """Train a generative model of fetal anatomy on atlases and their participants.tsv, and export it."""
     import torch
@@ -56,7 +58,7 @@ def anatomy(
         raise FetaError(path, "is no name for an anatomy", "name a file such as anatomy.safetensors with --out")
     torch.set_num_threads(threads)
     held_out = () if everything else VALIDATION
-    model = train_anatomy(require_folder(atlases), held_out, settings, run, report, pretrained)
+    model = train_anatomy(require_folder(atlases), held_out, settings, run, report, pretrained, only or "*")
     data, entry = model.packed(path.name, settings.network)
     ship(path.parent, {path.name: data}, {path.stem: entry})
     typer.echo(f"{path}: sha256 {entry['sha256']}")

@@ -16,6 +16,9 @@ import numpy.typing as npt
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
 from feta.participants import OLDEST_WEEKS, YOUNGEST_WEEKS
+from inference.biometry.calibration import finite_array
+from inference.confidence.margins import WIDER_A_WEEK, Groups, Margins, groups_from, margins_from, outside
+from inference.confidence.shape_signals import ventricles_part
 
 Array = npt.NDArray[np.float64]
 #: A tissue of less than this (ml) was not found: at 20 weeks the least, the brainstem and the cerebellum, have more.
@@ -67,14 +70,17 @@ class AgeEstimator:
     Attributes:
         centre, spread: (13,) of ln(ml) of the tissues, ln(mm) of the lengths without age, and the folding.
         coefficients: (39,) of the columns of ``design``.
-        low, high: weeks from the estimate to the interval's ends, by left-out individuals.
+        groups: by what the interval differs; the expected quality is none of it.
+        margins: weeks from the estimate to the interval's ends, by left-out individuals.
+        ages: youngest and oldest of the fit, weeks.
     """
 
     centre: Array
     spread: Array
     coefficients: Array
-    low: float
-    high: float
+    groups: Groups
+    margins: Margins
+    ages: tuple[float, float]
 
     def estimate(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Age | None:
         """The age of a brain, within those that a fetus can have; None without a brain, or three lengths.
@@ -89,7 +95,10 @@ class AgeEstimator:
         known = [self.standardised(volumes_ml, lengths_mm, each) for each in (folding, np.nan)]
         # Of an odd label map it might be any number.
         weeks, by_size = np.clip(design(np.stack(known)) @ self.coefficients, YOUNGEST_WEEKS, OLDEST_WEEKS).tolist()
-        return Age(weeks, weeks + self.low, weeks + self.high, by_size)
+        groups = self.groups.indicators(1, weeks, np.inf, ventricles_part(volumes_ml))
+        wider = 1 + WIDER_A_WEEK * outside(weeks, self.ages)
+        below, above = (float(margin[0]) * wider for margin in self.margins.of(groups))
+        return Age(weeks, weeks - below, weeks + above, by_size)
 
     def standardised(self, volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
         """(13,) within three standard deviations; an unknown length or volume is as large as the known ones are."""
@@ -105,7 +114,7 @@ class AgeEstimator:
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         arrays = {n: [float(f"{v:.7g}") for v in getattr(self, n)] for n in ("centre", "spread", "coefficients")}
-        return {**arrays, "low": round(self.low, 4), "high": round(self.high, 4)}
+        return {**arrays, "groups": self.groups.plain(), "margins": self.margins.plain(), "ages": list(self.ages)}
 
 
 def inputs(volumes_ml: Array, lengths_mm: Array, folding: float) -> Array:
@@ -127,12 +136,11 @@ def age_estimator_from(content: Mapping[str, Any]) -> AgeEstimator:
         KeyError, TypeError, ValueError: it is none.
     """
     sizes = {"centre": INPUTS, "spread": INPUTS, "coefficients": COLUMNS}
-    arrays = {name: np.array(content[name], np.float64) for name in sizes}
-    if any(arrays[n].shape != (size,) or not np.isfinite(arrays[n]).all() for n, size in sizes.items()):
-        raise ValueError("an age estimate of another shape")
+    arrays = {name: finite_array(content[name], name, (size,)) for name, size in sizes.items()}
     if arrays["spread"].min() <= 0:
         raise ValueError("a spread that is not positive")
-    low, high = float(content["low"]), float(content["high"])
-    if not -np.inf < low <= high < np.inf:
-        raise ValueError("an age estimate without an interval")
-    return AgeEstimator(**arrays, low=low, high=high)
+    youngest, oldest = finite_array(content["ages"], "ages", (2,)).tolist()
+    return AgeEstimator(
+        **arrays, groups=groups_from(content["groups"]), margins=margins_from(content["margins"], 1),
+        ages=(youngest, oldest),
+    )  # fmt: skip

@@ -13,15 +13,14 @@ import numpy.typing as npt
 from feta.files import write_atomically
 from inference.biometry.calibration import finite_array, networks_digest, read_fitted
 from inference.confidence.age_estimate import age_estimator_from
-from inference.confidence.quality_model import CHANCE, Figure, Groups, Margins, QualityModel
+from inference.confidence.margins import groups_from, margins_from
+from inference.confidence.quality_model import CHANCE, Figure, QualityModel
 from inference.confidence.signals import CASE, LENGTH, TISSUE
 from inference.confidence.trees import trees_from
 
 Array = npt.NDArray[np.float64]
 NAME = "confidence.json"
-#: What parts groups by one value each.
-GROUPS = ("dice", "ventricles")
-VERSION = 3
+VERSION = 4
 
 
 def read_quality_model(weights: Path, networks: str | None = None) -> QualityModel | None:
@@ -68,11 +67,11 @@ def write_quality_model(path: Path, model: QualityModel) -> None:
         "individuals": model.individuals,
         "signals": {"case": list(CASE), "tissue": list(TISSUE), "length": list(LENGTH)},
         "chance": CHANCE,
-        "groups": {"weeks": list(model.groups.weeks), **{n: getattr(model.groups, n) for n in GROUPS}},
+        "groups": model.groups.plain(),
         "ages": list(model.ages),
         "age": model.age.plain(),
         "distance": {n: _short(getattr(model, n)) for n in ("centre", "spread", "precision")},
-        "margins": {f: {"low": _short(m.low), "high": _short(m.high)} for f, m in model.margins.items()},
+        "margins": {f: m.plain() for f, m in model.margins.items()},
         "trees": {f: t.plain() for f, t in model.trees.items()},
     }
     write_atomically(path, json.dumps(content) + "\n")
@@ -86,17 +85,11 @@ def _from_plain(content: Mapping[str, Any]) -> QualityModel:
     size = len(CASE)
     shapes = {"centre": (size,), "spread": (size,), "precision": (size, size)}
     distance = {n: finite_array(content["distance"][n], n, shape) for n, shape in shapes.items()}
-    margins = {
-        f: Margins(*(finite_array(content["margins"][f][n], n, (f.elements + 4,)) for n in ("low", "high")))
-        for f in Figure
-    }
-    first, second = finite_array(content["groups"]["weeks"], "weeks", (2,)).tolist()
     youngest, oldest = finite_array(content["ages"], "ages", (2,)).tolist()
-    parted = finite_array([content["groups"][n] for n in GROUPS], "groups", (len(GROUPS),)).tolist()
     return QualityModel(
         trees={f: trees_from(content["trees"][f], f.signals) for f in Figure},
-        margins=margins,
-        groups=Groups((first, second), *parted),
+        margins={f: margins_from(content["margins"][f], f.elements) for f in Figure},
+        groups=groups_from(content["groups"]),
         ages=(youngest, oldest),
         age=age_estimator_from(content["age"]),
         **distance,

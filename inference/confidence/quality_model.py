@@ -3,10 +3,7 @@
 ``feta-train assess confidence --fit`` makes it on volumes whose truth is known. Of each kind of figure (Dice, HD95,
 volume, length) boosted trees give what is expected, or how large errors are expected to be; intervals are quantiles of
 the errors that were left over in cases that the trees hadn't seen (conformal prediction: Vovk, Gammerman and Shafer,
-"Algorithmic learning in a random world", 2005), by group: linear in the tissue or length, the thirds of the age,
-the halves of the expected quality and the width of the ventricles, which holds the promise in each of these groups
-(Jung et al., "Batch multivalid conformal prediction", ICLR 2023). Nobody says at run time which brain is ill; wide
-ventricles tell most of them, so that the healthy need not bear the intervals of the ill.
+"Algorithmic learning in a random world", 2005), by group (`inference.confidence.margins`).
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ import numpy.typing as npt
 from feta.labels import TISSUES
 from feta.measurements import MEASUREMENTS
 from inference.confidence.age_estimate import AgeEstimator
+from inference.confidence.margins import WIDER_A_WEEK, Groups, Margins, outside
 from inference.confidence.signals import CASE, LENGTH, TISSUE, Signals
 from inference.confidence.trees import Trees
 
@@ -29,8 +27,6 @@ Array = npt.NDArray[np.float64]
 CHANCE = 0.9
 #: HD95 and relative errors are taken as logarithms, with this added, so that none is infinite.
 HD95_LEAST_MM, ERROR_LEAST = 0.5, 0.003
-#: Beyond the ages of the fit intervals widen by this part a week.
-WIDER_A_WEEK = 0.1
 #: Of an error in Dice, against what is missing from 1.
 DICE_FLOOR = 0.02
 
@@ -52,44 +48,6 @@ class Figure(StrEnum):
     def signals(self) -> int:
         """How many signals one of them has."""
         return len(CASE) + self.elements + len(LENGTH if self is Figure.LENGTH else TISSUE)
-
-
-@dataclass(frozen=True)
-class Groups:
-    """By what cases are told apart, as far as that is known when they are run.
-
-    Attributes:
-        weeks: two ages that part the thirds.
-        dice: expected mean Dice that parts the halves.
-        ventricles: ln of their part of the volume, above which they count as wide.
-    """
-
-    weeks: tuple[float, float]
-    dice: float
-    ventricles: float
-
-    def indicators(self, elements: int, weeks: float, dice: float, ventricles: float) -> Array:
-        """(E, E + 4): tissue or length, second and third third of the age, lower half of quality, wide ventricles."""
-        last, wide = weeks > self.weeks[1], ventricles > self.ventricles
-        of_case = np.array([self.weeks[0] < weeks <= self.weeks[1], last, dice < self.dice, wide], np.float64)
-        return np.hstack([np.eye(elements), np.tile(of_case, (elements, 1))])
-
-
-@dataclass(frozen=True)
-class Margins:
-    """Quantiles of the errors that are left over, in units of what is expected of them; linear in the groups.
-
-    Attributes:
-        low, high: (E + 4,) coefficients of the quantiles below and above; of sizes, whose intervals are as wide to
-            both sides (of the logarithm), both are the same.
-    """
-
-    low: Array
-    high: Array
-
-    def of(self, indicators: Array) -> tuple[Array, Array]:
-        """(E,) below and above, none less than nothing."""
-        return np.maximum(indicators @ self.low, 0.0), np.maximum(indicators @ self.high, 0.0)
 
 
 @dataclass(frozen=True)
@@ -149,8 +107,8 @@ class QualityModel:
         """
         of_tissues, of_lengths = signals.of_tissues(), signals.of_lengths()
         dice = np.clip(self.trees[Figure.DICE].predict(of_tissues), 0.0, 1.0)
-        outside = 0.0 if np.isnan(weeks) else float(max(self.ages[0] - weeks, weeks - self.ages[1], 0.0))
-        wider, ventricles = 1 + WIDER_A_WEEK * outside, signals.case.get("ventricles", float("nan"))
+        beyond = outside(weeks, self.ages)
+        wider, ventricles = 1 + WIDER_A_WEEK * beyond, signals.case.get("ventricles", float("nan"))
 
         def margins(figure: Figure) -> tuple[Array, Array]:
             # Of an unknown age the widest of the thirds.
@@ -171,7 +129,7 @@ class QualityModel:
         absent = signals.volumes <= 0
         found_dice[absent], hd95[absent], volume[absent] = 0.0, np.nan, np.nan
         width = np.exp(self.trees[Figure.LENGTH].predict(of_lengths)) * margins(Figure.LENGTH)[1]
-        return Expectation(found_dice, hd95, volume, around(lengths, intervals, width), outside)
+        return Expectation(found_dice, hd95, volume, around(lengths, intervals, width), beyond)
 
     def distance(self, signals: Signals) -> float:
         """How far a case's signals are from those of the fit: root mean square Mahalanobis distance, 1 on average."""

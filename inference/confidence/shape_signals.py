@@ -27,7 +27,7 @@ def shape_signals(volumes_ml: Array, aligned: AlignedLabels | None) -> tuple[dic
     logs = np.log(np.maximum(volumes_ml, LEAST_ML))
     total = float(np.log(max(float(volumes_ml.sum()), LEAST_ML)))
     tissue = {"tissue_size": logs, "tissue_part": logs - total}
-    missing = {"missing": float((volumes_ml <= 0).sum()), "ventricles": float(tissue["tissue_part"][_at(Tissue.VM)])}
+    missing = {"missing": float((volumes_ml <= 0).sum()), "ventricles": ventricles_part(volumes_ml)}
     missing |= {"fluid": float(tissue["tissue_part"][_at(Tissue.ECSF)])}
     if aligned is None:
         return {**missing, **dict.fromkeys(_NAMES, float("nan")), "size": total}, tissue
@@ -45,6 +45,12 @@ def shape_signals(volumes_ml: Array, aligned: AlignedLabels | None) -> tuple[dic
         "spread": float(np.log(x * y * z) - total),
     }
     return {**missing, **case}, tissue
+
+
+def ventricles_part(volumes_ml: Array) -> float:
+    """ln of the part that the ventricles have of the volumes (7,)."""
+    total = max(float(volumes_ml.sum()), LEAST_ML)
+    return float(np.log(max(float(volumes_ml[_at(Tissue.VM)]), LEAST_ML) / total))
 
 
 def _flat(area: npt.NDArray[np.int_], spacing: float) -> float:

@@ -10,8 +10,11 @@ import numpy.typing as npt
 
 from feta.errors import FetaError
 from inference.confidence.age_estimate import COLUMNS, AgeEstimator, design, inputs
+from inference.confidence.margins import OF_CASE, Margins
+from inference.confidence.shape_signals import ventricles_part
 from training.assessment.calibration_fit import ridge
 from training.confidence.causes import AS_IS
+from training.confidence.margins import chance_for, groups_of, quantile
 from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
@@ -40,14 +43,18 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
     found = np.stack([inputs(*each) for each in known])
     centre = np.nanmean(found, axis=0)
     spread = np.maximum(np.nanstd(found, axis=0), 1e-3)
-    blank = AgeEstimator(centre, spread, np.zeros(COLUMNS), 0.0, 0.0)
-    table = design(np.stack([blank.standardised(*each) for each in known]))
     weeks = np.array([row.age for row in chosen])
+    # Nobody's quality is expected to be below nothing: the halves of it are none of the age's groups.
+    ventricles = np.array([ventricles_part(row.volumes) for row in chosen])
+    groups, none = groups_of(chosen, ventricles, 0.0), np.zeros(1 + OF_CASE)
+    ages = float(weeks.min()), float(weeks.max())
+    blank = AgeEstimator(centre, spread, np.zeros(COLUMNS), groups, Margins(none, none), ages)
+    table = design(np.stack([blank.standardised(*each) for each in known]))
     coefficients, said = ridge(table[:, 1:], weeks)
-    off = np.sort(weeks - said)
-    rank = min(1.0, 0.95 * (len(off) + 1) / len(off))
-    low, high = -float(np.quantile(-off, rank)), float(np.quantile(off, rank))
-    return dataclasses.replace(blank, coefficients=coefficients, low=low, high=high)
+    of_cases = zip(said, ventricles, strict=True)
+    members = np.concatenate([groups.indicators(1, week, np.inf, wide) for week, wide in of_cases])
+    margin = quantile(members, np.abs(weeks - said), chance_for(len(chosen)))
+    return dataclasses.replace(blank, coefficients=coefficients, margins=Margins(margin, margin))
 
 
 def _ageless(row: CaseRow) -> Array:

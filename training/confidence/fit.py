@@ -10,18 +10,16 @@ from sklearn.covariance import ledoit_wolf
 
 from feta.errors import FetaError
 from inference.confidence.age_estimate import AgeEstimator
-from inference.confidence.quality_model import Figure, Groups, QualityModel
+from inference.confidence.quality_model import Figure, QualityModel
 from inference.confidence.trees import Trees
 from training.confidence.age_fit import fit_age
 from training.confidence.causes import AS_IS
 from training.confidence.grow import grow
-from training.confidence.margins import FEWEST_INDIVIDUALS, fit_margins
+from training.confidence.margins import FEWEST_INDIVIDUALS, fit_margins, groups_of
 from training.confidence.quality_table import Table, folds_of, with_age
 from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
-#: Part of the healthy whose ventricles don't count as wide.
-HEALTHY_BELOW = 0.85
 
 
 def grow_all(table: Table) -> dict[Figure, Trees]:
@@ -68,9 +66,8 @@ def fit_quality_model(rows: Sequence[CaseRow], weights: str) -> tuple[QualityMod
     weeks = np.array([weeks_of(row, age) for row in table.rows])
     ages = np.array([row.age for row in plain if np.isfinite(row.age)])
     dice = np.clip(said[Figure.DICE], 0, 1).mean(axis=1)
-    thirds = np.quantile(ages, [1 / 3, 2 / 3])
     half = float(np.median([d for d, row in zip(dice, table.rows, strict=True) if row.cause == AS_IS]))
-    groups = Groups((float(thirds[0]), float(thirds[1])), half, _wide(plain))
+    groups = groups_of(plain, np.array([row.case["ventricles"] for row in plain]), half)
     margins = {f: fit_margins(table, said, groups, weeks, f) for f in Figure}
     centre, spread, precision = _spread(table)
     model = QualityModel(
@@ -78,14 +75,6 @@ def fit_quality_model(rows: Sequence[CaseRow], weights: str) -> tuple[QualityMod
         len(table.rows), individuals, weights,
     )  # fmt: skip
     return model, said, table
-
-
-def _wide(plain: Sequence[CaseRow]) -> float:
-    """Above which part of the volume ventricles count as wide: most of the healthy lie below."""
-    parts: dict[bool, list[float]] = {True: [], False: []}
-    for row in plain:
-        parts[row.ill].append(row.case["ventricles"])
-    return float(np.quantile(parts[False] or parts[True], HEALTHY_BELOW))
 
 
 def weeks_of(row: CaseRow, age: AgeEstimator) -> float:

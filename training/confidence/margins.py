@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import QuantileRegressor
 
-from inference.confidence.quality_model import CHANCE, DICE_FLOOR, ERROR_LEAST, Figure, Groups, Margins
+from inference.confidence.margins import Groups, Margins
+from inference.confidence.quality_model import CHANCE, DICE_FLOOR, ERROR_LEAST, Figure
 from training.confidence.causes import AS_IS
 from training.confidence.quality_table import Table
+from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
 FEWEST_INDIVIDUALS = 12
+#: Part of the healthy whose ventricles don't count as wide.
+HEALTHY_BELOW = 0.85
 
 
 def left_over(table: Table, said: Mapping[Figure, Array], figure: Figure) -> Array:
@@ -37,13 +41,34 @@ def fit_margins(table: Table, said: Mapping[Figure, Array], groups: Groups, week
     flat = over[plain].ravel()
     known = np.isfinite(flat)
     count = len({(table.rows[n].cohort, table.rows[n].individual) for n in plain})
-    two_sided = figure in (Figure.DICE, Figure.HD95)
-    chance = 1 - (1 - CHANCE) / 2 if two_sided else CHANCE
-    chance = min(chance * (count + 1) / count, 0.995)  # of N cases, the next one may be the worst
+    design, flat = design[known], flat[known]
+    if figure in (Figure.DICE, Figure.HD95):
+        chance = chance_for(count, 1 - (1 - CHANCE) / 2)
+        return Margins(quantile(design, -flat, chance), quantile(design, flat, chance))
+    high = quantile(design, flat, chance_for(count))
+    return Margins(high, high)
 
-    def coefficients(values: Array) -> Array:
-        fitted = QuantileRegressor(quantile=chance, alpha=1e-4, fit_intercept=False, solver="highs")
-        return np.asarray(fitted.fit(design[known], values).coef_, np.float64)
 
-    high = coefficients(flat[known])
-    return Margins(coefficients(-flat[known]) if two_sided else high, high)
+def chance_for(individuals: int, chance: float = CHANCE) -> float:
+    """What part of so many must be held for the next one to be held with a chance: it may be the worst of all."""
+    return min(chance * (individuals + 1) / individuals, 0.995)
+
+
+def quantile(design: Array, values: Array, chance: float) -> Array:
+    """(K,) coefficients of a quantile of the values (N,), linear in the design (N, K)."""
+    fitted = QuantileRegressor(quantile=chance, alpha=1e-4, fit_intercept=False, solver="highs")
+    return np.asarray(fitted.fit(design, values).coef_, np.float64)
+
+
+def groups_of(rows: Sequence[CaseRow], ventricles: Array, dice: float) -> Groups:
+    """The thirds of the ages of rows, and above which part of the volume ventricles count as wide.
+
+    Args:
+        rows: volumes as they are, N.
+        ventricles: (N,) ln of their part of the volume.
+        dice: expected mean Dice that parts the halves.
+    """
+    ages, ill = np.array([row.age for row in rows]), np.array([row.ill for row in rows], bool)
+    first, second = np.quantile(ages[np.isfinite(ages)], [1 / 3, 2 / 3])
+    healthy = ventricles if ill.all() else ventricles[~ill]
+    return Groups((float(first), float(second)), dice, float(np.quantile(healthy, HEALTHY_BELOW)))

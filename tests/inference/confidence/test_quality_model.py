@@ -16,11 +16,10 @@ from feta.measurements import MEASUREMENTS
 from inference.biometry.lengths import Length
 from inference.confidence.age_estimate import Age, AgeEstimator
 from inference.confidence.confidence import Judging, assess, doubts_of_age
+from inference.confidence.margins import Groups, Margins
 from inference.confidence.quality_file import NAME, read_quality_model, write_quality_model
 from inference.confidence.quality_model import (
     Figure,
-    Groups,
-    Margins,
     QualityModel,
     around,
 )
@@ -45,7 +44,11 @@ def model(weights: str = "") -> QualityModel:
     ones = {
         f: np.concatenate([np.full(f.elements, 0.5 if f is Figure.DICE else 1.0), [0.0, 0.1, 0.0, 0.2]]) for f in Figure
     }
-    age = AgeEstimator(np.zeros(13), np.ones(13), np.array([28.0] + [0.0] * 38), -1.0, 1.5)
+    week = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+    age = AgeEstimator(
+        np.zeros(13), np.ones(13), np.array([28.0] + [0.0] * 38), Groups((25.0, 30.0), 0.0, 0.5),
+        Margins(week, 1.5 * week), (21.0, 35.0),
+    )  # fmt: skip
     size = len(CASE)
     return QualityModel(
         {f: constant(float(said[f]), f.signals) for f in Figure}, {f: Margins(ones[f], ones[f]) for f in Figure},
@@ -185,7 +188,8 @@ def test_one_that_was_fitted_to_other_networks_is_refused(tmp_path: Path) -> Non
         lambda c: c.update(version=1),
         lambda c: c["margins"]["length"].update(high=[float("inf")] * 8),
         lambda c: c["age"].update(spread=[0.0] * 13),
-        lambda c: c["age"].update(low=float("nan")),
+        lambda c: c["age"]["margins"].update(low=[float("nan")] * 5),
+        lambda c: c["age"].update(ages=[21.0]),
         lambda c: c["trees"]["dice"].update(start=float("nan")),
         lambda c: c["groups"].update(dice=float("nan")),
         lambda c: c.update(ages=[float("nan"), 38.0]),

@@ -42,6 +42,34 @@ def test_where_sizes_tell_little_folds_tell_the_age(rows: list[CaseRow]) -> None
     assert error(ages_across(grown)) < 0.6 * error(ages_across(blind))
 
 
+def widths(rows: list[CaseRow], wide: bool) -> list[float]:
+    aged = ages_by(rows, fit_age(rows))
+    return [age.high - age.low for row, age in aged if (row.volumes[3] > 20) == wide]
+
+
+def test_the_interval_is_wider_where_ventricles_are_wide_if_ages_are_less_sure_there(rows: list[CaseRow]) -> None:
+    """A third has ventricles of six times the size, and stated ages that are off by weeks."""
+    draw = np.random.default_rng(5)
+    wide = [
+        replace(row, ill=True, volumes=row.volumes * [1, 1, 1, 6, 1, 1, 1], age=row.age + draw.normal(0, 3))
+        if k % 3 == 0
+        else replace(row, ill=False)
+        for k, row in enumerate(rows)
+    ]
+    assert np.median(widths(wide, True)) > 3 * np.median(widths(wide, False))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nine_of_ten_of_those_left_out_lie_within(seed: int) -> None:
+    rows = [replace(row, dice=np.full(7, 0.95)) for row in made_up_rows(120, seed=seed, each=1)]
+    noisy = [
+        replace(row, age=row.age + e)
+        for row, e in zip(rows, np.random.default_rng(seed).normal(0, 1, 120), strict=True)
+    ]
+    held = np.mean([age.low <= row.age <= age.high for row, age in ages_across(noisy)])
+    assert 0.84 <= held <= 0.97
+
+
 def test_bad_label_maps_teach_nothing(rows: list[CaseRow]) -> None:
     wrong = [replace(row, volumes=row.volumes * 3, folding=1.6, dice=np.full(7, 0.4)) for row in rows[:20]]
     assert fit_age([*rows, *wrong]).plain() == fit_age(rows).plain()

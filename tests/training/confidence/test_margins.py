@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference.confidence.quality_model import DICE_FLOOR, ERROR_LEAST, Figure, Groups, Margins
+from inference.confidence.margins import Groups, Margins
+from inference.confidence.quality_model import DICE_FLOOR, ERROR_LEAST, Figure
 from tests.support.made_up_quality import made_up_rows
 from training.confidence.causes import AS_IS
 from training.confidence.margins import fit_margins

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.case import PARTS, ROOT
+from benchmarks.norms import table, z_of
 from benchmarks.training_step import measure
 from tests.support.tiny_subjects import write_balls
 
@@ -61,3 +62,11 @@ def test_a_training_step_and_its_sample_are_timed_but_the_first(tmp_path: Path) 
 def test_a_training_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"^training in .* failed: feta-train: .*$"):
         measure(ROOT, tmp_path, tmp_path, cores=1, steps=1, size=16, ordinary=False)
+
+
+def test_of_each_size_the_z_that_there_are_are_told(tmp_path: Path) -> None:
+    (tmp_path / "cohort.json").write_text('{"GM": {"LongName": "grey matter"}, "TCD": {"LongName": "cerebellum"}}')
+    rows = ("case\tGM\tGM_z\tTCD\tTCD_z", "a\t1\tn/a\t2\t-0.5", "b\t1\tn/a\t2\t1.75", "c\t1\tn/a\t2\t3")
+    (tmp_path / "cohort.tsv").write_text("\n".join(rows) + "\n")
+    assert z_of(tmp_path) == {"cerebellum": [-0.5, 1.75, 3.0]}
+    assert [*table({"one": z_of(tmp_path), "two": {}})][2:] == ["| cerebellum | +1.8 (-0.5 to +3.0; 3) | – |"]

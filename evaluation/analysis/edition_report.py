@@ -53,8 +53,11 @@ def render_editions(editions: Editions, *, command: str = "") -> str:
 
 
 def edition_lines(editions: Editions) -> list[str]:
-    """What a terminal shows: a line a comparison, separated by tabs."""
-    lines = [f"# {len(editions.cases)} shared cases; teams on both: {', '.join(editions.teams) or 'none'}"]
+    """What a terminal shows: the columns' names, a line a comparison, separated by tabs."""
+    lines = [
+        f"# {len(editions.cases)} shared cases; teams on both: {', '.join(editions.teams) or 'none'}",
+        "\t".join(["Metric", "Teams", *_headings(editions)]),
+    ]
     lines += [
         "\t".join([METRIC_TITLES[c.metric], c.selection, *_texts(c)]) for c in editions.comparisons
     ]  # fmt: skip
@@ -100,22 +103,19 @@ def _plot(editions: Editions, metric: str) -> Plot:
     )
 
 
+def _headings(editions: Editions) -> tuple[str, ...]:
+    """Of the columns that ``_texts`` gives."""
+    named = (short(name, 16) for name in editions.names)
+    return (*named, "Improvement", "95 %", "Cases better", "Effect r", "p", "Verdict")
+
+
 def _table(editions: Editions, metric: str) -> ReportTable:
-    headings = (
-        *(short(name, 16) for name in editions.names),
-        "Improvement",
-        "95 %",
-        "Cases better",
-        "Effect r",
-        "p",
-        "Verdict",
-    )
     rows = [
         tuple(TableCell(text, text) for text in (c.selection, *_texts(c)))
         for c in editions.comparisons
         if c.metric == metric
     ]
-    return ReportTable(METRIC_TITLES[metric], headings, tuple(rows))
+    return ReportTable(METRIC_TITLES[metric], _headings(editions), tuple(rows))
 
 
 def _texts(c: Comparison) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ def render_analysis(analysis: Analysis, *, command: str = "") -> str:
 
 
 def effect_lines(analysis: Analysis) -> list[str]:
-    """What a terminal shows: a line a metric, a line a factor, separated by tabs."""
-    lines = []
+    """What a terminal shows: the columns' names, a line a metric, a line a factor, separated by tabs."""
+    lines = ["\t".join(["Factor", *HEADINGS])]
     for shift in analysis.shifts:
         nothing = "; explains nothing" if shift.explains_nothing else ""
         lines.append(

@@ -210,5 +210,8 @@ def test_the_page_and_the_lines_say_what_differs() -> None:
     page = render_editions(editions)
     assert "Better in 2024" in page
     assert "<b>x</b>" not in page
-    assert any(line.endswith("better") for line in edition_lines(editions))
+    lines = edition_lines(editions)
+    assert any(line.endswith("better") for line in lines)
+    assert {line.count("\t") for line in lines[1:]} == {9}
+    assert lines[1].startswith("Metric\tTeams\t")
     assert "No difference is shown" in render_editions(compare_editions(edition(), edition(), NAMES))

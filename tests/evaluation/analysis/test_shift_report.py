@@ -62,7 +62,10 @@ def test_every_metric_has_its_r2_and_a_warning_where_nothing_is_explained(page: 
         assert f"{shift.r2:.2f}" in page.text
     assert [s.metric for s in analysis.shifts if s.explains_nothing] == ["ed"]
     assert page.text.count("The forest explains nothing") == 1
-    assert any("explains nothing" in line for line in effect_lines(analysis))
+    lines = effect_lines(analysis)
+    assert any("explains nothing" in line for line in lines)
+    assert lines[0].startswith("Factor\tRange\tBy chance")
+    assert {line.count("\t") for line in lines if not line.startswith("#")} == {6}
 
 
 def test_a_case_without_a_value_is_in_no_forest(analysis: Analysis) -> None:

@@ -48,13 +48,21 @@ class ReadAhead(Generic[T]):
         Raises:
             Exception: as ``read``.
         """
+        ahead = self._ahead(path)
+        return ahead[0] if ahead else self._read(path)
+
+    def _ahead(self, path: Path) -> tuple[T] | None:
+        """What was begun and holds; of anything else nothing is kept, so that a second try has all of the memory."""
         begun, self._begun = self._begun, None
-        if begun is not None and begun.path == path:
-            with suppress(Exception):  # said by the second try, in its own turn
-                content = begun.content.result()
-                if _state(path) == begun.state:
-                    return content
-        return self._read(path)
+        if begun is None or begun.path != path:
+            return None
+        try:
+            content = begun.content.result()
+            return (content,) if _state(path) == begun.state else None
+        except Exception:  # said by the second try, in its own turn
+            return None
+        finally:
+            del begun  # which holds the error, which holds this frame and all that was read
 
     def close(self) -> None:
         """Give up what was begun."""

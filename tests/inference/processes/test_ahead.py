@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import pytest
 
 from inference.processes.ahead import ReadAhead
+
+
+class Volume:
+    """Stands for something large."""
 
 
 class Reading:
@@ -87,6 +94,38 @@ def test_what_failed_ahead_is_tried_again(files: tuple[Path, Path], reading: Rea
     assert read(files[0]) == "A"
     assert reading.calls == [("a", False), ("a", True)]
     read.close()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_second_try_has_the_memory_of_the_first(files: tuple[Path, Path], fails: bool) -> None:
+    """Without waiting for a search of objects that hold each other: a volume may be as large as half of the memory."""
+    made: list[weakref.ref[Volume]] = []
+    kept: list[bool] = []
+    begun = threading.Event()
+
+    def read(_path: Path) -> Volume:
+        late = time.monotonic() + 2  # the thread may be about to let go of it
+        while any(each() is not None for each in made) and time.monotonic() < late:
+            time.sleep(0.01)
+        kept.append(any(each() is not None for each in made))
+        volume = Volume()
+        made.append(weakref.ref(volume))
+        begun.set()
+        if fails and len(made) == 1:
+            raise MemoryError
+        return volume
+
+    ahead = ReadAhead(read)
+    gc.disable()
+    try:
+        ahead.begin(files[0])
+        assert begun.wait(60)
+        files[0].write_text("longer")
+        ahead(files[0])
+    finally:
+        gc.enable()
+        ahead.close()
+    assert kept == [False, False]
 
 
 def test_a_file_that_is_not_there_is_begun_in_silence(tmp_path: Path, reading: Reading) -> None:

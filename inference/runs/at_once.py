@@ -30,6 +30,8 @@ _GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 #: What a process is given, bytes: in any case, and for each voxel of its volume. At most taken, with one thread:
 #: 1.4 GB at 128³, 1.8 at 256³, 2.4 at 384³; a network that finds too little left would predict in patches.
 _BASE_MEMORY, _MEMORY_PER_VOXEL = 2.1e9, 24
+#: A volume of more voxels is read in its own turn: the present case might lack the memory that it takes.
+_MOST_AHEAD = 2**26
 #: More were never tried; a container's limit on processes counts threads, of which each has several.
 _MOST = 32
 
@@ -155,7 +157,9 @@ class _Here:
         def read(path: Path) -> Volume:
             volume = self._read(path)
             if models.on_gpu and case.upcoming is not None:
-                self._read.begin(case.upcoming)
+                with suppress(FetaError):  # said in its own turn
+                    if voxel_count(case.upcoming) <= _MOST_AHEAD:
+                        self._read.begin(case.upcoming)
             return volume
 
         return read

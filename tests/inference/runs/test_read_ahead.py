@@ -7,10 +7,11 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from feta.cases import find_cases
-from feta.volumes import Volume, read_volume
+from feta.volumes import Volume, read_volume, write_volume
 from inference.geometry.segmentation_result import Segmentation
 from inference.runs import at_once
 from inference.runs.models import Models
@@ -82,6 +83,20 @@ def test_without_a_gpu_each_is_read_in_its_turn(tmp_path: Path, monkeypatch: pyt
     model = Gpu(monkeypatch, waits=0, on_gpu=False)
     assert go(tmp_path, model) == 0
     assert model.read_by == [1, 2, 3]
+
+
+def test_one_that_is_large_is_read_in_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of half a gigavoxel takes gigabytes, which must not be the end of the case before it."""
+    make_tree(tmp_path / "in", 4)
+    image = read_volume(volume_of(tmp_path, 3))
+    larger = np.concatenate([image.array, image.array[-1:]])
+    x, y, z = image.grid.size
+    write_volume(volume_of(tmp_path, 3), Volume(larger, replace(image.grid, size=(x, y, z + 1))))
+    monkeypatch.setattr(at_once, "_MOST_AHEAD", image.array.size)
+    model = Gpu(monkeypatch, waits=1)
+    assert go(tmp_path, model) == 0
+    assert model.read_by[:2] == [2, 2]
+    assert model.read == ["sub-001", "sub-002", "sub-003", "sub-004"]
 
 
 def test_what_comes_out_is_what_comes_out_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

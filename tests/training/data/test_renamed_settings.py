@@ -13,6 +13,7 @@ from feta.settings import read_settings, settings_from
 from training.cli import main
 from training.commands.common import CONFIGS
 from training.data.leakage import check_same, lineage_of
+from training.findings.settings import read_findings
 from training.synthesis.settings import (
     ArtefactSettings,
     IntensitySettings,
@@ -121,7 +122,8 @@ def test_shipped_files_have_the_names_of_now() -> None:
         read_settings(BrainExtractionSettings, CONFIGS / "extraction.yaml")
         read_settings(AutoencoderSettings, CONFIGS / "autoencoder.yaml")
         over = [*CONFIGS.glob("ablations/*.yaml"), *CONFIGS.glob("across/*.yaml"), CONFIGS / "coarse.yaml"]
-        for path in (path for path in over if "variants" not in path.stem):
+        read_findings(CONFIGS / "across" / "findings.yaml")
+        for path in (path for path in over if "variants" not in path.stem and path.stem != "findings"):
             read_settings(SegmentationSettings, CONFIGS / "segmentation.yaml", over=[path])
 
 
@@ -153,6 +155,16 @@ def test_a_run_begun_under_old_names_goes_on(text: str, settings: SegmentationSe
     check_same(Path("x"), {"made_of": begun}, now)
     whole["turn"] = 77.0
     with pytest.raises(FetaError, match=r"was begun with (synthesis.spatial|samples).rotation 77.0 instead of"):
+        check_same(Path("x"), {"made_of": begun}, now)
+
+
+def test_a_run_of_before_there_was_a_norm_to_choose_goes_on_with_that_of_instances() -> None:
+    now = lineage_of(SegmentationSettings())
+    begun = {"settings": {**now["settings"], "network": {**now["settings"]["network"]}}}
+    del begun["settings"]["network"]["norm"]
+    check_same(Path("x"), {"made_of": begun}, now)
+    now["settings"]["network"]["norm"] = "frozen"
+    with pytest.raises(FetaError, match=r"was begun with network\.norm instance instead of frozen"):
         check_same(Path("x"), {"made_of": begun}, now)
 
 

@@ -110,6 +110,8 @@ def check_same(path: Path, state: dict[str, Any], now: Lineage) -> None:
         raise FetaError(path, problem, "begin another run; --pretrained takes the weights of this one")
     remedy = "call it as it was begun, or name another run folder"
     begun, wanted = _flat(run_settings(state["made_of"]["settings"], path)), _flat(now["settings"])
+    if "network.norm" in wanted:  # which an anatomy's network has not
+        begun = {"network.norm": "instance"} | begun  # there was nothing else to choose
     for name in sorted(begun.keys() | wanted.keys()):
         if name not in FREE and begun.get(name) != wanted.get(name):
             raise FetaError(path, f"was begun with {name} {begun.get(name)} instead of {wanted.get(name)}", remedy)

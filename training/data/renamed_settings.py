@@ -52,8 +52,4 @@ _SECTIONS = {"synthesis": SYNTHESIS, "samples": LANDMARK_SAMPLES}
 def run_settings(content: Any, path: Path) -> Any:
     """A run's settings, as its checkpoint holds them, under the names of now; errors name ``path``."""
     names = {f"{s}.{old}": f"{s}.{new}" for s, renamed in _SECTIONS.items() for old, new in renamed.items()}
-    current = current_names(content, names, path)[0]
-    if isinstance(current, dict) and isinstance(current.get("network"), dict):
-        # There was nothing else to choose.
-        current = current | {"network": {"norm": "instance"} | current["network"]}
-    return current
+    return current_names(content, names, path)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,18 @@ def test_of_one_group_alone_nothing_of_the_other_is_learned_or_reproduced(atlase
     assert set(model.latents) == {"sub-b"}  # sub-a was made of sub-c
     assert model.known == {"sub-b"}
     assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["made_of"]["held_out"] == ["sub-c"]
+
+
+def test_a_run_is_resumed_as_it_was_begun_and_not_with_others(atlases: Path, tmp_path: Path) -> None:
+    run = AnatomyRunSettings(network=TINY, loop=LoopSettings(steps=1))
+    train_anatomy(atlases, (), run, tmp_path / "run", lambda line: None, only="sub-a")
+    for other in ("sub-[ab]", "*"):
+        with pytest.raises(FetaError, match=r"was begun with other (held_out|training) subjects \(such as sub-b\)"):
+            train_anatomy(atlases, (), run, tmp_path / "run", lambda line: None, only=other)
+    lines: list[str] = []
+    longer = replace(run, loop=LoopSettings(steps=2))
+    assert set(train_anatomy(atlases, (), longer, tmp_path / "run", lines.append, only="sub-a").latents) == {"sub-a"}
+    assert lines[0].startswith("resumed at step 1")
 
 
 def test_a_pattern_that_fits_no_atlas_is_one_line(atlases: Path, tmp_path: Path) -> None:

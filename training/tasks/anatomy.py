@@ -154,7 +154,11 @@ def train_anatomy(
     training = [a for a in atlases if not leaks(a.name, a.source_subjects, left_out)]
     validation = [a for a in atlases if a.name in left_out and a.name not in others]
     if not training:
-        raise FetaError(root, f"holds no atlas to train on whose name fits --only {only!r}", "name another pattern")
+        if others:
+            problem = f"holds no atlas to train on whose name fits --only {only!r}"
+            raise FetaError(root, problem, "name another pattern")
+        problem = "holds no atlas to train on: all are held out, or derived from some that are"
+        raise FetaError(root, problem, "train on them with --everything")
     torch.manual_seed(settings.loop.seed)
     model = AnatomyModel(settings.network, len(atlases)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = AnatomyTask(training, validation, settings)

@@ -213,6 +213,12 @@ def test_a_pattern_that_fits_no_atlas_is_one_line(atlases: Path, tmp_path: Path)
         train_anatomy(atlases, (), AnatomyRunSettings(network=TINY), tmp_path / "run", print, only="sub-z")
 
 
+def test_where_all_are_held_out_no_pattern_is_blamed(atlases: Path, tmp_path: Path) -> None:
+    held_out = ("sub-a", "sub-b", "sub-c")
+    with pytest.raises(FetaError, match="holds no atlas to train on: all are held out"):
+        train_anatomy(atlases, held_out, AnatomyRunSettings(network=TINY), tmp_path / "run", print)
+
+
 @pytest.mark.parametrize("name", ["model.yaml", "segmentation.safetensors", "landmarks.safetensors"])
 def test_an_anatomy_takes_no_other_files_name(atlases: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(FetaError, match="no name for an anatomy"):

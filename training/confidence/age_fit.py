@@ -19,6 +19,8 @@ from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
 FEWEST_AGES = 8
+#: Of fewer no groups are told apart: of twelve, intervals by group held three quarters of others.
+FEWEST_IN_GROUPS = 25
 
 
 def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
@@ -53,6 +55,8 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
     coefficients, said = ridge(table[:, 1:], weeks)
     of_cases = zip(said, ventricles, strict=True)
     members = np.concatenate([groups.indicators(1, week, np.inf, wide) for week, wide in of_cases])
+    if len(chosen) < FEWEST_IN_GROUPS:
+        members[:, 1:] = 0.0
     margin = quantile(members, np.abs(weeks - said), chance_for(len(chosen)))
     return dataclasses.replace(blank, coefficients=coefficients, margins=Margins(margin, margin))
 

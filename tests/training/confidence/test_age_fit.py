@@ -70,6 +70,17 @@ def test_nine_of_ten_of_those_left_out_lie_within(seed: int) -> None:
     assert 0.84 <= held <= 0.97
 
 
+def test_nine_of_ten_of_others_lie_within_after_a_fit_to_a_dozen() -> None:
+    """Over twenty dozens, each with thirty others; stated ages are off by a week."""
+    held = []
+    for seed in range(20):
+        off = np.random.default_rng(seed).normal(0, 1, 42)
+        made = [replace(row, dice=np.full(7, 0.95)) for row in made_up_rows(42, seed=seed, each=1)]
+        rows = [replace(row, age=row.age + e) for row, e in zip(made, off, strict=True)]
+        held += [age.low <= row.age <= age.high for row, age in ages_by(rows[12:], fit_age(rows[:12]))]
+    assert 0.86 <= np.mean(held) <= 0.98
+
+
 def test_bad_label_maps_teach_nothing(rows: list[CaseRow]) -> None:
     wrong = [replace(row, volumes=row.volumes * 3, folding=1.6, dice=np.full(7, 0.4)) for row in rows[:20]]
     assert fit_age([*rows, *wrong]).plain() == fit_age(rows).plain()

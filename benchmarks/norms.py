@@ -54,7 +54,7 @@ def main() -> None:
     for folder in folders:
         if not (folder / "cohort.tsv").is_file():
             parser.error(f"{folder}: holds no cohort.tsv; name a folder that feta-infer measure has written")
-    print(*table({folder.name: z_of(folder) for folder in folders}), sep="\n")
+    print(*table({str(folder): z_of(folder) for folder in folders}), sep="\n")
 
 
 if __name__ == "__main__":

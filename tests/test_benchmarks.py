@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.case import PARTS, ROOT
-from benchmarks.norms import table, z_of
+from benchmarks.norms import main, table, z_of
 from benchmarks.training_step import measure
 from tests.support.tiny_subjects import write_balls
 
@@ -70,3 +70,18 @@ def test_of_each_size_the_z_that_there_are_are_told(tmp_path: Path) -> None:
     (tmp_path / "cohort.tsv").write_text("\n".join(rows) + "\n")
     assert z_of(tmp_path) == {"cerebellum": [-0.5, 1.75, 3.0]}
     assert [*table({"one": z_of(tmp_path), "two": {}})][2:] == ["| cerebellum | +1.8 (-0.5 to +3.0; 3) | – |"]
+
+
+def test_two_folders_of_one_name_have_a_column_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [tmp_path / atlas / "out" for atlas in ("one", "two")]
+    for folder, z in zip(folders, ("1", "2"), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "cohort.json").write_text('{"GM": {"LongName": "grey matter"}}')
+        (folder / "cohort.tsv").write_text(f"case\tGM_z\na\t{z}\n")
+    monkeypatch.setattr("sys.argv", ["norms", *map(str, folders)])
+    main()
+    head, _, row = capsys.readouterr().out.splitlines()
+    assert head == f"| z | {folders[0]} | {folders[1]} |"
+    assert row == "| grey matter | +1.0 (+1.0 to +1.0; 1) | +2.0 (+2.0 to +2.0; 1) |"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from feta.errors import FetaError
-from inference.confidence.quality_file import read_quality_model
+from inference.confidence.quality_file import VERSION, read_quality_model
 from tests.support.made_up_quality import made_up_rows
 from training.commands.assess.confidence import age_from_image, confidence
 from training.confidence import across, collect, grow
@@ -101,7 +101,7 @@ def no_json(path: Path) -> None:
 
 
 def earlier(path: Path) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": VERSION - 1}))
 
 
 def others(path: Path) -> None:
@@ -120,7 +120,7 @@ def folder(path: Path) -> None:
     [
         (missing, "does not exist"),
         (no_json, "is no model of a result's quality"),
-        (earlier, "another version, 2, than this release reads, 3"),
+        (earlier, f"another version, {VERSION - 1}, than this release reads, {VERSION}"),
         (others, "other networks"),
         (folder, "not a regular file"),
     ],

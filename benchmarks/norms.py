@@ -8,27 +8,24 @@ Of healthy brains the median should be 0. Sizes that no norm is for, or that two
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-#: The ending of a column of z.
-_Z = "_z"
+from feta.errors import FetaError
+from inference.report.cohort_table import read_cohort
 
 
 def z_of(folder: Path) -> dict[str, list[float]]:
-    """The z of all cases that have one, by the size's full name, in the table's order."""
-    names = json.loads((folder / "cohort.json").read_text())
-    with (folder / "cohort.tsv").open(newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    found: dict[str, list[float]] = {}
-    for column in (name for name in (rows[0] if rows else ()) if name.endswith(_Z)):
-        values = [float(row[column]) for row in rows if row[column] != "n/a"]
-        if values:
-            found[names[column.removesuffix(_Z)]["LongName"]] = values
-    return found
+    """The z of all cases that have one, the least first, by the size's full name, in the table's order.
+
+    Raises:
+        FetaError: the folder holds no table of cases.
+    """
+    cohort = read_cohort(folder)
+    found = {size.title: [case.sizes[size.key].z for case in cohort.cases] for size in cohort.sizes}
+    known = {title: sorted(z for z in values if z is not None) for title, values in found.items()}
+    return {title: values for title, values in known.items() if values}
 
 
 def table(measured: Mapping[str, Mapping[str, Sequence[float]]]) -> Iterator[str]:
@@ -51,10 +48,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("measured", type=Path, nargs="+")
     folders: list[Path] = parser.parse_args().measured
-    for folder in folders:
-        if not (folder / "cohort.tsv").is_file():
-            parser.error(f"{folder}: holds no cohort.tsv; name a folder that feta-infer measure has written")
-    print(*table({str(folder): z_of(folder) for folder in folders}), sep="\n")
+    try:
+        print(*table({str(folder): z_of(folder) for folder in folders}), sep="\n")
+    except FetaError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

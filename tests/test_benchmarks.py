@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,17 @@ def test_a_training_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
         measure(ROOT, tmp_path, tmp_path, cores=1, steps=1, size=16, ordinary=False)
 
 
+def write_rows(folder: Path, rows: Sequence[str]) -> None:
+    """A cohort.tsv with these columns, the first row their names, of cases that are done."""
+    first = ["participant_id\tcase\tstatus", *(f"sub-{n}\tsub-{n}_T2w\tdone" for n in range(1, len(rows)))]
+    lines = (f"{case}\t{row}\n" for case, row in zip(first, rows, strict=True))
+    (folder / "cohort.tsv").write_text("".join(lines))
+
+
 def test_of_each_size_the_z_that_there_are_are_told(tmp_path: Path) -> None:
     (tmp_path / "cohort.json").write_text('{"GM": {"LongName": "grey matter"}, "TCD": {"LongName": "cerebellum"}}')
-    rows = ("case\tGM\tGM_z\tTCD\tTCD_z", "a\t1\tn/a\t2\t-0.5", "b\t1\tn/a\t2\t1.75", "c\t1\tn/a\t2\t3")
-    (tmp_path / "cohort.tsv").write_text("\n".join(rows) + "\n")
+    rows = ("GM\tGM_z\tTCD\tTCD_z", "1\tn/a\t2\t-0.5", "1\tn/a\t2\t1.75", "1\tn/a\t2\t3")
+    write_rows(tmp_path, rows)
     assert z_of(tmp_path) == {"cerebellum": [-0.5, 1.75, 3.0]}
     assert [*table({"one": z_of(tmp_path), "two": {}})][2:] == ["| cerebellum | +1.8 (-0.5 to +3.0; 3) | – |"]
 
@@ -79,7 +87,7 @@ def test_two_folders_of_one_name_have_a_column_each(
     for folder, z in zip(folders, ("1", "2"), strict=True):
         folder.mkdir(parents=True)
         (folder / "cohort.json").write_text('{"GM": {"LongName": "grey matter"}}')
-        (folder / "cohort.tsv").write_text(f"case\tGM_z\na\t{z}\n")
+        write_rows(folder, ("GM\tGM_z", f"1\t{z}"))
     monkeypatch.setattr("sys.argv", ["norms", *map(str, folders)])
     main()
     head, _, row = capsys.readouterr().out.splitlines()

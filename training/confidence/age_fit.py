@@ -46,8 +46,8 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
     centre = np.nanmean(found, axis=0)
     spread = np.maximum(np.nanstd(found, axis=0), 1e-3)
     weeks = np.array([row.age for row in chosen])
-    # Nobody's quality is expected to be below nothing: the halves of it are none of the age's groups.
     ventricles = np.array([ventricles_part(row.volumes) for row in chosen])
+    # Nobody's quality is expected to be below nothing: the halves of it are none of the age's groups.
     groups, none = groups_of(chosen, ventricles, 0.0), np.zeros(1 + OF_CASE)
     ages = float(weeks.min()), float(weeks.max())
     blank = AgeEstimator(centre, spread, np.zeros(COLUMNS), groups, Margins(none, none), ages)

@@ -57,7 +57,9 @@ def write_protocol(data: Path, out: Path) -> list[str]:
         name = f"sub-sta{week}"
         target = _folder(out, name) / f"{name}_T2w.nii.gz"
         # Both lie in one space: what differs is the size of the voxels.
-        sitk.WriteImage(sitk.Resample(image, sitk.ReadImage(str(labels)), sitk.Transform(), sitk.sitkLinear), str(target))
+        sitk.WriteImage(
+            sitk.Resample(image, sitk.ReadImage(str(labels)), sitk.Transform(), sitk.sitkLinear), str(target)
+        )
         shutil.copyfile(labels, target.with_name(f"{name}_T2w_dseg.nii.gz"))
         write_source_subjects(target, [atlas])
         written.append(name)

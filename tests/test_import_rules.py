@@ -106,7 +106,7 @@ LAYERS = {
         "evaluation/metrics training/assessment"
     ),
     "training/tasks": (
-        "feta inference/geometry inference/networks inference/biometry inference/segmentation "
+        "feta inference/geometry inference/networks inference/topology inference/biometry inference/segmentation "
         "evaluation/metrics evaluation/scoring training/imaging training/data training/anatomy training/synthesis "
         "training/engine training/assessment"
     ),

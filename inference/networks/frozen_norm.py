@@ -40,6 +40,12 @@ def by_statistics_of(network: ResidualUNet, image: Tensor, precision: AbstractCo
     return folded(frozen)
 
 
+def middle(image: Tensor, side: int) -> Tensor:
+    """The cube of so many voxels a side in the middle of an image (1, Z, Y, X), which is as large at least."""
+    starts = [(n - side) // 2 for n in image.shape[1:]]
+    return image[(slice(None), *(slice(start, start + side) for start in starts))]
+
+
 def frozen_norms(network: nn.Module) -> list[FrozenNorm]:
     """A network's layers that normalise by frozen statistics."""
     return [module for module in network.modules() if isinstance(module, FrozenNorm)]

@@ -19,7 +19,7 @@ from inference.geometry.orientation import CanonicalVolume
 from inference.geometry.preprocessing import standardise
 from inference.geometry.view import View, view
 from inference.networks.device import Compute, memory_left
-from inference.networks.frozen_norm import by_statistics_of
+from inference.networks.frozen_norm import by_statistics_of, middle
 from inference.networks.residual_unet import Norm, ResidualUNet
 from inference.networks.sliding_window import predict, softmax
 from inference.networks.weights import Model, WeightFile, load_network
@@ -117,7 +117,7 @@ class UprightPredictor:
     def _predict(self, network: ResidualUNet, file: WeightFile, image: Tensor) -> Tensor:
         """Probabilities (8, Z, Y, X) of an image (1, Z, Y, X) by one network: all at once where memory allows."""
         if file.network.norm is Norm.INSTANCE:
-            network = by_statistics_of(network, _middle(image, file.patch)[None], self.compute.precision())
+            network = by_statistics_of(network, middle(image, file.patch)[None], self.compute.precision())
         if image.device.type == "cpu":
             # A third faster there, with channels last in memory; convolutions of this layout give outputs of it.
             network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -126,12 +126,6 @@ class UprightPredictor:
         patch = (z, y, x) if memory_left(self.compute) > needed else (file.patch,) * 3
         self._in_patches |= patch != (z, y, x)
         return predict(image, partial(softmax, network, self.compute), LABEL_COUNT, patch)
-
-
-def _middle(image: Tensor, side: int) -> Tensor:
-    """The cube of so many voxels a side in the middle of an image (1, Z, Y, X), which is as large at least."""
-    starts = [(n - side) // 2 for n in image.shape[1:]]
-    return image[(slice(None), *(slice(start, start + side) for start in starts))]
 
 
 def in_native_space(

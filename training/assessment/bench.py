@@ -80,7 +80,7 @@ def run_bench(settings: Path, data: Path, weights: Path, out: Path) -> Iterator[
 
     Args:
         settings: YAML of the parts.
-        data: folder that their names begin from.
+        data: folder that their names begin from; parts whose folders are not there are left out, and said to be.
         weights: folder with ``model.yaml``, for the parts that name none.
         out: folder to write; what it holds of the same weights is not measured again.
 
@@ -90,12 +90,25 @@ def run_bench(settings: Path, data: Path, weights: Path, out: Path) -> Iterator[
     parts = read_settings(BenchSettings, settings).parts
     if not parts:
         raise FetaError(settings, "names no parts", "see training/configs/bench.yaml")
-    # Whatever is missing is said before hours of computing.
-    files = [_files(part, data / part.data) for part in parts]
+    gaps = [_gap(part, data) for part in parts]
+    if all(gaps):
+        gaps = [None] * len(parts)  # what is missing is an error then
     lines = HEADING.splitlines()
     measured = Measured(out / "bench.csv")
-    measures = [Measuring(data / part.weights if part.weights else weights, part, measured) for part in parts]
-    for part, volumes, measure in zip(parts, files, measures, strict=True):
+    # Whatever is missing is said before hours of computing.
+    work: list[tuple[dict[str, tuple[Path, Path]], Measuring] | None] = []
+    for part, gap in zip(parts, gaps, strict=True):
+        if gap:
+            yield f"{part.name}: left out, as there is no {gap}"
+            work.append(None)
+        else:
+            measuring = Measuring(data / part.weights if part.weights else weights, part, measured)
+            work.append((_files(part, data / part.data), measuring))
+    for part, job in zip(parts, work, strict=True):
+        if job is None:
+            lines.append(f"| {part.name} | not measured |" + " |" * (lines[0].count(" | ") - 1))
+            continue
+        volumes, measure = job
         people = table_of_subjects(data / part.data)
         for condition in part.conditions:
             results = []
@@ -174,6 +187,11 @@ class Measuring:
         if names := self._part.together.split():
             entries.append((TOGETHER.join(names), "dice", repr(_dice(truth, found, [Tissue[n] for n in names]))))
         return entries
+
+
+def _gap(part: Part, data: Path) -> Path | None:
+    """The first folder of a part that is not there."""
+    return next((data / name for name in (part.data, part.weights) if not (data / name).is_dir()), None)
 
 
 def _dice(truth: Volume, found: Volume, tissues: Sequence[Tissue]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from inference.segmentation.autoencoder import corrected_logits, fits
 from training.data.leakage import check_held_out, lineage_of
 from training.data.split import Subjects
 from training.engine.loop import Report, train
-from training.engine.losses import dice_and_cross_entropy
+from training.engine.losses import LossSettings, segmentation_loss
 from training.engine.optimisers import LoopSettings
 from training.synthesis.settings import SynthesisSettings
-from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities
+from training.tasks.label_corruption import CorruptionSettings, corrupted_probabilities, random_voxel
 from training.tasks.network_errors import Answer, NetworkErrors, answer
 from training.tasks.random_streams import Stream, stream
 
@@ -39,21 +38,25 @@ class AutoencoderSettings:
         network: its shape; ``outputs`` is 8 · ``stem``³.
         synthesis: of the volumes that the segmentation network answers for.
         corruption: of its answers and of the truth.
+        losses: beside soft Dice and cross-entropy.
         loop: how long and how fast.
-        pool: how many volumes are made; each is corrupted anew whenever its turn comes.
+        pool: how many whole brains are made; parts of them are corrupted anew whenever their turn comes.
+        patch: voxels a side of such a part, at most; the brains have ``synthesis.size``.
     """
 
     network: NetworkSettings = field(default_factory=_shape)
     synthesis: SynthesisSettings = field(default_factory=SynthesisSettings)
     corruption: CorruptionSettings = field(default_factory=CorruptionSettings)
+    losses: LossSettings = field(default_factory=LossSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
-    pool: int = 240
+    pool: int = 60
+    patch: int = 80
 
     def __post_init__(self) -> None:
         if not fits(self.network):
             raise ValueError("network must have 8 inputs and 8 · stem³ outputs")
-        if self.pool < 1:
-            raise ValueError(f"pool must be at least 1, not {self.pool}")
+        if self.pool < 1 or self.patch < 1:
+            raise ValueError("pool and patch must be at least 1")
 
 
 class AutoencoderTask:
@@ -61,13 +64,13 @@ class AutoencoderTask:
 
     Args:
         subjects: to make volumes of.
-        networks: whose errors are to be corrected.
+        errors: networks whose errors are to be corrected.
         settings: of the run.
     """
 
-    def __init__(self, subjects: Subjects, networks: Sequence[nn.Module], settings: AutoencoderSettings) -> None:
+    def __init__(self, subjects: Subjects, errors: NetworkErrors, settings: AutoencoderSettings) -> None:
         self.subjects = subjects
-        self.networks = networks
+        self.errors = errors
         self.settings = settings
         self._pool: dict[int, Answer] = {}
         self._validation: list[tuple[Tensor, LabelMap]] = []
@@ -79,14 +82,17 @@ class AutoencoderTask:
         maps = torch.stack([corrupted for corrupted, _ in pairs])
         with torch.autocast("cpu", torch.bfloat16):
             logits = corrected_logits(network, maps)
-        return dice_and_cross_entropy(logits, torch.stack([truth for _, truth in pairs]))
+        return segmentation_loss([logits], torch.stack([truth for _, truth in pairs]), self.settings.losses)
 
     def sample(self, seed: int) -> tuple[Tensor, Tensor]:
         """A corrupted map (8, Z, Y, X) float32 and the truth (Z, Y, X) int64, mirrored half of the time."""
         draw = stream(seed, Stream.LABEL_CORRUPTION)
         said = self._answer(draw.integer(self.settings.pool))
-        labels = said.labels.long()
-        maps = corrupted_probabilities(said.probabilities, labels, draw, self.settings.corruption)
+        side = min(self.settings.patch, *said.labels.shape)
+        centre = random_voxel(said.labels, draw).tolist()
+        corner = [min(max(0, at - side // 2), n - side) for at, n in zip(centre, said.labels.shape, strict=True)]
+        probabilities, labels = said.part(corner, side)
+        maps = corrupted_probabilities(probabilities, labels, draw, self.settings.corruption)
         return (maps.flip(3), labels.flip(2)) if draw.bernoulli(0.5) else (maps, labels)
 
     def _answer(self, number: int) -> Answer:
@@ -94,7 +100,7 @@ class AutoencoderTask:
         if number not in self._pool:
             training = self.subjects.training
             subject = training[number % len(training)]
-            self._pool[number] = answer(self.networks, subject, self.settings.synthesis, number)
+            self._pool[number] = answer(self.errors, subject, self.settings.synthesis, number)
         return self._pool[number]
 
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -115,8 +121,9 @@ class AutoencoderTask:
         """Two volumes of each validation subject: the networks' probabilities, and the truth."""
         if not self._validation:
             for seed, subject in enumerate(self.subjects.validation * 2):
-                said = answer(self.networks, subject, self.settings.synthesis, 10**9 + seed)
-                self._validation.append((said.probabilities, analyse(_volume(said.labels, self.settings))))
+                said = answer(self.errors, subject, self.settings.synthesis, 10**9 + seed)
+                whole, _ = said.part((0, 0, 0), self.settings.synthesis.size)
+                self._validation.append((whole, analyse(_volume(said.labels, self.settings))))
         return self._validation
 
 
@@ -157,7 +164,7 @@ def train_autoencoder(
         FetaError: the networks learned from a subject that this run holds out; and as `training.engine.loop.train`.
     """
     torch.manual_seed(settings.loop.seed)
-    task = AutoencoderTask(subjects, errors.networks, settings)
+    task = AutoencoderTask(subjects, errors, settings)
     seen = errors.subjects_seen or ()
     lineage = lineage_of(settings, network=seen, answers=[errors.sha256()], **subjects.names())
     check_held_out(errors.folder, seen, lineage)

@@ -90,7 +90,7 @@ def hole(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> No
 
 def bridge(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A line of voxels joins two places of a tissue: where it crosses another, it is a handle."""
-    start = _voxel(labels, draw)
+    start = random_voxel(labels, draw)
     tissue = labels[tuple(start)].clone()
     box = _around(labels, start, settings.bridge)
     there = (labels[box] == tissue).nonzero()
@@ -110,14 +110,14 @@ def speck(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> N
 def swelling(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A tissue gains a voxel's breadth along some of its border."""
     del settings
-    mask = labels == labels[tuple(_voxel(labels, draw))]
+    mask = labels == labels[tuple(random_voxel(labels, draw))]
     labels[_wider(mask) & _somewhere(labels, draw)] = labels[mask][0].clone()
 
 
 def thinning(labels: Tensor, draw: RandomSource, settings: CorruptionSettings) -> None:
     """A tissue loses a voxel's breadth along some of its border to its neighbours."""
     del settings
-    tissue = labels[tuple(_voxel(labels, draw))].clone()
+    tissue = labels[tuple(random_voxel(labels, draw))].clone()
     order = torch.tensor(draw.order(LABEL_COUNT))
     # Where several neighbours would do, the one that comes last in a random order takes the voxel.
     rank = torch.where(labels == tissue, -1, order.argsort()[labels]).float()
@@ -142,7 +142,7 @@ CHANGES: tuple[Callable[[Tensor, RandomSource, CorruptionSettings], None], ...] 
 
 def _relabel(labels: Tensor, draw: RandomSource, radius: float) -> None:
     """The tissue at a random place becomes, within a ball, another label that lies within twice the radius."""
-    centre = _voxel(labels, draw)
+    centre = random_voxel(labels, draw)
     tissue = labels[tuple(centre)].clone()
     near = labels[_around(labels, centre, int(2 * radius) + 1)].flatten()
     others = near[near != tissue]
@@ -150,7 +150,7 @@ def _relabel(labels: Tensor, draw: RandomSource, radius: float) -> None:
     labels[box][inside & (labels[box] == tissue)] = others[draw.integer(len(others))] if len(others) else 0
 
 
-def _voxel(labels: Tensor, draw: RandomSource) -> Tensor:
+def random_voxel(labels: Tensor, draw: RandomSource) -> Tensor:
     """A random voxel (3,) of a random label among those that occur, so that small tissues get their share."""
     present = torch.bincount(labels.flatten()).nonzero()[:, 0]
     flat = (labels == present[draw.integer(len(present))]).flatten().nonzero()

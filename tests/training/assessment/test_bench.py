@@ -141,6 +141,26 @@ def test_what_is_wrong_is_one_line(
     assert segmented.calls == 0
 
 
+def test_a_part_whose_folder_is_not_there_is_left_out_and_said_to_be(
+    data: Path, tmp_path: Path, segmented: Segmented
+) -> None:
+    there = "{name: atlas, data: atlas}"
+    gaps = "{name: cohort, data: nowhere}, {name: across, data: atlas, weights: none}"
+    (data / "gaps.yaml").write_text(f"parts: [{gaps}, {there}]\n")
+    lines = list(bench.run_bench(data / "gaps.yaml", data, default_weights(), tmp_path / "out"))
+    assert lines[:2] == [
+        f"cohort: left out, as there is no {data / 'nowhere'}",
+        f"across: left out, as there is no {data / 'none'}",
+    ]
+    table = (tmp_path / "out" / "bench.md").read_text().splitlines()
+    assert [row.split("|")[1:3] for row in table[2:4]] == [
+        [" cohort ", " not measured "],
+        [" across ", " not measured "],
+    ]
+    assert len({row.count("|") for row in table if "Σ" not in row}) == 1
+    assert segmented.calls == 3
+
+
 def test_without_parts_there_is_nothing_to_do(data: Path, tmp_path: Path) -> None:
     (data / "none.yaml").write_text("parts: []\n")
     with pytest.raises(FetaError, match="no parts"):

@@ -77,7 +77,7 @@ def _task(root: Path, network: float) -> AutoencoderTask:
         pool=3,
     )
     subjects = read_subjects(root / "atlases", VALIDATION)
-    return AutoencoderTask(subjects, network_errors(root / "weights").networks, settings)
+    return AutoencoderTask(subjects, network_errors(root / "weights"), settings)
 
 
 def test_a_fresh_network_changes_nothing() -> None:
@@ -96,7 +96,10 @@ def test_the_networks_errors_are_shown_with_the_truth_of_the_same_volume(root: P
     maps, truth = task.sample(5)
     answers = [task._answer(i) for i in range(3)]
     fits = [
-        (a, mirrored) for a in answers for mirrored in (0, 1) if torch.equal(maps, _turned(a.probabilities, mirrored))
+        (a, mirrored)
+        for a in answers
+        for mirrored in (0, 1)
+        if torch.equal(maps, _turned(a.part((0, 0, 0), 16)[0], mirrored))
     ]
     assert len(fits) == 1
     said, mirrored = fits[0]
@@ -124,7 +127,7 @@ def test_validation_of_a_network_that_changes_nothing_finds_no_difference(root: 
 def test_without_validation_subjects_there_are_no_figures(root: Path) -> None:
     task = _task(root, 1.0)
     subjects = replace(task.subjects, validation=[])
-    assert AutoencoderTask(subjects, task.networks, task.settings).validate(fresh(SHAPE)) == {}
+    assert AutoencoderTask(subjects, task.errors, task.settings).validate(fresh(SHAPE)) == {}
     assert LandmarkTask(Heads([], [], []), LandmarkSettings()).validate(fresh(SHAPE)) == {}
     assert LocatorTask(subjects, LocatorSettings()).validate(fresh(SHAPE)) == {}
 

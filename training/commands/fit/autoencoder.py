@@ -15,6 +15,7 @@ from training.commands.common import (
     Config,
     Everything,
     Minutes,
+    Only,
     Run,
     Steps,
     Threads,
@@ -36,6 +37,7 @@ def autoencoder(
     steps: Steps = None,
     threads: Threads = CORES,
     everything: Everything = False,
+    only: Only = None,
 ) -> None:
     """Train the autoencoder that corrects the segmentation network's probability maps."""
     from feta.settings import read_settings
@@ -49,7 +51,7 @@ def autoencoder(
         raise FetaError(config, problem, "make them equal")
     if errors.subjects_seen is None and not everything:
         report(f"{network}: doesn't say whom its networks learned from; name their run folder to have it checked")
-    train_autoencoder(training_subjects(atlases, threads, everything), errors, settings, run, report)
+    train_autoencoder(training_subjects(atlases, threads, everything, only=only), errors, settings, run, report)
 
 
 def network_errors(folder: Path) -> NetworkErrors:
@@ -69,8 +71,9 @@ def network_errors(folder: Path) -> NetworkErrors:
 
     if (folder / INDEX).exists():
         files = read_model(folder).segmentation
-        return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing)
+        return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing, files[0].patch)
     if not (folder / CHECKPOINT).exists():
         raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
     found = read_averaged(SegmentationSettings, folder)
-    return NetworkErrors(folder, [found.network.eval()], found.settings.synthesis.spacing, found.subjects_seen)
+    synthesis = found.settings.synthesis
+    return NetworkErrors(folder, [found.network.eval()], synthesis.spacing, synthesis.size, found.subjects_seen)

@@ -9,12 +9,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks import other_labels
 from benchmarks.case import PARTS, ROOT
 from benchmarks.norms import main, table, z_of
 from benchmarks.training_step import measure
+from feta.grid import Grid
+from feta.volumes import Volume, read_volume, write_label_map, write_volume
 from tests.support.tiny_subjects import write_balls
+from training.data.partial_labels import read_label_set
+from training.data.provenance import read_source_subjects
+from training.data.subject import pairs
 
 SOURCES = [path for folder in ("feta", "inference") for path in (ROOT / folder).rglob("*.py")]
 
@@ -93,3 +100,52 @@ def test_two_folders_of_one_name_have_a_column_each(
     head, _, row = capsys.readouterr().out.splitlines()
     assert head == f"| z | {folders[0]} | {folders[1]} |"
     assert row == "| grey matter | +1.0 (+1.0 to +1.0; 1) | +2.0 (+2.0 to +2.0; 1) |"
+
+
+def shared_data(root: Path) -> Path:
+    """An atlas of weeks 21, 24 (held out) and 25, with other labels of each."""
+    fine, coarse = (Grid((n,) * 3, (24 / n,) * 3, (0.0,) * 3, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0)) for n in (24, 12))
+    values = np.repeat(np.array([0, 124, 112, 71, 92, 100, 94, 120], np.uint8), 3)[:, None, None]
+    for week in (21, 24, 25):
+        image = np.full(coarse.shape, float(week), np.float32)
+        (root / "atlases" / f"sub-crl{week}").mkdir(parents=True)
+        write_volume(root / "atlases" / f"sub-crl{week}" / "a_T2w.nii.gz", Volume(image, coarse))
+        (root / "feta_protocol" / f"sub-sta{week}").mkdir(parents=True)
+        labels = Volume(np.ones(fine.shape, np.uint8), fine)
+        write_label_map(root / "feta_protocol" / f"sub-sta{week}" / f"sub-sta{week}_T2w_dseg.nii.gz", labels)
+        (root / "crl_parcellation").mkdir(exist_ok=True)
+        parcels = Volume(np.broadcast_to(values, fine.shape).astype(np.float32), fine)
+        write_volume(root / "crl_parcellation" / f"STA{week}_WMZparc.nii.gz", parcels)
+    return root
+
+
+def test_other_labels_leave_the_held_out_weeks_out_and_name_their_sources(tmp_path: Path) -> None:
+    data = shared_data(tmp_path / "data")
+    assert other_labels.write_protocol(data, tmp_path / "p") == ["sub-sta21", "sub-sta25"]
+    assert other_labels.write_parcellation(data, tmp_path / "q") == ["sub-parc21", "sub-parc25"]
+    for folder, name in (("p", "sub-sta21"), ("q", "sub-parc21")):
+        assert read_source_subjects([tmp_path / folder])[0][name] == {"sub-crl21"}
+        assert f"{name}_T2w" in pairs(tmp_path / folder)
+
+
+def test_the_atlas_s_volume_is_brought_onto_the_other_labels_grid(tmp_path: Path) -> None:
+    other_labels.write_protocol(shared_data(tmp_path / "data"), tmp_path / "p")
+    image, labels = (read_volume(path) for path in pairs(tmp_path / "p")["sub-sta25_T2w"])
+    assert image.grid.difference(labels.grid) is None
+    assert (image.array[2:-2, 2:-2, 2:-2] == 25).all()
+
+
+def test_a_parcellation_keeps_what_it_shares_with_fetas_labels(tmp_path: Path) -> None:
+    other_labels.write_parcellation(shared_data(tmp_path / "data"), tmp_path / "q")
+    labels = read_volume(pairs(tmp_path / "q")["sub-parc21_T2w"][1])
+    assert labels.array[::3, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 7, 3]
+    known = read_label_set(tmp_path / "q")
+    assert known is not None
+    assert known.groups == ((0,), (1,), (2,), (3, 6), (4,), (5,), (7,))
+
+
+def test_without_the_data_a_line_says_so(tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "benchmarks.other_labels", str(tmp_path), str(tmp_path / "out")]
+    done = subprocess.run(call, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "feta_protocol: holds no" in done.stderr.splitlines()[-1]

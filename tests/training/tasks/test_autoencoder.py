@@ -7,12 +7,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from typer.testing import CliRunner
 
+from evaluation.metrics.measurements import analyse, compare
 from feta.errors import FetaError
+from feta.grid import Grid
+from feta.volumes import Volume
 from inference.networks.residual_unet import NetworkSettings, ResidualUNet
 from inference.networks.weights import read_model, ship
 from tests.support.networks import write_network
@@ -24,11 +28,13 @@ from training.data.leakage import lineage_of
 from training.data.split import read_subjects
 from training.engine.architectures import ArchitectureSettings, Kind, make_network
 from training.engine.checkpoint import read_checkpoint
+from training.synthesis.sample import generate_sample
 from training.synthesis.settings import SynthesisSettings
 from training.tasks.autoencoder import AutoencoderSettings, AutoencoderTask, fresh
 from training.tasks.label_corruption import CorruptionSettings
 from training.tasks.landmark_network import Heads, LandmarkSettings, LandmarkTask
 from training.tasks.locator import LocatorSettings, LocatorTask
+from training.tasks.network_errors import answer
 from training.tasks.segmentation import SegmentationSettings
 
 SHAPE = NetworkSettings(inputs=8, outputs=64, widths=(2, 2), blocks=(1, 1), heads=1, stem=2)
@@ -104,6 +110,38 @@ def test_the_networks_errors_are_shown_with_the_truth_of_the_same_volume(root: P
     assert len(fits) == 1
     said, mirrored = fits[0]
     assert torch.equal(truth, _turned(said.labels.long(), mirrored))
+
+
+def test_the_truth_has_the_right_topology_and_is_the_volumes_but_for_that(root: Path) -> None:
+    task = _task(root, 1.0)
+    synthesis = SynthesisSettings(size=32, spacing=2.0)
+    torn = mended = changed = 0
+    for seed in range(8):
+        subject = task.subjects.training[0]
+        said = answer(task.errors, subject, synthesis, seed).labels.numpy()
+        sampled = generate_sample(subject, synthesis, seed).labels.numpy().astype(np.uint8)
+        changed += int((said != sampled).sum())
+        torn, mended = torn + _loops_and_cavities(sampled), mended + _loops_and_cavities(said)
+    assert torn > 0
+    assert mended == 0
+    assert changed < 0.02 * 8 * said.size
+
+
+def _loops_and_cavities(labels: np.ndarray) -> int:
+    grid = Grid(labels.shape[::-1], (2.0,) * 3, (0.0,) * 3, (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    found = analyse(Volume(labels, grid))
+    return int(compare(found, found).betti_truth[:, 1:].sum())
+
+
+@pytest.mark.parametrize("patch", [8, 11, 16, 40])
+def test_a_part_is_a_cube_of_the_volume_at_most_as_large(root: Path, patch: int) -> None:
+    task = _task(root, 1.0)
+    task.settings = replace(task.settings, patch=patch)
+    for seed in range(6):
+        maps, truth = task.sample(seed)
+        assert maps.shape == (8, *(min(patch, 16),) * 3)
+        assert truth.shape == maps.shape[1:]
+        assert torch.allclose(maps.sum(0), torch.ones(()), atol=0.05)
 
 
 def _turned(array: torch.Tensor, mirrored: int) -> torch.Tensor:

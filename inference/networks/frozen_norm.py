@@ -101,5 +101,27 @@ def folded(network: ResidualUNet) -> ResidualUNet:
     return ResidualUNet.of(replace(network.settings, norm=Norm.FOLDED), state).eval()
 
 
+@torch.no_grad()
+def unfolded(network: ResidualUNet) -> ResidualUNet:
+    """The same function with layers of normalisation, so that it can be fine-tuned as it was trained.
+
+    Their statistics are those of no change: mean 0, variance 1.
+
+    Args:
+        network: folded.
+    """
+    result = ResidualUNet(replace(network.settings, norm=Norm.FROZEN))
+    state = network.state_dict()
+    for name, module in result.named_modules():
+        if isinstance(module, FrozenNorm):
+            biases = state.pop(f"{name.rpartition('.')[0]}.{_CONVOLUTIONS[name.rpartition('.')[2]]}.bias")
+            state |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+            state[f"{name}.bias"] = biases
+            state[f"{name}.running_var"] = torch.full_like(biases, 1 - module.eps)
+            state[f"{name}.num_batches_tracked"] = torch.ones((), dtype=torch.long)  # has its statistics
+    result.load_state_dict(state)
+    return result
+
+
 #: Which convolution of a block stands before which of its layers of normalisation.
 _CONVOLUTIONS = {"norm1": "first", "norm2": "second", "norm": "conv"}

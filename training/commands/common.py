@@ -42,7 +42,7 @@ Minutes = Annotated[float | None, typer.Option(help="Of computing; the learning 
 Steps = Annotated[int | None, typer.Option(help="At which training ends.")]
 Everything = Annotated[bool, typer.Option("--everything", help="Train on the validation subjects too.")]
 Pretrained = Annotated[
-    Path | None, typer.Option(help="Run folder of the same network, whose weights this run fine-tunes.")
+    Path | None, typer.Option(help="Run folder of the same network, or folder of weights, that this run fine-tunes.")
 ]
 Over = Annotated[
     list[Path] | None, typer.Option(help="More settings (YAML), which win over --config's; may be repeated.")

@@ -10,6 +10,9 @@ import torch
 from torch import nn
 
 from feta.errors import FetaError
+from inference.networks.frozen_norm import frozen_norms, unfolded
+from inference.networks.residual_unet import Norm
+from inference.networks.weights import INDEX, load_network, read_model
 
 #: Its name in the folder of a run.
 CHECKPOINT = "checkpoint.pt"
@@ -39,6 +42,31 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not state.keys() >= _KEYS:
         raise FetaError(path, "was not left by this version of feta-train", "name another run folder")
     return state
+
+
+def read_pretrained(folder: Path, network: nn.Module) -> dict[str, Any]:
+    """What a network may begin with: a run's checkpoint, or the network of its shape in a folder of weights.
+
+    Weights as they are shipped don't say whom they learned from: ``made_of`` is empty.
+
+    Raises:
+        FetaError: there is neither, or none of this shape.
+    """
+    if (folder / CHECKPOINT).exists() or not (folder / INDEX).exists():
+        return read_checkpoint(folder / CHECKPOINT)
+    model = read_model(folder)
+    optional = (model.brain_extraction, model.autoencoder, model.landmarks)
+    wanted = {name: value.shape for name, value in network.state_dict().items()}
+    for file in (*model.segmentation, model.locator, *(each for each in optional if each)):
+        shipped = load_network(file)
+        if shipped.settings.norm is Norm.FOLDED:
+            shipped = unfolded(shipped)
+        state = shipped.state_dict()
+        if {name: value.shape for name, value in state.items()} == wanted:
+            return {"average": state, "made_of": {}, "before": []}
+        if {name: state[name].shape for name in wanted if name in state} == wanted and not frozen_norms(network):
+            raise FetaError(folder, "holds frozen statistics", "add --over training/configs/frozen.yaml")
+    raise FetaError(folder, "holds no network of this shape", "name a folder of weights or a run of the same network")
 
 
 def load_into(network: nn.Module, state: dict[str, Any], which: str, path: Path) -> None:

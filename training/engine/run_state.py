@@ -24,7 +24,7 @@ from training.data.leakage import (
     tells_source_subjects,
 )
 from training.engine import distributed
-from training.engine.checkpoint import CHECKPOINT, load_into, read_checkpoint
+from training.engine.checkpoint import CHECKPOINT, load_into, read_checkpoint, read_pretrained
 from training.engine.log import LOG, drop_after
 from training.engine.optimisers import LoopSettings, make_optimiser
 
@@ -102,7 +102,7 @@ def begin_or_resume(
         folder: of the run.
         report: takes a line of progress.
         lineage: settings and subjects of this run.
-        pretrained: run folder whose averaged weights are fine-tuned.
+        pretrained: run folder whose averaged weights are fine-tuned, or a folder of weights.
 
     Raises:
         FetaError: a checkpoint can't be read or used, or its lineage would leak held-out subjects.
@@ -117,7 +117,7 @@ def begin_or_resume(
         return run
     seen: list[str] = []
     if pretrained is not None:
-        state = distributed.by_first(lambda: _read_pretrained(pretrained, lineage))
+        state = distributed.by_first(lambda: _read_pretrained(pretrained, network, lineage))
         seen = subjects_seen(state)
         load_into(network, state, "average", pretrained)
         _report_pretrained(pretrained, state, lineage, report)
@@ -134,9 +134,9 @@ def _read_resumable(path: Path, lineage: Lineage) -> dict[str, Any] | None:
     return state
 
 
-def _read_pretrained(pretrained: Path, lineage: Lineage) -> dict[str, Any]:
-    """The checkpoint of a run whose weights this one may fine-tune without leakage."""
-    state = read_checkpoint(pretrained / CHECKPOINT)
+def _read_pretrained(pretrained: Path, network: nn.Module, lineage: Lineage) -> dict[str, Any]:
+    """Weights that this run may fine-tune without leakage, as far as they tell."""
+    state = read_pretrained(pretrained, network)
     check_held_out(pretrained, subjects_seen(state), lineage)
     return state
 
@@ -160,7 +160,9 @@ def _report_pretrained(
         return
     if others := sorted(set(subjects_seen(state)) - set(learned_from(lineage))):
         report(f"{pretrained} learned from {len(others)} subjects that this run does not train on, such as {others[0]}")
-    if not tells_source_subjects(state["made_of"]):
+    if not state["made_of"]:
+        report(f"{pretrained} doesn't say whom its networks learned from: see its model card")
+    elif not tells_source_subjects(state["made_of"]):
         report(f"{pretrained} doesn't name the source subjects of these: an older version has not written them down")
 
 

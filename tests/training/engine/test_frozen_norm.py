@@ -14,12 +14,14 @@ import yaml
 from torch import Tensor, nn
 
 from feta.errors import FetaError
-from inference.networks.frozen_norm import by_statistics_of, folded, frozen_norms, gather_statistics
+from inference.networks.frozen_norm import by_statistics_of, folded, frozen_norms, gather_statistics, unfolded
 from inference.networks.residual_unet import NetworkSettings, Norm, ResidualUNet
-from inference.networks.weights import packed, read_model
+from inference.networks.weights import packed, read_model, ship
+from tests.support.networks import write_network
 from training.engine.architectures import ArchitectureSettings, Kind
 from training.engine.loop import train
 from training.engine.optimisers import LoopSettings
+from training.engine.run_state import begin_or_resume
 
 SETTINGS = NetworkSettings(widths=(4, 6, 8), blocks=(1, 2, 1), heads=2)
 FROZEN = replace(SETTINGS, norm=Norm.FROZEN)
@@ -61,6 +63,52 @@ def run(folder: Path, settings: NetworkSettings, pretrained: Path | None = None)
 def test_folded_into_the_convolutions_they_do_the_same() -> None:
     network, seen = with_statistics(), image(9)
     torch.testing.assert_close(folded(network)(seen), network(seen), atol=1e-5, rtol=1e-4)
+
+
+def test_unfolded_it_does_the_same_and_folds_back_to_the_same_weights() -> None:
+    network, seen = folded(with_statistics()), image(9)
+    again = unfolded(network)
+    torch.testing.assert_close(again(seen), network(seen), atol=1e-5, rtol=1e-4)
+    assert all(norm.num_batches_tracked for norm in frozen_norms(again))
+    torch.testing.assert_close(folded(again).state_dict(), network.state_dict())
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> tuple[Path, ResidualUNet]:
+    """A folder of weights, and its segmentation network, folded."""
+    network = folded(with_statistics())
+    other = NetworkSettings(outputs=12, widths=(2, 2), blocks=(1, 1), heads=1)
+    tmp_path = tmp_path / "weights"
+    tmp_path.mkdir()
+    entries = {
+        "locator": write_network(ResidualUNet(other), tmp_path / "locator.safetensors", 3.0, other),
+        "segmentation": [write_network(network, tmp_path / "segmentation.safetensors", 0.8, network.settings)],
+    }
+    ship(tmp_path, {}, entries)
+    return tmp_path, network
+
+
+def test_weights_as_they_are_shipped_are_fine_tuned(tmp_path: Path, shipped: tuple[Path, ResidualUNet]) -> None:
+    folder, network = shipped
+    begun = ResidualUNet(FROZEN)
+    lines: list[str] = []
+    state = begin_or_resume(begun, LoopSettings(), tmp_path / "run", lines.append, {"settings": {}}, folder)
+    assert "doesn't say whom its networks learned from" in lines[0]
+    torch.testing.assert_close(state.average(image(9)), network(image(9)), atol=0.02, rtol=0.02)  # float16
+    trained = run(tmp_path / "trained", FROZEN, folder)
+    assert not torch.equal(trained(image(9)), state.average(image(9)))
+
+
+def test_shipped_weights_are_not_mixed_with_instance_normalisation(
+    tmp_path: Path, shipped: tuple[Path, ResidualUNet]
+) -> None:
+    with pytest.raises(FetaError, match=r"frozen statistics; add --over training/configs/frozen\.yaml"):
+        run(tmp_path / "run", SETTINGS, shipped[0])
+
+
+def test_shipped_weights_of_other_shapes_are_one_clear_line(tmp_path: Path, shipped: tuple[Path, ResidualUNet]) -> None:
+    with pytest.raises(FetaError, match="holds no network of this shape"):
+        run(tmp_path / "run", replace(FROZEN, widths=(4, 6, 9)), shipped[0])
 
 
 def test_no_layer_is_left_of_what_was_folded() -> None:

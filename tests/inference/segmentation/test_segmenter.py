@@ -22,7 +22,7 @@ from inference.networks.weights import read_model
 from inference.segmentation import predictor
 from inference.segmentation.brain_mask import BrainMask
 from inference.segmentation.pose import Pose, by_directions
-from inference.segmentation.pose_search import LOST_RESIDUAL, MAX_POSE_ROUNDS
+from inference.segmentation.pose_search import FITTING_RESIDUAL, MAX_POSE_ROUNDS
 from inference.segmentation.postprocessing import keep_largest_component
 from inference.segmentation.predictor import UprightPredictor
 from inference.segmentation.segmenter import Segmenter, load_segmenter
@@ -207,7 +207,7 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
     assert unsure.masked == [True]
 
 
-@pytest.mark.parametrize("residuals", [[], [0.2]])
+@pytest.mark.parametrize("residuals", [[], [0.2], [0.08]])
 def test_a_pose_that_fits_badly_after_all_is_sought_without_a_mask(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float]
 ) -> None:
@@ -218,7 +218,7 @@ def test_a_pose_that_fits_badly_after_all_is_sought_without_a_mask(
     assert unsure.mirrored == [False] * (len(unsure.mirrored) - 1) + [True]
 
 
-@pytest.mark.parametrize("before", [0.05, LOST_RESIDUAL])
+@pytest.mark.parametrize("before", [0.05, FITTING_RESIDUAL])
 def test_a_pose_that_fits_is_sought_on_the_mask_alone(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, before: float
 ) -> None:

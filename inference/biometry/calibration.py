@@ -152,7 +152,7 @@ def read_fitted(
     if found.weights != (networks or found.weights):
         other = "was fitted to other networks than the folder's"
         said = other if found.weights else "does not tell to which networks it was fitted"
-        raise FetaError(path, said, "fit it anew with feta-train assess calibrate")
+        raise FetaError(path, said, "fit it anew with feta-train assess calibrate, or remove it")
     return found
 
 

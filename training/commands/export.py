@@ -12,6 +12,10 @@ import typer
 from feta.errors import FetaError
 from training.commands.common import Run
 from training.engine.export import Export, export_run, ship
+from training.engine.log import report
+
+#: What is fitted to the networks of a folder, and refused beside others.
+FITTED = ("biometry.json", "further_lengths.json", "confidence.json")
 
 Weights = Annotated[Path, typer.Argument(help="Folder of weights; its model.yaml gets the network's entry.")]
 Mean = Annotated[bool, typer.Option("--mean", help="Of several runs: a network of their mean weights.")]
@@ -75,6 +79,8 @@ def export_networks(weights: Path, runs: Mapping[str, Sequence[Path]], int8: boo
     Raises:
         FetaError: a run or the folder can't be used, or networks make no ensemble.
     """
+    from inference.biometry.calibration import networks_digest
+
     networks = _networks()
     index: dict[str, Any] = {}
     exports: list[Export[Any]] = []
@@ -93,7 +99,12 @@ def export_networks(weights: Path, runs: Mapping[str, Sequence[Path]], int8: boo
         entries = [each.entry | more for each, more in zip(found, patch, strict=True)]
         index[name] = entries if ensemble else entries[0]
         exports += found
+    before = networks_digest(weights)
     ship(weights, index, exports)
+    fitted = [name for name in FITTED if (weights / name).exists()]
+    if fitted and networks_digest(weights) != before:
+        names = f"{', '.join(fitted)}: fitted to the networks before"
+        report(f"{weights}: {names}; fit anew with feta-train assess calibrate, or remove")
 
 
 def _networks() -> dict[str, _Network]:

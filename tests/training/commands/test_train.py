@@ -73,6 +73,18 @@ def test_a_folder_without_a_locator_is_said_to_lack_it(exported: Path, tmp_path:
     assert "yet" not in again.stderr
 
 
+def test_what_was_fitted_to_the_networks_before_is_named(exported: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "biometry.json").write_text("{}")
+    call = ["export", "segmentation", str(weights), str(exported / "segmentation")]
+    for other in (True, False):  # the same network again makes no difference
+        result = CliRunner().invoke(app, call, catch_exceptions=False)
+        assert result.exit_code == 0
+        assert ("biometry.json: fitted to the networks before" in result.stderr) is other
+        assert "confidence.json" not in result.stderr
+
+
 def test_a_mistyped_run_leaves_exported_weights_as_they_were(exported: Path) -> None:
     runs = str(exported / "segmentation"), str(exported / "typo")
     assert "does not exist" in _export(exported, "segmentation", "--int8", str(exported / "weights"), *runs)

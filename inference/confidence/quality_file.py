@@ -74,7 +74,7 @@ def write_quality_model(path: Path, model: QualityModel) -> None:
         "margins": {f: m.plain() for f, m in model.margins.items()},
         "trees": {f: t.plain() for f, t in model.trees.items()},
     }
-    write_atomically(path, json.dumps(content) + "\n")
+    write_atomically(path, json.dumps(content, allow_nan=False) + "\n")
 
 
 def _from_plain(content: Mapping[str, Any]) -> QualityModel:

@@ -14,13 +14,13 @@ from inference.confidence.margins import OF_CASE, Margins
 from inference.confidence.shape_signals import ventricles_part
 from training.assessment.calibration_fit import ridge
 from training.confidence.causes import AS_IS
-from training.confidence.margins import chance_for, groups_of, quantile
+from training.confidence.margins import chance_for, groups_of, quantile, told_apart
 from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
 FEWEST_AGES = 8
-#: Of fewer no groups are told apart: of twelve, intervals by group held three quarters of others.
-FEWEST_IN_GROUPS = 25
+#: A spread beside which no size matters.
+_NO_MATTER = 1e6
 
 
 def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
@@ -37,14 +37,18 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
         if row.cause == AS_IS and np.isfinite(row.age) and np.isfinite(row.true_lengths).all()
         if row.ageless is not None and not row.bad
     ]
-    if len(chosen) < FEWEST_AGES:
-        problem = f"{len(chosen)} good volumes with age and true lengths are too few to estimate ages"
-        remedy = "give a simulated cohort of more, better hundreds (10 at least)"
+    fetuses = len({(row.cohort, row.individual) for row in chosen})
+    if fetuses < FEWEST_AGES:
+        problem = f"good volumes of {fetuses} fetuses with age and true lengths are too few to estimate ages"
+        remedy = f"give a simulated cohort of more, better hundreds ({FEWEST_AGES} at least)"
         raise FetaError("confidence", problem, remedy)
     known = [(row.volumes, _ageless(row), row.folding) for row in chosen]
     found = np.stack([inputs(*each) for each in known])
+    unknown = np.isnan(found).all(axis=0)
+    found[:, unknown] = 0.0
     centre = np.nanmean(found, axis=0)
-    spread = np.maximum(np.nanstd(found, axis=0), 1e-3)
+    # Whoever has a size that no volume of the fit has is told nothing by it.
+    spread = np.where(unknown, _NO_MATTER, np.maximum(np.nanstd(found, axis=0), 1e-3))
     weeks = np.array([row.age for row in chosen])
     ventricles = np.array([ventricles_part(row.volumes) for row in chosen])
     # Nobody's quality is expected to be below nothing: the halves of it are none of the age's groups.
@@ -55,9 +59,7 @@ def fit_age(rows: Sequence[CaseRow]) -> AgeEstimator:
     coefficients, said = ridge(table[:, 1:], weeks)
     of_cases = zip(said, ventricles, strict=True)
     members = np.concatenate([groups.indicators(1, week, np.inf, wide) for week, wide in of_cases])
-    if len(chosen) < FEWEST_IN_GROUPS:
-        members[:, 1:] = 0.0
-    margin = quantile(members, np.abs(weeks - said), chance_for(len(chosen)))
+    margin = quantile(told_apart(members, fetuses), np.abs(weeks - said), chance_for(fetuses))
     return dataclasses.replace(blank, coefficients=coefficients, margins=Margins(margin, margin))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import QuantileRegressor
 
-from inference.confidence.margins import Groups, Margins
+from inference.confidence.margins import OF_CASE, Groups, Margins
 from inference.confidence.quality_model import CHANCE, DICE_FLOOR, ERROR_LEAST, Figure
 from training.confidence.causes import AS_IS
 from training.confidence.quality_table import Table
@@ -16,6 +16,8 @@ from training.confidence.rows import CaseRow
 
 Array = npt.NDArray[np.float64]
 FEWEST_INDIVIDUALS = 12
+#: Of fewer no groups are told apart: of twelve, intervals by group held three quarters of others.
+FEWEST_IN_GROUPS = 25
 #: Part of the healthy whose ventricles don't count as wide.
 HEALTHY_BELOW = 0.85
 
@@ -41,12 +43,19 @@ def fit_margins(table: Table, said: Mapping[Figure, Array], groups: Groups, week
     flat = over[plain].ravel()
     known = np.isfinite(flat)
     count = len({(table.rows[n].cohort, table.rows[n].individual) for n in plain})
-    design, flat = design[known], flat[known]
+    design, flat = told_apart(design[known], count), flat[known]
     if figure in (Figure.DICE, Figure.HD95):
         chance = chance_for(count, 1 - (1 - CHANCE) / 2)
         return Margins(quantile(design, -flat, chance), quantile(design, flat, chance))
     high = quantile(design, flat, chance_for(count))
     return Margins(high, high)
+
+
+def told_apart(design: Array, individuals: int) -> Array:
+    """Indicators (N, E + 4), those of groups 0 where so few individuals can't tell the groups apart."""
+    if individuals >= FEWEST_IN_GROUPS:
+        return design
+    return np.where(np.arange(design.shape[1]) < design.shape[1] - OF_CASE, design, 0.0)
 
 
 def chance_for(individuals: int, chance: float = CHANCE) -> float:

@@ -92,14 +92,26 @@ def test_spoilt_volumes_teach_nothing(rows: list[CaseRow]) -> None:
 
 
 def test_too_few_good_label_maps_are_one_line(rows: list[CaseRow]) -> None:
-    with pytest.raises(FetaError, match="7 good volumes") as raised:
-        fit_age(rows[:7])
+    with pytest.raises(FetaError, match="good volumes of 7 fetuses") as raised:
+        fit_age([*rows[:7], replace(rows[0], name="another")])
     assert len(str(raised.value).splitlines()) == 1
 
 
 def test_an_unknown_folding_does_not_spoil_a_fit(rows: list[CaseRow]) -> None:
     unknown = [replace(row, folding=np.nan) if k % 5 == 0 else row for k, row in enumerate(rows)]
     assert np.isfinite(fit_age(unknown).coefficients).all()
+
+
+def test_a_size_that_no_volume_has_is_no_matter_later(rows: list[CaseRow]) -> None:
+    assert all(row.ageless is not None for row in rows)
+    lacking = [
+        replace(row, ageless=replace(row.ageless, values=row.ageless.values * [np.nan, 1, 1, 1, 1]))
+        for row in rows
+        if row.ageless is not None
+    ]
+    fitted = fit_age(lacking)
+    assert all(np.isfinite(list(fitted.plain()[name])).all() for name in ("centre", "spread", "coefficients"))
+    assert error(ages_by(rows, fitted)) < 1.5 * error(ages_by(lacking, fitted)) + 0.1
 
 
 def test_an_individual_s_age_is_told_by_a_fit_without_it(rows: list[CaseRow]) -> None:

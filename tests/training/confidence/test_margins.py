@@ -11,7 +11,7 @@ from inference.confidence.margins import Groups, Margins
 from inference.confidence.quality_model import DICE_FLOOR, ERROR_LEAST, Figure
 from tests.support.made_up_quality import made_up_rows
 from training.confidence.causes import AS_IS
-from training.confidence.margins import fit_margins
+from training.confidence.margins import FEWEST_IN_GROUPS, fit_margins
 from training.confidence.quality_table import Table
 
 GROUPS = Groups((25.0, 31.0), 0.5, 0.0)
@@ -61,3 +61,17 @@ def test_what_has_no_truth_counts_for_nothing() -> None:
     unknown = over.copy()
     unknown[::2, 3] = np.nan
     assert np.isfinite(fitted(Figure.LENGTH, unknown).high).all()
+
+
+@pytest.mark.parametrize(("individuals", "told"), [(FEWEST_IN_GROUPS - 1, False), (FEWEST_IN_GROUPS, True)])
+def test_of_few_individuals_no_groups_are_told_apart(individuals: int, told: bool) -> None:
+    """Errors grow with the age, by which the groups go."""
+    rows = PLAIN[:individuals]
+    age = np.array([row.age for row in rows])
+    table = Table.of(rows)
+    said = {f: np.full((len(rows), f.elements), DICE if f is Figure.DICE else 0.0) for f in Figure}
+    over = np.repeat(0.1 + (age > GROUPS.weeks[0]) + (age > GROUPS.weeks[1]), 5).astype(np.float64)
+    table = replace(table, targets={**table.targets, Figure.LENGTH: np.log(over + ERROR_LEAST)})
+    margins = fit_margins(table, said, GROUPS, age, Figure.LENGTH)
+    assert bool(np.abs(margins.high[5:]).max() > 0.5) is told
+    assert (margins.high[:5] > 0).all() or told

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
@@ -173,7 +174,7 @@ def load_network(weight_file: WeightFile) -> ResidualUNet:
         raise FetaError(weight_file.path, "is damaged or another version: its sha256 differs from model.yaml's", REMEDY)
     try:
         return ResidualUNet.of(weight_file.network, restored(load(data))).eval()
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise FetaError(weight_file.path, "does not fit the network that model.yaml describes", REMEDY) from error
 
 

@@ -1,3 +1,5 @@
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,15 @@ def test_one_changed_byte_is_noticed(folder: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(FetaError, match=r"a\.safetensors: is damaged or another version"):
         load_network(read_model(folder).locator)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 400])
+def test_a_file_cut_short_before_it_was_described_is_one_clear_line(folder: Path, kept: int) -> None:
+    data = (folder / "a.safetensors").read_bytes()[:kept]
+    (folder / "a.safetensors").write_bytes(data)
+    file = replace(read_model(folder).locator, sha256=hashlib.sha256(data).hexdigest())
+    with pytest.raises(FetaError, match=r"a\.safetensors: does not fit the network"):
+        load_network(file)
 
 
 def test_a_file_outside_the_folder_is_refused(folder: Path) -> None:

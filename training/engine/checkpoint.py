@@ -56,17 +56,22 @@ def read_pretrained(folder: Path, network: nn.Module) -> dict[str, Any]:
         return read_checkpoint(folder / CHECKPOINT)
     model = read_model(folder)
     optional = (model.brain_extraction, model.autoencoder, model.landmarks)
-    wanted = {name: value.shape for name, value in network.state_dict().items()}
+    wanted = _shapes(network)
     for file in (*model.segmentation, model.locator, *(each for each in optional if each)):
         shipped = load_network(file)
         if shipped.settings.norm is Norm.FOLDED:
             shipped = unfolded(shipped)
-        state = shipped.state_dict()
-        if {name: value.shape for name, value in state.items()} == wanted:
-            return {"average": state, "made_of": {}, "before": []}
-        if {name: state[name].shape for name in wanted if name in state} == wanted and not frozen_norms(network):
-            raise FetaError(folder, "holds frozen statistics", "add --over training/configs/frozen.yaml")
+        if _shapes(shipped) != wanted:
+            continue
+        if frozen_norms(network) or not frozen_norms(shipped):
+            return {"average": shipped.state_dict(), "made_of": {}, "before": []}
+        raise FetaError(folder, "holds frozen statistics", "add --over training/configs/frozen.yaml")
     raise FetaError(folder, "holds no network of this shape", "name a folder of weights or a run of the same network")
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    """Shapes of a network's weights by name, without statistics."""
+    return {n: v.shape for n, v in network.state_dict().items() if n.rpartition(".")[2] not in _STATISTICS}
 
 
 def load_into(network: nn.Module, state: dict[str, Any], which: str, path: Path) -> None:

@@ -73,19 +73,23 @@ def test_unfolded_it_does_the_same_and_folds_back_to_the_same_weights() -> None:
     torch.testing.assert_close(folded(again).state_dict(), network.state_dict())
 
 
+def ship_network(folder: Path, network: ResidualUNet) -> Path:
+    """A folder of weights with this segmentation network."""
+    other = NetworkSettings(outputs=12, widths=(2, 2), blocks=(1, 1), heads=1)
+    folder.mkdir()
+    entries = {
+        "locator": write_network(ResidualUNet(other), folder / "locator.safetensors", 3.0, other),
+        "segmentation": [write_network(network, folder / "segmentation.safetensors", 0.8, network.settings)],
+    }
+    ship(folder, {}, entries)
+    return folder
+
+
 @pytest.fixture
 def shipped(tmp_path: Path) -> tuple[Path, ResidualUNet]:
     """A folder of weights, and its segmentation network, folded."""
     network = folded(with_statistics())
-    other = NetworkSettings(outputs=12, widths=(2, 2), blocks=(1, 1), heads=1)
-    tmp_path = tmp_path / "weights"
-    tmp_path.mkdir()
-    entries = {
-        "locator": write_network(ResidualUNet(other), tmp_path / "locator.safetensors", 3.0, other),
-        "segmentation": [write_network(network, tmp_path / "segmentation.safetensors", 0.8, network.settings)],
-    }
-    ship(tmp_path, {}, entries)
-    return tmp_path, network
+    return ship_network(tmp_path / "weights", network), network
 
 
 def test_weights_as_they_are_shipped_are_fine_tuned(tmp_path: Path, shipped: tuple[Path, ResidualUNet]) -> None:
@@ -104,6 +108,20 @@ def test_shipped_weights_are_not_mixed_with_instance_normalisation(
 ) -> None:
     with pytest.raises(FetaError, match=r"frozen statistics; add --over training/configs/frozen\.yaml"):
         run(tmp_path / "run", SETTINGS, shipped[0])
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, FROZEN])
+def test_shipped_weights_with_instance_normalisation_are_fine_tuned_as_they_are_or_frozen(
+    tmp_path: Path, settings: NetworkSettings
+) -> None:
+    network = ResidualUNet(SETTINGS)
+    folder = ship_network(tmp_path / "weights", network)
+    begun = ResidualUNet(settings)
+    begin_or_resume(begun, LoopSettings(), tmp_path / "run", lambda line: None, {"settings": {}}, folder)
+    for name, weights in network.state_dict().items():
+        assert torch.equal(begun.state_dict()[name], weights.half().float())
+    trained = run(tmp_path / "trained", settings, folder)
+    assert all(norm.num_batches_tracked > 0 for norm in frozen_norms(trained))
 
 
 def test_shipped_weights_of_other_shapes_are_one_clear_line(tmp_path: Path, shipped: tuple[Path, ResidualUNet]) -> None:

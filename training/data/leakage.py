@@ -64,6 +64,11 @@ def subjects_seen(state: dict[str, Any]) -> list[str]:
     return sorted({*learned_from(state["made_of"]), *state["before"]})
 
 
+def tells_all_subjects(state: dict[str, Any]) -> bool:
+    """Whether those are all: weights as they are shipped name none, and no run that began with such names theirs."""
+    return bool(state["made_of"]) and not state.get("untold", False)
+
+
 def check_apart(run: Path, now: Lineage) -> None:
     """Refuse a run that would learn from subjects that it holds out.
 

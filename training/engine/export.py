@@ -89,7 +89,8 @@ class AveragedRun(Generic[T]):
         settings: of the run.
         steps: that it was trained for.
         seconds: of computing.
-        subjects_seen: names of all that it, or the pretrained weights that it began with, learned from.
+        subjects_seen: names of those that it, or the pretrained weights that it began with, learned from.
+        told: whether these are all: pretrained weights may not tell.
     """
 
     network: nn.Module
@@ -97,6 +98,7 @@ class AveragedRun(Generic[T]):
     steps: int
     seconds: float
     subjects_seen: list[str]
+    told: bool
 
 
 def read_averaged(kind: type[T], run: Path) -> AveragedRun[T]:
@@ -110,7 +112,7 @@ def read_averaged(kind: type[T], run: Path) -> AveragedRun[T]:
         FetaError: the folder holds no run, or one of another kind.
     """
     from feta.settings import settings_from
-    from training.data.leakage import subjects_seen
+    from training.data.leakage import subjects_seen, tells_all_subjects
     from training.engine.architectures import make_network
     from training.engine.checkpoint import CHECKPOINT, load_into, read_checkpoint
 
@@ -120,7 +122,8 @@ def read_averaged(kind: type[T], run: Path) -> AveragedRun[T]:
     check_kind(kind, settings, checkpoint)
     network = make_network(settings.network)
     load_into(network, state, "average", checkpoint)
-    return AveragedRun(network, settings, state["step"], state["seconds"], subjects_seen(state))
+    seen, told = subjects_seen(state), tells_all_subjects(state)
+    return AveragedRun(network, settings, state["step"], state["seconds"], seen, told)
 
 
 def check_kind(kind: type, settings: Any, checkpoint: Path) -> None:

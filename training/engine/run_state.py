@@ -21,6 +21,7 @@ from training.data.leakage import (
     check_same,
     learned_from,
     subjects_seen,
+    tells_all_subjects,
     tells_source_subjects,
 )
 from training.engine import distributed
@@ -52,6 +53,7 @@ class TrainingRun:
         optimiser: of the network.
         lineage: settings and subjects.
         pretrained_subjects: names that the pretrained weights it began with had learned from.
+        untold: whether these may have learned from others, too, as they don't tell.
         step: of optimisation, that comes next.
         seconds: of computing so far.
     """
@@ -61,6 +63,7 @@ class TrainingRun:
     optimiser: torch.optim.Optimizer
     lineage: Lineage
     pretrained_subjects: list[str]
+    untold: bool = False
     step: int = 0
     seconds: float = 0.0
 
@@ -81,6 +84,8 @@ class TrainingRun:
             "made_of": self.lineage,
             "before": self.pretrained_subjects,
         }
+        if self.untold:
+            state["untold"] = True
         written = io.BytesIO()
         torch.save(state, written)
         write_atomically(folder / CHECKPOINT, written.getvalue())
@@ -116,13 +121,14 @@ def begin_or_resume(
         _report_resumed(folder, run, settings, report)
         return run
     seen: list[str] = []
+    untold = False
     if pretrained is not None:
         state = distributed.by_first(lambda: _read_pretrained(pretrained, network, lineage))
-        seen = subjects_seen(state)
+        seen, untold = subjects_seen(state), not tells_all_subjects(state)
         load_into(network, state, "average", pretrained)
         _report_pretrained(pretrained, state, lineage, report)
     distributed.by_first(lambda: drop_after(folder / LOG, 0))
-    return TrainingRun(network, copy.deepcopy(network).eval(), make_optimiser(network, settings), lineage, seen)
+    return TrainingRun(network, copy.deepcopy(network).eval(), make_optimiser(network, settings), lineage, seen, untold)
 
 
 def _read_resumable(path: Path, lineage: Lineage) -> dict[str, Any] | None:
@@ -149,7 +155,8 @@ def _resumed(
     load_into(average, state, "average", path)
     optimiser = make_optimiser(network, settings)
     optimiser.load_state_dict(state["optimiser"])
-    return TrainingRun(network, average, optimiser, lineage, state["before"], state["step"], state["seconds"])
+    untold = state.get("untold", False)
+    return TrainingRun(network, average, optimiser, lineage, state["before"], untold, state["step"], state["seconds"])
 
 
 def _report_pretrained(
@@ -160,8 +167,9 @@ def _report_pretrained(
         return
     if others := sorted(set(subjects_seen(state)) - set(learned_from(lineage))):
         report(f"{pretrained} learned from {len(others)} subjects that this run does not train on, such as {others[0]}")
-    if not state["made_of"]:
-        report(f"{pretrained} doesn't say whom its networks learned from: see its model card")
+    if not tells_all_subjects(state):
+        what = "began with weights that don't say whom they" if state["made_of"] else "doesn't say whom its networks"
+        report(f"{pretrained} {what} learned from: see their model card")
     elif not tells_source_subjects(state["made_of"]):
         report(f"{pretrained} doesn't name the source subjects of these: an older version has not written them down")
 

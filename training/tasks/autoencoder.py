@@ -165,7 +165,6 @@ def train_autoencoder(
     """
     torch.manual_seed(settings.loop.seed)
     task = AutoencoderTask(subjects, errors, settings)
-    seen = errors.subjects_seen or ()
-    lineage = lineage_of(settings, network=seen, answers=[errors.sha256()], **subjects.names())
-    check_held_out(errors.folder, seen, lineage)
+    lineage = lineage_of(settings, network=errors.subjects_seen, answers=[errors.sha256()], **subjects.names())
+    check_held_out(errors.folder, errors.subjects_seen, lineage)
     return train(fresh(settings.network), task, settings.loop, folder, report, lineage)

@@ -29,14 +29,16 @@ class NetworkErrors:
         networks: their mean counts.
         spacing: mm that they work at.
         patch: voxels a side of the samples that they learned from.
-        subjects_seen: names of those that they learned from; None where the folder doesn't tell.
+        subjects_seen: names of those that they learned from, as far as the folder tells.
+        told: whether these are all.
     """
 
     folder: Path
     networks: Sequence[nn.Module]
     spacing: float
     patch: int
-    subjects_seen: Sequence[str] | None = None
+    subjects_seen: Sequence[str] = ()
+    told: bool = False
 
     def sha256(self) -> str:
         """Of all weights."""

@@ -53,9 +53,9 @@ class Task:
         return {}
 
 
-def run(folder: Path, settings: NetworkSettings, pretrained: Path | None = None) -> nn.Module:
+def run(folder: Path, settings: NetworkSettings, pretrained: Path | None = None, steps: int = 3) -> nn.Module:
     torch.manual_seed(1)
-    loop = LoopSettings(steps=3, learning_rate=0.1, warmup=1)
+    loop = LoopSettings(steps=steps, learning_rate=0.1, warmup=1)
     lineage = {"settings": {}, "training": ["sub-a"]}
     return train(ResidualUNet(settings), Task(), loop, folder, lambda line: None, lineage, pretrained)
 
@@ -101,6 +101,20 @@ def test_weights_as_they_are_shipped_are_fine_tuned(tmp_path: Path, shipped: tup
     torch.testing.assert_close(state.average(image(9)), network(image(9)), atol=0.02, rtol=0.02)  # float16
     trained = run(tmp_path / "trained", FROZEN, folder)
     assert not torch.equal(trained(image(9)), state.average(image(9)))
+
+
+def test_a_run_that_began_with_weights_that_do_not_tell_whom_they_know_says_so(
+    tmp_path: Path, shipped: tuple[Path, ResidualUNet]
+) -> None:
+    last = shipped[0]
+    for number in range(2):
+        run(tmp_path / f"{number}", FROZEN, last)
+        run(tmp_path / f"{number}", FROZEN, steps=4)  # goes on from its checkpoint
+        lines: list[str] = []
+        lineage = {"settings": {}, "training": ["sub-a"], "origins": []}
+        last = tmp_path / f"{number}"
+        begin_or_resume(ResidualUNet(FROZEN), LoopSettings(), tmp_path / "run", lines.append, lineage, last)
+        assert lines == [f"{last} began with weights that don't say whom they learned from: see their model card"]
 
 
 def test_shipped_weights_are_not_mixed_with_instance_normalisation(

@@ -202,6 +202,19 @@ def test_a_run_answers_by_its_averaged_weights(tmp_path: Path, kind: Kind) -> No
     assert torch.equal(loaded(patch), network.eval()(patch))
 
 
+def test_a_run_answers_though_it_was_exported_into_its_own_folder(root: Path, tmp_path: Path) -> None:
+    shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
+    settings = SegmentationSettings(network=shape)
+    state = {"average": ResidualUNet(shape).state_dict(), "made_of": lineage_of(settings, training=["sub-a"])}
+    shutil.copytree(root / "weights", tmp_path / "run")
+    state |= {"before": ["sub-b"], "network": {}, "optimiser": {}, "step": 1, "seconds": 1.0}
+    for untold in (False, True):
+        torch.save(state | ({"untold": True} if untold else {}), tmp_path / "run" / "checkpoint.pt")
+        found = network_errors(tmp_path / "run")
+        assert found.subjects_seen == ["sub-a", "sub-b"]
+        assert found.told is not untold
+
+
 def test_a_network_that_knows_a_held_out_subject_does_not_answer(root: Path, tmp_path: Path) -> None:
     shape = ArchitectureSettings(widths=(2, 2), blocks=(1, 1), heads=1)
     settings = SegmentationSettings(network=shape, synthesis=SynthesisSettings(size=16, spacing=2.0))
@@ -232,7 +245,7 @@ def test_a_run_does_not_go_on_with_another_network(root: Path, tmp_path: Path) -
 def test_weights_that_do_not_tell_whom_they_know_are_said_to(root: Path) -> None:
     call = ["fit", "autoencoder", str(root / "atlases"), str(root / "run"), "--config", str(root / "tiny.yaml")]
     result = CliRunner().invoke(app, [*call, "--network", str(root / "weights"), "--threads", "1"])
-    assert "doesn't say whom its networks learned from" in result.stderr
+    assert "doesn't say whom all its networks learned from" in result.stderr
 
 
 def test_the_report_has_every_step_with_and_without_the_autoencoder(root: Path) -> None:

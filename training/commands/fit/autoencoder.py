@@ -49,8 +49,9 @@ def autoencoder(
     if abs(errors.spacing - spacing) > 1e-6:
         problem = f"synthesis.spacing is {spacing:g} mm, and {network} works at {errors.spacing:g} mm"
         raise FetaError(config, problem, "make them equal")
-    if errors.subjects_seen is None and not everything:
-        report(f"{network}: doesn't say whom its networks learned from; name their run folder to have it checked")
+    if not (errors.told or everything):
+        remedy = "name a run folder that was not begun with shipped weights to have it checked"
+        report(f"{network}: doesn't say whom all its networks learned from; {remedy}")
     train_autoencoder(training_subjects(atlases, threads, everything, only=only), errors, settings, run, report)
 
 
@@ -69,11 +70,13 @@ def network_errors(folder: Path) -> NetworkErrors:
     from training.tasks.network_errors import NetworkErrors
     from training.tasks.segmentation import SegmentationSettings
 
-    if (folder / INDEX).exists():
-        files = read_model(folder).segmentation
-        return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing, files[0].patch)
-    if not (folder / CHECKPOINT).exists():
+    # As for --pretrained, a run comes first: it tells whom it learned from.
+    if (folder / CHECKPOINT).exists():
+        found = read_averaged(SegmentationSettings, folder)
+        synthesis = found.settings.synthesis
+        networks = [found.network.eval()]
+        return NetworkErrors(folder, networks, synthesis.spacing, synthesis.size, found.subjects_seen, found.told)
+    if not (folder / INDEX).exists():
         raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
-    found = read_averaged(SegmentationSettings, folder)
-    synthesis = found.settings.synthesis
-    return NetworkErrors(folder, [found.network.eval()], synthesis.spacing, synthesis.size, found.subjects_seen)
+    files = read_model(folder).segmentation
+    return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing, files[0].patch)

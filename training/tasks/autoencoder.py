@@ -57,6 +57,10 @@ class AutoencoderSettings:
             raise ValueError("network must have 8 inputs and 8 · stem³ outputs")
         if self.pool < 1 or self.patch < 1:
             raise ValueError("pool and patch must be at least 1")
+        sides = {"synthesis.size": self.synthesis.size, "patch": min(self.patch, self.synthesis.size)}
+        for name, side in sides.items():
+            if side % self.network.multiple:
+                raise ValueError(f"{name} must be a multiple of {self.network.multiple}, not {side}")
 
 
 class AutoencoderTask:
@@ -73,7 +77,7 @@ class AutoencoderTask:
         self.errors = errors
         self.settings = settings
         self._pool: dict[int, Answer] = {}
-        self._validation: list[tuple[Tensor, LabelMap]] = []
+        self._validation: list[tuple[Answer, LabelMap]] = []
 
     def loss(self, network: nn.Module, seeds: list[int], done: float) -> Tensor:
         """Loss of the maps that these seeds corrupt."""
@@ -106,7 +110,8 @@ class AutoencoderTask:
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Dice, ED and Betti differences against the truth, before and after, on volumes of validation subjects."""
         before, after = [], []
-        for probabilities, truth in self._held_out():
+        for said, truth in self._held_out():
+            probabilities, _ = said.part((0, 0, 0), self.settings.synthesis.size)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
                 corrected = corrected_logits(network, probabilities[None])[0]
             before.append(_figures(truth, probabilities))
@@ -117,13 +122,12 @@ class AutoencoderTask:
         names = ("dice", "ed", "b0", "b1", "b2")
         return {f"{n}_{when}": float(v) for when, values in both.items() for n, v in zip(names, values, strict=True)}
 
-    def _held_out(self) -> list[tuple[Tensor, LabelMap]]:
-        """Two volumes of each validation subject: the networks' probabilities, and the truth."""
+    def _held_out(self) -> list[tuple[Answer, LabelMap]]:
+        """Two volumes of each validation subject: what the networks say, and the truth."""
         if not self._validation:
             for seed, subject in enumerate(self.subjects.validation * 2):
                 said = answer(self.errors, subject, self.settings.synthesis, 10**9 + seed)
-                whole, _ = said.part((0, 0, 0), self.settings.synthesis.size)
-                self._validation.append((whole, analyse(_volume(said.labels, self.settings))))
+                self._validation.append((said, analyse(_volume(said.labels, self.settings))))
         return self._validation
 
 

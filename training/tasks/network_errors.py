@@ -29,6 +29,7 @@ class NetworkErrors:
         networks: their mean counts.
         spacing: mm that they work at.
         patch: voxels a side of the samples that they learned from.
+        multiple: every side of a volume must be one of this.
         subjects_seen: names of those that they learned from, as far as the folder tells.
         told: whether these are all.
     """
@@ -37,6 +38,7 @@ class NetworkErrors:
     networks: Sequence[nn.Module]
     spacing: float
     patch: int
+    multiple: int
     subjects_seen: Sequence[str] = ()
     told: bool = False
 

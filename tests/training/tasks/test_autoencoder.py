@@ -133,7 +133,7 @@ def _loops_and_cavities(labels: np.ndarray) -> int:
     return int(compare(found, found).betti_truth[:, 1:].sum())
 
 
-@pytest.mark.parametrize("patch", [8, 11, 16, 40])
+@pytest.mark.parametrize("patch", [8, 12, 16, 40])
 def test_a_part_is_a_cube_of_the_volume_at_most_as_large(root: Path, patch: int) -> None:
     task = _task(root, 1.0)
     task.settings = replace(task.settings, patch=patch)
@@ -181,6 +181,28 @@ def test_another_spacing_than_the_networks_is_one_clear_line(root: Path) -> None
     call = ["fit", "autoencoder", str(root / "atlases"), str(root / "no"), "--network", str(root / "weights")]
     result = CliRunner().invoke(app, [*call, "--config", str(root / "other.yaml")])
     assert "make them equal" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"patch": 9}, "patch must be a multiple of 4, not 9"),
+        ({"patch": 80, "synthesis": SYNTHESIS | {"size": 18}}, "synthesis.size must be a multiple of 4, not 18"),
+        ({"synthesis": SYNTHESIS | {"size": 20}}, "deeper takes multiples of 8; choose one"),
+    ],
+)
+def test_sides_that_a_network_cannot_take_are_one_clear_line(
+    root: Path, tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    deeper = tmp_path / "deeper"
+    shutil.copytree(root / "weights", deeper)
+    network = ResidualUNet(NetworkSettings(outputs=8, widths=(2,) * 4, blocks=(1,) * 4, heads=1))
+    ship(deeper, {}, {"segmentation": [write_network(network, deeper / "s.safetensors", 2.0, network.settings)]})
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(TINY | changes))
+    call = ["fit", "autoencoder", str(root / "atlases"), str(tmp_path / "no"), "--network", str(deeper)]
+    result = CliRunner().invoke(app, [*call, "--config", str(tmp_path / "other.yaml"), "--threads", "1"])
+    assert isinstance(result.exception, FetaError)
+    assert said in str(result.exception)
 
 
 def test_a_folder_without_networks_is_one_clear_line(tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def autoencoder(
     if abs(errors.spacing - spacing) > 1e-6:
         problem = f"synthesis.spacing is {spacing:g} mm, and {network} works at {errors.spacing:g} mm"
         raise FetaError(config, problem, "make them equal")
+    if (size := settings.synthesis.size) % errors.multiple:
+        problem = f"synthesis.size is {size}, and {network} takes multiples of {errors.multiple}"
+        raise FetaError(config, problem, "choose one")
     if not (errors.told or everything):
         remedy = "name a run folder that was not begun with shipped weights to have it checked"
         report(f"{network}: doesn't say whom all its networks learned from; {remedy}")
@@ -73,10 +76,18 @@ def network_errors(folder: Path) -> NetworkErrors:
     # As for --pretrained, a run comes first: it tells whom it learned from.
     if (folder / CHECKPOINT).exists():
         found = read_averaged(SegmentationSettings, folder)
-        synthesis = found.settings.synthesis
-        networks = [found.network.eval()]
-        return NetworkErrors(folder, networks, synthesis.spacing, synthesis.size, found.subjects_seen, found.told)
+        synthesis, multiple = found.settings.synthesis, found.settings.network.multiple
+        return NetworkErrors(
+            folder=folder,
+            networks=[found.network.eval()],
+            spacing=synthesis.spacing,
+            patch=synthesis.size,
+            multiple=multiple,
+            subjects_seen=found.subjects_seen,
+            told=found.told,
+        )
     if not (folder / INDEX).exists():
         raise FetaError(folder, "holds neither model.yaml nor checkpoint.pt", "name a folder of weights or of a run")
     files = read_model(folder).segmentation
-    return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing, files[0].patch)
+    multiple = max(file.network.multiple for file in files)
+    return NetworkErrors(folder, [load_network(file) for file in files], files[0].spacing, files[0].patch, multiple)

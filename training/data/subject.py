@@ -91,10 +91,15 @@ def read_subject(name: str, image_path: Path, label_path: Path, labelled: LabelS
         image_path: the T2w volume.
         label_path: its label map.
         labelled: what the label map's values mean; None: FeTA's labels.
+
+    Raises:
+        FetaError: a file can't be used, or there is no tissue in the label map.
     """
     image = read_volume(image_path)
     labels = read_groups(label_path, image.grid, labelled) if labelled else read_label_map(label_path, image.grid)
     brain = labels.array > 0
+    if not brain.any():
+        raise FetaError(label_path, "holds no tissue", "take this volume out of the folder")
     values = image.array[brain]
     standard = (image.array - values.mean()) / max(float(values.std()), 1e-6)
     means = torch.zeros(LABEL_COUNT)

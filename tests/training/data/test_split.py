@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from feta.errors import FetaError
+from feta.volumes import Volume, read_label_map, write_label_map
 from tests.support.tiny_subjects import write_balls
 from training.cli import app
 from training.commands.common import VALIDATION
 from training.commands.fit import subjects as commands
 from training.commands.fit.subjects import training_subjects
 from training.data.split import Subjects, read_subjects
+from training.data.subject import pairs
 
 HEADER = "participant_id\tPathology\tBase\tPartner"
 
@@ -54,6 +57,15 @@ def test_variants_of_held_out_subjects_are_not_learned(
     subjects = read_subjects(atlases, held_out, more=[made])
     assert _more(subjects) == left
     assert len(subjects.left_out) == 6 - len(left)
+
+
+def test_a_label_map_without_tissue_is_one_clear_line(tmp_path: Path) -> None:
+    root = write_balls(tmp_path, ("sub-a1", "sub-a2"), 16, 6.0)
+    path = pairs(root)["sub-a2_rec-x_T2w"][1]
+    labels = read_label_map(path)
+    write_label_map(path, Volume(np.zeros_like(labels.array), labels.grid))
+    with pytest.raises(FetaError, match=r"sub-a2_rec-x_T2w_dseg\.nii\.gz: holds no tissue"):
+        read_subjects(root, ("sub-a2",))
 
 
 def test_those_left_out_of_two_folders_are_counted_though_they_share_names(atlases: Path, made: Path) -> None:

@@ -201,10 +201,7 @@ def _dice(truth: Volume, found: Volume, tissues: Sequence[Tissue]) -> float:
 
 
 def _files(part: Part, root: Path) -> dict[str, tuple[Path, Path]]:
-    found: dict[str, tuple[Path, Path]] = {}
-    for pattern in part.subjects.split():
-        found |= labelled(root, pattern)
-    return dict(sorted(found.items()))
+    return dict(sorted(labelled(root, part.subjects).items()))
 
 
 def _result(subject: str, entries: Sequence[Entry]) -> Result:

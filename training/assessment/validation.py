@@ -46,7 +46,7 @@ def measure_validation(
     Args:
         root: labelled BIDS folder.
         weights: folder with ``model.yaml``.
-        subjects: which to measure, or what their names fit (``sub-sb*``).
+        subjects: which to measure, or what their names fit, as `labelled` takes them.
         conditions: by name.
         path: of the CSV.
 
@@ -126,17 +126,21 @@ def labelled(root: Path, subjects: Sequence[str] | str) -> dict[str, tuple[Path,
 
     Args:
         root: the folder.
-        subjects: their names (``sub-crl24``), or what they fit (``sub-crl*``).
+        subjects: their names (``sub-crl24``), or what they fit (``sub-crl*``), several with a blank between them.
 
     Raises:
-        FetaError: one is missing, or none fits.
+        FetaError: one is missing, or a pattern fits none.
     """
     found = {subject_in(name): files for name, files in pairs(root).items()}
     if isinstance(subjects, str):
-        chosen = {name: files for name, files in found.items() if fnmatchcase(name, subjects)}
-        if not chosen:
-            raise FetaError(root, f"holds no labelled volume whose subject fits '{subjects}'", f"such as {min(found)}")
-        return chosen
+        chosen: set[str] = set()
+        for pattern in subjects.split() or [""]:
+            fitting = {name for name in found if fnmatchcase(name, pattern)}
+            if not fitting:
+                problem = f"holds no labelled volume whose subject fits '{pattern}'"
+                raise FetaError(root, problem, f"such as {min(found)}")
+            chosen |= fitting
+        return {name: files for name, files in found.items() if name in chosen}
     missing = sorted(set(subjects) - set(found))
     if missing:
         raise FetaError(root, f"holds no labelled volume of {missing[0]}", "name another folder, or --subjects")

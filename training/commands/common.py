@@ -60,7 +60,8 @@ Weights = Annotated[Path, typer.Option(help="Folder with model.yaml.")]
 Subjects = Annotated[
     str | None,
     typer.Option(
-        help="Measure all whose names fit, such as 'sub-sb*' or '*'.", show_default="the six validation subjects"
+        help="Measure all whose names fit, such as 'sub-sb*', '*', or several with blanks.",
+        show_default="the six validation subjects",
     ),
 ]
 

@@ -66,6 +66,9 @@ def test_subjects_are_chosen_by_what_their_names_fit(tmp_path: Path) -> None:
     _cohort(tmp_path)
     assert list(labelled(tmp_path, "sub-a*")) == ["sub-a1", "sub-a2"]
     assert list(labelled(tmp_path, ["sub-b1"])) == ["sub-b1"]
+    assert list(labelled(tmp_path, "sub-b* sub-a2")) == ["sub-a2", "sub-b1"]
+    with pytest.raises(FetaError, match="whose subject fits 'sub-c1'"):
+        labelled(tmp_path, "sub-a1 sub-c1")
     with pytest.raises(FetaError, match="whose subject fits 'crl"):
         labelled(tmp_path, "crl*")
 

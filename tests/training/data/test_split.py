@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from feta.errors import FetaError
 from feta.volumes import Volume, read_label_map, write_label_map
 from tests.support.tiny_subjects import write_balls
+from training.assessment.validation import labelled
 from training.cli import app
 from training.commands.common import VALIDATION
 from training.commands.fit import subjects as commands
@@ -127,8 +128,14 @@ def test_only_the_first_of_several_processes_tells(
 
 def test_who_asks_for_it_is_not_told(atlases: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training_subjects(atlases, 1, everything=True)
-    training_subjects(atlases, 1, everything=False, fold=(0, 5))
     assert capsys.readouterr().err == ""
+
+
+def test_a_folds_subjects_are_named_as_assess_takes_them(atlases: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = training_subjects(atlases, 1, everything=False, fold=(1, 3))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"fold 1 of {atlases} holds out: sub-a2 sub-b2"
+    assert list(labelled(atlases, line.partition(": ")[2])) == [subject.name for subject in found.validation]
 
 
 @pytest.mark.parametrize("options", [["--only", "sub-z*"], ["--only", "sub-a1", "--fold", "0"]])

@@ -59,6 +59,9 @@ def training_subjects(
         problem = "holds no subject to train on: all are held out, or derived from some that are"
         raise FetaError(atlases, problem, "train on them with --everything")
     if distributed.leads():
+        if fold:
+            names = dict.fromkeys(subject.name for subject in subjects.validation)
+            report(f"fold {fold[0]} of {atlases} holds out: {' '.join(names)}")
         for line in _surprises(atlases, subjects, everything):
             report(line)
     return subjects

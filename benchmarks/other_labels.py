@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
+from scipy import ndimage
 
 from feta.errors import FetaError
 from feta.files import write_atomically
+from feta.grid import scipy_affine
 from feta.labels import Tissue
-from feta.volumes import Volume, read_volume, write_label_map
+from feta.volumes import Volume, read_label_map, read_volume, write_label_map, write_volume
+from inference.geometry.frames import index_to_ras
 from training.commands.common import VALIDATION
 from training.data.provenance import write_source_subjects
 
@@ -46,23 +47,19 @@ def write_protocol(data: Path, out: Path) -> list[str]:
     """The brains of `feta_protocol`, each with a T2w volume; the names of those written.
 
     Raises:
-        FetaError: a volume is missing or can't be read.
+        FetaError: a volume is missing or can't be read, or OUT can't be written.
     """
     written = []
-    for labels in _files(data / "feta_protocol", "**/*_T2w_dseg.nii.gz"):
-        week = _week(labels)
+    for path in _files(data / "feta_protocol", "**/*_T2w_dseg.nii.gz"):
+        week = _week(path)
         if (atlas := f"sub-crl{week}") in VALIDATION:
             continue
-        image = sitk.ReadImage(str(_image(data, atlas)))
-        name = f"sub-sta{week}"
-        target = _folder(out, name) / f"{name}_T2w.nii.gz"
+        labels, image = read_label_map(path), read_volume(_image(data, atlas))
         # Both lie in one space: what differs is the size of the voxels.
-        sitk.WriteImage(
-            sitk.Resample(image, sitk.ReadImage(str(labels)), sitk.Transform(), sitk.sitkLinear), str(target)
-        )
-        shutil.copyfile(labels, target.with_name(f"{name}_T2w_dseg.nii.gz"))
-        write_source_subjects(target, [atlas])
-        written.append(name)
+        to_image = np.linalg.inv(index_to_ras(image.grid)) @ index_to_ras(labels.grid)
+        finer = ndimage.affine_transform(image.array, *scipy_affine(to_image), labels.grid.shape, order=1)
+        _write(out, f"sub-sta{week}", Volume(finer, labels.grid), labels, atlas)
+        written.append(f"sub-sta{week}")
     return written
 
 
@@ -70,7 +67,7 @@ def write_parcellation(data: Path, out: Path) -> list[str]:
     """The atlas's volumes with the parcellation's labels, merged; the names of those written.
 
     Raises:
-        FetaError: a volume is missing or can't be read.
+        FetaError: a volume is missing or can't be read, or OUT can't be written.
     """
     written = []
     for path in _files(data / "crl_parcellation", "*parc.nii.gz"):
@@ -78,13 +75,9 @@ def write_parcellation(data: Path, out: Path) -> list[str]:
         name, atlas = f"sub-parc{week}", f"sub-crl{week}"
         if atlas in VALIDATION or name in written:  # week 30 has two, one with zones within the white matter
             continue
-        target = _folder(out, name) / f"{name}_T2w.nii.gz"
-        shutil.copyfile(_image(data, atlas), target)
         parcellation = read_volume(path)
-        write_label_map(
-            target.with_name(f"{name}_T2w_dseg.nii.gz"), Volume(merged(parcellation.array), parcellation.grid)
-        )
-        write_source_subjects(target, [atlas])
+        labels = Volume(merged(parcellation.array), parcellation.grid)
+        _write(out, name, read_volume(_image(data, atlas)), labels, atlas)
         written.append(name)
     write_atomically(out / "labels.yaml", LABELS)
     return written
@@ -119,10 +112,12 @@ def _image(data: Path, atlas: str) -> Path:
     return found[0]
 
 
-def _folder(out: Path, name: str) -> Path:
-    folder = out / name / "anat"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _write(out: Path, name: str, image: Volume, labels: Volume, atlas: str) -> None:
+    """A subject of a labelled BIDS folder, which names the atlas that it is made of."""
+    path = out / name / "anat" / f"{name}_T2w.nii.gz"
+    write_volume(path, image)
+    write_label_map(path.with_name(f"{name}_T2w_dseg.nii.gz"), labels)
+    write_source_subjects(path, [atlas])
 
 
 def main() -> None:

@@ -144,6 +144,27 @@ def test_a_parcellation_keeps_what_it_shares_with_fetas_labels(tmp_path: Path) -
     assert known.groups == ((0,), (1,), (2,), (3, 6), (4,), (5,), (7,))
 
 
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("atlases/sub-crl21/a_T2w.nii.gz", "a_T2w.nii.gz: is not a NIfTI volume"),
+        ("feta_protocol/sub-sta21/sub-sta21_T2w_dseg.nii.gz", "sub-sta21_T2w_dseg.nii.gz: is not a NIfTI volume"),
+        ("crl_parcellation/STA21_WMZparc.nii.gz", "STA21_WMZparc.nii.gz: is not a NIfTI volume"),
+        ("../out", "out/protocol/sub-sta21/anat"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_one_line(
+    tmp_path: Path, broken: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shared_data(tmp_path / "data")
+    (data / broken).write_text("no volume")
+    monkeypatch.setattr(sys, "argv", ["other_labels", str(data), str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        other_labels.main()
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_without_the_data_a_line_says_so(tmp_path: Path) -> None:
     call = [sys.executable, "-m", "benchmarks.other_labels", str(tmp_path), str(tmp_path / "out")]
     done = subprocess.run(call, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)

@@ -110,7 +110,7 @@ LAYERS = {
         "evaluation/metrics evaluation/scoring training/imaging training/data training/anatomy training/synthesis "
         "training/engine training/assessment"
     ),
-    "training/commands": "feta training/engine training/tasks",
+    "training/commands": "feta inference/biometry training/engine training/tasks",
     "training/commands/data": (
         "training/imaging "
         "feta inference/geometry inference/biometry training/data training/anatomy training/findings training/scanner "

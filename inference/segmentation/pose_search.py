@@ -73,7 +73,8 @@ class PoseFinder:
         best = self._fitted(extractor, volume, poses) if poses else None
         # A wrong mask misleads the locator, as does what lies around the brain: poses found either way are compared.
         if best is None or best.residual > FITTING_RESIDUAL:
-            poses += self._seen(extractor, volume, self.locator(volume), brain)
+            known = poses if best is None else [best, *poses]
+            poses = known + self._seen(extractor, volume, self.locator(volume), brain)
             if not poses:
                 return self._seen(extractor, volume, [_by_header(canonical)], brain)[0]
             best = self._fitted(extractor, volume, poses)

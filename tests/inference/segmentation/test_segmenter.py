@@ -207,7 +207,7 @@ def test_a_pose_is_sought_again_as_long_as_that_may_help(
     assert unsure.masked == [True]
 
 
-@pytest.mark.parametrize("residuals", [[], [0.2], [0.08]])
+@pytest.mark.parametrize("residuals", [[], [0.2]])
 def test_a_pose_that_fits_badly_after_all_is_sought_without_a_mask(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, residuals: list[float]
 ) -> None:
@@ -216,6 +216,14 @@ def test_a_pose_that_fits_badly_after_all_is_sought_without_a_mask(
     assert unsure.masked == [True, False]
     assert unsure.seen_from[-3:] == pytest.approx([0, 0, 0], abs=1e-3)
     assert unsure.mirrored == [False] * (len(unsure.mirrored) - 1) + [True]
+
+
+def test_a_pose_that_has_settled_is_compared_with_those_sought_without_a_mask(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = Unsure([0.08], 0.1)
+    assert unsure.turns(segmenter, monkeypatch) == pytest.approx(10, abs=1e-3)
+    assert unsure.masked == [True, False]
 
 
 @pytest.mark.parametrize("before", [0.05, FITTING_RESIDUAL])

@@ -16,8 +16,9 @@ ABLATIONS = sorted((CONFIGS / "ablations").glob("*.yaml"))
 OVERLAYS = [*ABLATIONS, CONFIGS / "unet2d.yaml", CONFIGS / "swin_unetr.yaml"]
 
 
-def test_there_are_at_most_five() -> None:
-    assert 1 <= len(ABLATIONS) <= 5
+def test_there_are_at_most_six() -> None:
+    """Five of the first recipe, and what mends external CSF since; each costs a quarter of an hour and more."""
+    assert 1 <= len(ABLATIONS) <= 6
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)

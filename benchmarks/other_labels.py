@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,7 @@ def write_protocol(data: Path, out: Path) -> list[str]:
         FetaError: a volume is missing or can't be read, or OUT can't be written.
     """
     written = []
-    for path in _files(data / "feta_protocol", "**/*_T2w_dseg.nii.gz"):
-        week = _week(path)
-        if (atlas := f"sub-crl{week}") in VALIDATION:
-            continue
+    for path, week, atlas in _learned_from(data / "feta_protocol", "**/*_T2w_dseg.nii.gz"):
         labels, image = read_label_map(path), read_volume(_image(data, atlas))
         # Both lie in one space: what differs is the size of the voxels.
         to_image = np.linalg.inv(index_to_ras(image.grid)) @ index_to_ras(labels.grid)
@@ -70,10 +68,9 @@ def write_parcellation(data: Path, out: Path) -> list[str]:
         FetaError: a volume is missing or can't be read, or OUT can't be written.
     """
     written = []
-    for path in _files(data / "crl_parcellation", "*parc.nii.gz"):
-        week = _week(path)
-        name, atlas = f"sub-parc{week}", f"sub-crl{week}"
-        if atlas in VALIDATION or name in written:  # week 30 has two, one with zones within the white matter
+    for path, week, atlas in _learned_from(data / "crl_parcellation", "*parc.nii.gz"):
+        name = f"sub-parc{week}"
+        if name in written:  # week 30 has two, one with zones within the white matter
             continue
         parcellation = read_volume(path)
         labels = Volume(merged(parcellation.array), parcellation.grid)
@@ -91,11 +88,15 @@ def merged(parcellation: np.ndarray) -> np.ndarray:
     return found
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
+def _learned_from(folder: Path, pattern: str) -> Iterator[tuple[Path, str, str]]:
+    """Label maps of weeks whose atlas is not held out: path, week, name of the atlas."""
     found = sorted(folder.glob(pattern))
     if not found:
         raise FetaError(folder, f"holds no {pattern}", "name the folder that holds the shared data")
-    return found
+    for path in found:
+        week = _week(path)
+        if (atlas := f"sub-crl{week}") not in VALIDATION:
+            yield path, week, atlas
 
 
 def _week(path: Path) -> str:
